@@ -1,0 +1,101 @@
+"""Processes that cannot outlive us: started in their own session, ended as a group, killed with their parent.
+
+A run that is killed with SIGKILL can clean up nothing, so every process asks the kernel to be killed when the one that
+started it dies (`PR_SET_PDEATHSIG`, Linux; elsewhere the next run of the same folder finds what was left).
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the thread that started it ends."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    stdout: Path,
+    stderr: Path,
+    prepare: Callable[[], None] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, its output to files; `prepare` runs in the child before it."""
+
+    def before_exec() -> None:
+        die_with_parent()
+        if prepare is not None:
+            prepare()
+
+    with stdout.open("ab") as out, stderr.open("ab") as err:
+        return subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+            preexec_fn=before_exec,
+        )
+
+
+def wait(process: subprocess.Popen[bytes], timeout_s: float | None) -> int | None:
+    """Wait without polling (a poller would burn the cores that are measured); None when time ran out."""
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    if sys.platform == "linux" and process.returncode is None:
+        import select
+
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(process.pid)
+            try:
+                select.select([descriptor], [], [], timeout_s)
+            finally:
+                os.close(descriptor)
+    try:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        return process.wait(left)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def end_group(process: subprocess.Popen[bytes], *, first: signal.Signals, grace_s: float) -> None:
+    """End a process and all of its session: `first`, then terminate, then kill, waiting in between."""
+    members = group(process.pid)
+    for number in (first, signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        if wait(process, grace_s) is not None:
+            break
+    for member in members:  # those that left the group, or ignored the signal
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(members, timeout=grace_s)
+    wait(process, grace_s)
+
+
+def group(leader: int) -> list[psutil.Process]:
+    """List the processes of a leader: its descendants, and whoever shares its session."""
+    found: dict[int, psutil.Process] = {}
+    with contextlib.suppress(psutil.NoSuchProcess):
+        found.update({p.pid: p for p in psutil.Process(leader).children(recursive=True)})
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) == leader and process.pid != leader:
+                found[process.pid] = process
+    return list(found.values())

@@ -1,0 +1,159 @@
+"""What steps leave behind: frozen, strict records that travel as JSON files between processes.
+
+Every record is a `msgspec.Struct`: unknown keys are refused and types are checked on reading. (Plain dataclasses
+would do but for that: msgspec refuses unknown keys in Structs only.) Units are in the names: `_s` seconds,
+`_bytes` bytes, `_per_s` items per second.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evaluator.core.outcome import Outcome
+
+FRAMEWORKS = ("pytorch", "tensorflow")
+STAGES = ("train", "export", "verify", "run", "serve")  # the stages that `fweval cells` shows, in their order
+Metrics = dict[str, float | int | str | bool]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of all records: immutable, keyword-only, strict on unknown keys."""
+
+
+class TensorSpec(Record):
+    """Name, dtype (numpy's name for it) and shape of one input or output; `None` stands for a free dimension."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class Signature(Record):
+    """What a model takes and gives, in order. The first dimension of every tensor is the batch."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class Step(Record):
+    """One isolated piece of work, as planned. Its id is a digest of all that can change its result."""
+
+    id: str
+    stage: str
+    scenario: str
+    framework: str
+    format: str | None = None
+    precision: str | None = None
+    runtime: str | None = None
+    server: str | None = None
+    launcher: str | None = None
+    device: str = "cpu"
+    round: int = 1
+    control: bool = False  # the second half of an A/A pair: same subject, measured again, to learn the noise
+    measures: bool = False  # measuring steps run strictly one at a time
+    needs: dict[str, str] = msgspec.field(default_factory=dict)  # role -> id of the step that must have passed
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+    timeout_s: float = 600.0
+    memory_bytes: int = 8 << 30
+
+
+class Job(Record):
+    """What a child is told: its step, and the folders of the steps it needs (role -> folder)."""
+
+    step: Step
+    needs: dict[str, str]
+
+    def need(self, role: str) -> Path:
+        """Return the folder that the needed step of this role left behind."""
+        return Path(self.needs[role])
+
+
+class Result(Record):
+    """How one step ended. `files` names its evidence, relative to the step's folder."""
+
+    step: str
+    outcome: Outcome
+    reason: str | None = None
+    remedy: str | None = None
+    metrics: Metrics = msgspec.field(default_factory=dict)
+    files: dict[str, str] = msgspec.field(default_factory=dict)
+    started_at: str = ""  # ISO 8601, UTC
+    seconds: float = 0.0
+    provenance: str = "fresh"  # or "reused": finished in an earlier session of this run
+
+
+class Cell(Record):
+    """One row of `fweval cells`: a step and how it ended, flat."""
+
+    stage: str
+    scenario: str
+    framework: str
+    format: str | None
+    precision: str | None
+    runtime: str | None
+    server: str | None
+    launcher: str | None
+    device: str
+    outcome: Outcome
+    reason: str | None
+    remedy: str | None
+    evidence: str  # the step's folder, relative to the run's
+    metrics: Metrics
+
+
+class Machine(Record):
+    """The machine that a run was made on: what a reader needs to judge its figures."""
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+    system: str
+    python: str
+    gpu: str | None
+    java: str | None
+    docker: str | None
+    versions: dict[str, str]
+
+
+class Sampling(Record):
+    """How long to measure (RIGOUR: both minima must hold, the cap ends a cell that cannot meet them)."""
+
+    min_queries: int
+    min_seconds: float
+    cap_seconds: float
+    warmup_queries: int
+    warmup_seconds: float
+
+
+class Profile(Record):
+    """How thorough a run is: one TOML file in scenarios/profiles/."""
+
+    name: str
+    summary: str
+    sampling: Sampling
+    rounds: int
+    train_rounds: int
+    train_samples: int
+    heldout_samples: int
+    verify_samples: int
+    highest_tail: str  # the highest percentile that this profile may print, e.g. "p90"
+    timeout_s: dict[str, float]  # stage -> seconds
+
+
+class RunRecord(Record):
+    """`run.json`: what was asked for, on which machine, with which versions and seeds."""
+
+    id: str
+    command: tuple[str, ...]
+    created_at: str
+    fweval: str
+    git_revision: str | None
+    seed: int
+    profile: Profile
+    scenarios: dict[str, Any]  # name -> the scenario as read, every default filled in
+    frameworks: tuple[str, ...]
+    devices: tuple[str, ...]
+    only: tuple[str, ...]
+    skip: tuple[str, ...]
+    machine: Machine

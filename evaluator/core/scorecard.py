@@ -1,0 +1,149 @@
+"""The scorecard's records: findings, scores, comparisons. `scorecard.json` is the last class here, encoded."""
+
+from enum import StrEnum
+from typing import Literal
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Cell, Machine, Record
+
+SCHEMA_VERSION = 1
+
+
+class Risk(StrEnum):
+    """How much a finding weighs (OpenSSF Scorecard's levels: 10, 7.5, 5, 2.5)."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def weight(self) -> float:
+        """Weight of a finding of this risk in its category's mean."""
+        return {"critical": 10.0, "high": 7.5, "medium": 5.0, "low": 2.5}[self.value]
+
+
+class EvidenceRef(Record):
+    """A file that a finding rests on, relative to the run folder, with the digest it had when judged."""
+
+    path: str
+    sha256: str
+
+
+class Finding(Record):
+    """The answer of one check about one candidate in one scenario."""
+
+    check: str
+    category: str
+    risk: Risk
+    candidate: str  # the framework
+    scenario: str
+    subject: str  # what exactly was looked at, for people: "TorchScript in torch.jit"
+    path: str | None = None  # deployment path: "server", "mobile", "portable"; None when the question has none
+    device: str = "cpu"
+    state: Outcome
+    score: float | None  # 0 to 10; None when unmeasured
+    reason: str  # one sentence that says why this score
+    value: float | None = None
+    unit: str | None = None
+    reference: float | None = None
+    formula: str | None = None
+    provisional: bool = False  # rests on the embedded reference server: labelled, and lowers the coverage
+    gate: bool = False  # a failure here caps the verdict at "not ready"
+    remedy: str | None = None
+    reproduce: str | None = None
+    evidence: tuple[EvidenceRef, ...] = ()
+
+
+class Interval(Record):
+    """An estimate with the two ends of its confidence interval; the ends are None when it cannot be known."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Comparison(Record):
+    """PyTorch against TensorFlow on one question, on the same evidence or not at all."""
+
+    scenario: str
+    question: str  # "training time", "latency", …
+    path: str | None
+    device: str
+    unit: str  # "s", "bytes", "1/s"
+    lower_is_better: bool
+    subjects: dict[str, str]  # framework -> what was measured
+    values: dict[str, Interval]
+    ratio: Interval | None  # pytorch / tensorflow
+    noise_floor: float | None  # relative difference of the A/A pair; smaller differences mean nothing
+    winner: str | None  # a framework, or None
+    statement: str  # one sentence: "PyTorch is 1.8 times faster", "indistinguishable", "not comparable: …"
+    provisional: bool = False
+
+
+class CategoryScore(Record):
+    """The weighted mean of what was measured in one category, with the bounds that missing evidence leaves."""
+
+    category: str
+    weight: float
+    score: float | None
+    lower: float
+    upper: float
+    coverage: float
+
+
+class CandidateScore(Record):
+    """A framework's scores in one scenario, or over all of them (`scenario` None)."""
+
+    candidate: str
+    scenario: str | None
+    overall: float | None
+    lower: float
+    upper: float
+    coverage: float
+    weakest: str | None  # the category with the lowest score: a weak one cannot be bought out
+    weakest_score: float | None
+    verdict: Literal["ready", "not ready", "insufficient evidence"]
+    gates: tuple[str, ...]  # why the verdict is capped, if it is
+    categories: tuple[CategoryScore, ...]
+
+
+class Robustness(Record):
+    """How often each candidate comes first when the category weights are drawn at random (Dirichlet)."""
+
+    draws: int
+    seed: int
+    first: dict[str, float]  # framework -> share of the weightings in which it is first
+    statement: str
+
+
+class Curve(Record):
+    """A line to draw: the loss of one training, step by step."""
+
+    scenario: str
+    framework: str
+    device: str
+    name: str
+    unit: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+class Scorecard(Record):
+    """Everything that a board signs: findings, scores, coverage, and the cells they rest on."""
+
+    schema_version: int
+    fweval: str
+    run: str
+    created_at: str
+    profile: str
+    scenarios: dict[str, str]  # name -> one-line summary
+    machine: Machine
+    scores: tuple[CandidateScore, ...]
+    comparisons: tuple[Comparison, ...]
+    robustness: Robustness | None
+    findings: tuple[Finding, ...]
+    warnings: tuple[str, ...]
+    curves: tuple[Curve, ...]
+    cells: tuple[Cell, ...]
+    waivers: dict[str, str] = {}

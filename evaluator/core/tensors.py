@@ -1,0 +1,29 @@
+"""Named arrays on disk, without pickle."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+Arrays = dict[str, Array]
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write named arrays to an `.npz` file; it appears whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types the flag beside the arrays as one kwargs
+    part.replace(path)
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Read named arrays; object arrays (pickle) are refused with `ValueError`."""
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def rows(arrays: Mapping[str, Array], start: int, stop: int) -> Arrays:
+    """Return the rows `start` to `stop` of every array (the first dimension is the batch)."""
+    return {name: array[start:stop] for name, array in arrays.items()}

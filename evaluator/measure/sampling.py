@@ -1,0 +1,50 @@
+"""Taking samples: one loop for runtimes and servers alike.
+
+Warm-up by count *and* time with the same inputs as the timed calls; then both minima of the profile must hold, or the
+cap ends the cell and the samples say so (RIGOUR, "Sampling"). Inputs rotate over a pool, so that a cache would be seen.
+"""
+
+from collections.abc import Callable
+
+from evaluator.core.clock import Clock
+from evaluator.core.records import Record, Sampling
+
+
+class Samples(Record):
+    """Seconds per call, in the order they were made, and why the loop ended."""
+
+    seconds: tuple[float, ...]
+    capped: bool  # the cap came before both minima held
+
+
+def collect(call: Callable[[int], object], sampling: Sampling, clock: Clock) -> Samples:
+    """Warm up, then time `call(i)` one at a time (closed loop, one in flight); `i` counts from 0 and selects the input.
+
+    An exception from `call` ends the loop and goes to the caller: a failed call has no latency.
+    """
+    index = _warm_up(call, sampling, clock)
+    taken: list[float] = []
+    begin = clock.now()
+    while True:
+        before = clock.now()
+        call(index)
+        after = clock.now()
+        taken.append(after - before)
+        index += 1
+        elapsed = after - begin
+        if len(taken) >= sampling.min_queries and elapsed >= sampling.min_seconds:
+            return Samples(seconds=tuple(taken), capped=False)
+        if elapsed >= sampling.cap_seconds:
+            return Samples(seconds=tuple(taken), capped=True)
+
+
+def _warm_up(call: Callable[[int], object], sampling: Sampling, clock: Clock) -> int:
+    """Run untimed calls until both minima of the warm-up hold (or the cap); return how many were made."""
+    begin = clock.now()
+    made = 0
+    while made < sampling.warmup_queries or clock.now() - begin < sampling.warmup_seconds:
+        call(made)
+        made += 1
+        if clock.now() - begin >= sampling.cap_seconds:
+            break
+    return made
