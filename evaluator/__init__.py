@@ -1,0 +1,1 @@
+"""The application: plans, isolates, measures, judges and reports."""

@@ -1,0 +1,1 @@
+"""Formats that models are exported to, and runtimes that load them."""

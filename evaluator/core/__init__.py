@@ -1,0 +1,1 @@
+"""What everything rests on: records, outcomes, children, the run folder. Imports nothing of ours above it."""

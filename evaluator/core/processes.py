@@ -51,7 +51,7 @@ def start(
             stdout=out,
             stderr=err,
             start_new_session=True,
-            preexec_fn=before_exec,
+            preexec_fn=before_exec,  # noqa: PLW1509  # two system calls, no lock is taken
         )
 
 

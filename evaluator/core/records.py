@@ -21,7 +21,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The base of all records: immutable, keyword-only, strict on unknown keys."""
 
 
-class TensorSpec(Record):
+class TensorSpec(Record, frozen=True, kw_only=True):
     """Name, dtype (numpy's name for it) and shape of one input or output; `None` stands for a free dimension."""
 
     name: str
@@ -29,14 +29,14 @@ class TensorSpec(Record):
     shape: tuple[int | None, ...]
 
 
-class Signature(Record):
+class Signature(Record, frozen=True, kw_only=True):
     """What a model takes and gives, in order. The first dimension of every tensor is the batch."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
 
-class Step(Record):
+class Step(Record, frozen=True, kw_only=True):
     """One isolated piece of work, as planned. Its id is a digest of all that can change its result."""
 
     id: str
@@ -58,7 +58,7 @@ class Step(Record):
     memory_bytes: int = 8 << 30
 
 
-class Job(Record):
+class Job(Record, frozen=True, kw_only=True):
     """What a child is told: its step, and the folders of the steps it needs (role -> folder)."""
 
     step: Step
@@ -69,7 +69,7 @@ class Job(Record):
         return Path(self.needs[role])
 
 
-class Result(Record):
+class Result(Record, frozen=True, kw_only=True):
     """How one step ended. `files` names its evidence, relative to the step's folder."""
 
     step: str
@@ -83,7 +83,7 @@ class Result(Record):
     provenance: str = "fresh"  # or "reused": finished in an earlier session of this run
 
 
-class Cell(Record):
+class Cell(Record, frozen=True, kw_only=True):
     """One row of `fweval cells`: a step and how it ended, flat."""
 
     stage: str
@@ -102,7 +102,7 @@ class Cell(Record):
     metrics: Metrics
 
 
-class Machine(Record):
+class Machine(Record, frozen=True, kw_only=True):
     """The machine that a run was made on: what a reader needs to judge its figures."""
 
     cpu: str
@@ -116,7 +116,7 @@ class Machine(Record):
     versions: dict[str, str]
 
 
-class Sampling(Record):
+class Sampling(Record, frozen=True, kw_only=True):
     """How long to measure (RIGOUR: both minima must hold, the cap ends a cell that cannot meet them)."""
 
     min_queries: int
@@ -126,7 +126,7 @@ class Sampling(Record):
     warmup_seconds: float
 
 
-class Profile(Record):
+class Profile(Record, frozen=True, kw_only=True):
     """How thorough a run is: one TOML file in scenarios/profiles/."""
 
     name: str
@@ -141,7 +141,7 @@ class Profile(Record):
     timeout_s: dict[str, float]  # stage -> seconds
 
 
-class RunRecord(Record):
+class RunRecord(Record, frozen=True, kw_only=True):
     """`run.json`: what was asked for, on which machine, with which versions and seeds."""
 
     id: str

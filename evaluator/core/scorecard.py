@@ -23,14 +23,14 @@ class Risk(StrEnum):
         return {"critical": 10.0, "high": 7.5, "medium": 5.0, "low": 2.5}[self.value]
 
 
-class EvidenceRef(Record):
+class EvidenceRef(Record, frozen=True, kw_only=True):
     """A file that a finding rests on, relative to the run folder, with the digest it had when judged."""
 
     path: str
     sha256: str
 
 
-class Finding(Record):
+class Finding(Record, frozen=True, kw_only=True):
     """The answer of one check about one candidate in one scenario."""
 
     check: str
@@ -55,7 +55,7 @@ class Finding(Record):
     evidence: tuple[EvidenceRef, ...] = ()
 
 
-class Interval(Record):
+class Interval(Record, frozen=True, kw_only=True):
     """An estimate with the two ends of its confidence interval; the ends are None when it cannot be known."""
 
     value: float
@@ -63,7 +63,7 @@ class Interval(Record):
     high: float | None
 
 
-class Comparison(Record):
+class Comparison(Record, frozen=True, kw_only=True):
     """PyTorch against TensorFlow on one question, on the same evidence or not at all."""
 
     scenario: str
@@ -81,7 +81,7 @@ class Comparison(Record):
     provisional: bool = False
 
 
-class CategoryScore(Record):
+class CategoryScore(Record, frozen=True, kw_only=True):
     """The weighted mean of what was measured in one category, with the bounds that missing evidence leaves."""
 
     category: str
@@ -92,7 +92,7 @@ class CategoryScore(Record):
     coverage: float
 
 
-class CandidateScore(Record):
+class CandidateScore(Record, frozen=True, kw_only=True):
     """A framework's scores in one scenario, or over all of them (`scenario` None)."""
 
     candidate: str
@@ -108,7 +108,7 @@ class CandidateScore(Record):
     categories: tuple[CategoryScore, ...]
 
 
-class Robustness(Record):
+class Robustness(Record, frozen=True, kw_only=True):
     """How often each candidate comes first when the category weights are drawn at random (Dirichlet)."""
 
     draws: int
@@ -117,7 +117,7 @@ class Robustness(Record):
     statement: str
 
 
-class Curve(Record):
+class Curve(Record, frozen=True, kw_only=True):
     """A line to draw: the loss of one training, step by step."""
 
     scenario: str
@@ -129,7 +129,7 @@ class Curve(Record):
     y: tuple[float, ...]
 
 
-class Scorecard(Record):
+class Scorecard(Record, frozen=True, kw_only=True):
     """Everything that a board signs: findings, scores, coverage, and the cells they rest on."""
 
     schema_version: int
@@ -146,4 +146,4 @@ class Scorecard(Record):
     warnings: tuple[str, ...]
     curves: tuple[Curve, ...]
     cells: tuple[Cell, ...]
-    waivers: dict[str, str] = {}
+    waivers: dict[str, str]

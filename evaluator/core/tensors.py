@@ -14,7 +14,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     """Write named arrays to an `.npz` file; it appears whole or not at all."""
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types the flag beside the arrays as one kwargs
+        np.savez(file, **arrays)
     part.replace(path)
 
 

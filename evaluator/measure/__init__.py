@@ -1,0 +1,1 @@
+"""Sampling, statistics, fidelity: pure where possible."""

@@ -10,7 +10,7 @@ from evaluator.core.clock import Clock
 from evaluator.core.records import Record, Sampling
 
 
-class Samples(Record):
+class Samples(Record, frozen=True, kw_only=True):
     """Seconds per call, in the order they were made, and why the loop ended."""
 
     seconds: tuple[float, ...]

@@ -1,0 +1,1 @@
+"""One file per output: Scorecard in, text out."""
