@@ -5,7 +5,6 @@ would do but for that: msgspec refuses unknown keys in Structs only.) Units are 
 `_bytes` bytes, `_per_s` items per second.
 """
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +12,8 @@ import msgspec
 from evaluator.core.outcome import Outcome
 
 FRAMEWORKS = ("pytorch", "tensorflow")
-STAGES = ("train", "export", "verify", "run", "serve")  # the stages that `fweval cells` shows, in their order
+STAGES = ("align", "train", "export", "verify", "run", "serve")  # the stages that run steps, in their order
+CELL_STAGES = ("train", "export", "verify", "run", "serve")  # those that `fweval cells` shows
 Metrics = dict[str, float | int | str | bool]
 
 
@@ -58,15 +58,14 @@ class Step(Record, frozen=True, kw_only=True):
     memory_bytes: int = 8 << 30
 
 
-class Job(Record, frozen=True, kw_only=True):
-    """What a child is told: its step, and the folders of the steps it needs (role -> folder)."""
+class Measured(Record, frozen=True, kw_only=True):
+    """What the work of a step gives back to its worker: figures, evidence files, and how it went."""
 
-    step: Step
-    needs: dict[str, str]
-
-    def need(self, role: str) -> Path:
-        """Return the folder that the needed step of this role left behind."""
-        return Path(self.needs[role])
+    outcome: Outcome = Outcome.PASSED
+    reason: str | None = None
+    remedy: str | None = None
+    metrics: Metrics = msgspec.field(default_factory=dict)
+    files: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Result(Record, frozen=True, kw_only=True):

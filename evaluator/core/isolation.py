@@ -1,0 +1,130 @@
+"""The only place that starts Python children: one step, one process, one folder, every ending mapped to an outcome.
+
+The child gets a time limit, a memory limit, its own session, its own TMPDIR, and dies with us. The wire is files:
+`job.json` in, `result.json` out; a child that leaves no result crashed, was stopped, or ran out of time or memory.
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from evaluator.core import clock, files, processes
+from evaluator.core.errors import IncompleteEvidence
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Result, Step
+
+GRACE_S = 15.0  # a server's clean stop takes a few seconds
+_OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "not enough memory", "OutOfMemory")
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "USER", "FWEVAL_CACHE", "XDG_CACHE_HOME", "LD_LIBRARY_PATH")
+_REPRODUCE = """#!/bin/sh
+# Does this step again, beside the original: the new result lies in ./again.
+cd "$(dirname "$0")" && rm -rf again && mkdir again && cp job.json again/ || exit 1
+exec env {environment} "${{PYTHON:-python}}" -P -m evaluator.core.worker again ..
+"""
+
+
+class Child:
+    """A step at work in its own process."""
+
+    def __init__(self, step: Step, folder: Path) -> None:
+        """Start the step in its folder, which must be empty or missing."""
+        self.step = step
+        self.folder = folder
+        self.deadline = time.monotonic() + step.timeout_s
+        self._started_at = clock.utc_now()
+        self._begin = time.monotonic()
+        environment = _environment(step)
+        (folder / "tmp").mkdir(parents=True)
+        files.write_record(folder / "job.json", step)
+        _write_reproduce(folder, environment)
+        self.process: subprocess.Popen[bytes] = processes.start(
+            (sys.executable, "-P", "-m", "evaluator.core.worker", str(folder)),
+            env={**_inherited(), **environment, "TMPDIR": str(folder / "tmp"), "TEMP": str(folder / "tmp")},
+            cwd=folder,
+            stdout=folder / "stdout",
+            stderr=folder / "stderr",
+            prepare=lambda: resource.setrlimit(resource.RLIMIT_DATA, (step.memory_bytes, step.memory_bytes)),
+        )
+        self.descriptor = os.pidfd_open(self.process.pid)  # readable when the child has ended: no polling
+
+    def finish(self) -> Result:
+        """Collect the ended (or, past its deadline, stopped) child and map its ending."""
+        timed_out = self.process.poll() is None
+        self._end()
+        if timed_out:
+            return self._stopped_result()
+        return self._result()
+
+    def interrupt(self) -> None:
+        """Stop the child because the person asked for it; what it had done is not kept."""
+        self._end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self) -> None:
+        processes.end_group(self.process, first=signal.SIGINT, grace_s=GRACE_S)
+        with contextlib.suppress(OSError):
+            os.close(self.descriptor)
+        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+
+    def _result(self) -> Result:
+        try:
+            return files.read_record(self.folder / "result.json", Result)
+        except IncompleteEvidence:
+            return self._crash()
+
+    def _crash(self) -> Result:
+        """Describe a child that left no result."""
+        code = self.process.returncode
+        tail = (self.folder / "stderr").read_text(errors="replace")[-20_000:]
+        if any(word in tail for word in _OUT_OF_MEMORY) or code == -signal.SIGKILL:
+            limit = f"{self.step.memory_bytes / 2**30:.1f} GiB"
+            reason = f"ran out of memory (limit {limit}) or was killed by the system"
+        elif code < 0:
+            reason = f"the process died of {signal.Signals(-code).name}"
+        else:
+            reason = f"the process ended with code {code} and left no result"
+        return self._ended(Outcome.CRASHED, reason)
+
+    def _stopped_result(self) -> Result:
+        return self._ended(Outcome.TIMED_OUT, f"was stopped at its time limit of {self.step.timeout_s:.0f} s")
+
+    def _ended(self, outcome: Outcome, reason: str) -> Result:
+        return Result(
+            step=self.step.id,
+            outcome=outcome,
+            reason=reason,
+            remedy=f"see steps/{self.step.id}/stderr; resume the run to try again",
+            started_at=self._started_at,
+            seconds=time.monotonic() - self._begin,
+        )
+
+
+def _inherited() -> dict[str, str]:
+    """The little of our environment that a child needs; the rest could change its result."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
+def _environment(step: Step) -> dict[str, str]:
+    """What decides how the child computes; also written into reproduce.sh."""
+    threads = str(step.settings.get("threads", 1))
+    return {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "CUDA_VISIBLE_DEVICES": "0" if step.device == "gpu" else "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "KERAS_BACKEND": "tensorflow",
+        "PYTHONHASHSEED": "0",
+    }
+
+
+def _write_reproduce(folder: Path, environment: dict[str, str]) -> None:
+    path = folder / "reproduce.sh"
+    text = _REPRODUCE.format(environment=" ".join(f"{name}={value}" for name, value in environment.items()))
+    files.write_text(path, text)
+    path.chmod(0o755)

@@ -1,0 +1,102 @@
+"""Facts about this machine, read without importing any framework."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from evaluator.core.records import Machine
+
+_ASK_S = 10  # seconds that a tool may take to answer a question about itself
+
+
+def describe(java: str | None, docker: str | None) -> Machine:
+    """Describe this machine; what the serving package knows of Java and Docker is passed in."""
+    return Machine(
+        cpu=_cpu(),
+        cores=cores(),
+        memory_bytes=psutil.virtual_memory().total,
+        system=platform.platform(),
+        python=platform.python_version(),
+        gpu=gpu(),
+        java=java,
+        docker=docker,
+        versions=versions(),
+    )
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that new processes can have without swapping."""
+    return psutil.virtual_memory().available
+
+
+@cache
+def gpu() -> str | None:
+    """Name the first CUDA GPU, by asking the driver's own tool; None when there is none."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next((line.strip() for line in answer.stdout.splitlines() if line.strip()), None)
+
+
+def missing(distributions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the named pip distributions that are not installed."""
+    return tuple(name for name in distributions if version(name) is None)
+
+
+def version(distribution: str) -> str | None:
+    """Return the installed version of a pip distribution."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return name and version of everything that fweval declares as a dependency and that is installed."""
+    declared = metadata.requires("fweval") or []
+    names = sorted({re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower() for requirement in declared})
+    found = {name: version(name) for name in names if name != "fweval"}
+    return {name: number for name, number in found.items() if number is not None}
+
+
+def git_revision() -> str | None:
+    """Return the revision of the checkout that fweval runs from; None for an installed wheel."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=_ASK_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None
+
+
+def _cpu() -> str:
+    """Return the processor's name as the kernel tells it."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,150 @@
+"""The run folder: everything that a run leaves behind, and nothing outside it.
+
+```
+run.json  plan.json  events.jsonl  lock
+steps/<step-id>/   job.json  result.json  resources.json  reproduce.sh  stdout  stderr  samples/*.jsonl  …
+findings.json  scorecard.{json,html,md,csv,xml}
+```
+Artifacts stay in the folder of the step that exported them, named by digest in its result: a run can be moved, zipped
+and audited as one thing. (A store shared by runs would save disk and cost that.)
+"""
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from evaluator.core import clock, files
+from evaluator.core.errors import IncompleteEvidence, UsageError
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import CELL_STAGES, Cell, Record, Result, RunRecord, Step
+
+# Endings that a resumed run keeps; after the others another try may well end differently.
+_KEPT = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED, Outcome.NOT_APPLICABLE})
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """All steps of a run, in order, and those of them whose ending is known already."""
+
+    steps: tuple[Step, ...]
+    impossible: tuple[Result, ...]
+
+
+class RunFolder:
+    """A run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def steps(self) -> Path:
+        """The folder of all step folders."""
+        return self.path / "steps"
+
+    @classmethod
+    def create(cls, path: Path, record: RunRecord) -> "RunFolder":
+        """Make a new run folder; one that already holds something is refused, never wiped."""
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            resumable = (path / "run.json").exists()
+            hint = f"continue it with --resume {path}" if resumable else "choose another folder"
+            raise UsageError(f"{path} is not empty", remedy=hint)
+        try:
+            (path / "steps").mkdir(parents=True)
+            files.write_record(path / "run.json", record)
+        except OSError as error:
+            raise UsageError(f"cannot write to {path}: {error.strerror}", remedy="choose another folder") from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Open an existing run folder; `UsageError` when it is none."""
+        if not (path / "run.json").is_file():
+            raise UsageError(f"{path} is no run folder (it has no run.json)", remedy="fweval list runs")
+        return cls(path)
+
+    @property
+    def record(self) -> RunRecord:
+        """What was asked for."""
+        return files.read_record(self.path / "run.json", RunRecord)
+
+    @property
+    def plan(self) -> Plan:
+        """The steps of this run."""
+        return files.read_record(self.path / "plan.json", Plan)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process; `UsageError` when another run holds it. Ends with the process."""
+        with (self.path / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UsageError(
+                    f"another run is at work in {self.path}", remedy="wait for it, or choose another folder"
+                ) from error
+            yield
+
+    def event(self, kind: str, **fields: str | float) -> None:
+        """Append one line to `events.jsonl`."""
+        line = msgspec.json.encode({"at": clock.utc_now(), "event": kind, **fields})
+        with (self.path / "events.jsonl").open("ab") as file:
+            file.write(line + b"\n")
+
+    def folder(self, step_id: str) -> Path:
+        """Return the folder of a step."""
+        return self.steps / step_id
+
+    def result(self, step_id: str) -> Result | None:
+        """Return how a step ended; None when it has not, or when its result was damaged by a crash."""
+        try:
+            return files.read_record(self.folder(step_id) / "result.json", Result)
+        except IncompleteEvidence:
+            return None
+
+    def kept(self, step_id: str) -> Result | None:
+        """Return the result that a resumed run keeps; whatever else is in the step's folder is cleared away."""
+        result = self.result(step_id)
+        if result is not None and result.outcome in _KEPT:
+            return result
+        shutil.rmtree(self.folder(step_id), ignore_errors=True)
+        return None
+
+    def save(self, result: Result) -> None:
+        """Write how a step ended."""
+        folder = self.folder(result.step)
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_record(folder / "result.json", result)
+
+    def results(self) -> list[tuple[Step, Result]]:
+        """Return every planned step that has ended, in the order of the plan."""
+        ended = ((step, self.result(step.id)) for step in self.plan.steps)
+        return [(step, result) for step, result in ended if result is not None]
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the flat table: one row per ended step of the five stages, in the order of the plan."""
+        return tuple(_cell(step, result) for step, result in self.results() if step.stage in CELL_STAGES)
+
+
+def _cell(step: Step, result: Result) -> Cell:
+    metrics = dict(result.metrics)
+    if step.stage in ("train", "run"):
+        metrics |= {"round": step.round, "control": step.control}
+    return Cell(
+        stage=step.stage,
+        scenario=step.scenario,
+        framework=step.framework,
+        format=step.format,
+        precision=step.precision,
+        runtime=step.runtime,
+        server=step.server,
+        launcher=step.launcher,
+        device=step.device,
+        outcome=result.outcome,
+        reason=result.reason,
+        remedy=result.remedy,
+        evidence=f"steps/{step.id}",
+        metrics=metrics,
+    )

@@ -1,0 +1,48 @@
+"""What a step's code is handed in its child, and how it says whose failure something is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from evaluator.core.records import Step
+
+_MARK = "fweval: raised by the subject: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One step to do: `folder` takes what it leaves behind, `steps` holds the folders of all steps of the run."""
+
+    step: Step
+    folder: Path
+    steps: Path
+
+    def need(self, role: str) -> Path:
+        """Return the folder that the needed step of this role left behind."""
+        return self.steps / self.step.needs[role]
+
+
+class subject:  # noqa: N801  # reads as a statement: `with subject("torch.onnx.export"):`
+    """Marks whatever is raised inside as the failure of what is evaluated, not of fweval.
+
+    The mark is a note on the exception, so that nothing has to be caught here; the worker reads it.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, _: TracebackType | None) -> None:
+        if isinstance(raised, Exception):
+            raised.add_note(_MARK + self.what)
+
+
+def blamed(raised: BaseException) -> str | None:
+    """Return what `subject` named when this was raised inside it, else None: then it is our bug."""
+    for note in getattr(raised, "__notes__", ()):
+        if note.startswith(_MARK):
+            return str(note.removeprefix(_MARK))
+    return None

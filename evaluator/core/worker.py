@@ -1,0 +1,101 @@
+"""The child's side of a step: reads `job.json`, does the work, writes `result.json`. Started by `core.isolation` only.
+
+`python -P -m evaluator.core.worker FOLDER [STEPS]`: FOLDER holds job.json and takes the results; STEPS (default: the
+folder above) holds the folders of the steps that this one needs.
+"""
+
+import importlib
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import msgspec
+
+from evaluator.core import clock, files
+from evaluator.core.errors import FwevalError, Unavailable, Unsupported
+from evaluator.core.outcome import Outcome
+from evaluator.core.processes import die_with_parent
+from evaluator.core.records import Measured, Metrics, Result, Step
+from evaluator.core.work import Work, blamed
+
+
+def main(argv: list[str]) -> int:
+    """Do the step in the folder `argv[0]`; the exit code is 0 whenever a result was written."""
+    die_with_parent()
+    signal.signal(signal.SIGTERM, _interrupt)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    folder = Path(argv[0]).resolve()
+    steps = Path(argv[1]).resolve() if len(argv) > 1 else folder.parent
+    step = files.read_record(folder / "job.json", Step)
+    started_at, begin = clock.utc_now(), time.perf_counter()
+    measured = _attempt(Work(step=step, folder=folder, steps=steps))
+    result = Result(
+        step=step.id,
+        outcome=measured.outcome,
+        reason=measured.reason,
+        remedy=measured.remedy,
+        metrics=measured.metrics,
+        files=measured.files,
+        started_at=started_at,
+        seconds=time.perf_counter() - begin,
+    )
+    files.write_record(folder / "resources.json", _resources())
+    files.write_record(folder / "result.json", result)
+    return 0
+
+
+def _interrupt(*_: object) -> None:
+    """Let SIGTERM unwind like Ctrl-C, so that servers are stopped on the way out."""
+    raise KeyboardInterrupt
+
+
+def _attempt(work: Work) -> Measured:
+    """Run the stage's `work`; turn whatever it raises into an outcome (this is the outermost frame of the child)."""
+    see = f"see steps/{work.step.id}/stderr"
+    try:
+        # By name, not by import: core lies below the stages.
+        stage = importlib.import_module(f"evaluator.stages.{work.step.stage}")
+        measured = stage.work(work)
+        return msgspec.convert(measured, Measured)
+    except Unsupported as error:
+        return Measured(outcome=Outcome.UNSUPPORTED, reason=error.message, remedy=error.remedy)
+    except Unavailable as error:
+        return Measured(outcome=Outcome.UNAVAILABLE, reason=error.message, remedy=error.remedy)
+    except FwevalError as error:
+        return Measured(outcome=Outcome.FAILED, reason=error.message, remedy=error.remedy or see)
+    except MemoryError:
+        traceback.print_exc()
+        limit = f"the memory limit of {work.step.memory_bytes / 2**30:.1f} GiB was reached"
+        return Measured(outcome=Outcome.FAILED, reason=limit, remedy="run it on a machine with more memory")
+    except Exception as error:  # noqa: BLE001  # the outermost frame: the failure travels as data
+        traceback.print_exc()
+        culprit = blamed(error)
+        outcome = Outcome.ERROR if culprit is None else Outcome.FAILED
+        prefix = "a bug in fweval: " if culprit is None else f"{culprit}: "
+        return Measured(outcome=outcome, reason=prefix + _one_line(error), remedy=see)
+
+
+def _one_line(error: Exception) -> str:
+    """Return the first telling line of a message (exporters like to send whole pages)."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _resources() -> Metrics:
+    """What the kernel counted for this process."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "cpu_user_s": usage.ru_utime,
+        "cpu_system_s": usage.ru_stime,
+        "major_faults": usage.ru_majflt,
+        "pid": os.getpid(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
