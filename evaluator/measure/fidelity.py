@@ -1,0 +1,141 @@
+"""Does a candidate compute the same thing as its reference? Arrays against arrays, output by output.
+
+Differences are relative to the scale of an output (the largest magnitude in the reference), not to each element:
+near zero an element-wise relative difference says nothing (RIGOUR, "Correctness before speed").
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator.core.records import Record
+from evaluator.core.tensors import Array
+
+Floats = NDArray[np.float64]
+
+
+class Fidelity(Record, frozen=True, kw_only=True):
+    """How close two sets of outputs are; of several outputs the worst figure counts.
+
+    The figures are None when the outputs could not be compared: something missing, misshapen, empty or not finite.
+    """
+
+    passed: bool
+    tolerance: float
+    max_abs: float | None
+    max_rel: float | None  # largest difference / largest magnitude of the same output in the reference
+    cosine: float | None
+    top1: float | None  # share of rows whose largest element is the same; None when no output has classes
+    smallest_tolerance: float | None  # at which it would pass
+    first_difference: str | None  # where the first element beyond the tolerance is, or what else is wrong
+
+
+def compare(reference: Mapping[str, Array], candidate: Mapping[str, Array], tolerance: float) -> Fidelity:
+    """Compare outputs by name; `tolerance` is relative to the scale of each output (RIGOUR: fp32 1e-4, fp16 1e-2)."""
+    wrong = _incomparable(reference, candidate)
+    if wrong is not None:
+        return Fidelity(
+            passed=False,
+            tolerance=tolerance,
+            max_abs=None,
+            max_rel=None,
+            cosine=None,
+            top1=None,
+            smallest_tolerance=None,
+            first_difference=wrong,
+        )
+    pairs = {name: (_float(reference[name]), _float(candidate[name])) for name in reference}
+    max_rel = max(_max_abs(ours, theirs) / _scale(ours) for ours, theirs in pairs.values())
+    passed = max_rel <= tolerance
+    agreements = [_top1(ours, theirs) for ours, theirs in pairs.values() if ours.ndim >= 2]
+    return Fidelity(
+        passed=passed,
+        tolerance=tolerance,
+        max_abs=max(_max_abs(ours, theirs) for ours, theirs in pairs.values()),
+        max_rel=max_rel,
+        cosine=min(_cosine(ours, theirs) for ours, theirs in pairs.values()),
+        top1=min(agreements, default=None),
+        smallest_tolerance=max_rel,
+        first_difference=None if passed else _first_difference(pairs, tolerance),
+    )
+
+
+def _incomparable(reference: Mapping[str, Array], candidate: Mapping[str, Array]) -> str | None:
+    """Say what keeps two sets of outputs from being compared, or None."""
+    if not reference:
+        return "the reference has no outputs"
+    for name in reference:
+        if name not in candidate:
+            return f"output '{name}' is missing; there is: {', '.join(candidate) or 'nothing'}"
+    for name in candidate:
+        if name not in reference:
+            return f"output '{name}' was not expected; expected: {', '.join(reference)}"
+    wrongs = (_incomparable_output(name, reference[name], candidate[name]) for name in reference)
+    return next((wrong for wrong in wrongs if wrong is not None), None)
+
+
+def _incomparable_output(name: str, reference: Array, candidate: Array) -> str | None:
+    """Say what keeps one output from being compared, or None."""
+    if candidate.shape != reference.shape:
+        return f"output '{name}' has the shape {candidate.shape}, expected {reference.shape}"
+    if candidate.dtype != reference.dtype:
+        return f"output '{name}' has the dtype {candidate.dtype}, expected {reference.dtype}"
+    if reference.dtype.kind not in "biuf":
+        return f"output '{name}' has the dtype {reference.dtype}, which is not a real number"
+    if reference.size == 0:
+        return f"output '{name}' is empty: its shape is {reference.shape}"
+    for who, array in (("the reference", reference), ("the candidate", candidate)):
+        values = _float(array)
+        if not np.isfinite(values).all():
+            where = _index(~np.isfinite(values))
+            return f"output '{name}' of {who} is {values[where]} at {_text(where)}"
+    return None
+
+
+def _float(array: Array) -> Floats:
+    return array.astype(np.float64)
+
+
+def _max_abs(reference: Floats, candidate: Floats) -> float:
+    return float(np.max(np.abs(candidate - reference)))
+
+
+def _scale(reference: Floats) -> float:
+    """Return the largest magnitude; an output of zeros counts as having the scale 1."""
+    return float(np.max(np.abs(reference))) or 1.0
+
+
+def _cosine(reference: Floats, candidate: Floats) -> float:
+    """Return the cosine between the outputs as vectors: 1 for two zero vectors, 0 when only one is zero."""
+    lengths = float(np.linalg.norm(reference)) * float(np.linalg.norm(candidate))
+    if lengths == 0:
+        return 1.0 if np.array_equal(reference, candidate) else 0.0
+    return float(np.clip(np.vdot(reference, candidate) / lengths, -1, 1))
+
+
+def _top1(reference: Floats, candidate: Floats) -> float:
+    """Return the share of rows (over all but the last dimension) that put the same class first."""
+    return float(np.mean(reference.argmax(axis=-1) == candidate.argmax(axis=-1)))
+
+
+def _first_difference(pairs: Mapping[str, tuple[Floats, Floats]], tolerance: float) -> str | None:
+    """Name the first element beyond the tolerance, in the order of the outputs."""
+    for name, (reference, candidate) in pairs.items():
+        beyond = np.abs(candidate - reference) / _scale(reference) > tolerance
+        if beyond.any():
+            where = _index(beyond)
+            return (
+                f"output '{name}' at {_text(where)}: expected {reference[where]:.7g}, got {candidate[where]:.7g} "
+                f"({int(beyond.sum())} of {beyond.size} elements differ)"
+            )
+    return None
+
+
+def _index(mask: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return the index of the first true element."""
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
+
+
+def _text(index: tuple[int, ...]) -> str:
+    return "[" + ", ".join(str(i) for i in index) + "]"

@@ -1,0 +1,144 @@
+"""From samples to figures that can be signed: tails, intervals, noise, stability. Pure; the rules are in RIGOUR.
+
+Seconds in, seconds out; relative figures are plain numbers (0.1 is 10 %).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom, t
+
+from evaluator.core.scorecard import Interval
+
+TAILS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p97": 0.97, "p99": 0.99, "p99.9": 0.999}
+OUTLIER_ABOVE = 14.826  # distances from the median in MADs: ten standard deviations of a normal distribution
+UNSTABLE_ABOVE = 0.10  # perf_analyzer's default --stability-percentage
+NOISY_ABOVE = 0.025  # trtexec warns above this coefficient of variation
+DRAWS = 2_000
+SEED = 20_240_229
+
+Floats = NDArray[np.float64]
+
+
+def tail(samples: Sequence[float], p: float, confidence: float = 0.99) -> float | None:
+    """Return a value that the `p` quantile does not exceed, with that confidence; None when there are too few samples.
+
+    MLPerf's early stopping (loadgen, `early_stopping.cc`, with d = 0): t is the largest count for which
+    P[Bin(n, 1 - p) <= t] <= 1 - confidence. The t - 1 highest samples are set aside, the maximum of the rest is the
+    figure. It exists from t = 1 on: at 0.99, p50 needs 11 samples, p90 64, p95 130, p97 219, p99 662, p99.9 6636.
+    """
+    ordered = _ordered(samples)
+    t_max = _largest_count(len(ordered), 1 - p, 1 - confidence)
+    return float(ordered[len(ordered) - t_max]) if t_max >= 1 else None
+
+
+def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Return the median between two order statistics that hold it with at least that confidence.
+
+    Distribution-free (David & Nagaraja, Order Statistics, 7.1). The ends are None below six samples at 0.95. It takes
+    samples for independent; between rounds they are not, so comparisons use `ratio_interval` instead.
+    """
+    ordered = _ordered(samples)
+    value = float(np.median(ordered))
+    k = _largest_count(len(ordered), 0.5, (1 - confidence) / 2) + 1
+    if k < 1:
+        return Interval(value=value, low=None, high=None)
+    return Interval(value=value, low=float(ordered[k - 1]), high=float(ordered[len(ordered) - k]))
+
+
+def ratio_interval(
+    rounds_a: Sequence[Sequence[float]], rounds_b: Sequence[Sequence[float]], confidence: float = 0.95
+) -> Interval:
+    """Return median(a) / median(b) with a bootstrap interval over rounds; one inner sequence holds a round's samples.
+
+    Rounds are resampled, not requests, because requests of one round hang together. The bootstrap gives the standard
+    error of the logarithm on each side, Welch's t the ends (Hesterberg, What Teachers Should Know About the Bootstrap,
+    2015, 4.3 and 5): the plain percentiles of three rounds cannot reach beyond these rounds, and one in ten pairs of
+    equal subjects would look different. With fewer than three rounds on either side the ends are None. The seed is
+    fixed: the same samples give the same interval.
+    """
+    value = float(np.median(np.concatenate(rounds_a)) / np.median(np.concatenate(rounds_b)))
+    if min(len(rounds_a), len(rounds_b)) < 3:
+        return Interval(value=value, low=None, high=None)
+    rng = np.random.default_rng(SEED)
+    variances = [_log_variance(rounds, rng) for rounds in (rounds_a, rounds_b)]
+    total = sum(variances)
+    if total == 0:
+        return Interval(value=value, low=value, high=value)
+    freedom = total**2 / sum(v**2 / (len(r) - 1) for v, r in zip(variances, (rounds_a, rounds_b), strict=True))
+    reach = float(np.exp(t.ppf((1 + confidence) / 2, freedom) * np.sqrt(total)))
+    return Interval(value=value, low=value / reach, high=value * reach)
+
+
+def noise_floor(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return how far the medians of an A/A pair (the same subject, measured twice) lie apart, relatively."""
+    return relative_difference(float(np.median(_ordered(a)) / np.median(_ordered(b))))
+
+
+def relative_difference(ratio: float) -> float:
+    """Return how much the larger exceeds the smaller: 0.25 for a ratio of 1.25 as well as for 0.8."""
+    return max(ratio, 1 / ratio) - 1
+
+
+def distinguishable(ratio: Interval, floor: float | None) -> bool:
+    """Tell whether a ratio is more than noise: outside the noise floor, and with an interval that leaves out 1."""
+    if floor is not None and relative_difference(ratio.value) <= floor:
+        return False
+    if ratio.low is None or ratio.high is None:
+        return ratio.value != 1
+    return not ratio.low <= 1 <= ratio.high
+
+
+def outliers(samples: Sequence[float]) -> tuple[int, ...]:
+    """Return the indices of samples far from the median; they are flagged and never removed.
+
+    The rule of hyperfine (`src/outlier_detection.rs`; Iglewicz & Hoaglin, 1993): more than 14.826 median absolute
+    deviations away.
+    """
+    values = np.asarray(samples, dtype=np.float64)
+    distance = np.abs(values - np.median(values))
+    spread = max(float(np.median(distance)), float(np.finfo(np.float64).eps))
+    return tuple(int(i) for i in np.flatnonzero(distance / spread > OUTLIER_ABOVE))
+
+
+def stability(samples: Sequence[float]) -> float | None:
+    """Return how far the medians of three consecutive windows stray from their mean, relatively; None below three.
+
+    Above `UNSTABLE_ABOVE` the measurement had not settled (the windows are perf_analyzer's; it compares means, we
+    compare medians because one outlier says nothing about stability).
+    """
+    if len(samples) < 3:
+        return None
+    medians = np.array([np.median(window) for window in np.array_split(np.asarray(samples, dtype=np.float64), 3)])
+    return float(np.max(np.abs(medians / medians.mean() - 1)))
+
+
+def coefficient_of_variation(samples: Sequence[float]) -> float | None:
+    """Return standard deviation over mean; None below two samples."""
+    if len(samples) < 2:
+        return None
+    values = np.asarray(samples, dtype=np.float64)
+    return float(values.std(ddof=1) / values.mean())
+
+
+def _ordered(samples: Sequence[float]) -> Floats:
+    """Sort a copy; `ValueError` when there is nothing to sort or something that cannot be ordered."""
+    values = np.sort(np.asarray(samples, dtype=np.float64))
+    if values.size == 0 or not np.isfinite(values).all():
+        raise ValueError("statistics need at least one sample, and only finite ones")
+    return values
+
+
+def _largest_count(n: int, p: float, probability: float) -> int:
+    """Return the largest t with P[Bin(n, p) <= t] <= probability; -1 when there is none."""
+    first = int(binom.ppf(probability, n, p))  # the smallest count whose probability reaches it
+    return first if binom.cdf(first, n, p) <= probability else first - 1
+
+
+def _log_variance(rounds: Sequence[Sequence[float]], rng: np.random.Generator) -> float:
+    """Return the bootstrap variance of the mean logarithm of the round medians, without its bias of (n - 1) / n."""
+    n = len(rounds)
+    logs = np.log([np.median(samples) for samples in rounds])
+    means = logs[rng.integers(n, size=(DRAWS, n))].mean(axis=1)
+    return float(means.var() * n / (n - 1))

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluator.core.scorecard import Interval
+from evaluator.measure import statistics
+
+SECONDS = st.floats(min_value=1e-6, max_value=1e3)
+ROUNDS = st.lists(st.lists(SECONDS, min_size=1, max_size=8), min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize(
+    ("name", "smallest"), [("p50", 11), ("p90", 64), ("p95", 130), ("p97", 219), ("p99", 662), ("p99.9", 6636)]
+)
+def test_a_tail_exists_from_the_count_of_mlperf_on(name: str, smallest: int) -> None:
+    samples = [float(i) for i in range(1, smallest + 1)]
+    assert statistics.tail(samples[:-1], statistics.TAILS[name]) is None
+    assert statistics.tail(samples, statistics.TAILS[name]) == smallest
+
+
+def test_a_tail_sets_the_highest_aside_once_there_are_enough() -> None:
+    # P[Bin(1000, 0.1) <= 78] = 0.0099, P[... <= 79] = 0.0131: t = 78, so 77 are set aside.
+    assert statistics.tail([float(i) for i in range(1, 1001)], 0.9) == 1000 - 77
+
+
+@given(st.lists(SECONDS, min_size=11, max_size=200))
+def test_tails_are_samples_and_grow_with_the_percentile(samples: list[float]) -> None:
+    tails = [value for p in statistics.TAILS.values() if (value := statistics.tail(samples, p)) is not None]
+    assert set(tails) <= set(samples)
+    assert tails == sorted(tails)
+    assert tails[0] >= np.median(samples)
+
+
+@given(st.lists(SECONDS, min_size=1, max_size=200))
+def test_the_median_lies_in_its_interval(samples: list[float]) -> None:
+    interval = statistics.median_interval(samples)
+    if interval.low is None or interval.high is None:
+        assert len(samples) < 6
+    else:
+        assert interval.low <= interval.value <= interval.high
+
+
+@pytest.mark.parametrize("size", [6, 20, 130])
+def test_median_intervals_hold_the_true_median_often_enough(size: int) -> None:
+    rng = np.random.default_rng(1)
+    intervals = [statistics.median_interval(rng.lognormal(size=size).tolist()) for _ in range(1500)]
+    held = [i.low is not None and i.high is not None and i.low <= 1.0 <= i.high for i in intervals]
+    assert np.mean(held) >= 0.94
+
+
+@given(ROUNDS, ROUNDS)
+def test_a_ratio_lies_in_its_interval_and_needs_three_rounds(a: list[list[float]], b: list[list[float]]) -> None:
+    interval = statistics.ratio_interval(a, b)
+    if min(len(a), len(b)) < 3:
+        assert interval.low is None
+        assert interval.high is None
+    else:
+        assert interval.low is not None
+        assert interval.high is not None
+        assert interval.low <= interval.value <= interval.high
+    assert interval == statistics.ratio_interval(a, b)
+
+
+def test_a_clear_difference_is_seen() -> None:
+    slow, fast = [[2.0, 2.1, 1.9]] * 3, [[1.0, 1.05, 0.95]] * 3
+    ratio = statistics.ratio_interval(slow, fast)
+    assert ratio.value == pytest.approx(2.0)
+    assert statistics.distinguishable(ratio, 0.05)
+
+
+def _round(rng: np.random.Generator) -> list[float]:
+    """A round of one and the same subject: its own level (5 %), and requests that scatter around it (10 %)."""
+    return [float(x) for x in rng.lognormal(sigma=0.05) * rng.lognormal(sigma=0.1, size=64)]
+
+
+@pytest.mark.parametrize("rounds", [3, 5])
+def test_equal_subjects_are_rarely_told_apart(rounds: int) -> None:
+    rng = np.random.default_rng(2)
+    alarms = []
+    for _ in range(600):
+        a, b = [_round(rng) for _ in range(rounds)], [_round(rng) for _ in range(rounds)]
+        floor = statistics.noise_floor(a[0], _round(rng))
+        alarms.append(statistics.distinguishable(statistics.ratio_interval(a, b), floor))
+    assert np.mean(alarms) <= 0.05
+
+
+@pytest.mark.parametrize("rounds", [3, 5])
+def test_ratio_intervals_hold_the_true_ratio_often_enough(rounds: int) -> None:
+    rng = np.random.default_rng(3)
+    held = []
+    for _ in range(1000):
+        slow = [[2 * x for x in _round(rng)] for _ in range(rounds)]
+        interval = statistics.ratio_interval(slow, [_round(rng) for _ in range(rounds)])
+        held.append(interval.low is not None and interval.high is not None and interval.low <= 2 <= interval.high)
+    assert np.mean(held) >= 0.94
+
+
+def test_a_difference_inside_the_noise_floor_means_nothing() -> None:
+    ratio = Interval(value=1.05, low=1.04, high=1.06)
+    assert not statistics.distinguishable(ratio, 0.06)
+    assert statistics.distinguishable(ratio, 0.04)
+    assert statistics.distinguishable(ratio, None)
+
+
+def test_without_an_interval_only_the_noise_floor_decides() -> None:
+    assert statistics.distinguishable(Interval(value=1.05, low=None, high=None), 0.04)
+    assert not statistics.distinguishable(Interval(value=1.0, low=None, high=None), None)
+
+
+@given(SECONDS, SECONDS)
+def test_the_noise_floor_does_not_depend_on_the_order(a: float, b: float) -> None:
+    assert statistics.noise_floor([a], [b]) == pytest.approx(statistics.noise_floor([b], [a]), rel=1e-6, abs=1e-9)
+
+
+def test_the_noise_floor_is_relative() -> None:
+    assert statistics.noise_floor([1.0, 1.0], [1.25]) == pytest.approx(0.25)
+
+
+def test_outliers_are_named_by_their_index() -> None:
+    samples = [1.0, 1.01, 0.99, 1.02, 0.98] * 10
+    assert statistics.outliers(samples) == ()
+    assert statistics.outliers([*samples, 5.0]) == (50,)
+
+
+def test_a_level_that_moves_is_unstable() -> None:
+    steady = [1.0, 1.01, 0.99] * 20
+    moving = [1.0] * 20 + [1.2] * 20 + [1.5] * 20
+    assert (statistics.stability(steady) or 0) <= statistics.UNSTABLE_ABOVE
+    assert (statistics.stability(moving) or 0) > statistics.UNSTABLE_ABOVE
+    assert statistics.stability([1.0, 2.0]) is None
+
+
+def test_the_coefficient_of_variation_is_relative() -> None:
+    assert statistics.coefficient_of_variation([9.0, 10.0, 11.0]) == pytest.approx(0.1)
+    assert statistics.coefficient_of_variation([9.0]) is None
+
+
+@pytest.mark.parametrize("samples", [[], [float("nan")], [1.0, float("inf")]])
+def test_no_figure_comes_from_nothing(samples: list[float]) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        statistics.tail(samples, 0.5)
+    with pytest.raises(ValueError, match="finite"):
+        statistics.median_interval(samples)
