@@ -9,10 +9,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Protocol
+
+import msgspec
 
 from evaluator.core.records import Record, Signature
 from evaluator.core.tensors import Array, Arrays
+
+OUTPUT = "logits"  # every model is a classifier with this one output: unnormalised scores, (batch, classes)
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +66,17 @@ class Model(ABC):
 
     @abstractmethod
     def build_torch(self, settings: Any) -> Any:
-        """Return a freshly initialised `torch.nn.Module`; its forward takes the inputs in the signature's order."""
+        """Return a freshly initialised `torch.nn.Module`.
+
+        Its forward takes the signature's inputs, under their names and in their order, and returns the logits.
+        """
 
     @abstractmethod
     def build_tensorflow(self, settings: Any) -> Any:
-        """Return the same network as a functional `keras.Model` over named inputs, weights not yet meaningful."""
+        """Return the same network as a functional `keras.Model`, weights not yet meaningful.
+
+        It maps a dictionary of named inputs to `{"logits": …}`, so that the names survive every export.
+        """
 
     @abstractmethod
     def signature(self, settings: Any, framework: str) -> Signature:
@@ -75,3 +89,76 @@ class Model(ABC):
     def inputs_for(self, framework: str, inputs: Mapping[str, Array]) -> Arrays:
         """Bring inputs into the framework's layout; the default leaves them as they are."""
         return dict(inputs)
+
+
+class TrainSettings(Record, frozen=True, kw_only=True):
+    """How a model is trained: the same in both frameworks, constant over the training."""
+
+    optimizer: Literal["sgd", "adamw"]
+    learning_rate: Positive
+    batch_size: Count
+    epochs: Count = 1
+    momentum: Fraction = 0.0  # of "sgd"
+    weight_decay: Fraction = 0.0  # of "adamw", decoupled from the gradient
+
+    def __post_init__(self) -> None:
+        """Refuse what would be ignored, or would mean different things in the two frameworks."""
+        if self.optimizer == "sgd" and self.weight_decay:
+            raise ValueError("`weight_decay` goes with `adamw`: the frameworks' `sgd` define it differently")
+        if self.optimizer == "adamw" and self.momentum:
+            raise ValueError("`momentum` goes with `sgd`")
+
+
+class Trainer(Protocol):
+    """A model in training, with the state of its optimizer."""
+
+    def step(self, inputs: Mapping[str, Array], labels: Array) -> float:
+        """Take one step on one batch and return its loss (softmax cross-entropy, mean over the batch).
+
+        Returns when the device has finished, so that the caller's clock sees the whole step.
+        """
+        ...
+
+
+class Framework(ABC):
+    """A framework: how a model is built, fed and trained in it.
+
+    One process uses one framework, and calls `prepare` before anything else. Inputs are in the framework's own layout
+    (`Model.inputs_for`); `device` is "cpu" or "gpu" and the same in every call.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    distributions: ClassVar[tuple[str, ...]]  # pip distributions that must be installed
+
+    @abstractmethod
+    def prepare(self, *, threads: int, seed: int, device: str) -> None:
+        """Set threads and seeds and claim the device; `Unavailable` with a remedy when it is not there."""
+
+    @abstractmethod
+    def device_name(self, device: str) -> str:
+        """Name the device as the framework sees it, for the evidence."""
+
+    @abstractmethod
+    def build(self, model: Model, settings: Any) -> Any:
+        """Return the model's network, initialised from the seed."""
+
+    @abstractmethod
+    def load_weights(self, network: Any, weights: Mapping[str, Array]) -> None:
+        """Overwrite all weights, given under PyTorch's names and layouts; `WeightsMismatch` unless they fit exactly."""
+
+    @abstractmethod
+    def read_weights(self, network: Any) -> Arrays:
+        """Return all weights (running statistics too) under PyTorch's names and layouts."""
+
+    @abstractmethod
+    def parameters(self, network: Any) -> int:
+        """Count the trainable numbers."""
+
+    @abstractmethod
+    def forward(self, network: Any, inputs: Mapping[str, Array], device: str) -> Arrays:
+        """Compute one batch in evaluation mode: `{"logits": …}`, float32."""
+
+    @abstractmethod
+    def trainer(self, network: Any, train: TrainSettings, device: str) -> Trainer:
+        """Make the network ready to be trained on the device."""

@@ -20,6 +20,7 @@ KINDS = {
     "server": "serving.servers",
     "launcher": "serving.launchers",
     "model": "scenarios.models",
+    "framework": "scenarios.frameworks",
     "check": "evaluator.checks",
     "report": "evaluator.report",
 }

@@ -1,0 +1,1 @@
+"""One file per framework: how a model is built, fed and trained in it."""

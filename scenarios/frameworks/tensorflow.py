@@ -1,0 +1,118 @@
+"""TensorFlow: Keras 3 models, trained by a `tf.function` step with a gradient tape.
+
+Nothing is tuned: no XLA, no mixed precision. What is compared is the framework's documented default for training
+loops; seeds are set, but kernels are the default ones (deterministic kernels are slower, and nobody deploys them).
+Training loop: https://www.tensorflow.org/guide/keras/writing_a_training_loop_from_scratch
+
+Differences to PyTorch that remain, both far below the noise of training:
+
+* Adam's epsilon. Keras adds it to the root of the uncorrected second moment, PyTorch to that of the corrected one, so
+  that in step t the same 1e-8 weighs 1/sqrt(1 - 0.999^t) times more here (32 times in step 1, once in the long run).
+* Batch normalisation. Keras accumulates the biased variance of the batch, PyTorch the unbiased one: the running
+  variance is smaller here by (n - 1)/n, with n = batch times height times width.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from evaluator.core.errors import Unavailable
+from evaluator.core.tensors import Array, Arrays
+from scenarios import weights as mapping
+from scenarios.contract import OUTPUT, Framework, Model, TrainSettings
+
+
+class TensorFlow(Framework):
+    """Keras 3 on TensorFlow."""
+
+    name: ClassVar[str] = "tensorflow"
+    title: ClassVar[str] = "TensorFlow"
+    distributions: ClassVar[tuple[str, ...]] = ("tensorflow",)
+
+    def prepare(self, *, threads: int, seed: int, device: str) -> None:
+        """Set the backend, threads and the seed; on the CPU any GPU is hidden, so that nothing is placed there."""
+        os.environ["KERAS_BACKEND"] = "tensorflow"  # a user's ~/.keras/keras.json may say otherwise
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only: start-up notices would fill every log
+        import keras
+        import tensorflow as tf
+
+        if device == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+        elif not tf.config.list_physical_devices("GPU"):
+            raise Unavailable(
+                "TensorFlow sees no CUDA device",
+                remedy="run on a machine with an NVIDIA GPU and `pip install tensorflow[and-cuda]`, "
+                "or use --device cpu",
+            )
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        keras.utils.set_random_seed(seed)
+
+    def device_name(self, device: str) -> str:
+        """Return the GPU's model name, or "CPU, n threads"."""
+        import tensorflow as tf
+
+        if device == "gpu":
+            details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+            return str(details.get("device_name", "GPU"))
+        return f"CPU, {tf.config.threading.get_intra_op_parallelism_threads()} threads"
+
+    def build(self, model: Model, settings: Any) -> Any:
+        """Build the functional Keras model."""
+        return model.build_tensorflow(settings)
+
+    def load_weights(self, network: Any, weights: Mapping[str, Array]) -> None:
+        """Assign the arrays to the model's variables, transposed where the layouts differ."""
+        mapping.to_keras(network, weights)
+
+    def read_weights(self, network: Any) -> Arrays:
+        """Read the model's variables, transposed where the layouts differ."""
+        return mapping.from_keras(network)
+
+    def parameters(self, network: Any) -> int:
+        """Sum the sizes of the trainable variables."""
+        return sum(int(variable.shape.num_elements()) for variable in network.trainable_variables)
+
+    def forward(self, network: Any, inputs: Mapping[str, Array], device: str) -> Arrays:
+        """Compute with `training=False`; the device was chosen in `prepare`."""
+        return {OUTPUT: network.predict_on_batch(dict(inputs))[OUTPUT]}
+
+    def trainer(self, network: Any, train: TrainSettings, device: str) -> "_Trainer":
+        """Make the optimizer; the train step is traced in its first call."""
+        return _Trainer(network, train)
+
+
+class _Trainer:
+    """Record a tape, differentiate, apply; one graph for all batches of the same shape."""
+
+    def __init__(self, network: Any, train: TrainSettings) -> None:
+        import keras
+        import tensorflow as tf
+
+        if train.optimizer == "sgd":
+            optimizer = keras.optimizers.SGD(train.learning_rate, momentum=train.momentum)
+        else:
+            optimizer = keras.optimizers.AdamW(train.learning_rate, weight_decay=train.weight_decay, epsilon=1e-8)
+        optimizer.build(network.trainable_variables)
+
+        def step(inputs: Any, labels: Any) -> Any:
+            with tf.GradientTape() as tape:
+                logits = network(inputs, training=True)[OUTPUT]
+                loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+            gradients = tape.gradient(loss, network.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+            return loss
+
+        self._step = tf.function(step, jit_compile=False)
+
+    def step(self, inputs: Mapping[str, Array], labels: Array) -> float:
+        """Take one step; reading the loss waits for the forward pass, `sync_devices` for the rest."""
+        import tensorflow as tf
+
+        tensors = {name: tf.constant(array) for name, array in inputs.items()}
+        loss = self._step(tensors, tf.constant(labels))
+        tf.test.experimental.sync_devices()
+        return float(loss.numpy())
+
+
+plugin = TensorFlow()

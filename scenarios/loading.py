@@ -1,0 +1,166 @@
+"""Scenario and profile files: what to evaluate, and how thoroughly. TOML, read strictly.
+
+A wrong key, type or value ends with one line that names the file, the line and the key. Built-in scenarios are the
+files of scenarios/library, built-in profiles those of scenarios/profiles; a name that ends in `.toml` or holds a slash
+is the path of somebody's own.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_origin
+
+import msgspec
+
+from evaluator.core import registry
+from evaluator.core.errors import UsageError
+from evaluator.core.records import Profile, Record
+from scenarios.contract import Count, Fraction, Model, Positive, TrainSettings
+
+_HERE = Path(__file__).parent
+_FOLDERS = {"scenario": _HERE / "library", "profile": _HERE / "profiles"}
+_Read = TypeVar("_Read", bound=Record)
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+class Targets(Record, frozen=True, kw_only=True):
+    """What a trained model must reach. By profile, because a short training cannot reach what a long one does."""
+
+    heldout_accuracy: dict[str, Fraction] = msgspec.field(default_factory=dict)  # profile name -> share, 0 to 1
+
+
+class ServeSettings(Record, frozen=True, kw_only=True):
+    """How the models are served."""
+
+    images: dict[str, str] = msgspec.field(default_factory=dict)  # server name -> container image with its tag
+
+
+class Scenario(Record, frozen=True, kw_only=True):
+    """One scenario, as read: every default filled in, the model's settings too."""
+
+    name: str
+    title: str
+    summary: str  # one sentence
+    model: str
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)  # of the model
+    train: TrainSettings
+    throughput_batch: Count = 8  # rows per call when throughput is measured
+    # Largest absolute difference of outputs, relative to the largest absolute output of the origin:
+    start_tolerance: Positive = 1e-4  # between the two frameworks before training
+    tolerance: dict[Precision, Positive] = msgspec.field(default_factory=lambda: {"fp32": 1e-4})  # of an artifact
+    targets: Targets = msgspec.field(default_factory=Targets)
+    serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
+
+
+def scenario_names() -> tuple[str, ...]:
+    """List the built-in scenarios."""
+    return _names("scenario")
+
+
+def profile_names() -> tuple[str, ...]:
+    """List the built-in profiles."""
+    return _names("profile")
+
+
+def load_scenario(name_or_path: str) -> Scenario:
+    """Read a scenario and check it against its model; `UsageError` says what is wrong, and where."""
+    path = _find("scenario", name_or_path)
+    text, table = _parse(path)
+    scenario = _convert(path, text, table, Scenario)
+    if scenario.model not in registry.names("model"):
+        error = registry.unknown("model", scenario.model, registry.names("model"))
+        where = f"{path}, line {_line_of(text, (), 'model')}, key 'model'"
+        raise UsageError(f"{where}: {error.message}", remedy=error.remedy)
+    kind = registry.load("model", scenario.model).Settings
+    settings = _convert(path, text, scenario.settings, kind, within=("settings",))
+    return msgspec.structs.replace(scenario, settings=msgspec.to_builtins(settings))
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """Read a profile; `UsageError` says what is wrong, and where."""
+    path = _find("profile", name_or_path)
+    text, table = _parse(path)
+    return _convert(path, text, table, Profile)
+
+
+def model_of(scenario: Scenario) -> tuple[Model, Any]:
+    """Return the scenario's model, and its settings as the model's own record."""
+    model: Model = registry.load("model", scenario.model)
+    return model, msgspec.convert(scenario.settings, model.Settings)
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in _FOLDERS[kind].glob("*.toml")))
+
+
+def _find(kind: str, name_or_path: str) -> Path:
+    if name_or_path.endswith(".toml") or "/" in name_or_path:
+        return Path(name_or_path)
+    if name_or_path not in _names(kind):
+        raise registry.unknown(kind, name_or_path, _names(kind))
+    return _FOLDERS[kind] / f"{name_or_path}.toml"
+
+
+def _parse(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what, _, position = str(error).partition(" (at ")
+        number = re.match(r"line (\d+)", position)
+        line = int(number[1]) if number else len(text.splitlines())  # "(at end of document)"
+        written = text.splitlines()[line - 1].strip() if text else ""
+        raise UsageError(f"{path}, line {line}: no valid TOML: {what}: {written}") from error
+
+
+def _convert(path: Path, text: str, table: Any, kind: type[_Read], *, within: tuple[str, ...] = ()) -> _Read:
+    """Check a table against its record; `within` is where the table lies in the file."""
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at ")
+        keys = tuple(re.findall(r"\.(\w+)", place))
+        named = re.search(r"(unknown|required) field `(.+)`$", what)
+        remedy = None
+        if named:
+            what = {"unknown": "unknown key", "required": "missing key"}[named[1]]
+            remedy = _did_you_mean(named[2], _fields(kind, keys)) if named[1] == "unknown" else None
+            keys = (*keys, named[2])
+        *tables, key = (*within, *keys) or ("",)
+        where = f"{path}, line {_line_of(text, tuple(tables), key)}, key '{'.'.join((*within, *keys))}'"
+        raise UsageError(f"{where}: {what}", remedy=remedy) from error
+
+
+def _fields(kind: Any, keys: Iterable[str]) -> tuple[str, ...]:
+    """List the keys that the record at the end of the path knows."""
+    for key in keys:
+        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == key)
+    return () if get_origin(kind) else kind.__struct_fields__
+
+
+def _did_you_mean(given: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known) or 'no keys'}"
+
+
+def _line_of(text: str, tables: tuple[str, ...], key: str) -> int:
+    """Find the line of a key in its table; a key that is not there is at its table's header, or in line 1."""
+    current: tuple[str, ...] = ()
+    nearest = 1
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\s*([\w.\-]+)\s*\]", line)
+        if header:
+            current = tuple(header[1].split("."))
+            if current in (tables, (*tables, key)):
+                nearest = number
+        if current == tables and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line):
+            return number
+        if current == tables[:-1] and tables and re.match(rf"\s*{re.escape(tables[-1])}\s*=", line):
+            nearest = number  # an inline table
+    return nearest
