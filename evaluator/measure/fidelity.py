@@ -4,12 +4,12 @@ Differences are relative to the scale of an output (the largest magnitude in the
 near zero an element-wise relative difference says nothing (RIGOUR, "Correctness before speed").
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.core.records import Record
+from evaluator.core.records import Metrics, Record
 from evaluator.core.tensors import Array
 
 Floats = NDArray[np.float64]
@@ -26,9 +26,21 @@ class Fidelity(Record, frozen=True, kw_only=True):
     max_abs: float | None
     max_rel: float | None  # largest difference / largest magnitude of the same output in the reference
     cosine: float | None
-    top1: float | None  # share of rows whose largest element is the same; None when no output has classes
+    top1_agreement: float | None  # share of rows whose largest element is the same; None when no output has classes
     smallest_tolerance: float | None  # at which it would pass
     first_difference: str | None  # where the first element beyond the tolerance is, or what else is wrong
+
+    def metrics(self) -> Metrics:
+        """Return the figures under their names in `cells`; those that could not be had are left out."""
+        figures = {
+            "max_abs_diff": self.max_abs,
+            "max_rel_diff": self.max_rel,
+            "cosine": self.cosine,
+            "top1_agreement": self.top1_agreement,
+            "smallest_tolerance": self.smallest_tolerance,
+            "tolerance": self.tolerance,
+        }
+        return {name: value for name, value in figures.items() if value is not None}
 
 
 def compare(reference: Mapping[str, Array], candidate: Mapping[str, Array], tolerance: float) -> Fidelity:
@@ -41,7 +53,7 @@ def compare(reference: Mapping[str, Array], candidate: Mapping[str, Array], tole
             max_abs=None,
             max_rel=None,
             cosine=None,
-            top1=None,
+            top1_agreement=None,
             smallest_tolerance=None,
             first_difference=wrong,
         )
@@ -55,10 +67,15 @@ def compare(reference: Mapping[str, Array], candidate: Mapping[str, Array], tole
         max_abs=max(_max_abs(ours, theirs) for ours, theirs in pairs.values()),
         max_rel=max_rel,
         cosine=min(_cosine(ours, theirs) for ours, theirs in pairs.values()),
-        top1=min(agreements, default=None),
+        top1_agreement=min(agreements, default=None),
         smallest_tolerance=max_rel,
         first_difference=None if passed else _first_difference(pairs, tolerance),
     )
+
+
+def worst(found: Sequence[Fidelity]) -> Fidelity:
+    """Return the comparison that came out worst: the first that could not be made, else the largest difference."""
+    return max(found, key=lambda f: float("inf") if f.max_rel is None else f.max_rel)
 
 
 def _incomparable(reference: Mapping[str, Array], candidate: Mapping[str, Array]) -> str | None:

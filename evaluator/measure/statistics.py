@@ -11,7 +11,7 @@ from scipy.stats import binom, t
 
 from evaluator.core.scorecard import Interval
 
-TAILS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p97": 0.97, "p99": 0.99, "p99.9": 0.999}
+TAILS = (50.0, 90.0, 95.0, 97.0, 99.0, 99.9)  # the percentiles that are printed, where there are samples enough
 OUTLIER_ABOVE = 14.826  # distances from the median in MADs: ten standard deviations of a normal distribution
 UNSTABLE_ABOVE = 0.10  # perf_analyzer's default --stability-percentage
 NOISY_ABOVE = 0.025  # trtexec warns above this coefficient of variation
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 def tail(samples: Sequence[float], p: float, confidence: float = 0.99) -> float | None:
-    """Return a value that the `p` quantile does not exceed, with that confidence; None when there are too few samples.
+    """Return what the `p` quantile (0 to 1) does not exceed, with that confidence; None with too few samples.
 
     MLPerf's early stopping (loadgen, `early_stopping.cc`, with d = 0): t is the largest count for which
     P[Bin(n, 1 - p) <= t] <= 1 - confidence. The t - 1 highest samples are set aside, the maximum of the rest is the

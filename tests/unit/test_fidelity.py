@@ -72,7 +72,7 @@ def test_equal_outputs_pass() -> None:
     assert answer.passed
     assert answer.max_abs == answer.max_rel == answer.smallest_tolerance == 0
     assert answer.cosine == pytest.approx(1)
-    assert answer.top1 == 1
+    assert answer.top1_agreement == 1
     assert answer.first_difference is None
 
 
@@ -106,13 +106,13 @@ def test_the_smallest_tolerance_is_relative_to_the_scale_of_the_output() -> None
 
 def test_permuted_labels_show_in_the_top_1_agreement() -> None:
     answer = fidelity.compare(golden(), broken("labels permuted"), TOLERANCE)
-    assert answer.top1 is not None
-    assert answer.top1 < 0.5
+    assert answer.top1_agreement is not None
+    assert answer.top1_agreement < 0.5
 
 
 def test_outputs_without_classes_have_no_top_1() -> None:
     line = {"y": np.array([1.0, 2.0])}
-    assert fidelity.compare(line, line, TOLERANCE).top1 is None
+    assert fidelity.compare(line, line, TOLERANCE).top1_agreement is None
 
 
 def test_two_outputs_of_zeros_are_equal() -> None:
@@ -137,3 +137,15 @@ def test_it_passes_exactly_from_the_smallest_tolerance_on(index: int, change: fl
 def test_an_answer_travels_as_json(how: str) -> None:
     answer = fidelity.compare(golden(), broken(how), TOLERANCE)
     assert msgspec.json.decode(msgspec.json.encode(answer), type=fidelity.Fidelity) == answer
+
+
+def test_the_worst_of_several_comparisons_counts() -> None:
+    good, poked, lost = (fidelity.compare(golden(), o, 1.0) for o in (golden(), broken("one element"), broken("nan")))
+    assert fidelity.worst([good, poked]) is poked
+    assert fidelity.worst([lost, poked, good]) is lost
+
+
+def test_metrics_hold_what_could_be_had() -> None:
+    assert fidelity.compare(golden(), broken("missing"), TOLERANCE).metrics() == {"tolerance": TOLERANCE}
+    names = set(fidelity.compare(golden(), golden(), TOLERANCE).metrics())
+    assert names >= {"max_abs_diff", "max_rel_diff", "cosine", "top1_agreement", "smallest_tolerance"}

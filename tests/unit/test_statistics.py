@@ -11,12 +11,13 @@ ROUNDS = st.lists(st.lists(SECONDS, min_size=1, max_size=8), min_size=1, max_siz
 
 
 @pytest.mark.parametrize(
-    ("name", "smallest"), [("p50", 11), ("p90", 64), ("p95", 130), ("p97", 219), ("p99", 662), ("p99.9", 6636)]
+    ("percentile", "smallest"),
+    zip(statistics.TAILS, (11, 64, 130, 219, 662, 6636), strict=True),
 )
-def test_a_tail_exists_from_the_count_of_mlperf_on(name: str, smallest: int) -> None:
+def test_a_tail_exists_from_the_count_of_mlperf_on(percentile: float, smallest: int) -> None:
     samples = [float(i) for i in range(1, smallest + 1)]
-    assert statistics.tail(samples[:-1], statistics.TAILS[name]) is None
-    assert statistics.tail(samples, statistics.TAILS[name]) == smallest
+    assert statistics.tail(samples[:-1], percentile / 100) is None
+    assert statistics.tail(samples, percentile / 100) == smallest
 
 
 def test_a_tail_sets_the_highest_aside_once_there_are_enough() -> None:
@@ -26,7 +27,7 @@ def test_a_tail_sets_the_highest_aside_once_there_are_enough() -> None:
 
 @given(st.lists(SECONDS, min_size=11, max_size=200))
 def test_tails_are_samples_and_grow_with_the_percentile(samples: list[float]) -> None:
-    tails = [value for p in statistics.TAILS.values() if (value := statistics.tail(samples, p)) is not None]
+    tails = [value for p in statistics.TAILS if (value := statistics.tail(samples, p / 100)) is not None]
     assert set(tails) <= set(samples)
     assert tails == sorted(tails)
     assert tails[0] >= np.median(samples)
