@@ -1,0 +1,87 @@
+"""ONNX: an open graph format that both frameworks can be exported to and that many runtimes execute.
+
+What is lost: everything but the forward pass. Weights stay bit for bit, operators are re-expressed in ONNX's own set
+(exporters fuse and reorder some), so results differ by rounding. One self-contained file, which limits it to 2 GB.
+
+From PyTorch: the exporter that rests on `torch.export` (`dynamo=True`), PyTorch's default since 2.9. On ResNet-50 (two
+cores, idle) it took 9 s and the TorchScript-based one 1.5 s; the latter is deprecated, and who deploys today should
+be judged by the one that is maintained. Both together stay far below the time that a smoke run has.
+From TensorFlow: tf2onnx.
+Specification: https://github.com/onnx/onnx/blob/main/docs/IR.md
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from evaluator.core.errors import Unsupported
+from exports.contract import Format, Origin
+from exports.formats import _keras, _pytorch
+
+_TENSORFLOW_OPSET = 18  # the highest that tf2onnx writes; PyTorch's exporter picks its own
+
+
+class Onnx(Format):
+    """A file `model.onnx` whose inputs and outputs carry the signature's names, with a free batch dimension."""
+
+    name = "onnx"
+    title = "ONNX"
+    path = "portable"
+    origins = ("pytorch", "tensorflow")
+    distributions: ClassVar = {
+        "pytorch": ("torch", "onnx", "onnxscript"),
+        "tensorflow": ("tensorflow", "tf2onnx", "onnx"),
+    }
+
+    def export(self, origin: Origin, folder: Path) -> Path:
+        """Export with the framework's exporter, then let ONNX's own checker judge the file.
+
+        Raises `Unsupported` when an operator has no counterpart in ONNX.
+        """
+        import onnx
+
+        path = folder / "model.onnx"
+        _EXPORTERS[origin.framework](origin, path)
+        onnx.checker.check_model(str(path), full_check=True)
+        return path
+
+
+def _from_pytorch(origin: Origin, path: Path) -> None:
+    import torch
+
+    batch = torch.export.Dim("batch")
+    try:
+        torch.onnx.export(
+            origin.model,
+            _pytorch.example_tensors(origin),
+            path,
+            dynamo=True,
+            input_names=[spec.name for spec in origin.signature.inputs],
+            output_names=[spec.name for spec in origin.signature.outputs],
+            dynamic_shapes=tuple({0: batch} for _ in origin.signature.inputs),
+            external_data=False,
+            verbose=False,
+        )
+    except torch.onnx.OnnxExporterError as error:
+        raise Unsupported(f"PyTorch's ONNX exporter refuses the model: {error}") from error
+
+
+def _from_tensorflow(origin: Origin, path: Path) -> None:
+    import onnx
+    import tensorflow as tf
+    import tf2onnx
+
+    model, _ = tf2onnx.convert.from_function(
+        tf.function(_keras.serving_function(origin)),
+        input_signature=[_keras.input_specs(origin)],
+        opset=_TENSORFLOW_OPSET,
+    )
+    # tf2onnx keeps what it cannot convert under TensorFlow's name and only logs it.
+    foreign = sorted({node.op_type for node in model.graph.node if not onnx.defs.has(node.op_type, node.domain)})
+    if foreign:
+        raise Unsupported(f"tf2onnx has no ONNX counterpart for: {', '.join(foreign)}")
+    onnx.save(model, path)
+
+
+_EXPORTERS: dict[str, Callable[[Origin, Path], None]] = {"pytorch": _from_pytorch, "tensorflow": _from_tensorflow}
+plugin = Onnx()

@@ -1,0 +1,54 @@
+"""What the two TFLite interpreters share: they come from different packages and have the same methods."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evaluator.core.errors import Unsupported
+from evaluator.core.records import Signature
+from evaluator.core.tensors import Array, Arrays
+from exports.contract import Session
+
+
+def session(interpreter_class: Callable[..., Any], artifact: Path, signature: Signature, threads: int) -> Session:
+    """Open a file and return the call that is timed.
+
+    Tensors are found through the file's signature, never by position: their order is the converter's. Memory is laid
+    out again only when the batch size changes. Arrays are copied in and out: the interpreter owns its buffers.
+    Raises `Unsupported` with the interpreter's words when it lacks an operator (or this version of it), `ValueError`
+    for a file that cannot be read.
+    """
+    try:
+        interpreter = interpreter_class(model_path=str(artifact), num_threads=threads)
+        interpreter.allocate_tensors()
+    except RuntimeError as error:
+        if "Didn't find op" in str(error) or "unresolved" in str(error).lower():
+            raise Unsupported(f"the interpreter refuses {artifact.name}: {error}") from error
+        raise
+    runner = interpreter.get_signature_runner("serving_default")
+    takes = _indices(runner.get_input_details(), [spec.name for spec in signature.inputs], artifact)
+    gives = _indices(runner.get_output_details(), [spec.name for spec in signature.outputs], artifact)
+    laid_out_for = 0
+
+    def call(inputs: Mapping[str, Array]) -> Arrays:
+        nonlocal laid_out_for
+        batch = len(next(iter(inputs.values())))
+        if batch != laid_out_for:
+            for name, index in takes:
+                interpreter.resize_tensor_input(index, inputs[name].shape)
+            interpreter.allocate_tensors()
+            laid_out_for = batch
+        for name, index in takes:
+            interpreter.set_tensor(index, inputs[name])
+        interpreter.invoke()
+        return {name: interpreter.get_tensor(index) for name, index in gives}
+
+    return call
+
+
+def _indices(details: Mapping[str, Mapping[str, Any]], names: list[str], artifact: Path) -> list[tuple[str, int]]:
+    """Pair our names with the interpreter's tensor indices."""
+    missing = [name for name in names if name not in details]
+    if missing:
+        raise ValueError(f"{artifact.name} has no tensor named {', '.join(missing)}; it has {', '.join(details)}")
+    return [(name, details[name]["index"]) for name in names]

@@ -1,0 +1,58 @@
+"""What the runtimes that rest on PyTorch share: reading a module, the thread count, and the call that is timed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evaluator.core.errors import Unsupported
+from evaluator.core.records import Signature
+from evaluator.core.tensors import Array, Arrays
+from exports.contract import Session
+
+# How PyTorch words that it lacks an operator (torch.jit; the lite interpreter) or that the file is newer than itself.
+_REFUSALS = ("Unknown builtin op", "ops cannot be found", "version number")
+
+
+@contextmanager
+def using_threads(threads: int) -> Iterator[None]:
+    """Compute with that many threads inside, and with as many as before afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def read(reader: Callable[..., Any], artifact: Path, device: str) -> Any:
+    """Read a module onto a device with PyTorch's `reader`.
+
+    Raises `Unsupported` with PyTorch's words when it lacks an operator, `ValueError` when it cannot read the file
+    (a truncated one is noticed: the table of contents of the zip file is at its end).
+    """
+    try:
+        return reader(str(artifact), map_location=device)
+    except RuntimeError as error:
+        if any(words in str(error) for words in _REFUSALS):
+            raise Unsupported(f"PyTorch refuses {artifact.name}: {error}") from error
+        raise ValueError(f"PyTorch cannot read {artifact.name}: {error}") from error
+
+
+def session(module: Any, signature: Signature, device: str) -> Session:
+    """Return the call that is timed: arrays in, module, arrays out. On the CPU neither way copies."""
+    import torch
+
+    input_names = [spec.name for spec in signature.inputs]
+    output_names = [spec.name for spec in signature.outputs]
+
+    def call(inputs: Mapping[str, Array]) -> Arrays:
+        with torch.inference_mode():
+            result = module(*[torch.from_numpy(inputs[name]).to(device) for name in input_names])
+            tensors = result if isinstance(result, (tuple, list)) else (result,)
+            # `.cpu()` waits for the device; on the CPU it and `.to` hand the tensor through.
+            return {name: tensor.cpu().numpy() for name, tensor in zip(output_names, tensors, strict=True)}
+
+    return call

@@ -1,0 +1,33 @@
+"""LiteRT: the successor of tflite-runtime, under which TFLite files are run from 2024 on.
+
+CPU only here (XNNPACK kernels).
+Documentation: https://ai.google.dev/edge/litert
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evaluator.core.records import Signature
+from exports.contract import Runtime, Session
+from exports.runtimes import _tflite
+
+
+class LiteRT(Runtime):
+    """Loads TFLite files with the interpreter of the `ai-edge-litert` package."""
+
+    name = "ai_edge_litert"
+    title = "LiteRT (ai-edge-litert)"
+    formats = ("tflite",)
+    devices = ("cpu",)
+    distributions = ("ai-edge-litert",)
+
+    @contextmanager
+    def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
+        """Open the file in an interpreter; raises `Unsupported` for an operator it does not know."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        yield _tflite.session(Interpreter, artifact, signature, threads)
+
+
+plugin = LiteRT()

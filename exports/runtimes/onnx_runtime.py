@@ -1,0 +1,77 @@
+"""ONNX Runtime: the cross-platform engine for ONNX files, with graph optimisation on and its default CPU kernels.
+
+On a GPU it is asked for full 32-bit floats (no TensorFloat-32), so that fp32 means the same in every runtime.
+Documentation: https://onnxruntime.ai/docs/api/python/api_summary.html
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evaluator.core.errors import Unavailable, Unsupported
+from evaluator.core.records import Signature
+from evaluator.core.tensors import Array, Arrays
+from exports.contract import Runtime, Session
+
+_CUDA = "CUDAExecutionProvider"
+_PROVIDERS: dict[str, list[Any]] = {
+    "cpu": ["CPUExecutionProvider"],
+    "gpu": [(_CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"],
+}
+
+
+class OnnxRuntime(Runtime):
+    """Loads ONNX files on the CPU, or on the first CUDA device with the onnxruntime-gpu build."""
+
+    name = "onnx_runtime"
+    title = "ONNX Runtime"
+    formats = ("onnx",)
+    devices = ("cpu", "gpu")
+    distributions = ("onnxruntime",)
+
+    @contextmanager
+    def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
+        """Open an inference session; operators run one after the other, each on `threads` threads.
+
+        Raises `Unavailable` without CUDA support, `Unsupported` when an operator or the file's version is unknown,
+        and onnxruntime's `InvalidProtobuf` for a truncated file.
+        """
+        import onnxruntime
+
+        if device == "gpu" and _CUDA not in onnxruntime.get_available_providers():
+            raise _no_cuda("this build of ONNX Runtime has no CUDA support")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        engine = _open(artifact, options, device)
+        if device == "gpu" and _CUDA not in engine.get_providers():  # it falls back to the CPU with a warning only
+            raise _no_cuda("ONNX Runtime cannot use a CUDA device")
+        names = [spec.name for spec in signature.outputs]
+
+        def call(inputs: Mapping[str, Array]) -> Arrays:
+            return dict(zip(names, engine.run(names, inputs), strict=True))
+
+        yield call
+
+
+def _open(artifact: Path, options: Any, device: str) -> Any:
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    try:
+        return onnxruntime.InferenceSession(str(artifact), options, providers=_PROVIDERS[device])
+    except (state.NotImplemented, state.InvalidGraph) as error:
+        raise Unsupported(f"ONNX Runtime refuses {artifact.name}: {error}") from error
+    except state.Fail as error:
+        if "Unsupported model" in str(error) or "only *guarantees* support" in str(error):
+            raise Unsupported(f"ONNX Runtime refuses {artifact.name}: {error}") from error
+        raise
+
+
+def _no_cuda(reason: str) -> Unavailable:
+    remedy = "install an NVIDIA driver with CUDA and cuDNN, and replace onnxruntime by onnxruntime-gpu"
+    return Unavailable(reason, remedy=remedy)
+
+
+plugin = OnnxRuntime()

@@ -1,0 +1,33 @@
+"""tflite-runtime: the small stand-alone TFLite interpreter that devices in the field have (2.14, its last version).
+
+It refuses operators that are newer than itself. CPU only (XNNPACK kernels).
+Documentation: https://ai.google.dev/edge/litert/microcontrollers/python
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evaluator.core.records import Signature
+from exports.contract import Runtime, Session
+from exports.runtimes import _tflite
+
+
+class TFLiteRuntime(Runtime):
+    """Loads TFLite files with the interpreter of the `tflite-runtime` package."""
+
+    name = "tflite_runtime"
+    title = "tflite-runtime"
+    formats = ("tflite",)
+    devices = ("cpu",)
+    distributions = ("tflite-runtime",)
+
+    @contextmanager
+    def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
+        """Open the file in an interpreter; raises `Unsupported` for an operator (version) it does not know."""
+        from tflite_runtime.interpreter import Interpreter
+
+        yield _tflite.session(Interpreter, artifact, signature, threads)
+
+
+plugin = TFLiteRuntime()

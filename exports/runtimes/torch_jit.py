@@ -1,0 +1,60 @@
+"""torch.jit: PyTorch's own TorchScript interpreter, the one behind TorchServe and libtorch.
+
+The first calls with a new batch size record and optimise the graph: they belong to the warm-up.
+Documentation: https://docs.pytorch.org/docs/stable/jit.html
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evaluator.core.errors import Unavailable
+from evaluator.core.records import Signature
+from exports.contract import Runtime, Session
+from exports.runtimes import _torch
+
+
+class TorchJit(Runtime):
+    """Loads TorchScript on the CPU or on the first CUDA device."""
+
+    name = "torch_jit"
+    title = "torch.jit"
+    formats = ("torchscript",)
+    devices = ("cpu", "gpu")
+    distributions = ("torch",)
+
+    @contextmanager
+    def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
+        """Load with `torch.jit.load`; on the GPU 32-bit floats are computed as such, not as TensorFloat-32.
+
+        Raises `Unavailable` without a CUDA device, `Unsupported` for a missing operator, `ValueError` for a file that
+        cannot be read.
+        """
+        import torch
+
+        if device == "gpu" and not torch.cuda.is_available():
+            raise Unavailable(
+                "PyTorch sees no CUDA device",
+                remedy="install an NVIDIA driver and a CUDA build of torch: https://pytorch.org/get-started/locally/",
+            )
+        place = "cuda" if device == "gpu" else "cpu"
+        with _torch.using_threads(threads), _ieee_convolutions():
+            yield _torch.session(_torch.read(torch.jit.load, artifact, place), signature, place)
+        if device == "gpu":
+            torch.cuda.empty_cache()
+
+
+@contextmanager
+def _ieee_convolutions() -> Iterator[None]:
+    """Switch off TensorFloat-32, which cuDNN's convolutions use unasked: its 10-bit mantissa fails fp32 parity."""
+    import torch
+
+    before = torch.backends.cudnn.conv.fp32_precision
+    torch.backends.cudnn.conv.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.conv.fp32_precision = before
+
+
+plugin = TorchJit()
