@@ -36,6 +36,7 @@ class ServeSettings(Record, frozen=True, kw_only=True):
     """How the models are served."""
 
     images: dict[str, str] = msgspec.field(default_factory=dict)  # server name -> container image with its tag
+    first_port: int | None = None  # the server's ports, counted up from here; None: any that are free
 
 
 class Scenario(Record, frozen=True, kw_only=True):

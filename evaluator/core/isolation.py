@@ -5,12 +5,14 @@ The child gets a time limit, a memory limit, its own session, its own TMPDIR, an
 """
 
 import contextlib
+import hashlib
 import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,7 +23,18 @@ from evaluator.core.records import Result, Step
 
 GRACE_S = 15.0  # a server's clean stop takes a few seconds
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "not enough memory", "OutOfMemory")
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "USER", "FWEVAL_CACHE", "XDG_CACHE_HOME", "LD_LIBRARY_PATH")
+_PASSED_ON = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "XDG_CACHE_HOME",
+    "FWEVAL_CACHE",
+    "JAVA_HOME",
+    "DOCKER_HOST",
+)
 _REPRODUCE = """#!/bin/sh
 # Does this step again, beside the original: the new result lies in ./again.
 cd "$(dirname "$0")" && rm -rf again && mkdir again && cp job.json again/ || exit 1
@@ -40,12 +53,15 @@ class Child:
         self._started_at = clock.utc_now()
         self._begin = time.monotonic()
         environment = _environment(step)
-        (folder / "tmp").mkdir(parents=True)
+        folder.mkdir(parents=True)
+        temp = scratch(folder)
+        clear(folder)
+        temp.mkdir(mode=0o700)
         files.write_record(folder / "job.json", step)
         _write_reproduce(folder, environment)
         self.process: subprocess.Popen[bytes] = processes.start(
             (sys.executable, "-P", "-m", "evaluator.core.worker", str(folder)),
-            env={**_inherited(), **environment, "TMPDIR": str(folder / "tmp"), "TEMP": str(folder / "tmp")},
+            env={**_inherited(), **environment, "TMPDIR": str(temp), "TEMP": str(temp)},
             cwd=folder,
             stdout=folder / "stdout",
             stderr=folder / "stderr",
@@ -64,13 +80,14 @@ class Child:
     def interrupt(self) -> None:
         """Stop the child because the person asked for it; what it had done is not kept."""
         self._end()
+        clear(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end(self) -> None:
         processes.end_group(self.process, first=signal.SIGINT, grace_s=GRACE_S)
         with contextlib.suppress(OSError):
             os.close(self.descriptor)
-        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+        clear(self.folder)
 
     def _result(self) -> Result:
         try:
@@ -105,13 +122,27 @@ class Child:
         )
 
 
+def scratch(folder: Path) -> Path:
+    """Return the step's temporary folder: its name follows from the step's, so that a later run finds it.
+
+    It lies in the system's temporary folder because run folders lie deep, and a unix socket's path may have 107 bytes.
+    """
+    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"fweval-{os.getuid()}-{digest}"
+
+
+def clear(folder: Path) -> None:
+    """Remove the step's temporary folder, also one that a killed run left."""
+    shutil.rmtree(scratch(folder), ignore_errors=True)
+
+
 def _inherited() -> dict[str, str]:
-    """The little of our environment that a child needs; the rest could change its result."""
+    """Return the little of our environment that a child needs; the rest could change its result."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 def _environment(step: Step) -> dict[str, str]:
-    """What decides how the child computes; also written into reproduce.sh."""
+    """Return what decides how the child computes; also written into reproduce.sh."""
     threads = str(step.settings.get("threads", 1))
     return {
         "OMP_NUM_THREADS": threads,

@@ -79,7 +79,6 @@ class Result(Record, frozen=True, kw_only=True):
     files: dict[str, str] = msgspec.field(default_factory=dict)
     started_at: str = ""  # ISO 8601, UTC
     seconds: float = 0.0
-    provenance: str = "fresh"  # or "reused": finished in an earlier session of this run
 
 
 class Cell(Record, frozen=True, kw_only=True):
@@ -155,4 +154,5 @@ class RunRecord(Record, frozen=True, kw_only=True):
     devices: tuple[str, ...]
     only: tuple[str, ...]
     skip: tuple[str, ...]
+    launcher: str
     machine: Machine

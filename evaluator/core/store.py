@@ -19,6 +19,7 @@ import msgspec
 
 from evaluator.core import clock, files
 from evaluator.core.errors import IncompleteEvidence, UsageError
+from evaluator.core.isolation import clear
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import CELL_STAGES, Cell, Record, Result, RunRecord, Step
 
@@ -109,6 +110,7 @@ class RunFolder:
         result = self.result(step_id)
         if result is not None and result.outcome in _KEPT:
             return result
+        clear(self.folder(step_id))
         shutil.rmtree(self.folder(step_id), ignore_errors=True)
         return None
 

@@ -87,7 +87,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _resources() -> Metrics:
-    """What the kernel counted for this process."""
+    """Return what the kernel counted for this process."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "cpu_user_s": usage.ru_utime,

@@ -1,0 +1,48 @@
+"""What this machine can do: the real answer to the questions that the plan asks."""
+
+from collections.abc import Mapping
+
+from evaluator.core import machine
+from evaluator.core.records import Machine
+from scenarios import datasets
+from scenarios.loading import Scenario, model_of
+from serving import java
+from serving.contract import Launcher, Server
+from serving.launchers.container import engine_version
+
+
+class ThisMachine:
+    """Implements `evaluator.plan.Capabilities` by looking."""
+
+    @property
+    def cores(self) -> int:
+        """How many cores children may use."""
+        return machine.cores()
+
+    @property
+    def gpu(self) -> str | None:
+        """Name of the GPU, None without one."""
+        return machine.gpu()
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Installed distributions and their versions."""
+        return machine.versions()
+
+    def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of the pip distributions that are not installed."""
+        return machine.missing(distributions)
+
+    def cannot_launch(self, server: Server, launcher: Launcher) -> tuple[str, str] | None:
+        """Ask the launcher, which asks the server."""
+        return launcher.missing(server)
+
+    def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
+        """Return the names of the scenario's data packages that have not been fetched."""
+        model, settings = model_of(scenario)
+        return tuple(package.name for package in model.packages(settings) if datasets.locate(package) is None)
+
+    def describe(self) -> Machine:
+        """Describe the machine for the record of a run."""
+        found = java.find()
+        return machine.describe(java=found.version if found else None, docker=engine_version())

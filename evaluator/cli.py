@@ -1,0 +1,100 @@
+"""The command line: `fweval COMMAND`. The one place that prints errors and sets exit codes.
+
+Commands are found by listing evaluator/commands and imported only when used, so that `--help` stays fast.
+"""
+
+import importlib
+import pkgutil
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+import evaluator
+from evaluator import commands
+from evaluator.core.errors import FwevalError
+from evaluator.core.registry import unknown
+
+OWN_BUG = 4
+EPILOG = """
+\b
+Exit codes: 0 ready · 1 assessed, not ready · 2 usage · 3 evidence incomplete · 4 a bug in fweval · 130 interrupted
+
+\b
+Example:
+  fweval doctor                          what this machine can measure
+  fweval full                            the whole evaluation, in a few minutes
+  fweval full bert --profile quick       one scenario, with tighter figures
+  fweval cells latest --csv              every step of the last run, as a table
+"""
+
+
+class Commands(click.Group):
+    """One command per file of evaluator/commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the files; those that begin with an underscore are shared helpers."""
+        return sorted(m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """Import one command; an unknown name is answered with the nearest one."""
+        if cmd_name not in self.list_commands(ctx):
+            raise unknown("command", cmd_name, self.list_commands(ctx))
+        command: click.Command = importlib.import_module(f"evaluator.commands.{cmd_name}").command
+        return command
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(evaluator.__version__, prog_name="fweval")
+def app() -> None:
+    """PyTorch or TensorFlow? Deployment readiness, settled with evidence.
+
+    fweval trains the same model in both frameworks, exports it, proves each artifact right, runs and serves it, and
+    turns the evidence into a readiness scorecard.
+    """
+
+
+def main() -> NoReturn:
+    """Run one command and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Exit as left:
+        code = left.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except FwevalError as error:
+        _say(error)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("fweval: interrupted; nothing was left running", file=sys.stderr)  # noqa: T201  # the boundary speaks
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away: no complaint at exit
+        code = 0
+    except Exception:  # noqa: BLE001  # the one error boundary
+        code = _own_bug()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(error: FwevalError) -> None:
+    remedy = f" ({error.remedy})" if error.remedy else ""
+    print(f"fweval: {error.message}{remedy}", file=sys.stderr)  # noqa: T201  # the boundary speaks
+
+
+def _own_bug() -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="fweval-bug-", suffix=".txt", delete=False) as file:
+        traceback.print_exc(file=file)
+    kind = sys.exc_info()[1]
+    where = Path(file.name)
+    print(f"fweval: a bug in fweval: {kind!r}; please report it with {where}", file=sys.stderr)  # noqa: T201
+    return OWN_BUG

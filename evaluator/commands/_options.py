@@ -1,0 +1,137 @@
+"""Options that several commands share, and how they become a run."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from evaluator.pipeline import Run, Stage
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_SCENARIOS = ("resnet50", "bert")
+_RUN_OPTIONS = (
+    click.argument("scenarios", nargs=-1, metavar="[SCENARIO]..."),
+    click.option("--profile", default="smoke", show_default=True, help="smoke, quick, full, audit, or a .toml file."),
+    click.option("--framework", "frameworks", multiple=True, help="Only this framework (may be repeated)."),
+    click.option(
+        "--device",
+        type=click.Choice(["cpu", "gpu", "all"]),
+        default="all",
+        show_default=True,
+        help="Devices to measure on; what is not here becomes a visible `unavailable` row.",
+    ),
+    click.option(
+        "--launcher",
+        type=click.Choice(["auto", "container", "process", "embedded"]),
+        default="auto",
+        show_default=True,
+        help="How servers are started.",
+    ),
+    click.option("--only", multiple=True, help="Only this stage, format, runtime, server or launcher (repeatable)."),
+    click.option("--skip", multiple=True, help="Leave out this stage, format, runtime, server or launcher."),
+    click.option("--seed", default=1, show_default=True, help="Seed of weights, data order and samples."),
+    click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (new or empty)."),
+    click.option("--resume", type=str, metavar="RUN", help="Continue a run; finished steps are kept."),
+)
+
+
+def run_options(command: Command) -> Command:
+    """Add the options of every command that measures."""
+    for option in reversed(_RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+def run_argument(command: Command) -> Command:
+    """Add the argument that names a finished or interrupted run."""
+    return click.argument("run", default="latest", metavar="[RUN]")(command)
+
+
+def find_run(name: str) -> Path:
+    """Return a run's folder: a path, an id below runs/, or "latest"."""
+    from evaluator.core.errors import UsageError
+
+    below = Path("runs")
+    if name == "latest":
+        found = sorted((path.parent for path in below.glob("*/run.json")), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise UsageError("there is no run below ./runs", remedy="make one with `fweval full`, or give its path")
+        return found[-1]
+    for path in (Path(name), below / name):
+        if path.is_dir():
+            return path
+    raise UsageError(f"there is no run '{name}'", remedy="give its folder, its id below ./runs, or 'latest'")
+
+
+def start(reporter: Any, given: dict[str, Any]) -> "Run":
+    """Make a new run from the options of a command, or open the one to resume."""
+    from evaluator import pipeline
+    from evaluator.core.errors import UsageError
+    from evaluator.core.records import FRAMEWORKS
+    from evaluator.plan import DEVICES, Options
+
+    if given["resume"]:
+        if given["scenarios"] or given["out"]:
+            raise UsageError("--resume continues a run as it was begun", remedy="leave out scenarios and --out")
+        folder, record = pipeline.resume(find_run(given["resume"]))
+    else:
+        options = Options(
+            frameworks=given["frameworks"] or FRAMEWORKS,
+            devices=DEVICES if given["device"] == "all" else (given["device"],),
+            only=given["only"],
+            skip=given["skip"],
+            launcher=given["launcher"],
+            seed=given["seed"],
+        )
+        folder, record = pipeline.begin(
+            given["scenarios"] or DEFAULT_SCENARIOS,
+            given["profile"],
+            options,
+            out=given["out"],
+            command=("fweval", *sys.argv[1:]),
+        )
+    return pipeline.Run(folder=folder, record=record, scenarios=pipeline.load_scenarios(record), reporter=reporter)
+
+
+def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
+    """Run the stages with progress; say how to go on when they are interrupted."""
+    from rich.console import Console
+
+    from evaluator import pipeline
+    from evaluator.progress import Reporter
+
+    with Reporter(Console(stderr=True)) as reporter:
+        run = start(reporter, given)
+        try:
+            pipeline.pursue(run, stages)
+        except KeyboardInterrupt:
+            reporter.note(f"stopped; go on with: fweval full --resume {run.folder.path}")
+            raise
+    return run
+
+
+def stage_command(stage: str, given: dict[str, Any]) -> int:
+    """Run a stage and what it rests on; 0 when all its steps passed or cannot be had here, else 1."""
+    from evaluator import pipeline
+    from evaluator.core.outcome import Outcome
+
+    run = pursue(given, pipeline.through(stage))
+    endings = [result.outcome for step, result in run.folder.results() if step.stage == stage]
+    print_cells(run.folder.path, stage)
+    fine = {Outcome.PASSED, Outcome.UNAVAILABLE, Outcome.NOT_APPLICABLE}
+    return 0 if Outcome.PASSED in endings and set(endings) <= fine else 1
+
+
+def print_cells(path: Path, stage: str | None = None) -> None:
+    """Print the cells of a run as a table for people."""
+    from rich.console import Console
+
+    from evaluator.core.store import RunFolder
+    from evaluator.terminal import cells_table
+
+    cells = [cell for cell in RunFolder.open(path).cells() if stage in (None, cell.stage)]
+    Console().print(cells_table(cells))

@@ -1,0 +1,24 @@
+"""`fweval doctor`: what this machine can measure, and how to get the rest."""
+
+import json
+
+import click
+
+
+@click.command(epilog="Example: fweval doctor --json")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(*, as_json: bool) -> int:
+    """Show what this machine can measure, and what to do about the rest.
+
+    Exits with 3 when neither framework can be evaluated here.
+    """
+    from evaluator.doctor import examine
+
+    findings = examine()
+    if as_json:
+        click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(finding.line())
+    able = any(finding.fine for finding in findings if finding.topic == "framework")
+    return 0 if able else 3

@@ -1,0 +1,24 @@
+"""`fweval full`: the whole evaluation."""
+
+from typing import Any
+
+import click
+
+from evaluator.commands._options import pursue, run_options
+
+
+@click.command(epilog="Example: fweval full resnet50 bert --profile quick")
+@run_options
+@click.option("--json", "as_json", is_flag=True, help="Print the scorecard as JSON.")
+def command(*, as_json: bool, **given: Any) -> int:
+    """Train, export, verify, run, serve, score and report.
+
+    Without a SCENARIO: resnet50 and bert. A SCENARIO is a name (`fweval list`) or a .toml file.
+    """
+    from evaluator import pipeline, replay
+    from evaluator.terminal import show
+
+    run = pursue(given, pipeline.STAGES)
+    scorecard = replay.read_scorecard(run.folder)
+    show(scorecard, run.folder.path, as_json=as_json)
+    return pipeline.exit_code(scorecard)

@@ -1,0 +1,43 @@
+"""`fweval list`: what can be named on the command line."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command(epilog="Example: fweval list format")
+@click.argument("kind", required=False, metavar="[KIND]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(*, kind: str | None, as_json: bool) -> int:
+    """List scenarios, profiles, formats, runtimes, servers, launchers, checks, reports and runs."""
+    from evaluator.core.registry import unknown
+
+    everything = _everything()
+    if kind is not None and kind not in everything:
+        raise unknown("kind", kind, everything)
+    shown = everything if kind is None else {kind: everything[kind]}
+    if as_json:
+        click.echo(json.dumps(shown, indent=2))
+        return 0
+    for name, members in shown.items():
+        click.echo(f"{name}:")
+        for member, text in members.items():
+            click.echo(f"  {member:<20} {text}".rstrip())
+    return 0
+
+
+def _everything() -> dict[str, dict[str, str]]:
+    """Return kind -> name -> what it is."""
+    from evaluator.core import registry
+    from scenarios.loading import load_profile, load_scenario, profile_names, scenario_names
+
+    found = {
+        "scenario": {name: load_scenario(name).summary for name in scenario_names()},
+        "profile": {name: load_profile(name).summary for name in profile_names()},
+    }
+    for kind in ("format", "runtime", "server", "launcher", "model", "framework", "check"):
+        found[kind] = {plugin.name: plugin.title for plugin in registry.load_all(kind)}
+    found["report"] = {plugin.name: plugin.filename for plugin in registry.load_all("report")}
+    found["run"] = {path.parent.name: str(path.parent) for path in sorted(Path("runs").glob("*/run.json"))}
+    return found

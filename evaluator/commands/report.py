@@ -1,0 +1,17 @@
+"""`fweval report`: write a run's scorecard in every form."""
+
+import click
+
+from evaluator.commands._options import find_run, run_argument
+
+
+@click.command(epilog="Example: fweval report latest")
+@run_argument
+def command(*, run: str) -> int:
+    """Write scorecard.html, .md, .csv and .xml from the run's scorecard.json. Measures nothing."""
+    from evaluator import replay
+    from evaluator.core.store import RunFolder
+
+    for path in replay.report(RunFolder.open(find_run(run))):
+        click.echo(path)
+    return 0

@@ -1,0 +1,17 @@
+"""`fweval train`: the stage of that name alone, with what it rests on."""
+
+from typing import Any
+
+import click
+
+from evaluator.commands._options import run_options, stage_command
+
+
+@click.command(epilog="Example: fweval train resnet50 --device cpu")
+@run_options
+def command(**given: Any) -> int:
+    """Train the same weights in both frameworks and time every step.
+
+    Goes through the stages that this one needs, and stops after it. `fweval full --resume RUN` does the rest.
+    """
+    return stage_command("train", given)

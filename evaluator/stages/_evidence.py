@@ -1,0 +1,78 @@
+"""What the stages hand to one another through the run folder: names of files, and how they are read."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from evaluator.core import files, registry
+from evaluator.core.records import Profile, Record, Result, Signature
+from evaluator.core.tensors import Arrays, read_arrays, write_arrays
+from evaluator.core.work import Work
+from scenarios.contract import Framework, Model
+from scenarios.loading import Precision, Scenario
+
+WEIGHTS = "weights.safetensors"  # under PyTorch's names and layouts
+INPUTS = "inputs.npz"  # held-out examples in the framework's layout
+OUTPUTS = "outputs.npz"  # what was computed from them
+LABELS = "labels.npz"
+ARTIFACT = "artifact.json"
+
+
+class Artifact(Record, frozen=True, kw_only=True):
+    """One exported thing: where it lies below its step's folder, its digest and what it takes and gives."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    signature: Signature
+
+
+class Subject:
+    """The scenario that a step belongs to, with its model, settings and framework looked up."""
+
+    def __init__(self, work: Work) -> None:
+        settings = work.step.settings
+        self.scenario = msgspec.convert(settings["scenario"], Scenario)
+        self.profile = msgspec.convert(settings["profile"], Profile)
+        self.seed = int(settings["seed"])
+        self.threads = int(settings["threads"])
+        self.device = work.step.device
+        self._precision = work.step.precision
+        self.model: Model = registry.load("model", self.scenario.model)
+        self.settings: Any = msgspec.convert(self.scenario.settings, self.model.Settings)
+        self.framework: Framework = registry.load("framework", work.step.framework)
+        self.signature = self.model.signature(self.settings, work.step.framework)
+
+    @property
+    def tolerance(self) -> float:
+        """How far an artifact may be from its origin, relative to the output scale, at the step's precision."""
+        return dict(self.scenario.tolerance)[cast("Precision", self._precision)]
+
+    def prepare(self) -> None:
+        """Set the framework up for this process: threads, seeds, device."""
+        self.framework.prepare(threads=self.threads, seed=self.seed, device=self.device)
+
+
+def read_artifact(folder: Path) -> tuple[Artifact, Path]:
+    """Return what an export step left: its description, and the path of the artifact itself."""
+    artifact = files.read_record(folder / ARTIFACT, Artifact)
+    return artifact, folder / artifact.path
+
+
+def read_result(folder: Path) -> Result:
+    """Return how the step of this folder ended."""
+    return files.read_record(folder / "result.json", Result)
+
+
+def write_examples(folder: Path, inputs: Arrays, outputs: Arrays, labels: Arrays | None = None) -> None:
+    """Keep inputs, what was computed from them, and the true labels."""
+    write_arrays(folder / INPUTS, inputs)
+    write_arrays(folder / OUTPUTS, outputs)
+    if labels is not None:
+        write_arrays(folder / LABELS, labels)
+
+
+def read_examples(folder: Path) -> tuple[Arrays, Arrays]:
+    """Return inputs and outputs that `write_examples` kept."""
+    return read_arrays(folder / INPUTS), read_arrays(folder / OUTPUTS)

@@ -1,0 +1,66 @@
+"""Run: a proven artifact is loaded in a fresh process and timed: load, first call, warm latency, throughput, memory."""
+
+import time
+
+import msgspec
+
+from evaluator.core import files, registry
+from evaluator.core.clock import SystemClock
+from evaluator.core.records import Measured, Metrics
+from evaluator.core.tensors import rows
+from evaluator.core.work import Work, subject
+from evaluator.measure.resources import peak_rss_bytes
+from evaluator.measure.sampling import Samples, collect
+from evaluator.stages._evidence import Subject, read_artifact, read_examples
+from evaluator.stages._figures import tails
+from exports.contract import Runtime
+
+POOL = 32  # inputs that the timed calls rotate over: a cache of one answer would be seen
+THROUGHPUT_SHARE = 0.5  # throughput gets half the time and a quarter of the calls: a batch is many queries
+
+
+def work(work: Work) -> Measured:
+    """Measure one artifact in one runtime."""
+    about = Subject(work)
+    runtime: Runtime = registry.load("runtime", str(work.step.runtime))
+    artifact, path = read_artifact(work.need("artifact"))
+    inputs, _ = read_examples(work.need("trained"))
+    pool = [rows(inputs, index, index + 1) for index in range(min(POOL, len(next(iter(inputs.values())))))]
+    size = about.scenario.throughput_batch
+    batch = rows(inputs, 0, size)
+    sampling = about.profile.sampling
+    shorter = msgspec.structs.replace(
+        sampling,
+        min_queries=max(1, sampling.min_queries // 4),
+        min_seconds=sampling.min_seconds * THROUGHPUT_SHARE,
+        cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
+        warmup_queries=2,
+    )
+    begin = time.perf_counter()
+    with (
+        subject(f"running in {runtime.title}"),
+        runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
+    ):
+        loaded = time.perf_counter()
+        session(pool[0])
+        first = time.perf_counter()
+        latency = collect(lambda index: session(pool[index % len(pool)]), sampling, SystemClock())
+        throughput = collect(lambda _: session(batch), shorter, SystemClock())
+        peak = peak_rss_bytes()
+    files.write_samples(work.folder, {"latency": latency.seconds, "throughput": throughput.seconds})
+    metrics: Metrics = {
+        "load_s": loaded - begin,
+        "first_call_s": first - loaded,
+        **tails("latency", latency, about.profile),
+        "queries": len(latency.seconds),
+        "throughput_per_s": _per_second(throughput, size),
+        "throughput_batch": size,
+        "peak_rss_bytes": peak,
+        "capped": latency.capped or throughput.capped,
+    }
+    return Measured(metrics=metrics, files={"latency": "samples/latency.jsonl"})
+
+
+def _per_second(samples: Samples, size: int) -> float:
+    """Return items per second over all the timed batches."""
+    return size * len(samples.seconds) / sum(samples.seconds)

@@ -1,0 +1,93 @@
+"""Train: both frameworks train the same weights on the same real data in the same order, timed step by step."""
+
+import time
+from collections.abc import Iterator
+from statistics import median
+
+import numpy as np
+
+from evaluator.core import files
+from evaluator.core.records import Measured, Metrics
+from evaluator.core.tensors import Array, Arrays, rows
+from evaluator.core.work import Work, subject
+from evaluator.measure.resources import peak_rss_bytes
+from evaluator.stages._evidence import WEIGHTS, Subject, read_result, write_examples
+from scenarios import datasets
+from scenarios.contract import Examples
+from scenarios.weights import read_weights, write_weights
+
+
+def work(work: Work) -> Measured:
+    """Train from the aligned weights, judge on held-out data, and leave weights and golden examples."""
+    about = Subject(work)
+    about.prepare()
+    model, framework, scenario, profile = about.model, about.framework, about.scenario, about.profile
+    packages = {package.name: datasets.fetch(package) for package in model.packages(about.settings)}
+    data = model.data(
+        about.settings, packages, train=profile.train_samples, heldout=profile.heldout_samples, seed=about.seed
+    )
+    weights = read_weights(work.need("weights") / WEIGHTS)
+    batches = list(_batches(data.train, scenario.train.batch_size, scenario.train.epochs, about.seed))
+    prepared = [(model.inputs_for(framework.name, inputs), labels) for inputs, labels in batches]
+    with subject(f"training in {framework.title}"):
+        network = framework.build(model, about.settings)
+        framework.load_weights(network, weights)
+        trainer = framework.trainer(network, scenario.train, about.device)
+        seconds, losses = [], []
+        for inputs, labels in prepared:
+            begin = time.perf_counter()
+            losses.append(trainer.step(inputs, labels))
+            seconds.append(time.perf_counter() - begin)
+        peak = peak_rss_bytes()
+        heldout = model.inputs_for(framework.name, data.heldout.inputs)
+        outputs = _forward(about, network, heldout)
+    files.write_samples(work.folder, {"step": seconds, "loss": losses})
+    trained = framework.read_weights(network)
+    write_weights(work.folder / WEIGHTS, trained)
+    write_examples(work.folder, heldout, outputs, {"labels": data.heldout.labels})
+    later = seconds[1:] or seconds
+    metrics: Metrics = {
+        "time_to_first_step_s": seconds[0],
+        "step_s": median(later),
+        "train_s": sum(seconds),
+        "steps": len(seconds),
+        "examples_per_s": scenario.train.batch_size / median(later),
+        "first_loss": losses[0],
+        "final_loss": losses[-1],
+        "heldout_accuracy": _accuracy(outputs, data.heldout.labels),
+        "accuracy_target": scenario.targets.heldout_accuracy.get(profile.name, 0.0),
+        "peak_rss_bytes": peak,
+        "parameters": framework.parameters(network),
+        "weights_bytes": sum(array.nbytes for array in trained.values()),
+        "device_name": framework.device_name(about.device),
+    }
+    start = read_result(work.need("aligned")).metrics
+    metrics |= {name: value for name, value in start.items() if name.startswith("start_")}
+    return Measured(metrics=metrics, files={"weights": WEIGHTS})
+
+
+def _batches(examples: Examples, size: int, epochs: int, seed: int) -> Iterator[tuple[Arrays, Array]]:
+    """Yield whole batches, reshuffled every epoch by the seed: the same order in every framework."""
+    generator = np.random.default_rng(seed)
+    for _ in range(epochs):
+        order = generator.permutation(len(examples.labels))
+        for start in range(0, len(order) - size + 1, size):
+            chosen = order[start : start + size]
+            yield {name: array[chosen] for name, array in examples.inputs.items()}, examples.labels[chosen]
+
+
+def _forward(about: Subject, network: object, inputs: Arrays) -> Arrays:
+    """Compute all examples in batches of the size that throughput is measured with."""
+    count = len(next(iter(inputs.values())))
+    size = about.scenario.throughput_batch
+    parts = [
+        about.framework.forward(network, rows(inputs, start, start + size), about.device)
+        for start in range(0, count, size)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _accuracy(outputs: Arrays, labels: Array) -> float:
+    """Return the share of examples whose largest logit is the true label's."""
+    logits = next(iter(outputs.values()))
+    return float(np.mean(logits.argmax(axis=-1) == labels))
