@@ -10,12 +10,17 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 
 HOST = "127.0.0.1"
+MODEL = "model"  # the name under which every server serves the one model that it is given
+NO_CONTAINERS = (
+    "this version of fweval does not start containers",
+    "use another launcher (`--launcher process` or `--launcher embedded`)",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +43,19 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one server instance may write, as the server itself sees these paths."""
+
+    files: Path  # configuration and logs: kept as evidence
+    temp: Path  # sockets and unpacked models: removed after the stop; short enough for a unix socket's path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A server process to be: what to execute, with which environment, in which working folder."""
+    """A server process to be: what to execute, with which environment. It is run in `Place.files`."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)  # added to a minimal environment, not to ours
-    cwd: Path
 
 
 class Running(Protocol):
@@ -58,11 +70,15 @@ class Running(Protocol):
         ...
 
     def peak_memory_bytes(self) -> int:
-        """Return the largest resident memory seen so far, summed over the server's processes."""
+        """Return the largest resident memory of each of the server's present processes, summed; read before `stop`."""
         ...
 
     def stop(self) -> float:
-        """Stop the server and all it started; return the seconds it took. Safe to call again."""
+        """Stop the server and all it started; return the seconds it took. A second call returns the same figure."""
+        ...
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Name what is still there after the stop: processes, ports, temporary folders. Empty is the proof."""
         ...
 
 
@@ -88,15 +104,15 @@ class Launcher(ABC):
 class Wire(Protocol):
     """A connection that speaks one protocol to one model."""
 
-    def encode(self, inputs: Mapping[str, Array]) -> object:
+    def encode(self, inputs: Mapping[str, Array]) -> Any:
         """Prepare a request; done outside the timed section only where a real client would do the same."""
         ...
 
-    def call(self, request: object) -> object:
+    def call(self, request: Any) -> Any:
         """Send a prepared request and wait for the answer, as received. Raises `ServerError` unless it succeeded."""
         ...
 
-    def decode(self, answer: object) -> Arrays:
+    def decode(self, answer: Any) -> Arrays:
         """Turn an answer into arrays by the signature's output names and dtypes."""
         ...
 
@@ -122,12 +138,22 @@ class Server(ABC):
         """Pack an artifact for this server below the empty `folder`."""
 
     @abstractmethod
-    def command(self, bundle: Bundle, ports: Ports, folder: Path, launcher: str) -> Command:
-        """Describe the process that serves the bundle; its files may be written below `folder`."""
+    def command(self, bundle: Bundle, ports: Ports, place: Place, launcher: str) -> Command:
+        """Describe the process that serves the bundle, and write the configuration that it reads.
+
+        Raises `Unavailable`, in the words of `missing`, when that launcher cannot start this server here.
+        """
 
     @abstractmethod
     def ready(self, bundle: Bundle, ports: Ports) -> bool:
-        """Tell whether the model itself would answer now; False while starting, also when not yet listening."""
+        """Tell whether the model itself would answer now; False while starting, also when not yet listening.
+
+        Raises `ServerError` when the server says that the model is not there and will not come.
+        """
+
+    def gave_up(self, log: str) -> bool:
+        """Tell from the log that the model will never be ready, for a server that lives on without it."""
+        return False
 
     @abstractmethod
     def connect(self, wire: str, bundle: Bundle, ports: Ports) -> AbstractContextManager[Wire]:

@@ -1,0 +1,155 @@
+"""Start a server as a process of this machine: in a session of its own, with little environment, and nothing left.
+
+A process cannot be confined like a container: it sees this machine's files and uses its Python. It binds loopback only
+as far as the server allows that (see the server's file).
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from evaluator.core import processes
+from evaluator.core.errors import Unavailable
+from serving import ports as loopback
+from serving.contract import Bundle, Launcher, Place, Ports, Running, Server
+
+GRACE_S = 10.0  # what a server gets after SIGTERM; TorchServe was seen to take 2 to 4 s
+LOG = "server.log"
+_TAIL_BYTES = 4_000
+_LONGEST_TEMP = 80  # bytes: a unix socket's path ends at 107, and servers append names of up to 27
+
+
+class ProcessLauncher(Launcher):
+    """Starts a server's command directly."""
+
+    name = "process"
+    title = "process on this machine"
+
+    def missing(self, server: Server) -> tuple[str, str] | None:
+        """Say why that server cannot run as a process here."""
+        if self.name not in server.launchers:
+            return f"{server.title} has no launcher '{self.name}'", f"choose from: {', '.join(server.launchers)}"
+        return server.missing(self.name)
+
+    @contextlib.contextmanager
+    def launch(self, server: Server, bundle: Bundle, ports: Ports, folder: Path) -> Iterator[Running]:
+        """Start the server in `folder` (made if missing); leaving the context stops it and removes its temp folder."""
+        lacking = self.missing(server)
+        if lacking is not None:
+            raise Unavailable(lacking[0], remedy=lacking[1])
+        folder.mkdir(parents=True, exist_ok=True)
+        with _temporary(folder) as temp:
+            command = server.command(bundle, ports, Place(files=folder, temp=temp), self.name)
+            process = processes.start(
+                command.argv,
+                env={**_environment(temp), **command.env},
+                cwd=folder,
+                stdout=folder / LOG,
+                stderr=folder / LOG,
+            )
+            running = ServerProcess(process, ports, folder / LOG, temp)
+            try:
+                yield running
+            finally:
+                running.stop()
+
+
+class ServerProcess:
+    """A server that runs in a session of its own; the process that was started leads it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], ports: Ports, log: Path, temp: Path) -> None:
+        self._process = process
+        self._ports = ports
+        self._log = log
+        self._temp = temp
+        self._stop_s: float | None = None
+
+    def alive(self) -> bool:
+        """Tell whether the leader is still there."""
+        return self._process.poll() is None
+
+    def log_tail(self) -> str:
+        """Return the end of what the server wrote to stdout and stderr."""
+        with self._log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            return file.read().decode(errors="replace").strip()
+
+    def peak_memory_bytes(self) -> int:
+        """Sum the kernel's high-water marks (VmHWM) of all processes: nothing has to watch while others measure."""
+        members = [self._process.pid, *(member.pid for member in processes.group(self._process.pid))]
+        return sum(_high_water_bytes(pid) for pid in members)
+
+    def stop(self) -> float:
+        """Ask the leader to end (SIGTERM), give it time, then kill what is left of its session."""
+        if self._stop_s is None:
+            begin = time.monotonic()
+            self._process.send_signal(signal.SIGTERM)
+            processes.wait(self._process, GRACE_S)
+            processes.end_group(self._process, first=signal.SIGKILL, grace_s=GRACE_S)
+            self._stop_s = time.monotonic() - begin
+        return self._stop_s
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Look for processes of the session, ports that still listen, and the temp folder."""
+        found = []
+        for member in processes.group(self._process.pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if member.status() != psutil.STATUS_ZOMBIE:
+                    found.append(f"process {member.pid} ({member.name()})")
+        found += [f"port {port} ({role})" for role, port in self._ports.by_role.items() if loopback.in_use(port)]
+        if self._temp.exists():
+            found.append(f"folder {self._temp}")
+        return tuple(found)
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    """Give an empty folder for sockets and unpacked models, below `folder` unless that path is too long."""
+    temp = folder / "tmp"
+    shutil.rmtree(temp, ignore_errors=True)  # of a server whose evaluator was killed
+    if len(os.fsencode(temp)) > _LONGEST_TEMP:
+        temp = Path(tempfile.mkdtemp(prefix="fweval-", dir=_short_root()))
+    else:
+        temp.mkdir()
+    try:
+        yield temp
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def _short_root() -> str | None:
+    """Return the system's own temp folder when ours (TMPDIR) is too long for a socket as well."""
+    ours = tempfile.gettempdir()
+    return "/tmp" if len(os.fsencode(ours)) > _LONGEST_TEMP - 20 else ours  # noqa: S108  # mkdtemp makes it private
+
+
+def _environment(temp: Path) -> dict[str, str]:
+    """Return what a server sees of our environment: no proxies, no PYTHON* variables, a home of its own."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(temp),
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(temp),
+        "TEMP": str(temp),
+    }
+
+
+def _high_water_bytes(pid: int) -> int:
+    """Read a process's largest resident size; 0 when it has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+plugin = ProcessLauncher()

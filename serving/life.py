@@ -1,0 +1,68 @@
+"""The life of one server: launched, ready, called, stopped, and the proof that nothing of it is left."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evaluator.core.clock import Clock, SystemClock
+from serving.contract import Bundle, Launcher, Ports, Running, Server
+from serving.errors import NotReady
+
+_ASK_EVERY_S = 0.1  # how often a starting server is asked; the resolution of `ready_s`
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """A server that is ready. The last two fields are filled in when it has been stopped."""
+
+    server: Server
+    bundle: Bundle
+    ports: Ports
+    running: Running
+    ready_s: float  # from the launch until the model would answer
+    stop_s: float | None = field(default=None)
+    leftovers: tuple[str, ...] = field(default=())
+
+
+@contextlib.contextmanager
+def serving(
+    server: Server, launcher: Launcher, bundle: Bundle, ports: Ports, folder: Path, timeout_s: float
+) -> Iterator[Service]:
+    """Launch the server in `folder` and wait until its model answers; afterwards stop it and look for left-overs.
+
+    Raises `Unavailable` when the launcher cannot start it here, and `NotReady` with the end of the server's log.
+    """
+    clock = SystemClock()
+    begin = clock.now()
+    with launcher.launch(server, bundle, ports, folder) as running:
+        wait_until_ready(server, bundle, ports, running, timeout_s, clock)
+        service = Service(server=server, bundle=bundle, ports=ports, running=running, ready_s=clock.now() - begin)
+        yield service
+        service.stop_s = running.stop()
+    service.leftovers = running.leftovers()
+
+
+def wait_until_ready(
+    server: Server, bundle: Bundle, ports: Ports, running: Running, timeout_s: float, clock: Clock
+) -> float:
+    """Ask until the model would answer; return the seconds it took.
+
+    Raises `NotReady` at once when the server dies, says that the model will not come, or shows so in its log.
+    """
+    begin = clock.now()
+    while True:
+        if not running.alive():
+            raise _not_ready(server, running, "ended before its model was ready")
+        if server.ready(bundle, ports):
+            return clock.now() - begin
+        if server.gave_up(running.log_tail()):
+            raise _not_ready(server, running, "could not load the model")
+        if clock.now() - begin > timeout_s:
+            raise _not_ready(server, running, f"was not ready after {timeout_s:.0f} s")
+        clock.sleep(_ASK_EVERY_S)
+
+
+def _not_ready(server: Server, running: Running, what: str) -> NotReady:
+    message = f"{server.title} {what}; it last wrote:\n{running.log_tail()}"
+    return NotReady(message, remedy="its log lies in the step's folder; is the artifact whole?")
