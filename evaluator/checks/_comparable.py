@@ -1,0 +1,221 @@
+"""Questions in which the frameworks are measured against each other: the better of the two is the reference."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from math import log2
+from typing import ClassVar
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import FRAMEWORKS
+from evaluator.core.scorecard import Comparison, Finding, Interval
+from evaluator.evidence import Entry, Evidence
+from evaluator.judging import PATHS, Answer, Check, Subject, quantity
+from evaluator.measure.statistics import distinguishable, median_interval, ratio_interval, relative_difference
+
+FORMULA = "10 - 5 * log2(value / reference), from 0 to 10; the reference is the better of the two frameworks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the frameworks are compared: a scenario, a deployment path (None: training) and a device."""
+
+    scenario: str
+    path: str | None
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What one framework showed: values by round, and the steps they come from (the first one is repeatable)."""
+
+    subject: str
+    rounds: tuple[tuple[float, ...], ...]
+    entries: tuple[Entry, ...]
+    provisional: bool = False
+
+    @property
+    def interval(self) -> Interval:
+        """Return the median of all values with its interval."""
+        return median_interval(tuple(chain.from_iterable(self.rounds)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Why there is nothing to compare: the subject failed (an answer), or the evidence is missing."""
+
+    subject: str
+    state: Outcome
+    reason: str
+    remedy: str | None = None
+    entries: tuple[Entry, ...] = ()
+
+
+Found = Measurement | Gap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrase:
+    """How a comparison is put into words; `{who}` wins by `{amount}`, for example "1.8 times"."""
+
+    question: str
+    unit: str
+    sentence: str
+    lower_is_better: bool = True
+
+
+class ComparableCheck(Check):
+    """A check whose score is a log-ratio to the better framework, measured in the same run, scenario and place.
+
+    Half as good costs five points. Inside the noise floor, or with an interval that holds 1, both are the reference.
+    Without the counterpart there is no reference and hence no score, so that missing evidence never helps.
+    """
+
+    phrase: ClassVar[Phrase]
+    noise: ClassVar[str] = "latency"  # what the A/A pair is compared on: a sample set or metric of the run stage
+
+    @abstractmethod
+    def places(self, evidence: Evidence) -> Iterable[Place]:
+        """Say where the frameworks are to be compared, also where one of them has no evidence."""
+
+    @abstractmethod
+    def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
+        """Return what a framework showed in a place."""
+
+    def floor(self, evidence: Evidence, place: Place) -> float | None:
+        """Return the relative difference below which nothing can be told apart; None when it is not known."""
+        return evidence.noise_floor(place.scenario, place.device, self.noise)
+
+    def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
+        """Score each framework against the better one."""
+        findings = []
+        for place in self.places(evidence):
+            found = {name: self.measure(evidence, place, name) for name in FRAMEWORKS}
+            for name in evidence.frameworks:
+                other = next(n for n in FRAMEWORKS if n != name)
+                subject = Subject(
+                    scenario=place.scenario,
+                    candidate=name,
+                    text=found[name].subject,
+                    path=place.path,
+                    device=place.device,
+                )
+                floor = self.floor(evidence, place)
+                answer = self._answer(found[name], found[other], evidence.title(other), floor)
+                findings.append(self.finding(subject, answer, (*found[name].entries, *found[other].entries)))
+        return tuple(findings)
+
+    def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
+        """Set the frameworks side by side in every place."""
+        return tuple(
+            comparison(
+                evidence,
+                self.phrase,
+                place,
+                {name: self.measure(evidence, place, name) for name in FRAMEWORKS},
+                self.floor(evidence, place),
+            )
+            for place in self.places(evidence)
+        )
+
+    def _answer(self, own: Found, other: Found, other_title: str, floor: float | None) -> Answer:
+        """Judge one framework by its own and its counterpart's figures."""
+        if isinstance(own, Gap):
+            score = 0.0 if own.state.is_answer else None
+            return Answer(state=own.state, score=score, reason=own.reason, remedy=own.remedy)
+        value, unit = own.interval.value, self.phrase.unit
+        if isinstance(other, Gap):
+            return Answer(
+                state=Outcome.UNAVAILABLE,
+                score=None,
+                reason=f"not comparable: {self.phrase.question} of {other_title} is missing ({other.reason})",
+                remedy=other.remedy or f"measure {other_title} too",
+                value=value,
+                unit=unit,
+            )
+        ratio = ratio_interval(own.rounds, other.rounds)
+        best = min(value, other.interval.value)
+        if not distinguishable(ratio, floor):
+            score, standing = 10.0, f"not distinguishable from {other_title}"
+        elif value == best:
+            score, standing = 10.0, f"better than {other_title}'s {quantity(other.interval.value, unit)}"
+        else:
+            score = min(10.0, max(0.0, 10 - 5 * log2(value / best)))
+            standing = f"{value / best:.2f} times {other_title}'s {quantity(best, unit)}"
+        return Answer(
+            state=Outcome.PASSED,
+            score=score,
+            reason=f"{quantity(value, unit)} with {own.subject}: {standing}",
+            value=value,
+            unit=unit,
+            reference=best,
+            formula=FORMULA,
+        )
+
+
+def comparison(
+    evidence: Evidence, phrase: Phrase, place: Place, found: Mapping[str, Found], floor: float | None
+) -> Comparison:
+    """Put what both frameworks showed side by side, and say in one sentence what it means."""
+    measured = {name: one for name, one in found.items() if isinstance(one, Measurement)}
+    ratio = winner = None
+    if len(measured) == len(FRAMEWORKS):
+        first, second = (measured[name] for name in FRAMEWORKS)
+        ratio = ratio_interval(first.rounds, second.rounds)
+        if distinguishable(ratio, floor):
+            winner = FRAMEWORKS[0] if (ratio.value < 1) is phrase.lower_is_better else FRAMEWORKS[1]
+    return Comparison(
+        scenario=place.scenario,
+        question=phrase.question,
+        path=place.path,
+        device=place.device,
+        unit=phrase.unit,
+        lower_is_better=phrase.lower_is_better,
+        subjects={name: one.subject for name, one in found.items()},
+        values={name: one.interval for name, one in measured.items()},
+        ratio=ratio,
+        noise_floor=floor,
+        winner=winner,
+        statement=_statement(evidence, phrase, found, winner, ratio, floor),
+        provisional=any(one.provisional for one in measured.values()),
+    )
+
+
+def across(evidence: Evidence, stage: str) -> tuple[Place, ...]:
+    """Return the places of artifacts: every path on the CPU, and on the GPU where the plan has a step of the stage."""
+    places = []
+    for scenario in evidence.scenarios:
+        places += [Place(scenario=scenario, path=path, device="cpu") for path in PATHS]
+        for path in PATHS:
+            if evidence.select(stage, scenario=scenario, path=path, device="gpu"):
+                places.append(Place(scenario=scenario, path=path, device="gpu"))
+    return tuple(places)
+
+
+def _statement(
+    evidence: Evidence,
+    phrase: Phrase,
+    found: Mapping[str, Found],
+    winner: str | None,
+    ratio: Interval | None,
+    floor: float | None,
+) -> str:
+    if ratio is None:
+        gaps = {evidence.title(name): one.reason for name, one in found.items() if isinstance(one, Gap)}
+        reasons = "; ".join(dict.fromkeys(gaps.values()))
+        return f"not comparable: {phrase.question} of {' and '.join(gaps)} is missing ({reasons})"
+    difference = relative_difference(ratio.value)
+    if winner is not None:
+        amount = f"{1 + difference:.1f} times" if difference >= 0.1 else _percent(difference)
+        return phrase.sentence.format(who=evidence.title(winner), amount=amount)
+    if floor is not None and difference <= floor:
+        inside = f"{_percent(difference)} lies inside the noise floor of {_percent(floor)}"
+        return f"indistinguishable: the difference of {inside}"
+    if ratio.low is None or ratio.high is None:
+        return "indistinguishable: both are equal"
+    return f"indistinguishable: the interval of the ratio, {ratio.low:.2f} to {ratio.high:.2f}, holds 1"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2g} %"

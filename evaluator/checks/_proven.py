@@ -1,0 +1,65 @@
+"""Figures of an artifact count only in runtimes that were proven to compute the same thing as the origin."""
+
+from evaluator.checks._comparable import Found, Gap, Measurement, Place
+from evaluator.core.outcome import Outcome
+from evaluator.evidence import Entry, Evidence
+
+
+def fastest(evidence: Evidence, place: Place, framework: str) -> Found:
+    """Return the latency of a framework in a place, in the fastest of the runtimes that passed their proof.
+
+    Every planned runtime must have answered, in every round: otherwise the fastest may be the one that is missing. A
+    runtime that refused the artifact or computed something else has answered, and is out.
+    """
+    name = evidence.title(framework)
+    proofs = evidence.select(
+        "verify", scenario=place.scenario, framework=framework, path=place.path, device=place.device
+    )
+    found = [_in_runtime(evidence, proof) for proof in proofs]
+    for one in found:
+        if isinstance(one, Gap) and not one.state.is_answer:
+            return one
+    proven = [one for one in found if isinstance(one, Measurement)]
+    if proven:
+        return min(proven, key=lambda one: one.interval.value)
+    if found:
+        return found[0]
+    return Gap(subject=f"{name} on the {place.path} path", state=Outcome.UNAVAILABLE, reason="not part of this run")
+
+
+def subject_of(evidence: Evidence, entry: Entry) -> str:
+    """Name an artifact in a runtime for people: "TorchScript in torch.jit"."""
+    precision = "" if entry.step.precision in (None, "fp32") else f" ({entry.step.precision})"
+    return f"{evidence.title(entry.step.format)}{precision} in {evidence.title(entry.step.runtime)}"
+
+
+def _in_runtime(evidence: Evidence, proof: Entry) -> Found:
+    """Return the latency in the runtime of one proof, over all rounds."""
+    subject = subject_of(evidence, proof)
+    if not proof.passed:
+        return _gap(subject, proof, "not proven to compute the same")
+    step = proof.step
+    runs = evidence.select(
+        "run",
+        scenario=step.scenario,
+        framework=step.framework,
+        format=step.format,
+        precision=step.precision,
+        runtime=step.runtime,
+        device=step.device,
+    )
+    for run in runs:
+        if not run.passed:
+            return _gap(subject, run, f"round {run.step.round} was not measured")
+    rounds = tuple(run.values("latency") for run in runs)
+    if not rounds or not all(rounds):
+        return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason=f"{subject} was not timed", entries=(proof,))
+    return Measurement(subject=subject, rounds=rounds, entries=(*runs, proof))
+
+
+def _gap(subject: str, entry: Entry, what: str) -> Gap:
+    """Turn a step that did not pass into the reason why there is no figure."""
+    result = entry.result
+    told = result.reason or result.outcome.value
+    reason = f"{subject}: {what}: {told}" if result.outcome.is_answer else told
+    return Gap(subject=subject, state=result.outcome, reason=reason, remedy=result.remedy, entries=(entry,))

@@ -1,0 +1,67 @@
+"""Trainings whose figures count: both frameworks started from the same model, and the result is good enough."""
+
+from evaluator.checks._comparable import Found, Gap, Measurement, Place
+from evaluator.core.outcome import Outcome
+from evaluator.evidence import Entry, Evidence
+
+START_TOLERANCE = 1e-4  # RIGOUR: fp32, relative to the scale of the output; a scenario can set `start_tolerance`
+
+
+def trained(evidence: Evidence, place: Place, framework: str) -> Found:
+    """Return the seconds of a framework's training, round by round.
+
+    A fast training of another model, or to a worse one, says nothing (RIGOUR, "Correctness before speed", 1 and 2):
+    it counts as failed.
+    """
+    subject = f"training in {evidence.title(framework)}"
+    entries = evidence.select("train", scenario=place.scenario, framework=framework, device=place.device)
+    if not entries:
+        return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason="not part of this run")
+    for entry in entries:
+        found = _not_counting(evidence, entry, subject)
+        if found is not None:
+            return found
+    return Measurement(subject=subject, rounds=tuple(entry.values("train_s") for entry in entries), entries=entries)
+
+
+def _not_counting(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
+    """Say why a round of training does not count, or None when it does."""
+    result = entry.result
+    if not entry.passed:
+        reason = result.reason or result.outcome.value
+        return Gap(subject=subject, state=result.outcome, reason=reason, remedy=result.remedy, entries=(entry,))
+    start = _start_difference(evidence, entry.step.scenario)
+    accuracy, target = entry.number("heldout_accuracy"), entry.number("accuracy_target")
+    if start is None or accuracy is None or target is None or not entry.values("train_s"):
+        return Gap(
+            subject=subject,
+            state=Outcome.UNAVAILABLE,
+            reason="the start parity, the accuracy or the time of the training is missing",
+            remedy="evaluate both frameworks in one run",
+            entries=(entry,),
+        )
+    tolerance = evidence.setting(entry.step.scenario, "start_tolerance", default=START_TOLERANCE)
+    if start > tolerance:
+        return Gap(
+            subject=subject,
+            state=Outcome.FAILED,
+            reason=f"the two models differ before training: {start:.2g} relative, allowed are {tolerance:.2g}",
+            remedy="make both definitions of the model compute the same from the same weights",
+            entries=(entry,),
+        )
+    if accuracy < target:
+        return Gap(
+            subject=subject,
+            state=Outcome.FAILED,
+            reason=f"the held-out accuracy of {accuracy:.1%} misses the target of {target:.1%}",
+            remedy="train longer (a larger profile), or correct the target in the scenario file",
+            entries=(entry,),
+        )
+    return None
+
+
+def _start_difference(evidence: Evidence, scenario: str) -> float | None:
+    """Return how far the two frameworks lay apart before training; either one's record of it proves both."""
+    entries = evidence.select("train", scenario=scenario)
+    found = [entry.number("start_max_rel_diff") for entry in entries]
+    return max((difference for difference in found if difference is not None), default=None)

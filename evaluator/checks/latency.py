@@ -1,0 +1,64 @@
+"""How long does a user wait for one answer? The median of warm calls with one example, one in flight.
+
+Each deployment path is answered by the fastest runtime that computes the same as the origin. Throughput at the
+scenario's larger batch is set side by side too, but not scored: it is the same machine time, seen twice.
+"""
+
+from collections.abc import Iterable
+
+from evaluator.checks._comparable import ComparableCheck, Found, Gap, Measurement, Phrase, Place, across, comparison
+from evaluator.checks._proven import fastest
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import FRAMEWORKS
+from evaluator.core.scorecard import Comparison, Risk
+from evaluator.evidence import Evidence
+
+THROUGHPUT = Phrase(
+    question="throughput", unit="1/s", sentence="{who} computes {amount} as much per second", lower_is_better=False
+)
+
+
+class Latency(ComparableCheck):
+    """Median latency of the fastest proven runtime, per deployment path and device."""
+
+    name = "latency"
+    category = "performance"
+    risk = Risk.HIGH
+    title = "Latency"
+    question = "How long does one answer take?"
+    phrase = Phrase(question="latency", unit="s", sentence="{who} is {amount} faster")
+
+    def places(self, evidence: Evidence) -> Iterable[Place]:
+        """Return every path on the CPU, and on the GPU where it was asked for."""
+        return across(evidence, "run")
+
+    def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
+        """Return the seconds per call."""
+        return fastest(evidence, place, framework)
+
+    def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
+        """Compare latency, and the throughput of the same runtimes."""
+        throughput = tuple(
+            comparison(
+                evidence,
+                THROUGHPUT,
+                place,
+                {name: _throughput(self.measure(evidence, place, name)) for name in FRAMEWORKS},
+                evidence.noise_floor(place.scenario, place.device, "throughput_per_s"),
+            )
+            for place in self.places(evidence)
+        )
+        return (*super().compare(evidence), *throughput)
+
+
+def _throughput(found: Found) -> Found:
+    """Return the throughput of the steps that a latency comes from."""
+    if isinstance(found, Gap):
+        return found
+    rounds = tuple(e.values("throughput_per_s") for e in found.entries if e.step.stage == "run")
+    if not all(rounds):
+        return Gap(subject=found.subject, state=Outcome.UNAVAILABLE, reason="not measured", entries=found.entries)
+    return Measurement(subject=found.subject, rounds=rounds, entries=found.entries)
+
+
+plugin = Latency()

@@ -1,0 +1,46 @@
+"""How much memory does it take? The largest resident memory of the process, in training and in running.
+
+Running is measured in the runtime that the latency comes from: one cannot deploy the fastest and the smallest at once.
+"""
+
+from collections.abc import Iterable
+
+from evaluator.checks._comparable import ComparableCheck, Found, Gap, Measurement, Phrase, Place, across
+from evaluator.checks._proven import fastest
+from evaluator.checks._training import trained
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import Risk
+from evaluator.evidence import Evidence
+
+PEAK = "peak_rss_bytes"
+
+
+class Memory(ComparableCheck):
+    """Peak resident memory of training, and of running each path's fastest proven runtime."""
+
+    name = "memory"
+    category = "footprint"
+    risk = Risk.MEDIUM
+    title = "Memory"
+    question = "How much memory does it need?"
+    phrase = Phrase(question="memory", unit="bytes", sentence="{who} needs {amount} less memory")
+    noise = PEAK
+
+    def places(self, evidence: Evidence) -> Iterable[Place]:
+        """Return the training, and every path on the CPU; the memory of a GPU is not the process's."""
+        training = [Place(scenario=name, path=None, device="cpu") for name in evidence.scenarios]
+        return (*training, *(place for place in across(evidence, "run") if place.device == "cpu"))
+
+    def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
+        """Return the peak of every round."""
+        find = trained if place.path is None else fastest
+        found = find(evidence, place, framework)
+        if isinstance(found, Gap):
+            return found
+        peaks = tuple(entry.values(PEAK) for entry in found.entries if entry.step.stage in ("train", "run"))
+        if not all(peaks):
+            return Gap(subject=found.subject, state=Outcome.UNAVAILABLE, reason="not measured", entries=found.entries)
+        return Measurement(subject=found.subject, rounds=peaks, entries=found.entries)
+
+
+plugin = Memory()

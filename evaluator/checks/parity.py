@@ -1,0 +1,61 @@
+"""Does the artifact compute what the trained model computed? One finding for each artifact and runtime; a gate.
+
+The comparison itself is made when the step runs (`evaluator.measure.fidelity`); this check reads its ending.
+"""
+
+from evaluator.checks._proven import subject_of
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import Finding, Risk
+from evaluator.evidence import Entry, Evidence
+from evaluator.judging import Check, Subject, not_asked, verdict_of
+
+
+class Parity(Check):
+    """Within the tolerance of its precision, and as accurate as the origin on held-out data: 10, else 0."""
+
+    name = "parity"
+    category = "portability"
+    risk = Risk.CRITICAL
+    title = "Parity"
+    question = "Does every artifact compute the same as its origin?"
+
+    def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
+        """Judge every artifact in every runtime that reads it, also formats that this run did not verify."""
+        findings = []
+        for scenario in evidence.scenarios:
+            for framework in evidence.frameworks:
+                for name in evidence.formats(framework):
+                    entries = evidence.select("verify", scenario=scenario, framework=framework, format=name)
+                    findings += [self._proof(evidence, entry, entries) for entry in entries]
+                    if not entries:
+                        title, path = evidence.title(name), evidence.paths.get(name)
+                        subject = Subject(scenario=scenario, candidate=framework, text=title, path=path)
+                        findings.append(self.finding(subject, not_asked(f"parity of {title}"), ()))
+        return tuple(findings)
+
+    def _proof(self, evidence: Evidence, entry: Entry, of_format: tuple[Entry, ...]) -> Finding:
+        """Judge one artifact in one runtime; a refusal is no gate when another runtime of the format works."""
+        step = entry.step
+        others_work = any(other.passed for other in of_format if other.step.device == step.device)
+        refused = entry.result.outcome is Outcome.UNSUPPORTED and others_work
+        subject = Subject(
+            scenario=step.scenario,
+            candidate=step.framework,
+            text=subject_of(evidence, entry),
+            path=evidence.paths.get(step.format or ""),
+            device=step.device,
+        )
+        return self.finding(subject, verdict_of(entry, _reason(entry), gate=not refused), (entry,))
+
+
+def _reason(entry: Entry) -> str:
+    """Say how close the outputs are."""
+    difference, tolerance = entry.number("max_rel_diff"), entry.number("tolerance")
+    if difference is None or tolerance is None:
+        return "outputs agree"
+    accuracy = entry.number("accuracy")
+    reached = "" if accuracy is None else f"; {accuracy:.1%} accuracy on held-out data"
+    return f"outputs agree to {difference:.2g} of their scale (allowed: {tolerance:.2g}){reached}"
+
+
+plugin = Parity()

@@ -1,0 +1,140 @@
+"""Can the model be served? Bundle, READY, parity through the wire, a clean stop, and nothing left behind.
+
+What the embedded reference server shows is provisional: it proves bundle, protocol and parity, not the real server.
+"""
+
+from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import FRAMEWORKS
+from evaluator.core.scorecard import Comparison, Finding, Risk
+from evaluator.evidence import Entry, Evidence
+from evaluator.judging import Answer, Check, Subject, not_asked
+
+FORMULA = "bundle 1 + ready 3 + parity over REST 2 + parity over gRPC 2 + clean stop 1 + nothing left behind 1"
+TOLERANCE = 1e-4  # RIGOUR: fp32, relative to the scale of the output; where the step names no other
+CONTAINER = "container"
+WIRES = {
+    "rest": Phrase(question="latency over REST", unit="s", sentence="{who} answers {amount} faster over REST"),
+    "grpc": Phrase(question="latency over gRPC", unit="s", sentence="{who} answers {amount} faster over gRPC"),
+}
+
+
+class ServingReadiness(Check):
+    """Points for each thing that a server must do; not ready, or wrong answers through the wire, is a gate.
+
+    Two findings for each framework: served at all, by the launcher that was chosen, and served in a container.
+    """
+
+    name = "serving_readiness"
+    category = "serving"
+    risk = Risk.HIGH
+    title = "Serving readiness"
+    question = "Can the model be put behind a server, and taken down again?"
+
+    def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
+        """Judge the launcher that was chosen, and the container on its own."""
+        findings = []
+        for scenario in evidence.scenarios:
+            for framework in evidence.frameworks:
+                entries = evidence.select("serve", scenario=scenario, framework=framework)
+                contained = tuple(entry for entry in entries if entry.step.launcher == CONTAINER)
+                findings.append(self._finding(evidence, (scenario, framework), entries, "a server"))
+                findings.append(self._finding(evidence, (scenario, framework), contained, "a container"))
+        return tuple(findings)
+
+    def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
+        """Compare the latency through each wire; provisional where a reference server answered."""
+        return tuple(
+            comparison(
+                evidence,
+                phrase,
+                Place(scenario=scenario, path="server", device="cpu"),
+                {name: _latency(evidence, scenario, name, wire) for name in FRAMEWORKS},
+                evidence.noise_floor(scenario, "cpu", "latency"),
+            )
+            for scenario in evidence.scenarios
+            for wire, phrase in WIRES.items()
+        )
+
+    def _finding(self, evidence: Evidence, about: tuple[str, str], entries: tuple[Entry, ...], what: str) -> Finding:
+        scenario, framework = about
+        risk = Risk.MEDIUM if what == "a container" else self.risk
+        chosen = _chosen(entries)
+        if chosen is None:
+            text = f"{evidence.title(framework)} in {what}"
+            subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
+            return self.finding(subject, _missing(entries, f"serving in {what}", risk), entries)
+        text = f"{evidence.title(chosen.step.server)} ({evidence.title(chosen.step.launcher)})"
+        subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
+        return self.finding(subject, _judge(chosen, risk), (chosen,))
+
+
+def _chosen(entries: tuple[Entry, ...]) -> Entry | None:
+    """Return the attempt that says something about the subject, a real server before the reference one."""
+    answers = [entry for entry in entries if entry.result.outcome.is_answer]
+    return min(answers, key=lambda entry: entry.reference, default=None)
+
+
+def _missing(entries: tuple[Entry, ...], what: str, risk: Risk) -> Answer:
+    """Say why nothing was served."""
+    if not entries:
+        return not_asked(what, risk)
+    result = entries[0].result
+    reason = result.reason or result.outcome.value
+    return Answer(state=Outcome.UNAVAILABLE, score=None, reason=reason, remedy=result.remedy, risk=risk)
+
+
+def _judge(entry: Entry, risk: Risk) -> Answer:
+    """Add up the points; the reason names what is missing."""
+    points: dict[str, tuple[float, bool]] = {
+        "no bundle": (1, entry.number("bundle_s") is not None),
+        "not ready": (3, entry.number("ready_s") is not None),
+        "no parity over REST": (2, _parity(entry, "rest")),
+        "no parity over gRPC": (2, _parity(entry, "grpc")),
+        "no clean stop": (1, entry.number("stop_s") is not None),
+        "something left behind": (1, entry.number("leftovers") == 0),
+    }
+    lacking = [what for what, (_, there) in points.items() if not there]
+    useless = any(what not in ("no clean stop", "something left behind") for what in lacking)
+    state = entry.result.outcome
+    if state is Outcome.PASSED and lacking:
+        state = Outcome.FAILED
+    told = f"; {entry.result.reason}" if entry.result.reason else ""
+    label = " (embedded reference server: provisional)" if entry.reference else ""
+    reason = f"{', '.join(lacking)}{told}" if lacking else f"ready in {entry.number('ready_s'):.3g} s, all points{told}"
+    return Answer(
+        state=state,
+        score=sum(worth for worth, there in points.values() if there),
+        reason=reason + label,
+        remedy=entry.result.remedy,
+        value=entry.number("ready_s"),
+        unit="s",
+        formula=FORMULA,
+        provisional=entry.reference,
+        gate=useless or state is Outcome.PASSED,
+        risk=risk,
+    )
+
+
+def _parity(entry: Entry, wire: str) -> bool:
+    """Tell whether the answers over a wire were those of the runtime in a process, within the step's tolerance."""
+    difference, tolerance = entry.number(f"parity_{wire}_max_rel_diff"), entry.number(f"parity_{wire}_tolerance")
+    return difference is not None and difference <= (TOLERANCE if tolerance is None else tolerance)
+
+
+def _latency(evidence: Evidence, scenario: str, framework: str, wire: str) -> Found:
+    """Return the seconds per call over a wire, when the answers were right."""
+    entries = evidence.select("serve", scenario=scenario, framework=framework)
+    entry = _chosen(entries)
+    subject = f"{evidence.title(framework)} served"
+    if entry is None:
+        reason = _missing(entries, "serving", Risk.HIGH).reason
+        return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason=reason, entries=entries)
+    if not entry.passed or not entry.values(wire):
+        reason = entry.result.reason or "not measured"
+        return Gap(subject=subject, state=entry.result.outcome, reason=reason, entries=(entry,))
+    subject = f"{evidence.title(entry.step.server)} ({evidence.title(entry.step.launcher)})"
+    return Measurement(subject=subject, rounds=(entry.values(wire),), entries=(entry,), provisional=entry.reference)
+
+
+plugin = ServingReadiness()

@@ -1,0 +1,110 @@
+"""How large is what must be shipped? The artifact's bytes against the raw fp32 weights of the model."""
+
+from collections.abc import Iterable
+from math import log2
+
+from evaluator.checks._comparable import ComparableCheck, Found, Gap, Measurement, Phrase, Place
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import Finding, Risk
+from evaluator.evidence import Entry, Evidence
+from evaluator.judging import PATHS, Answer, Subject, quantity
+
+FORMULA = "10 - 5 * log2(bytes / bytes of the raw fp32 weights), from 0 to 10"
+
+
+class Size(ComparableCheck):
+    """Bytes of each path's artifact. The reference is absolute, so no counterpart is needed for a score."""
+
+    name = "size"
+    category = "footprint"
+    risk = Risk.LOW
+    title = "Size"
+    question = "How large is the artifact?"
+    phrase = Phrase(question="size", unit="bytes", sentence="{who} is {amount} smaller")
+
+    def places(self, evidence: Evidence) -> Iterable[Place]:
+        """Return every deployment path."""
+        return tuple(Place(scenario=name, path=path, device="cpu") for name in evidence.scenarios for path in PATHS)
+
+    def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
+        """Return the size of the smallest artifact of a path that passed a proof: a broken one may be tiny."""
+        exports = evidence.select("export", scenario=place.scenario, framework=framework, path=place.path)
+        found = [_artifact(evidence, entry) for entry in exports]
+        measured = [one for one in found if isinstance(one, Measurement)]
+        if measured:
+            return min(measured, key=lambda one: one.interval.value)
+        title = evidence.title(framework)
+        nothing = Gap(subject=f"{title} on the {place.path} path", state=Outcome.UNAVAILABLE, reason="not exported")
+        return next(iter(found), nothing)
+
+    def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
+        """Score each artifact against the raw weights of its own framework's model."""
+        findings = []
+        for place in self.places(evidence):
+            for name in evidence.frameworks:
+                found = self.measure(evidence, place, name)
+                subject = Subject(scenario=place.scenario, candidate=name, text=found.subject, path=place.path)
+                weights = _weights(evidence, place.scenario, name)
+                entries = (*found.entries, *((weights,) if weights else ()))
+                findings.append(self.finding(subject, _score(found, weights), entries))
+        return tuple(findings)
+
+    def floor(self, evidence: Evidence, place: Place) -> float | None:
+        """Sizes are known exactly."""
+        return 0.0
+
+
+def _artifact(evidence: Evidence, entry: Entry) -> Found:
+    """Return the size of one exported artifact, or why it does not count."""
+    step = entry.step
+    subject = evidence.title(step.format)
+    size = entry.values("size_bytes")
+    if not entry.passed or not size:
+        state = entry.result.outcome if not entry.passed else Outcome.UNAVAILABLE
+        reason = f"{subject} was not exported: {entry.result.reason or state.value}"
+        return Gap(subject=subject, state=state, reason=reason, remedy=entry.result.remedy, entries=(entry,))
+    proofs = evidence.select(
+        "verify", scenario=step.scenario, framework=step.framework, format=step.format, precision=step.precision
+    )
+    for proof in proofs:
+        if proof.passed:
+            return Measurement(subject=subject, rounds=(size,), entries=(entry, proof))
+    state = proofs[0].result.outcome if proofs else Outcome.UNAVAILABLE
+    reason = f"{subject} was not proven to compute the same in any runtime"
+    return Gap(subject=subject, state=state, reason=reason, entries=(entry, *proofs))
+
+
+def _weights(evidence: Evidence, scenario: str, framework: str) -> Entry | None:
+    """Return the training that knows how many bytes the raw weights take."""
+    trainings = evidence.select("train", scenario=scenario, framework=framework)
+    return next((entry for entry in trainings if entry.passed and entry.number("weights_bytes")), None)
+
+
+def _score(found: Found, weights: Entry | None) -> Answer:
+    """Score a size by its log-ratio to the raw weights."""
+    if isinstance(found, Gap):
+        score = 0.0 if found.state.is_answer else None
+        return Answer(state=found.state, score=score, reason=found.reason, remedy=found.remedy)
+    value = found.interval.value
+    raw = weights.number("weights_bytes") if weights else None
+    if raw is None:
+        return Answer(
+            state=Outcome.UNAVAILABLE,
+            score=None,
+            reason="not comparable: the size of the raw weights is missing",
+            remedy="train the model in the same run",
+            value=value,
+            unit="bytes",
+        )
+    return Answer(
+        state=Outcome.PASSED,
+        score=min(10.0, max(0.0, 10 - 5 * log2(value / raw))),
+        reason=f"{quantity(value, 'bytes')}, {value / raw:.2f} times the raw weights of {quantity(raw, 'bytes')}",
+        value=value,
+        unit="bytes",
+        reference=raw,
+        formula=FORMULA,
+    )
+
+
+plugin = Size()

@@ -1,0 +1,141 @@
+"""What checks are asked of: every planned step with how it ended, what it measured, and where that lies. Pure data.
+
+The store builds it from a run folder; scoring a run again reads the same files and gets the same answers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import FRAMEWORKS, Result, RunRecord, Step
+from evaluator.core.scorecard import EvidenceRef
+from evaluator.measure.statistics import noise_floor
+
+RESULT = "result.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One planned step and what it left behind."""
+
+    step: Step
+    result: Result
+    folder: str  # relative to the run folder
+    samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # raw, as in samples/*.jsonl
+    digests: Mapping[str, str] = field(default_factory=dict)  # file below `folder` -> sha256
+
+    @classmethod
+    def unfinished(cls, step: Step, folder: str) -> "Entry":
+        """Make the entry of a planned step that has not ended: missing evidence is visible, never absent."""
+        result = Result(
+            step=step.id,
+            outcome=Outcome.UNAVAILABLE,
+            reason="this step has not ended",
+            remedy="continue the run with --resume",
+        )
+        return cls(step=step, result=result, folder=folder)
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether the step's figures count."""
+        return self.result.outcome is Outcome.PASSED
+
+    @property
+    def reference(self) -> bool:
+        """Tell whether a server was only the embedded reference implementation."""
+        return self.result.metrics.get("reference") is True
+
+    @property
+    def ref(self) -> EvidenceRef:
+        """Point at the step's result."""
+        return EvidenceRef(path=f"{self.folder}/{RESULT}", sha256=self.digests.get(RESULT, ""))
+
+    def number(self, name: str) -> float | None:
+        """Return a metric; None when it is absent or no number."""
+        value = self.result.metrics.get(name)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def values(self, name: str) -> tuple[float, ...]:
+        """Return the samples of that name, or the metric as a single one; empty when there is neither."""
+        if name in self.samples:
+            return self.samples[name]
+        number = self.number(name)
+        return () if number is None else (number,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A whole run. `entries` holds every step of the plan, in its order, also those that could not be had.
+
+    The mappings say about plug-ins what checks need to know, because checks import none of them.
+    """
+
+    run: RunRecord
+    entries: tuple[Entry, ...]
+    titles: Mapping[str, str] = field(default_factory=dict)  # any name -> as people write it
+    paths: Mapping[str, str] = field(default_factory=dict)  # format -> "server", "mobile" or "portable"
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # format -> frameworks it is exported from
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """Return the names of the scenarios that were asked for."""
+        return tuple(self.run.scenarios)
+
+    @property
+    def frameworks(self) -> tuple[str, ...]:
+        """Return the candidates, in the order of `FRAMEWORKS`."""
+        return tuple(name for name in FRAMEWORKS if name in self.run.frameworks)
+
+    def title(self, name: str | None) -> str:
+        """Return a name as people write it."""
+        return self.titles.get(name or "", name or "")
+
+    def setting(self, scenario: str, *keys: str, default: float) -> float:
+        """Return a number of the scenario file by its keys, or the default where the file has none."""
+        value: Any = self.run.scenarios.get(scenario)
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return float(value) if isinstance(value, int | float) else default
+
+    def formats(self, framework: str, path: str | None = None) -> tuple[str, ...]:
+        """Return the formats that a framework is exported to, of one deployment path or of all."""
+        return tuple(
+            name
+            for name, origins in self.origins.items()
+            if framework in origins and path in (None, self.paths.get(name))
+        )
+
+    def select(self, stage: str, *, control: bool = False, **wanted: str | int | None) -> tuple[Entry, ...]:
+        """Return the entries of a stage whose step has the wanted fields; `path` selects by the format's path.
+
+        Repeats for the noise floor (`control`) are kept apart: they must not weigh in twice.
+        """
+        path = wanted.pop("path", None)
+        return tuple(
+            entry
+            for entry in self.entries
+            if entry.step.stage == stage
+            and entry.step.control is control
+            and (path is None or self.paths.get(entry.step.format or "") == path)
+            and all(getattr(entry.step, name) == value for name, value in wanted.items())
+        )
+
+    def noise_floor(self, scenario: str, device: str, name: str) -> float | None:
+        """Return the largest relative difference that the same subject showed when it was measured twice (A/A).
+
+        None when no pair was measured in this scenario on this device.
+        """
+        floors = []
+        for repeat in self.select("run", control=True, scenario=scenario, device=device):
+            for twin in self.select("run", scenario=scenario, device=device):
+                pair = twin.values(name), repeat.values(name)
+                if twin.passed and repeat.passed and _same_subject(twin.step, repeat.step) and all(pair):
+                    floors.append(noise_floor(*pair))
+        return max(floors, default=None)
+
+
+def _same_subject(one: Step, other: Step) -> bool:
+    """Tell whether two steps measured the same thing in the same round."""
+    fields = ("framework", "format", "precision", "runtime", "round")
+    return all(getattr(one, name) == getattr(other, name) for name in fields)

@@ -1,0 +1,135 @@
+"""What a check is: a question asked of evidence, answered with findings. One file per check, in evaluator/checks.
+
+Checks are pure: the same evidence gives the same findings, and nothing is measured again.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import Comparison, Finding, Risk
+from evaluator.evidence import Entry, Evidence
+
+PATHS = ("server", "mobile", "portable")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a finding is about. `text` names it for people: "TorchScript in torch.jit"."""
+
+    scenario: str
+    candidate: str
+    text: str
+    path: str | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a check found out about a subject; `score` is 0 to 10, None when it could not be measured."""
+
+    state: Outcome
+    score: float | None
+    reason: str
+    remedy: str | None = None
+    value: float | None = None
+    unit: str | None = None
+    reference: float | None = None
+    formula: str | None = None
+    provisional: bool = False
+    gate: bool = False
+    risk: Risk | None = None  # where it differs from the check's
+
+
+class Check(ABC):
+    """A question that a board would ask, and how evidence answers it."""
+
+    name: ClassVar[str]
+    category: ClassVar[str]  # one of `evaluator.scoring.CATEGORIES`
+    risk: ClassVar[Risk]
+    title: ClassVar[str]
+    question: ClassVar[str]
+
+    @abstractmethod
+    def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
+        """Answer for every candidate and scenario of the run; what could not be measured is a finding too."""
+
+    def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
+        """Set the frameworks side by side; nothing by default."""
+        return ()
+
+    def finding(self, subject: Subject, answer: Answer, entries: tuple[Entry, ...]) -> Finding:
+        """Put an answer on record, with the evidence it rests on and the command that repeats it.
+
+        On a GPU every finding weighs low: the scenarios ask about the CPU, and about a GPU where there is one.
+        """
+        return Finding(
+            check=self.name,
+            category=self.category,
+            risk=Risk.LOW if subject.device == "gpu" else answer.risk or self.risk,
+            candidate=subject.candidate,
+            scenario=subject.scenario,
+            subject=subject.text,
+            path=subject.path,
+            device=subject.device,
+            state=answer.state,
+            score=answer.score,
+            reason=answer.reason,
+            value=answer.value,
+            unit=answer.unit,
+            reference=answer.reference,
+            formula=answer.formula,
+            provisional=answer.provisional,
+            gate=answer.gate,
+            remedy=answer.remedy or _remedy(answer.state, entries),
+            reproduce=f"sh {entries[0].folder}/reproduce.sh" if entries else None,
+            evidence=tuple(entry.ref for entry in entries),
+        )
+
+
+def verdict_of(entry: Entry, done: str, *, gate: bool) -> Answer:
+    """Answer yes or no from how a step ended: 10 when it passed, 0 when the subject failed, unmeasured otherwise.
+
+    `done` is the reason when it passed.
+    """
+    state, reason = entry.result.outcome, entry.result.reason
+    if state is Outcome.PASSED:
+        return Answer(state=state, score=10.0, reason=done, gate=gate)
+    return Answer(
+        state=state,
+        score=0.0 if state.is_answer else None,
+        reason=reason or f"the step ended as {state.value.replace('_', ' ')}",
+        remedy=entry.result.remedy,
+        gate=gate,
+    )
+
+
+def not_asked(what: str, risk: Risk | None = None) -> Answer:
+    """Answer for something that no step of this run looked at."""
+    return Answer(
+        state=Outcome.UNAVAILABLE,
+        score=None,
+        reason=f"{what} was not part of this run",
+        remedy="run again without --only, --skip and --framework",
+        risk=risk,
+    )
+
+
+def quantity(value: float, unit: str) -> str:
+    """Write a value for people: "12.3 ms", "94.3 MB", "87.1 per second"."""
+    if unit == "s":
+        return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.4g} s"
+    if unit == "bytes":
+        return f"{value / 1e6:.3g} MB" if value < 1e9 else f"{value / 1e9:.3g} GB"
+    return f"{value:.3g} per second"
+
+
+def _remedy(state: Outcome, entries: tuple[Entry, ...]) -> str | None:
+    """Say what to do next where nobody closer to the failure did."""
+    if state is Outcome.PASSED:
+        return None
+    remedies = [entry.result.remedy for entry in entries if entry.result.remedy]
+    if remedies:
+        return remedies[0]
+    return f"read {entries[0].folder}/stderr" if entries else "run the missing steps"

@@ -1,0 +1,285 @@
+"""From findings to scores: weights, coverage, bounds, gates, verdict, robustness. Pure; the rules are in RIGOUR.
+
+A finding weighs by its risk (10, 7.5, 5, 2.5). What was measured on the embedded reference server counts half: it says
+something, and something is missing. In a category with weights w, measured shares m (1, 0.5 or 0) and scores s:
+
+    score    = sum(w m s) / sum(w m)
+    coverage = sum(w m) / sum(w)
+    lower    = score * coverage                       (everything missing scores 0)
+    upper    = score * coverage + 10 * (1 - coverage) (everything missing scores 10)
+
+A candidate's overall score is the mean of its categories' scores by category weight; coverage and bounds are the same
+means over all categories, so that a category without evidence counts as missing and never drops out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Cell
+from evaluator.core.scorecard import (
+    SCHEMA_VERSION,
+    CandidateScore,
+    CategoryScore,
+    Comparison,
+    Curve,
+    Finding,
+    Robustness,
+    Scorecard,
+)
+from evaluator.evidence import Entry, Evidence
+from evaluator.measure import statistics
+
+CATEGORIES = {"training": 1.0, "performance": 2.0, "footprint": 1.0, "portability": 2.0, "serving": 2.0}
+LEAST_COVERAGE = 0.7  # below it the verdict is "insufficient evidence"
+LEAST_SCORE = 5.0  # below it the verdict is "not ready"
+PROVISIONAL_SHARE = 0.5
+DRAWS = 10_000
+SEED = 20_240_229
+LOSS_DIFFERENCE = 0.05  # loss curves that lie further apart deserve a warning
+
+# Kind of doubt -> what the scorecard says about it. `place` is the worst case.
+_SENTENCES = {
+    "capped": "{count} measurement(s) ended at the time cap before the profile's minimum of queries, such as {place}: "
+    "percentiles that would need more are left out.",
+    "reference": "{count} server(s) were the embedded reference server, such as {place}: provisional figures.",
+    "loss": "The loss curves of the two frameworks differ by up to {amount:.0%} ({place}): they may not train alike.",
+    "unstable": "{count} measurement(s) had not settled; in {place} a third of the samples lies {amount:.0%} off. "
+    "Close other programs and measure again.",
+    "noisy": "{count} measurement(s) vary by more than 2.5 %, most in {place} ({amount:.0%}).",
+    "outliers": "{count} measurement(s) hold outliers, which were kept; the most in {place} ({amount:.0f}).",
+}
+
+Verdict = Literal["ready", "not ready", "insufficient evidence"]
+
+
+def assemble(
+    evidence: Evidence, findings: Sequence[Finding], comparisons: Sequence[Comparison], cells: Sequence[Cell]
+) -> Scorecard:
+    """Put the scorecard together. It takes its date from the run: scoring again gives the same bytes."""
+    scores = score_candidates(findings, evidence.frameworks, evidence.scenarios)
+    return Scorecard(
+        schema_version=SCHEMA_VERSION,
+        fweval=evidence.run.fweval,
+        run=evidence.run.id,
+        created_at=evidence.run.created_at,
+        profile=evidence.run.profile.name,
+        scenarios={name: _summary(evidence, name) for name in evidence.scenarios},
+        machine=evidence.run.machine,
+        scores=scores,
+        comparisons=tuple(comparisons),
+        robustness=robustness(scores, evidence.titles),
+        findings=tuple(findings),
+        warnings=warnings(evidence),
+        curves=curves(evidence),
+        cells=tuple(cells),
+        waivers={},
+    )
+
+
+def score_candidates(
+    findings: Iterable[Finding], frameworks: Sequence[str], scenarios: Sequence[str]
+) -> tuple[CandidateScore, ...]:
+    """Score each framework in each scenario, then over all of them (`scenario` None)."""
+    known = tuple(findings)
+    scores = []
+    for scenario in (*scenarios, None):
+        for framework in frameworks:
+            own = [f for f in known if f.candidate == framework and scenario in (None, f.scenario)]
+            scores.append(_candidate(framework, scenario, own))
+    return tuple(scores)
+
+
+def robustness(scores: Iterable[CandidateScore], titles: Mapping[str, str]) -> Robustness | None:
+    """Return how often each candidate comes first when the category weights are drawn at random.
+
+    Weights come from a Dirichlet distribution around the chosen ones (its mean is theirs, its total concentration the
+    number of categories). Only categories that every candidate has a score in are compared, so that candidates are
+    ranked on the same evidence; draws that end equal are shared. None with fewer than two candidates or no such
+    category.
+    """
+    overall = [score for score in scores if score.scenario is None]
+    tables = [{c.category: c.score for c in score.categories if c.score is not None} for score in overall]
+    common = [name for name in CATEGORIES if all(name in table for table in tables)]
+    if len(overall) < 2 or not common:
+        return None
+    chosen = np.array([CATEGORIES[name] for name in common])
+    rng = np.random.default_rng(SEED)
+    weights = rng.dirichlet(chosen / chosen.sum() * len(common), size=DRAWS)
+    totals = weights @ np.array([[table[name] for table in tables] for name in common])
+    best = np.isclose(totals, totals.max(axis=1, keepdims=True))
+    shares = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
+    first = {score.candidate: round(float(share), 4) for score, share in zip(overall, shares, strict=True)}
+    leader = max(first, key=lambda name: first[name])
+    if first[leader] < 0.5 + 1e-9:
+        statement = f"No framework comes first in most of {DRAWS:,} random weightings of the categories."
+    else:
+        name = titles.get(leader, leader)
+        statement = f"{name} comes first in {first[leader]:.0%} of {DRAWS:,} random weightings of the categories."
+        statement += _flip(tables, leader_first=list(first).index(leader), common=common)
+    if len(common) < len(CATEGORIES):
+        statement += f" Compared on {', '.join(common)} only: the rest is not measured for both."
+    return Robustness(draws=DRAWS, seed=SEED, first=first, statement=statement)
+
+
+def _flip(tables: Sequence[Mapping[str, float]], *, leader_first: int, common: Sequence[str]) -> str:
+    """Say from which share of the total weight on one category the order turns; empty when no category turns it.
+
+    The other categories keep their proportions. With d the leader's advantage in the category and D its advantage over
+    the rest, the order turns at the share D / (D - d).
+    """
+    leader = tables[leader_first]
+    other = next(table for index, table in enumerate(tables) if index != leader_first)
+    turning = []
+    for name in common:
+        rest = [(CATEGORIES[n], leader[n] - other[n]) for n in common if n != name]
+        ahead = sum(weight * lead for weight, lead in rest) / sum(weight for weight, _ in rest) if rest else 0.0
+        behind = leader[name] - other[name]
+        if ahead > 0 > behind:
+            turning.append((ahead / (ahead - behind), name))
+    if not turning:
+        return ""
+    share, name = min(turning)
+    return f" It falls behind when {name} has more than {share:.0%} of the weight."
+
+
+def curves(evidence: Evidence) -> tuple[Curve, ...]:
+    """Return the loss of the first round of every training, step by step."""
+    return tuple(
+        Curve(
+            scenario=entry.step.scenario,
+            framework=entry.step.framework,
+            device=entry.step.device,
+            name="training loss",
+            unit="",
+            x=tuple(float(step) for step in range(1, len(entry.samples["loss"]) + 1)),
+            y=tuple(entry.samples["loss"]),
+        )
+        for entry in evidence.select("train", round=1)
+        if entry.samples.get("loss")
+    )
+
+
+def warnings(evidence: Evidence) -> tuple[str, ...]:
+    """Say what a reader of the figures should know: one sentence for each kind of doubt, naming the worst case."""
+    found = []
+    profile = evidence.run.profile
+    if profile.rounds < 3 and any(entry.passed for entry in evidence.select("run")):
+        found.append(
+            f"Profile {profile.name} measures {profile.rounds} round(s): the interval of a ratio needs three, so only "
+            "the noise floor guards the comparisons. Profile quick has three."
+        )
+    doubts = [doubt for entry in evidence.entries if entry.passed for doubt in _doubts(evidence, entry)]
+    for kind, sentence in _SENTENCES.items():
+        cases = [(amount, place) for which, amount, place in doubts if which == kind]
+        if cases:
+            amount, place = max(cases)
+            found.append(sentence.format(count=len(cases), amount=amount, place=place))
+    return tuple(found)
+
+
+def _candidate(framework: str, scenario: str | None, findings: Sequence[Finding]) -> CandidateScore:
+    """Score one framework from its findings."""
+    categories = tuple(_category(name, weight, findings) for name, weight in CATEGORIES.items())
+    total = sum(CATEGORIES.values())
+    coverage = sum(c.weight * c.coverage for c in categories) / total
+    measured = [(c.weight, c.score) for c in categories if c.score is not None]
+    weighed = sum(weight for weight, _ in measured)
+    overall = sum(weight * score for weight, score in measured) / weighed if measured else None
+    weakest = min((c for c in categories if c.score is not None), key=lambda c: c.score or 0.0, default=None)
+    gates = tuple(_gate(f) for f in findings if f.gate and f.state.is_answer and f.state is not Outcome.PASSED)
+    return CandidateScore(
+        candidate=framework,
+        scenario=scenario,
+        overall=overall,
+        lower=sum(c.weight * c.lower for c in categories) / total,
+        upper=sum(c.weight * c.upper for c in categories) / total,
+        coverage=coverage,
+        weakest=weakest.category if weakest else None,
+        weakest_score=weakest.score if weakest else None,
+        verdict=_verdict(overall, coverage, gates),
+        gates=gates,
+        categories=categories,
+    )
+
+
+def _category(name: str, weight: float, findings: Iterable[Finding]) -> CategoryScore:
+    """Score one category by the formulas at the top of this module."""
+    own = [f for f in findings if f.category == name and f.state is not Outcome.NOT_APPLICABLE]
+    applicable = sum(f.risk.weight for f in own)
+    shares = [(f.risk.weight * (PROVISIONAL_SHARE if f.provisional else 1.0), f.score) for f in own]
+    measured = sum(share for share, score in shares if score is not None)
+    if not measured:
+        return CategoryScore(category=name, weight=weight, score=None, lower=0.0, upper=10.0, coverage=0.0)
+    earned = sum(share * score for share, score in shares if score is not None)
+    coverage = measured / applicable
+    return CategoryScore(
+        category=name,
+        weight=weight,
+        score=earned / measured,
+        lower=earned / applicable,
+        upper=min(10.0, earned / applicable + 10 * (1 - coverage)),
+        coverage=coverage,
+    )
+
+
+def _verdict(overall: float | None, coverage: float, gates: Sequence[str]) -> Verdict:
+    """Decide: a failed gate is an answer, whatever else is missing; else too little evidence decides nothing."""
+    if gates:
+        return "not ready"
+    if overall is None or coverage < LEAST_COVERAGE:
+        return "insufficient evidence"
+    return "ready" if overall >= LEAST_SCORE else "not ready"
+
+
+def _gate(finding: Finding) -> str:
+    return f"{finding.scenario}: {finding.check.replace('_', ' ')} of {finding.subject}: {finding.reason}"
+
+
+def _doubts(evidence: Evidence, entry: Entry) -> list[tuple[str, float, str]]:
+    """Return why the figures of one step deserve doubt, as (kind, amount, place)."""
+    place = _place(evidence, entry)
+    doubts = []
+    if entry.result.metrics.get("capped") is True:
+        doubts.append(("capped", 0.0, place))
+    if entry.reference:
+        doubts.append(("reference", 0.0, place))
+    loss = entry.number("loss_curve_max_rel_diff")
+    if loss is not None and loss > LOSS_DIFFERENCE:
+        doubts.append(("loss", loss, place))
+    for name in ("latency", "rest", "grpc"):
+        doubts += [(kind, amount, place) for kind, amount in _unsteady(entry.samples.get(name, ()))]
+    return doubts
+
+
+def _unsteady(samples: Sequence[float]) -> list[tuple[str, float]]:
+    """Return what is unusual about a series of samples, as (kind, amount)."""
+    if not samples:
+        return []
+    doubts = []
+    drift = statistics.stability(samples)
+    if drift is not None and drift > statistics.UNSTABLE_ABOVE:
+        doubts.append(("unstable", drift))
+    variation = statistics.coefficient_of_variation(samples)
+    if variation is not None and variation > statistics.NOISY_ABOVE:
+        doubts.append(("noisy", variation))
+    far = len(statistics.outliers(samples))
+    if far:
+        doubts.append(("outliers", float(far)))
+    return doubts
+
+
+def _place(evidence: Evidence, entry: Entry) -> str:
+    """Name a step in a warning."""
+    step = entry.step
+    names = (step.framework, step.format, step.runtime, step.server, step.launcher)
+    parts = [step.stage, step.scenario, *(evidence.title(name) for name in names if name)]
+    parts += [f"round {step.round}"] if step.round > 1 else []
+    return " ".join(parts)
+
+
+def _summary(evidence: Evidence, scenario: str) -> str:
+    """Return the scenario's one-line summary."""
+    return str(evidence.run.scenarios[scenario].get("summary", ""))

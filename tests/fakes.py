@@ -1,0 +1,336 @@
+"""A complete run that nobody made: every step of the plan with plausible figures, and switches to break things.
+
+Two scenarios would only say everything twice, so there is one unless more are asked for. All figures are invented and
+deterministic; only relations between them (who is faster, what is missing) may be expected in tests.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from evaluator import scoring
+from evaluator.core import registry
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import FRAMEWORKS, Cell, Machine, Metrics, Profile, Result, RunRecord, Sampling, Step
+from evaluator.core.scorecard import Scorecard
+from evaluator.evidence import RESULT, Entry, Evidence
+
+FORMATS = {
+    "pytorch": {"torchscript": ("torch_jit",), "torchmobile": ("torch_mobile",), "onnx": ("onnx_runtime",)},
+    "tensorflow": {
+        "savedmodel": ("tensorflow",),
+        "tflite": ("ai_edge_litert", "tflite_runtime"),
+        "onnx": ("onnx_runtime",),
+    },
+}
+PATHS = {
+    "torchscript": "server",
+    "savedmodel": "server",
+    "torchmobile": "mobile",
+    "tflite": "mobile",
+    "onnx": "portable",
+}
+ORIGINS = {name: tuple(f for f in FRAMEWORKS if name in FORMATS[f]) for name in PATHS}
+TITLES = {
+    "pytorch": "PyTorch",
+    "tensorflow": "TensorFlow",
+    "torchscript": "TorchScript",
+    "torchmobile": "TorchMobile",
+    "onnx": "ONNX",
+    "savedmodel": "SavedModel",
+    "tflite": "TFLite",
+    "torch_jit": "torch.jit",
+    "torch_mobile": "PyTorch lite interpreter",
+    "onnx_runtime": "ONNX Runtime",
+    "ai_edge_litert": "LiteRT (ai-edge-litert)",
+    "tflite_runtime": "tflite-runtime",
+    "torchserve": "TorchServe",
+    "tensorflow_serving": "TensorFlow Serving API",
+    "process": "process on this machine",
+    "embedded": "embedded reference server",
+}
+LATENCY_S = {
+    "torch_jit": 0.012,
+    "torch_mobile": 0.014,
+    "onnx_runtime": 0.008,
+    "tensorflow": 0.018,
+    "ai_edge_litert": 0.009,
+    "tflite_runtime": 0.011,
+}
+ON_GPU = ("torch_jit", "tensorflow", "onnx_runtime")
+SERVERS = {
+    "pytorch": ("torchserve", "torchscript", (("container", False), ("process", True))),
+    "tensorflow": ("tensorflow_serving", "savedmodel", (("container", False), ("process", False), ("embedded", True))),
+}
+WEIGHTS_BYTES = 94_300_000
+
+Wanted = Callable[[Step], bool]
+
+
+def complete_run(*, scenarios: Iterable[str] = ("resnet50",), rounds: int = 3) -> Evidence:
+    """Return the evidence of a complete run on a machine without GPU and Docker."""
+    return Evidence(
+        run=run_record(tuple(scenarios), rounds),
+        entries=tuple(entry for name in scenarios for entry in _entries(name, rounds)),
+        titles=TITLES,
+        paths=PATHS,
+        origins=ORIGINS,
+    )
+
+
+def empty_run() -> Evidence:
+    """Return the evidence of a run of which nothing is there."""
+    return dataclasses.replace(complete_run(), entries=())
+
+
+def change(evidence: Evidence, wanted: Wanted, **metrics: float | str | bool) -> Evidence:
+    """Overwrite metrics of the entries whose step is wanted."""
+    return _edit(evidence, wanted, lambda e: _result(e, metrics={**e.result.metrics, **metrics}))
+
+
+def resample(evidence: Evidence, wanted: Wanted, name: str, samples: tuple[float, ...]) -> Evidence:
+    """Overwrite one series of samples of the entries whose step is wanted."""
+    return _edit(evidence, wanted, lambda e: dataclasses.replace(e, samples={**e.samples, name: samples}))
+
+
+def end(evidence: Evidence, wanted: Wanted, outcome: Outcome, reason: str = "told to") -> Evidence:
+    """Let the entries whose step is wanted end that way, with nothing measured."""
+    return _edit(
+        evidence,
+        wanted,
+        lambda e: dataclasses.replace(
+            _result(e, outcome=outcome, reason=reason, remedy="look into it", metrics={}), samples={}
+        ),
+    )
+
+
+def without(evidence: Evidence, wanted: Wanted) -> Evidence:
+    """Remove evidence: the step is still planned, but it has not ended."""
+    return _edit(evidence, wanted, lambda e: Entry.unfinished(e.step, e.folder))
+
+
+def is_step(**fields: Any) -> Wanted:
+    """Match steps by their fields."""
+    return lambda step: all(getattr(step, name) == value for name, value in fields.items())
+
+
+def scorecard(evidence: Evidence | None = None) -> Scorecard:
+    """Return the scorecard of a run, judged by the real checks; of the complete run unless another is given."""
+    evidence = evidence or complete_run()
+    checks = registry.load_all("check")
+    return scoring.assemble(
+        evidence,
+        [finding for check in checks for finding in check.judge(evidence)],
+        [comparison for check in checks for comparison in check.compare(evidence)],
+        [_cell(entry) for entry in evidence.entries],
+    )
+
+
+def run_record(scenarios: tuple[str, ...], rounds: int) -> RunRecord:
+    """Return what was asked for."""
+    sampling = Sampling(min_queries=130, min_seconds=10, cap_seconds=60, warmup_queries=8, warmup_seconds=1)
+    profile = Profile(
+        name="quick" if rounds >= 3 else "smoke",
+        summary="made up",
+        sampling=sampling,
+        rounds=rounds,
+        train_rounds=1,
+        train_samples=512,
+        heldout_samples=256,
+        verify_samples=64,
+        highest_tail="p95",
+        timeout_s=dict.fromkeys(("train", "export", "verify", "run", "serve"), 600.0),
+    )
+    machine = Machine(
+        cpu="Example CPU",
+        cores=2,
+        memory_bytes=24 << 30,
+        system="Linux",
+        python="3.11",
+        gpu=None,
+        java=None,
+        docker=None,
+        versions={"torch": "2.13.0", "tensorflow": "2.21.0"},
+    )
+    return RunRecord(
+        id="20260101-000000",
+        command=("fweval", "full"),
+        created_at="2026-01-01T00:00:00+00:00",
+        fweval="0.1.0",
+        git_revision=None,
+        seed=1,
+        profile=profile,
+        scenarios={name: {"summary": f"{name}, made up", "start_tolerance": 1e-4} for name in scenarios},
+        frameworks=FRAMEWORKS,
+        devices=("cpu", "gpu"),
+        launcher="auto",
+        only=(),
+        skip=(),
+        machine=machine,
+    )
+
+
+def _entries(scenario: str, rounds: int) -> Iterator[Entry]:
+    for framework in FRAMEWORKS:
+        for device in ("cpu", "gpu"):
+            yield _train(scenario, framework, device)
+        for name, runtimes in FORMATS[framework].items():
+            yield _export(scenario, framework, name)
+            for runtime in runtimes:
+                yield from _in_runtime(scenario, framework, (name, runtime), rounds)
+        yield from _serve(scenario, framework)
+
+
+def _train(scenario: str, framework: str, device: str) -> Entry:
+    slow = 1.3 if framework == "tensorflow" else 1.0
+    loss = tuple(float(2.3 * 0.97**step) for step in range(60))
+    steps = _noisy(0.2 * slow, f"{scenario} {framework} train", 60)
+    metrics: Metrics = {
+        "time_to_first_step_s": 2.0 * slow,
+        "step_s": float(np.median(steps)),
+        "train_s": sum(steps),
+        "steps": 60,
+        "final_loss": loss[-1],
+        "heldout_accuracy": 0.9,
+        "accuracy_target": 0.3,
+        "peak_rss_bytes": int(1.2e9 * slow),
+        "parameters": WEIGHTS_BYTES // 4,
+        "weights_bytes": WEIGHTS_BYTES,
+    }
+    if framework == FRAMEWORKS[1]:
+        metrics |= {"start_max_abs_diff": 3e-6, "start_max_rel_diff": 2e-6, "loss_curve_max_rel_diff": 0.01}
+    step = _step("train", scenario, framework, device=device)
+    return _ended(step, metrics, {"step": steps, "loss": loss})
+
+
+def _export(scenario: str, framework: str, name: str) -> Entry:
+    size = int(WEIGHTS_BYTES * (1.02 if framework == "pytorch" else 1.01))
+    metrics: Metrics = {"export_s": 3.0, "size_bytes": size, "peak_rss_bytes": 10**9, "sha256": "0" * 64}
+    return _ended(_step("export", scenario, framework, format=name, precision="fp32"), metrics)
+
+
+def _in_runtime(scenario: str, framework: str, about: tuple[str, str], rounds: int) -> Iterator[Entry]:
+    name, runtime = about
+    proof: Metrics = {
+        "max_abs_diff": 2e-6,
+        "max_rel_diff": 1e-6,
+        "cosine": 1.0,
+        "top1_agreement": 1.0,
+        "smallest_tolerance": 1e-6,
+        "tolerance": 1e-4,
+        "accuracy": 0.9,
+        "origin_accuracy": 0.9,
+        "accuracy_ratio": 1.0,
+        "cases": 64,
+    }
+    for device in ("cpu", "gpu") if runtime in ON_GPU else ("cpu",):
+        fields: dict[str, Any] = {"format": name, "precision": "fp32", "runtime": runtime, "device": device}
+        yield _ended(_step("verify", scenario, framework, **fields), proof)
+        for number in range(1, rounds + 1):
+            yield _run(_step("run", scenario, framework, round=number, **fields))
+            if name == "torchscript" and device == "cpu":
+                yield _run(_step("run", scenario, framework, round=number, control=True, **fields))
+
+
+def _run(step: Step) -> Entry:
+    slow = 1.1 if (step.framework, step.runtime) == ("tensorflow", "onnx_runtime") else 1.0
+    latency = _noisy(LATENCY_S[str(step.runtime)] * slow, step.id, 130)
+    middle = float(np.median(latency))
+    metrics: Metrics = {
+        "load_s": 0.4,
+        "first_call_s": 0.1,
+        "latency_p50_s": middle,
+        "latency_p90_s": middle * 1.1,
+        "queries": len(latency),
+        "throughput_per_s": 1.5 / middle,
+        "throughput_batch": 8,
+        "peak_rss_bytes": int(4e8 * (1 + LATENCY_S[str(step.runtime)] * 20)),
+        "capped": False,
+    }
+    return _ended(step, metrics, {"latency": latency, "throughput": _noisy(middle * 5, step.id, 32)})
+
+
+def _serve(scenario: str, framework: str) -> Iterator[Entry]:
+    server, name, launchers = SERVERS[framework]
+    for launcher, works in launchers:
+        step = _step("serve", scenario, framework, format=name, precision="fp32", server=server, launcher=launcher)
+        if not works:
+            yield _unavailable(step, "no Docker engine" if launcher == "container" else "not on PATH")
+            continue
+        samples = {wire: _noisy(0.02, f"{step.id} {wire}", 130) for wire in ("rest", "grpc")}
+        metrics: Metrics = {
+            "bundle_s": 0.5,
+            "ready_s": 6.0,
+            "stop_s": 0.7,
+            "parity_rest_max_rel_diff": 1e-7,
+            "parity_grpc_max_rel_diff": 0.0,
+            "rest_p50_s": 0.02,
+            "grpc_p50_s": 0.02,
+            "rest_queries": 130,
+            "grpc_queries": 130,
+            "peak_rss_bytes": 900_000_000,
+            "leftovers": 0,
+            "reference": launcher == "embedded",
+        }
+        yield _ended(step, metrics, samples)
+
+
+def _step(stage: str, scenario: str, framework: str, **fields: Any) -> Step:
+    parts = (stage, scenario, framework, *(str(value) for value in fields.values()))
+    return Step(id="-".join(parts), stage=stage, scenario=scenario, framework=framework, **fields)
+
+
+def _ended(step: Step, metrics: Metrics, samples: dict[str, tuple[float, ...]] | None = None) -> Entry:
+    if step.device == "gpu":
+        return _unavailable(step, "no CUDA GPU on this machine")
+    result = Result(step=step.id, outcome=Outcome.PASSED, metrics=metrics, seconds=1.0)
+    return _entry(step, result, samples or {})
+
+
+def _unavailable(step: Step, reason: str) -> Entry:
+    result = Result(step=step.id, outcome=Outcome.UNAVAILABLE, reason=reason, remedy="get one")
+    return _entry(step, result, {})
+
+
+def _entry(step: Step, result: Result, samples: dict[str, tuple[float, ...]]) -> Entry:
+    return Entry(step=step, result=result, folder=f"steps/{step.id}", samples=samples, digests={RESULT: "a" * 64})
+
+
+def _noisy(middle: float, name: str, count: int) -> tuple[float, ...]:
+    """Scatter by 1 % around a value, and by 1 % from name to name; the same for the same name."""
+    rng = np.random.default_rng(list(name.encode()))
+    return tuple(float(x) for x in middle * rng.lognormal(sigma=0.01) * rng.lognormal(sigma=0.01, size=count))
+
+
+def _edit(evidence: Evidence, wanted: Wanted, edit: Callable[[Entry], Entry]) -> Evidence:
+    entries = tuple(edit(entry) if wanted(entry.step) else entry for entry in evidence.entries)
+    if entries == evidence.entries:
+        raise AssertionError("no entry was changed: the step that the test wants is not in the run")
+    return dataclasses.replace(evidence, entries=entries)
+
+
+def _result(entry: Entry, **fields: Any) -> Entry:
+    return dataclasses.replace(entry, result=msgspec.structs.replace(entry.result, **fields))
+
+
+def _cell(entry: Entry) -> Cell:
+    step, result = entry.step, entry.result
+    return Cell(
+        stage=step.stage,
+        scenario=step.scenario,
+        framework=step.framework,
+        format=step.format,
+        precision=step.precision,
+        runtime=step.runtime,
+        server=step.server,
+        launcher=step.launcher,
+        device=step.device,
+        outcome=result.outcome,
+        reason=result.reason,
+        remedy=result.remedy,
+        evidence=entry.folder,
+        metrics=result.metrics,
+    )
