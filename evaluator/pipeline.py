@@ -46,7 +46,7 @@ def steps_of(stage: str) -> Stage:
     """Return the stage that runs the planned steps of that name."""
 
     def run_steps(run: Run) -> None:
-        execute([step for step in run.folder.plan.steps if step.stage == stage], run.folder, run.reporter)
+        execute([step for step in run.folder.plan.possible if step.stage == stage], run.folder, run.reporter)
 
     run_steps.__name__ = stage
     return run_steps
@@ -67,11 +67,10 @@ def make_plan(run: Run) -> None:
     files.write_record(run.folder.path / "plan.json", made)
     for result in made.impossible:
         run.folder.save(result)
-    impossible = {result.step for result in made.impossible}
-    ready = [step for step in made.steps if step.id not in impossible]
+    ready = made.possible
     todo = [step for step in ready if run.folder.kept(step.id) is None]
     done = f", {len(ready) - len(todo)} already done" if len(todo) < len(ready) else ""
-    run.reporter.note(f"{len(made.steps)} steps, {len(impossible)} of them unavailable here{done}; {run.folder.path}")
+    run.reporter.note(f"{len(made.steps)} steps, {len(made.impossible)} of them unavailable here{done}; {run.folder.path}")
     run.reporter.begin(todo)
 
 

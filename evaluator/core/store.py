@@ -33,6 +33,12 @@ class Plan(Record, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
     impossible: tuple[Result, ...]
 
+    @property
+    def possible(self) -> list[Step]:
+        """The steps that can be tried on this machine."""
+        ended = {result.step for result in self.impossible}
+        return [step for step in self.steps if step.id not in ended]
+
 
 class RunFolder:
     """A run on disk."""
