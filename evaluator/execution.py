@@ -69,23 +69,25 @@ def _blocked(step: Step, folder: RunFolder) -> Result | None:
     """Return the ending of a step that needs one which did not pass."""
     for role, needed in step.needs.items():
         result = folder.result(needed)
-        if result is None or result.outcome is not Outcome.PASSED:
-            ending = "has not run" if result is None else f"ended as {result.outcome.value}"
-            why = f": {result.reason}" if result is not None and result.reason else ""
-            return Result(
-                step=step.id,
-                outcome=Outcome.UNAVAILABLE,
-                reason=f"not measured, because {_ROLES[role]} {ending}{why}",
-                remedy=f"see steps/{needed}",
-            )
+        if result is None:
+            reason, remedy = f"not measured, because {_ROLES[role]} has not run", "resume the run"
+        elif result.outcome is Outcome.UNAVAILABLE and result.reason:
+            reason, remedy = result.reason, result.remedy or f"see steps/{needed}"  # the root cause, passed on
+        elif result.outcome is not Outcome.PASSED:
+            ending = result.outcome.value.replace("_", " ")
+            reason, remedy = f"not measured, because {_ROLES[role]} {ending}: {result.reason}", f"see steps/{needed}"
+        else:
+            continue
+        return Result(step=step.id, outcome=Outcome.UNAVAILABLE, reason=reason, remedy=remedy)
     return None
 
 
+# "not measured, because … failed / crashed / timed out / has not run"
 _ROLES = {
-    "reference": "the reference's first step",
-    "weights": "the common weights' step",
-    "aligned": "the comparison of the two models",
-    "trained": "the training",
+    "reference": "preparing the common weights",
+    "weights": "preparing the common weights",
+    "aligned": "aligning the two models",
+    "trained": "training",
     "artifact": "the export",
     "verified": "the proof of its outputs",
 }

@@ -60,7 +60,7 @@ class Child:
         files.write_record(folder / "job.json", step)
         _write_reproduce(folder, environment)
         self.process: subprocess.Popen[bytes] = processes.start(
-            (sys.executable, "-P", "-m", "evaluator.core.worker", str(folder)),
+            (sys.executable, "-P", "-m", "evaluator.core.worker", str(folder.resolve())),
             env={**_inherited(), **environment, "TMPDIR": str(temp), "TEMP": str(temp)},
             cwd=folder,
             stdout=folder / "stdout",
