@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evaluator.core.clock import Clock, SystemClock
 from serving.contract import Bundle, Launcher, Ports, Running, Server
-from serving.errors import NotReady
+from serving.errors import NotReady, ServerError
 
 _ASK_EVERY_S = 0.1  # how often a starting server is asked; the resolution of `ready_s`
 
@@ -54,7 +54,11 @@ def wait_until_ready(
     while True:
         if not running.alive():
             raise _not_ready(server, running, "ended before its model was ready")
-        if server.ready(bundle, ports):
+        try:
+            ready = server.ready(bundle, ports)
+        except ServerError as error:
+            raise _not_ready(server, running, f"will not have the model ({error.said})") from error
+        if ready:
             return clock.now() - begin
         if server.gave_up(running.log_tail()):
             raise _not_ready(server, running, "could not load the model")

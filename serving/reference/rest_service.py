@@ -203,8 +203,8 @@ def _rows(outputs: Arrays) -> bytes:
     sizes = {array.shape[:1] for array in outputs.values()}
     if len(sizes) != 1 or () in sizes:
         raise StatusError(Code.FAILED_PRECONDITION, "Batch size for all output tensors must be equal")
-    if len(outputs) == 1:
-        return to_json({"predictions": np.ascontiguousarray(next(iter(outputs.values())))})
-    (size,) = sizes.pop()
-    rows = [{name: np.ascontiguousarray(array[row]) for name, array in outputs.items()} for row in range(size)]
+    named = {name: np.ascontiguousarray(array) for name, array in outputs.items()}
+    if len(named) == 1:
+        return to_json({"predictions": next(iter(named.values()))})
+    rows = [dict(zip(named, values, strict=True)) for values in zip(*named.values(), strict=True)]
     return to_json({"predictions": rows})

@@ -8,8 +8,7 @@ from typing import Any, Self
 
 import orjson
 import urllib3
-from urllib3.exceptions import HTTPError
-from urllib3.exceptions import TimeoutError as HTTPTimeoutError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from serving.contract import HOST
 from serving.errors import ServerError
@@ -44,7 +43,7 @@ class Http:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
             answer = self._pool.urlopen(method, path, body=body, headers=headers, retries=False, redirect=False)
-        except HTTPTimeoutError as error:
+        except ReadTimeoutError as error:
             raise ServerError("TIMEOUT", str(error)) from error
         except HTTPError as error:
             raise ServerError("UNREACHABLE", str(error)) from error

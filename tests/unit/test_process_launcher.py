@@ -1,0 +1,229 @@
+"""The process launcher with small real processes: little environment in, nothing left over afterwards."""
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from evaluator.core.errors import Unavailable
+from evaluator.core.records import Signature
+from serving.contract import Bundle, Command, Place, Ports, Server, Wire
+from serving.errors import NotReady, ServerError
+from serving.launchers.embedded import EmbeddedLauncher
+from serving.launchers.process import LOG, ProcessLauncher
+from serving.life import serving, wait_until_ready
+from serving.ports import free_ports
+
+_BUNDLE = Bundle(model="model", folder=Path("/nowhere"), signature=Signature(inputs=(), outputs=()))
+_LISTEN = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1])));"
+_STUBBORN_CHILD = (
+    "import signal, subprocess, sys; subprocess.Popen([sys.executable, '-c', "
+    "'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)']);"
+)
+
+
+class _Script(Server):
+    """A server that is a line of Python; it is ready when `done` says so."""
+
+    name = "script"
+    title = "Script"
+    framework = "pytorch"
+    format = "torchscript"
+    launchers = ("process",)
+    ports = ("rest",)
+    distributions = ()
+
+    def __init__(self, code: str, done: Callable[[Ports], bool] = lambda _: True, *, absent: bool = False) -> None:
+        self._code = code
+        self._done = done
+        self._absent = absent
+
+    def missing(self, launcher: str) -> tuple[str, str] | None:
+        return ("not here", "get it") if self._absent else None
+
+    def bundle(self, artifact: Path, signature: Signature, folder: Path) -> Bundle:
+        return _BUNDLE
+
+    def command(self, bundle: Bundle, ports: Ports, place: Place, launcher: str) -> Command:
+        (place.temp / "socket").touch()
+        return Command(argv=(sys.executable, "-c", self._code, str(ports["rest"])), env={"OURS": "1"})
+
+    def ready(self, bundle: Bundle, ports: Ports) -> bool:
+        return self._done(ports)
+
+    def gave_up(self, log: str) -> bool:
+        return "cannot load" in log
+
+    def connect(self, wire: str, bundle: Bundle, ports: Ports) -> AbstractContextManager[Wire]:
+        raise NotImplementedError
+
+
+class _Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+class _Running:
+    """A server whose life is a list of answers to "are you there?"."""
+
+    def __init__(self, *alive: bool, log: str = "the last words") -> None:
+        self._alive = list(alive)
+        self._log = log
+
+    def alive(self) -> bool:
+        return self._alive.pop(0) if len(self._alive) > 1 else self._alive[0]
+
+    def log_tail(self) -> str:
+        return self._log
+
+    def peak_memory_bytes(self) -> int:
+        return 0
+
+    def stop(self) -> float:
+        return 0.0
+
+    def leftovers(self) -> tuple[str, ...]:
+        return ()
+
+
+def _listening(ports: Ports) -> bool:
+    from serving.ports import in_use
+
+    return in_use(ports["rest"])
+
+
+def test_a_server_lives_and_leaves_nothing(tmp_path: Path) -> None:
+    script = _Script(_STUBBORN_CHILD + _LISTEN + "print('hello', flush=True); time.sleep(60)", _listening)
+    with serving(script, ProcessLauncher(), _BUNDLE, free_ports(script.ports), tmp_path / "s", 30.0) as service:
+        assert service.running.alive()
+        members = {process.pid for process in psutil.Process().children(recursive=True)}
+        assert len(members) >= 2
+        assert service.running.peak_memory_bytes() > 5_000_000
+        assert any("port" in left for left in service.running.leftovers())
+    assert service.stop_s is not None
+    assert service.leftovers == ()
+    assert not any(psutil.pid_exists(pid) for pid in members)
+    assert (tmp_path / "s" / LOG).read_text() == "hello\n"
+    assert not (tmp_path / "s" / "tmp").exists()
+
+
+def test_an_exception_inside_stops_the_server_too(tmp_path: Path) -> None:
+    script = _Script(_LISTEN + "time.sleep(60)", _listening)
+    ports = free_ports(script.ports)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        ProcessLauncher().launch(script, _BUNDLE, ports, tmp_path) as running,
+    ):
+        raise KeyboardInterrupt
+    assert not running.alive()
+    assert running.leftovers() == ()
+    assert running.stop() == running.stop()
+
+
+def test_the_server_sees_little_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    monkeypatch.setenv("PYTHONSTARTUP", "somewhere")
+    script = _Script("import os; print(sorted(os.environ), os.environ['HOME'], flush=True)")
+    with ProcessLauncher().launch(script, _BUNDLE, free_ports(script.ports), tmp_path) as running:
+        while running.alive():
+            pass
+    seen = (tmp_path / LOG).read_text()
+    assert all(name in seen for name in ("OURS", "PATH", "TMPDIR", "TEMP", str(tmp_path / "tmp")))
+    assert "PROXY" not in seen
+    assert "PYTHON" not in seen
+
+
+def test_a_path_too_long_for_a_socket_gets_a_short_temp_folder(tmp_path: Path) -> None:
+    script = _Script("import os; print(os.environ['TMPDIR'], flush=True)")
+    folder = tmp_path / ("long" * 30)
+    with ProcessLauncher().launch(script, _BUNDLE, free_ports(script.ports), folder) as running:
+        while running.alive():
+            pass
+    temp = Path((folder / LOG).read_text().strip())
+    assert len(str(temp)) <= 80
+    assert not temp.exists()
+
+
+def test_what_a_killed_evaluator_left_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp" / "old").touch()
+    script = _Script("import os; print(os.listdir(os.environ['TMPDIR']), flush=True)")
+    with ProcessLauncher().launch(script, _BUNDLE, free_ports(script.ports), tmp_path) as running:
+        while running.alive():
+            pass
+    assert (tmp_path / LOG).read_text() == "['socket']\n"
+
+
+def test_what_is_missing_is_said_before_anything_starts(tmp_path: Path) -> None:
+    script = _Script("", absent=True)
+    with (
+        pytest.raises(Unavailable, match="not here") as raised,
+        ProcessLauncher().launch(script, _BUNDLE, Ports(by_role={}), tmp_path / "s"),
+    ):
+        pass
+    assert raised.value.remedy == "get it"
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_launcher_that_the_server_does_not_name_refuses() -> None:
+    missing = EmbeddedLauncher().missing(_Script(""))
+    assert missing is not None
+    assert "process" in missing[1]
+
+
+def test_a_server_that_ends_early_is_told_with_its_log(tmp_path: Path) -> None:
+    script = _Script("import sys; sys.exit('cannot find my model')", lambda _: False)
+    with (
+        pytest.raises(NotReady, match=r"ended before its model was ready.*\ncannot find my model") as raised,
+        serving(script, ProcessLauncher(), _BUNDLE, free_ports(script.ports), tmp_path, 30.0),
+    ):
+        pass
+    assert raised.value.remedy
+
+
+def _wait(script: _Script, running: _Running, clock: _Clock) -> float:
+    return wait_until_ready(script, _BUNDLE, Ports(by_role={}), running, 5.0, clock)
+
+
+def test_ready_after_some_asking() -> None:
+    answers = iter([False, False, True])
+    clock = _Clock()
+    assert _wait(_Script("", lambda _: next(answers)), _Running(True), clock) == pytest.approx(0.2)
+
+
+def test_never_ready_is_a_time_out() -> None:
+    with pytest.raises(NotReady, match="not ready after 5 s"):
+        _wait(_Script("", lambda _: False), _Running(True), _Clock())
+
+
+def test_a_death_while_waiting_ends_the_wait() -> None:
+    clock = _Clock()
+    with pytest.raises(NotReady, match="the last words"):
+        _wait(_Script("", lambda _: False), _Running(True, True, False), clock)
+    assert clock.time < 1.0
+
+
+def test_a_server_that_gave_up_ends_the_wait() -> None:
+    clock = _Clock()
+    with pytest.raises(NotReady, match="could not load the model"):
+        _wait(_Script("", lambda _: False), _Running(True, log="cannot load it"), clock)
+    assert clock.time == 0.0
+
+
+def test_a_server_that_refuses_the_model_ends_the_wait() -> None:
+    def refuse(_: Ports) -> bool:
+        raise ServerError("404", "Model not found: model")
+
+    with pytest.raises(NotReady, match=r"Model not found: model.*\n.*the last words"):
+        _wait(_Script("", refuse), _Running(True), _Clock())
