@@ -1,0 +1,157 @@
+"""Numbers for people. Inside, a quantity has one unit (seconds, bytes); it is dressed here and nowhere else.
+
+Three significant digits everywhere: more would pretend to a precision that no run has.
+"""
+
+import math
+
+from evaluator.core.outcome import Outcome
+
+NOT_MEASURED = "not measured"
+
+_FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
+_BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
+_SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_LONG_S = 120.0  # from here on minutes are easier to read
+
+# Outcomes as a letter, a sign and a tone: colour never carries the meaning alone.
+LETTERS = {
+    Outcome.PASSED: "P",
+    Outcome.FAILED: "F",
+    Outcome.UNSUPPORTED: "U",
+    Outcome.UNAVAILABLE: "-",
+    Outcome.NOT_APPLICABLE: "N",
+    Outcome.CRASHED: "C",
+    Outcome.TIMED_OUT: "T",
+    Outcome.ERROR: "E",
+}
+TONES = {
+    Outcome.PASSED: "good",
+    Outcome.FAILED: "bad",
+    Outcome.UNSUPPORTED: "warn",
+    Outcome.UNAVAILABLE: "none",
+    Outcome.NOT_APPLICABLE: "none",
+    Outcome.CRASHED: "bad",
+    Outcome.TIMED_OUT: "bad",
+    Outcome.ERROR: "warn",
+}
+SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "none": "-"}
+
+
+def words(name: str) -> str:
+    """Turn a raw name into words: `timed_out` → "timed out"."""
+    return name.replace("_", " ")
+
+
+def framework(name: str) -> str:
+    """Return a framework's name as its makers write it."""
+    return _FRAMEWORKS.get(name, name)
+
+
+def significant(value: float) -> str:
+    """Write a number with three significant digits and without an exponent where people can read it."""
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0:
+        return "0"
+    value = float(f"{value:.3g}")
+    exponent = math.floor(math.log10(abs(value)))
+    if not -4 <= exponent < 9:
+        return f"{value:.3g}"
+    return f"{value:,.{max(0, 2 - exponent)}f}"
+
+
+def seconds(value: float) -> str:
+    """Write a duration: "850 µs", "1.23 ms", "12.0 s", "3 min 24 s"."""
+    if value >= _LONG_S:
+        minutes, rest = divmod(round(value), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return _scaled(value, _SECONDS)
+
+
+def size(value: float) -> str:
+    """Write a number of bytes in decimal units: "97.8 MB"."""
+    return _scaled(value, _BYTES)
+
+
+def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
+    rounded = float(f"{value:.3g}") if math.isfinite(value) else value
+    if rounded == 0:
+        return f"0 {units[-1][1] if units is _BYTES else units[0][1]}"
+    scale, unit = next(((s, u) for s, u in units if abs(rounded) >= s), units[-1])
+    return f"{significant(rounded / scale)} {unit}"
+
+
+def quantity(value: float | None, unit: str | None) -> str:
+    """Write a value in the unit of a record ("s", "bytes", "1/s", any other); None is "not measured"."""
+    if value is None:
+        return NOT_MEASURED
+    if unit == "s":
+        return seconds(value)
+    if unit == "bytes":
+        return size(value)
+    if unit == "1/s":
+        return f"{significant(value)} per s"
+    return f"{significant(value)} {unit}" if unit else significant(value)
+
+
+def tick(value: float, unit: str | None) -> str:
+    """Write a round value at an axis, without the zeros that say nothing: "50 ms"."""
+    number, _, rest = quantity(value, unit).partition(" ")
+    shown = number.rstrip("0").rstrip(".") if "." in number else number
+    return f"{shown} {rest}".rstrip()
+
+
+def metric(name: str, value: float | str | bool | None) -> str:  # noqa: FBT001  # metrics may be yes or no
+    """Write the value of a metric; its unit is the end of its name (`p50_s`, `size_bytes`, `throughput_per_s`)."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or isinstance(value, str):
+        return value or NOT_MEASURED
+    if name.endswith("_per_s"):
+        return quantity(value, "1/s")
+    if name.endswith("_s"):
+        return quantity(value, "s")
+    if name.endswith("_bytes"):
+        return quantity(value, "bytes")
+    return f"{value:,}" if isinstance(value, int) else significant(value)
+
+
+def metric_name(name: str) -> str:
+    """Return a metric's name in words, without the unit that `metric` writes: "latency p50"."""
+    suffix = next((end for end in ("_per_s", "_s", "_bytes") if name.endswith(end)), "")
+    return words(name.removesuffix(suffix))
+
+
+def score(value: float | None) -> str:
+    """Write a score of 0 to 10 with one decimal; an unmeasured one is said to be so."""
+    return NOT_MEASURED if value is None else f"{value:.1f}"
+
+
+def percent(share: float) -> str:
+    """Write a share as whole per cent, rounded down: 99.6 % of the evidence is not all of it."""
+    return f"{math.floor(round(share * 100, 6))} %"
+
+
+def ratio(value: float) -> str:
+    """Write a factor: "1.83x"."""
+    return f"{significant(value)}x"
+
+
+def log_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Return at least two round values around `low` to `high`: 1, 2 or 5 times a power of ten, alone on a long axis."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    factors = (1.0,) if high > 20 * low else (1.0, 2.0, 5.0)
+    ticks = [factor * 10.0**power for power in range(first, last + 2) for factor in factors]
+    begin = max(i for i, tick in enumerate(ticks) if tick <= low * (1 + 1e-9))
+    end = next(i for i, tick in enumerate(ticks) if tick >= high * (1 - 1e-9) and i > begin)
+    return tuple(ticks[begin : end + 1])
+
+
+def linear_ticks(high: float) -> tuple[float, ...]:
+    """Return three to five round values from 0 to at or above `high`."""
+    raw = high / 3
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if power * factor >= raw * (1 - 1e-9))
+    return tuple(step * i for i in range(math.ceil(round(high / step, 9)) + 1))

@@ -1,0 +1,208 @@
+"""Small inline pictures. Places are percentages of the width, so a picture needs no script to fit any screen.
+
+Each function returns one `<svg>` with a title for screen readers and for hovering; colours are classes of the style
+sheet (`s0`, `s1`: the frameworks in their order). A picture never says more than the text beside it.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from evaluator.core.records import FRAMEWORKS
+from evaluator.core.scorecard import Comparison, Curve, Interval
+from evaluator.report import _format
+from evaluator.report._view import Plot
+
+_LEAST_REACH = 2.0  # the axis of a comparison reaches at least to "twice as good"
+
+
+def series(framework: str) -> str:
+    """Return the class that gives a framework its colour and mark."""
+    return f"s{FRAMEWORKS.index(framework)}" if framework in FRAMEWORKS else "s2"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A scale from the first to the last tick, linear or logarithmic."""
+
+    ticks: tuple[float, ...]
+    log: bool
+
+    def share(self, value: float) -> float:
+        """Return where a value lies, from 0 (first tick) to 1 (last tick); what lies beyond is drawn at the end."""
+        first, last = self.ticks[0], self.ticks[-1]
+        if self.log:
+            value, first, last = math.log(max(value, first)), math.log(first), math.log(last)
+        return min(1.0, max(0.0, (value - first) / (last - first)))
+
+
+def axis(plot: Plot) -> Axis | None:
+    """Return an axis that holds all bars of a plot, linear ones from zero; None when there is nothing to draw."""
+    values = [v for bar in plot.bars for v in (bar.value, bar.end) if v is not None and v > 0]
+    if not values:
+        return None
+    return Axis(_format.log_ticks(min(values), max(values)), log=True) if plot.log else _from_zero(values)
+
+
+def _from_zero(values: Iterable[float]) -> Axis | None:
+    highest = max(values, default=0.0)
+    return Axis(_format.linear_ticks(highest), log=False) if highest > 0 else None
+
+
+def ticks(scale: Axis, unit: str) -> Markup:
+    """Draw the labels of an axis."""
+    labels = (
+        Markup('<text x="{}" y="11" class="{}">{}</text>').format(
+            _percent(scale.share(tick)), _anchor(scale.share(tick)), _format.tick(tick, unit)
+        )
+        for tick in scale.ticks
+    )
+    return Markup('<svg class="axis" height="14" aria-hidden="true">{}</svg>').format(Markup("").join(labels))
+
+
+def bar(scale: Axis, value: float, framework: str, title: str) -> Markup:
+    """Draw a bar from the start of the axis to the value."""
+    shape = Markup('<rect x="0" y="3" width="{}" height="12" rx="2" class="fill {}"/>').format(
+        _percent(scale.share(value)), series(framework)
+    )
+    return _picture(title, _grid(scale), shape)
+
+
+def span(scale: Axis, low: float, high: float, framework: str, title: str) -> Markup:
+    """Draw a range: a filled mark at its low end (the median), a line, and a stop at its high end (the tail)."""
+    start, end = _percent(scale.share(low)), _percent(scale.share(high))
+    shape = Markup(
+        '<line x1="{0}" x2="{1}" y1="9" y2="9" class="range {2}"/>'
+        '<line x1="{1}" x2="{1}" y1="3" y2="15" class="stop {2}"/>'
+        '<circle cx="{0}" cy="9" r="5" class="fill {2}"/>'
+    ).format(start, end, series(framework))
+    return _picture(title, _grid(scale), shape)
+
+
+def score(value: float | None, lower: float, upper: float, framework: str, title: str) -> Markup:
+    """Draw a score of 0 to 10 with the bounds that missing evidence leaves; unmeasured: the bounds alone."""
+    scale = Axis((0.0, 5.0, 10.0), log=False)
+    left, right = scale.share(lower), scale.share(upper)
+    parts = [
+        _grid(scale),
+        Markup('<rect x="0" y="7" width="100%" height="4" rx="2" class="track"/>'),
+        Markup('<rect x="{}" y="4" width="{}" height="10" rx="2" class="bounds {}"/>').format(
+            _percent(left), _percent(right - left), series(framework)
+        ),
+    ]
+    if value is not None:
+        place = _percent(scale.share(value))
+        parts.append(
+            Markup('<line x1="{0}" x2="{0}" y1="0" y2="18" class="mark {1}"/>').format(place, series(framework))
+        )
+    return _picture(title, *parts)
+
+
+def reach(comparisons: Iterable[Comparison]) -> float:
+    """Return the factor at which the axis of these comparisons ends: a round number that holds all of them."""
+    ends = [1.0]
+    for comparison in comparisons:
+        if comparison.ratio is not None and comparison.ratio.value > 0:
+            ends += [abs(math.log(v)) for v in _ends(comparison.ratio) if v > 0]
+    highest = math.exp(max(ends[1:], default=0.0))
+    return next((r for r in (_LEAST_REACH, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0) if r >= highest), 1000.0)
+
+
+def advantage(comparison: Comparison, farthest: float, title: str) -> Markup | None:
+    """Draw who is ahead by which factor, on a log scale: left of the middle the first framework is better.
+
+    The band in the middle is the noise floor: a mark inside it means nothing. None when there is no ratio.
+    """
+    ratio = comparison.ratio
+    if ratio is None or ratio.value <= 0:
+        return None
+
+    def place(value: float) -> float:
+        better_to_the_right = math.log(value) if comparison.lower_is_better else -math.log(value)
+        return min(1.0, max(0.0, 0.5 + better_to_the_right / (2 * math.log(farthest))))
+
+    noise = place(1 + (comparison.noise_floor or 0.0)) - 0.5
+    ends = [place(v) for v in _ends(ratio) if v > 0]
+    won = series(comparison.winner) if comparison.winner else "tie"
+    return _picture(
+        title,
+        Markup('<line x1="0" x2="100%" y1="9" y2="9" class="grid"/>'),
+        Markup('<rect x="{}" y="0" width="{}" height="18" class="noise"/>').format(
+            _percent(0.5 - abs(noise)), _percent(2 * abs(noise))
+        ),
+        Markup('<line x1="50%" x2="50%" y1="0" y2="18" class="middle"/>'),
+        Markup('<line x1="{}" x2="{}" y1="9" y2="9" class="range {}"/>').format(
+            _percent(min(ends)), _percent(max(ends)), won
+        ),
+        Markup('<circle cx="{}" cy="9" r="5" class="fill {}"/>').format(_percent(place(ratio.value)), won),
+    )
+
+
+def curves(lines: Sequence[Curve], title: str) -> Markup | None:
+    """Draw curves over a common pair of axes (from zero upwards); None when there is nothing to draw."""
+    points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y)]
+    across = _from_zero(x for x, _ in points)
+    upwards = _from_zero(y for _, y in points)
+    if across is None or upwards is None:
+        return None
+    return Markup(
+        '<svg class="plot" role="img" aria-label="{0}"><title>{0}</title>{1}'
+        '<svg width="100%" height="100%" viewBox="0 0 1000 1000" preserveAspectRatio="none">{2}</svg></svg>'
+    ).format(
+        title,
+        Markup("").join([*_rows(upwards), *_columns(across)]),
+        Markup("").join(_polyline(line, across, upwards) for line in lines),
+    )
+
+
+def _polyline(line: Curve, across: Axis, upwards: Axis) -> Markup:
+    places = (
+        f"{1000 * across.share(x):.1f},{1000 - 1000 * upwards.share(y):.1f}"
+        for x, y in zip(line.x, line.y, strict=True)
+        if math.isfinite(y)
+    )
+    return Markup('<polyline points="{}" class="curve {}"/>').format(" ".join(places), series(line.framework))
+
+
+def _rows(scale: Axis) -> Iterable[Markup]:
+    for tick in scale.ticks:
+        place = _percent(1 - scale.share(tick))
+        yield Markup(
+            '<line x1="0" x2="100%" y1="{0}" y2="{0}" class="grid"/><text x="-8" y="{0}" dy="4" class="end">{1}</text>'
+        ).format(place, _format.tick(tick, None))
+
+
+def _columns(scale: Axis) -> Iterable[Markup]:
+    for tick in scale.ticks:
+        share = scale.share(tick)
+        yield Markup('<text x="{}" y="100%" dy="18" class="{}">{}</text>').format(
+            _percent(share), _anchor(share), _format.tick(tick, None)
+        )
+
+
+def _ends(interval: Interval) -> tuple[float, ...]:
+    return tuple(v for v in (interval.low, interval.value, interval.high) if v is not None)
+
+
+def _grid(scale: Axis) -> Markup:
+    lines = (
+        Markup('<line x1="{0}" x2="{0}" y1="0" y2="18" class="grid"/>').format(_percent(scale.share(tick)))
+        for tick in scale.ticks
+    )
+    return Markup("").join(lines)
+
+
+def _picture(title: str, *parts: Markup) -> Markup:
+    return Markup('<svg class="line" height="18" role="img" aria-label="{0}"><title>{0}</title>{1}</svg>').format(
+        title, Markup("").join(parts)
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}%"
+
+
+def _anchor(share: float) -> str:
+    return "start" if share < 0.02 else "end" if share > 0.98 else "centre"

@@ -1,0 +1,83 @@
+"""`scorecard.xml`: the findings as test cases, so that any CI system shows them.
+
+This is the JUnit XML that Jenkins and GitLab read (https://github.com/testmoapp/junitxml). A suite is a framework in a
+scenario, a test case a finding. What speaks against the subject is a failure, what could not be measured is skipped,
+and our own bugs are errors.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+from xml.etree import ElementTree as ET
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import Finding, Scorecard
+from evaluator.report import _format
+from evaluator.report._base import Report
+
+# XML 1.0 allows no other control characters, not even escaped.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ELEMENTS = {Outcome.PASSED: "system-out", Outcome.ERROR: "error"} | dict.fromkeys(
+    (Outcome.UNAVAILABLE, Outcome.NOT_APPLICABLE), "skipped"
+)
+
+
+class Junit(Report):
+    """The findings as JUnit XML."""
+
+    name: ClassVar[str] = "junit"
+    filename: ClassVar[str] = "scorecard.xml"
+
+    def render(self, scorecard: Scorecard) -> str:
+        """Return the document."""
+        suites: dict[tuple[str, str], list[Finding]] = {}
+        for finding in scorecard.findings:
+            suites.setdefault((finding.scenario, finding.candidate), []).append(finding)
+        root = ET.Element("testsuites", {"name": _text(f"fweval {scorecard.run}"), **_counts(scorecard.findings)})
+        for (scenario, candidate), found in suites.items():
+            about = {"name": _text(f"{scenario}.{candidate}"), "timestamp": scorecard.created_at}
+            suite = ET.SubElement(root, "testsuite", {**about, **_counts(found)})
+            for finding in found:
+                _add_case(suite, finding)
+        ET.indent(root)
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _add_case(suite: ET.Element, finding: Finding) -> None:
+    name = " · ".join(part for part in (finding.subject, finding.path, finding.device) if part)
+    where = _text(f"{finding.scenario}.{finding.candidate}.{finding.category}.{finding.check}")
+    case = ET.SubElement(suite, "testcase", classname=where, name=_text(name))
+    kind = _ELEMENTS.get(finding.state, "failure")
+    element = ET.SubElement(case, kind)
+    if kind != "system-out":
+        element.set("message", _text(finding.reason))
+    if kind in ("failure", "error"):
+        element.set("type", finding.state)
+    element.text = _text("\n".join(_details(finding)))
+
+
+def _details(finding: Finding) -> list[str]:
+    """Return reason, score, remedy, evidence and command, a line each."""
+    marks = ", provisional (reference server)" if finding.provisional else ""
+    lines = [finding.reason, f"score: {_format.score(finding.score)}{marks}"]
+    lines += [f"remedy: {finding.remedy}"] if finding.remedy else []
+    lines += [f"evidence: {ref.path} sha256:{ref.sha256}" for ref in finding.evidence]
+    lines += [f"reproduce: {finding.reproduce}"] if finding.reproduce else []
+    return lines
+
+
+def _counts(findings: Sequence[Finding]) -> dict[str, str]:
+    kinds = [_ELEMENTS.get(finding.state, "failure") for finding in findings]
+    return {
+        "tests": str(len(kinds)),
+        "failures": str(kinds.count("failure")),
+        "errors": str(kinds.count("error")),
+        "skipped": str(kinds.count("skipped")),
+    }
+
+
+def _text(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)
+
+
+plugin = Junit()

