@@ -79,7 +79,7 @@ def unpack(archive: Path, folder: Path) -> None:
         else:
             with tarfile.open(archive) as tar:
                 tar.extractall(folder, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         shutil.rmtree(folder)
         raise Unavailable(f"{archive.name} cannot be unpacked: {error}", remedy=_REMEDY) from error
 

@@ -92,7 +92,7 @@ class _Trainer:
         if train.optimizer == "sgd":
             optimizer = keras.optimizers.SGD(train.learning_rate, momentum=train.momentum)
         else:
-            optimizer = keras.optimizers.AdamW(train.learning_rate, weight_decay=train.weight_decay, epsilon=1e-8)
+            optimizer = keras.optimizers.AdamW(train.learning_rate, weight_decay=train.weight_decay, epsilon=3.16e-10)
         optimizer.build(network.trainable_variables)
 
         def step(inputs: Any, labels: Any) -> Any:

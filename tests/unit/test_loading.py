@@ -1,0 +1,157 @@
+"""Scenario and profile files: what is wrong is named with file, line and key."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from evaluator.core.errors import UsageError
+from scenarios import loading
+
+GOOD = """\
+name = "mine"
+title = "Mine"
+summary = "A scenario of somebody's own."
+model = "resnet50"
+
+[settings]
+image_size = 48
+
+[train]
+optimizer = "sgd"
+learning_rate = 0.1
+batch_size = 16
+
+[targets.heldout_accuracy]
+smoke = 0.5
+"""
+
+Write = Callable[[str], str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def written(text: str) -> str:
+        path = tmp_path / "mine.toml"
+        path.write_text(text)
+        return str(path)
+
+    return written
+
+
+def test_a_scenario_is_stored_with_every_default_filled_in(write: Write) -> None:
+    scenario = loading.load_scenario(write(GOOD.replace("image_size = 48", "")))
+    assert scenario.settings == {"image_size": 64}
+    assert scenario.tolerance == {"fp32": 1e-4}
+    assert scenario.train.epochs == 1
+    again = msgspec.convert(msgspec.to_builtins(scenario), loading.Scenario)
+    assert again == scenario
+
+
+def test_the_settings_come_back_as_the_models_own_record(write: Write) -> None:
+    model, settings = loading.model_of(loading.load_scenario(write(GOOD)))
+    assert model.name == "resnet50"
+    assert settings.image_size == 48
+
+
+@pytest.mark.parametrize("name", loading.scenario_names())
+def test_built_in_scenarios_load(name: str) -> None:
+    scenario = loading.load_scenario(name)
+    assert scenario.name == name
+    assert set(scenario.targets.heldout_accuracy) == set(loading.profile_names())
+
+
+@pytest.mark.parametrize("name", loading.profile_names())
+def test_built_in_profiles_load(name: str) -> None:
+    profile = loading.load_profile(name)
+    assert profile.name == name
+    assert set(profile.timeout_s) == {"align", "train", "export", "verify", "run", "serve"}
+    sampling = profile.sampling
+    assert sampling.min_seconds < sampling.cap_seconds < profile.timeout_s["run"]
+
+
+def test_profiles_ask_for_as_many_queries_as_their_tail_needs() -> None:
+    needed = {"smoke": (64, "p90"), "quick": (130, "p95"), "full": (662, "p99"), "audit": (6636, "p99.9")}
+    profiles = {name: loading.load_profile(name) for name in loading.profile_names()}
+    assert {n: (p.sampling.min_queries, p.highest_tail) for n, p in profiles.items()} == needed
+
+
+WRONG = [
+    # what is replaced, by what, line, key, in the message, in the remedy
+    ("batch_size", "batchsize", 12, "train.batchsize", "unknown key", "did you mean 'batch_size'?"),
+    ("image_size", "imagesize", 7, "settings.imagesize", "unknown key", "did you mean 'image_size'?"),
+    ("title", "titel", 2, "titel", "unknown key", "did you mean 'title'?"),
+    ('"resnet50"', '"resnet"', 4, "model", "no model 'resnet'", "did you mean 'resnet50'?"),
+    ("batch_size = 16", 'batch_size = "16"', 12, "train.batch_size", "Expected `int`, got `str`", ""),
+    ("batch_size = 16", "batch_size = 0", 12, "train.batch_size", "Expected `int` >= 1", ""),
+    ("image_size = 48", "image_size = 7", 7, "settings.image_size", "Expected `int` >= 32", ""),
+    ('"sgd"', '"sdg"', 10, "train.optimizer", "Invalid enum value 'sdg'", ""),
+    ("batch_size = 16", "", 9, "train.batch_size", "missing key", ""),
+    ("smoke = 0.5", "smoke = 50", 14, "targets.heldout_accuracy", "Expected `float` < 1.0", ""),
+    ("batch_size = 16", "batch_size = 16\nweight_decay = 0.1", 9, "train", "goes with `adamw`", ""),
+]
+
+
+@pytest.mark.parametrize("row", WRONG, ids=[row[1] or row[0] for row in WRONG])
+def test_a_wrong_key_or_value_is_named(write: Write, row: tuple[str, str, int, str, str, str]) -> None:
+    old, new, line, key, message, remedy = row
+    path = write(GOOD.replace(old, new))
+    with pytest.raises(UsageError) as caught:
+        loading.load_scenario(path)
+    assert caught.value.message.startswith(f"{path}, line {line}, key '{key}': ")
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+    assert (caught.value.remedy or "") == remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("[train\nx = 1", 1), ('a = 1\nb = "', 2), ("a = 1\na = 2\nb = 3", 2), ("a = 1\n\nb = [1,", 3)]
+)
+def test_malformed_toml_is_named_with_its_line(write: Write, text: str, line: int) -> None:
+    path = write(text)
+    with pytest.raises(UsageError) as caught:
+        loading.load_scenario(path)
+    assert caught.value.message.startswith(f"{path}, line {line}: no valid TOML: ")
+    assert "\n" not in caught.value.message
+
+
+def test_the_same_key_in_another_table_is_not_taken_for_it(write: Write) -> None:
+    text = GOOD.replace("[train]", '[serve.images]\noptimizer = "an image"\n\n[train]').replace('"sgd"', "1")
+    with pytest.raises(UsageError, match=r"line 13, key 'train\.optimizer'"):
+        loading.load_scenario(write(text))
+
+
+def test_a_key_of_an_inline_table_is_found_at_the_table(write: Write) -> None:
+    start, _, rest = GOOD.partition("[settings]")
+    text = start + 'train = {optimizer = "sgd", learnin_rate = 0.1, batch_size = 4}\n'
+    assert rest
+    with pytest.raises(UsageError, match=r"line 6, key 'train\.learnin_rate': unknown key") as caught:
+        loading.load_scenario(write(text))
+    assert caught.value.remedy == "did you mean 'learning_rate'?"
+
+
+def test_unknown_names_get_the_nearest_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        loading.load_scenario("resnet5")
+    assert (caught.value.message, caught.value.remedy) == (
+        "there is no scenario 'resnet5'",
+        "did you mean 'resnet50'?",
+    )
+    with pytest.raises(UsageError, match="there is no profile 'smok'"):
+        loading.load_profile("smok")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = str(tmp_path / "nothing.toml")
+    with pytest.raises(UsageError, match=r"nothing\.toml cannot be read"):
+        loading.load_scenario(path)
+
+
+def test_a_profile_is_checked_like_a_scenario(tmp_path: Path) -> None:
+    built_in = Path(loading.__file__).parent / "profiles/smoke.toml"
+    path = tmp_path / "mine.toml"
+    path.write_text(built_in.read_text().replace("min_queries", "min_querys"))
+    with pytest.raises(UsageError, match=r"key 'sampling\.min_querys': unknown key") as caught:
+        loading.load_profile(str(path))
+    assert caught.value.remedy == "did you mean 'min_queries'?"
