@@ -1,0 +1,130 @@
+"""Every model and every framework is asked the same questions. No framework is imported here."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from evaluator.core import registry
+from evaluator.core.errors import UsageError
+from evaluator.core.records import FRAMEWORKS, Record
+from scenarios import datasets, loading
+from scenarios.contract import OUTPUT, Data, Framework, Model
+
+MODELS = registry.names("model")
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> Model:
+    found: Model = registry.load("model", request.param)
+    return found
+
+
+def read(model: Model, settings: Any, *, train: int, heldout: int, seed: int = 1) -> Data:
+    folders = {}
+    for package in model.packages(settings):
+        folder = datasets.locate(package)
+        if folder is None:
+            pytest.skip(f"{package.name} has not been fetched (`fweval fetch`)")
+        folders[package.name] = folder
+    return model.data(settings, folders, train=train, heldout=heldout, seed=seed)
+
+
+def test_a_plug_in_is_named_like_its_file() -> None:
+    for kind, base in (("model", Model), ("framework", Framework)):
+        for name in registry.names(kind):
+            plugin = registry.load(kind, name)
+            assert isinstance(plugin, base)
+            assert plugin.name == name
+            assert plugin.title
+    assert registry.names("framework") == FRAMEWORKS
+
+
+def test_importing_every_plug_in_imports_no_framework() -> None:
+    code = (
+        "import sys; from evaluator.core import registry\n"
+        "registry.load_all('model'), registry.load_all('framework')\n"
+        "import scenarios.weights, scenarios.loading, scenarios.datasets\n"
+        "print({'torch', 'tensorflow', 'keras', 'tokenizers'} & set(sys.modules))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_every_model_has_a_scenario() -> None:
+    assert {loading.load_scenario(name).model for name in loading.scenario_names()} == set(MODELS)
+
+
+def test_settings_are_strict_and_have_defaults(model: Model) -> None:
+    assert issubclass(model.Settings, Record)
+    model.Settings()
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"no_such_key": 1}, model.Settings)
+
+
+def test_packages_are_pinned(model: Model) -> None:
+    for package in model.packages(model.Settings()):
+        assert package.kind in {"wheel", "sdist"}
+        assert package.licence
+        assert len(bytes.fromhex(package.sha256)) == 32
+
+
+def test_the_signature_names_the_same_tensors_in_both_frameworks(model: Model) -> None:
+    one, other = (model.signature(model.Settings(), framework) for framework in FRAMEWORKS)
+    assert [(s.name, s.dtype, len(s.shape)) for s in one.inputs] == [
+        (s.name, s.dtype, len(s.shape)) for s in other.inputs
+    ]
+    assert one.outputs == other.outputs
+    assert [output.name for output in one.outputs] == [OUTPUT]
+    for spec in (*one.inputs, *other.inputs, *one.outputs):
+        assert spec.shape[0] is None
+        assert None not in spec.shape[1:]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_data_fit_the_signature(model: Model, framework: str) -> None:
+    settings = model.Settings()
+    data = read(model, settings, train=40, heldout=20)
+    signature = model.signature(settings, framework)
+    classes = signature.outputs[0].shape[1]
+    assert classes is not None
+    for examples, count in ((data.train, 40), (data.heldout, 20)):
+        inputs = model.inputs_for(framework, examples.inputs)
+        assert list(inputs) == [spec.name for spec in signature.inputs]
+        for spec in signature.inputs:
+            assert inputs[spec.name].dtype == spec.dtype
+            assert inputs[spec.name].shape == (count, *spec.shape[1:])
+            assert inputs[spec.name].flags.c_contiguous
+        assert examples.labels.dtype == np.int64
+        assert np.bincount(examples.labels, minlength=classes).tolist() == [count // classes] * classes
+
+
+def test_data_are_the_same_for_the_same_seed(model: Model) -> None:
+    settings = model.Settings()
+    first, second = (read(model, settings, train=20, heldout=10) for _ in range(2))
+    other = read(model, settings, train=20, heldout=10, seed=2)
+    more = read(model, settings, train=30, heldout=10)
+    for name, array in first.train.inputs.items():
+        assert np.array_equal(array, second.train.inputs[name])
+        assert not np.array_equal(array, other.train.inputs[name])
+        assert np.array_equal(first.heldout.inputs[name], more.heldout.inputs[name])
+
+
+def test_nothing_held_out_is_trained_on(model: Model) -> None:
+    data = read(model, model.Settings(), train=200, heldout=100)
+    rows = [
+        {tuple(array[i].tobytes() for array in part.inputs.values()) for i in range(len(part.labels))}
+        for part in (data.train, data.heldout)
+    ]
+    assert len(rows[0]) == 200
+    assert not rows[0] & rows[1]
+
+
+def test_more_data_than_there_are_is_refused(model: Model) -> None:
+    with pytest.raises(UsageError, match="are asked for"):
+        read(model, model.Settings(), train=100_000, heldout=1)
