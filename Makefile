@@ -1,0 +1,59 @@
+# `make full` and `make test` are the two commands; `make` lists the others.
+PYTHON ?= python3.11
+PROFILE ?= smoke
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help full test unit lint doctor docs constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# "Assessed, not ready" (exit code 1) is a complete evaluation: the verdict is for `fweval full` to return, not for make.
+full: $(VENV)/installed-all ## Run the whole evaluation: [PROFILE=smoke|quick|full|audit] [ARGS="tiny --device cpu"]
+	$(BIN)/fweval fetch
+	$(BIN)/fweval full --profile $(PROFILE) $(ARGS) || test $$? -eq 1
+
+test: lint ## Run linters and all tests: [ARGS="-k parity"]
+	$(BIN)/pytest $(ARGS)
+
+unit: $(VENV)/installed-all,dev ## Run the unit tests: seconds, no framework
+	$(BIN)/pytest tests/unit $(ARGS)
+
+lint: $(VENV)/installed-all,dev ## Run ruff, mypy and import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+doctor: $(VENV)/installed-all ## Say what this machine can measure, and how to get the rest
+	$(BIN)/fweval doctor
+
+docs: $(VENV)/installed-all,dev ## Renew the generated tables of README.md
+	$(BIN)/python docs/generate.py
+
+constraints: ## Renew constraints.txt: the newest versions that fit together, in a fresh environment
+	rm -rf $(VENV)
+	$(MAKE) $(BIN)/python
+	$(BIN)/python -m pip install -e '.[all,dev]'
+	{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --all --exclude fweval --exclude pip \
+	  | sed 's/+.*//' | LC_ALL=C sort -f; } > constraints.part
+	mv constraints.part constraints.txt
+
+clean: ## Remove the environment and caches; runs and fetched data stay
+	rm -rf $(VENV) build dist *.egg-info .*_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment; the stamp's name says which extras are in it. pip's own settings (index, mirror, proxy) apply.
+$(VENV)/installed-%: setup.cfg constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -c constraints.txt -e '.[$*]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "fweval needs Python 3.11, and \
+	'$(PYTHON)' is none. Get it from your system (Debian, Ubuntu: apt install python3.11 python3.11-venv), from pyenv \
+	or from https://www.python.org/downloads/, then: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing (Debian, Ubuntu: apt install \
+	python3.11-venv)"; exit 1; }
