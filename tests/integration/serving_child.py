@@ -1,0 +1,79 @@
+"""Run in a child: makes a small model of one framework, with golden inputs and outputs beside it.
+
+Usage: serving_child.py pytorch|tensorflow FOLDER
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from evaluator.core.tensors import write_arrays
+
+
+def pytorch(folder: Path) -> None:
+    """Save `model.pt`: an image of any size and a list of tokens in, logits and an integer label out."""
+    import torch
+
+    class Net(torch.nn.Module):  # type: ignore[misc]  # torch is Any to mypy
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 8, 3, padding=1)
+            self.embedding = torch.nn.Embedding(10, 8)
+            self.head = torch.nn.Linear(8, 5)
+
+        def forward(self, image: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            seen = torch.relu(self.conv(image)).mean((2, 3))
+            logits = self.head(seen + self.embedding(tokens).mean(1))
+            return logits, logits.argmax(1)
+
+    torch.manual_seed(0)
+    torch.jit.script(Net().eval()).save(str(folder / "model.pt"))
+    random = np.random.default_rng(0)
+    image = random.standard_normal((6, 3, 32, 32)).astype(np.float32)
+    tokens = random.integers(0, 10, (6, 7))
+    with torch.inference_mode():
+        loaded = torch.jit.load(str(folder / "model.pt"))
+        logits, label = loaded(torch.from_numpy(image), torch.from_numpy(tokens))
+    golden = {"image": image, "tokens": tokens, "logits": logits.numpy(), "label": label.numpy()}
+    write_arrays(folder / "golden.npz", golden)
+
+
+def tensorflow(folder: Path) -> None:
+    """Save the SavedModel `model` with a signature of two inputs and two outputs, and one of a single pair."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((32, 32, 3), name="image")
+    seen = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3, activation="relu")(image))
+    logits = keras.layers.Dense(5)(seen)
+    model = keras.Model(image, logits)
+
+    @tf.function(  # type: ignore[untyped-decorator]
+        input_signature=[
+            tf.TensorSpec((None, 32, 32, 3), tf.float32, name="image"),
+            tf.TensorSpec((None,), tf.int32, name="shift"),
+        ]
+    )
+    def serve(image: tf.Tensor, shift: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = model(image, training=False)
+        return {"logits": logits, "label": tf.argmax(logits, axis=1) + tf.cast(shift, tf.int64)}
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, name="x")])  # type: ignore[untyped-decorator]
+    def double(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"y": 2 * x}
+
+    tf.saved_model.save(model, str(folder / "model"), signatures={"serving_default": serve, "double": double})
+    random = np.random.default_rng(0)
+    pictures = random.standard_normal((6, 32, 32, 3)).astype(np.float32)
+    shift = np.arange(6, dtype=np.int32)
+    answer = tf.saved_model.load(str(folder / "model")).signatures["serving_default"](
+        image=tf.constant(pictures), shift=tf.constant(shift)
+    )
+    golden = {"image": pictures, "shift": shift, **{name: tensor.numpy() for name, tensor in answer.items()}}
+    write_arrays(folder / "golden.npz", golden)
+
+
+if __name__ == "__main__":
+    {"pytorch": pytorch, "tensorflow": tensorflow}[sys.argv[1]](Path(sys.argv[2]))
