@@ -5,7 +5,8 @@ deterministic; only relations between them (who is faster, what is missing) may 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from evaluator.core.records import FRAMEWORKS, Cell, Machine, Metrics, Profile, 
 from evaluator.core.scorecard import Scorecard
 from evaluator.evidence import RESULT, Entry, Evidence
 
-FORMATS = {
+FORMATS: dict[str, dict[str, tuple[str, ...]]] = {
     "pytorch": {"torchscript": ("torch_jit",), "torchmobile": ("torch_mobile",), "onnx": ("onnx_runtime",)},
     "tensorflow": {
         "savedmodel": ("tensorflow",),
@@ -70,10 +71,11 @@ WEIGHTS_BYTES = 94_300_000
 Wanted = Callable[[Step], bool]
 
 
-def complete_run(*, scenarios: Iterable[str] = ("resnet50",), rounds: int = 3) -> Evidence:
+@cache
+def complete_run(*, scenarios: tuple[str, ...] = ("resnet50",), rounds: int = 3) -> Evidence:
     """Return the evidence of a complete run on a machine without GPU and Docker."""
     return Evidence(
-        run=run_record(tuple(scenarios), rounds),
+        run=run_record(scenarios, rounds),
         entries=tuple(entry for name in scenarios for entry in _entries(name, rounds)),
         titles=TITLES,
         paths=PATHS,

@@ -4,6 +4,7 @@ Seconds in, seconds out; relative figures are plain numbers (0.1 is 10 %).
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +131,7 @@ def _ordered(samples: Sequence[float]) -> Floats:
     return values
 
 
+@cache
 def _largest_count(n: int, p: float, probability: float) -> int:
     """Return the largest t with P[Bin(n, p) <= t] <= probability; -1 when there is none."""
     first = int(binom.ppf(probability, n, p))  # the smallest count whose probability reaches it

@@ -1,0 +1,130 @@
+"""The same questions to every check."""
+
+import dataclasses
+from collections.abc import Callable
+
+import fakes
+import msgspec
+import pytest
+
+from evaluator import scoring
+from evaluator.core import registry
+from evaluator.core.outcome import Outcome
+from evaluator.evidence import Evidence
+from evaluator.judging import Check
+
+ALL = registry.names("check")
+
+
+def load(name: str) -> Check:
+    plugin = registry.load("check", name)
+    assert isinstance(plugin, Check)
+    return plugin
+
+
+def broken_run() -> Evidence:
+    """Every stage has failed somewhere, and some of the evidence is gone."""
+    run = fakes.complete_run()
+    run = fakes.end(run, fakes.is_step(stage="train", framework="pytorch", device="cpu"), Outcome.CRASHED)
+    run = fakes.end(run, fakes.is_step(stage="export", format="tflite"), Outcome.UNSUPPORTED)
+    run = fakes.end(run, fakes.is_step(stage="verify", runtime="onnx_runtime", device="cpu"), Outcome.FAILED)
+    run = fakes.end(run, fakes.is_step(stage="run", runtime="tensorflow", device="cpu"), Outcome.TIMED_OUT)
+    run = fakes.end(run, fakes.is_step(stage="serve", launcher="embedded"), Outcome.ERROR)
+    return fakes.without(run, fakes.is_step(runtime="torch_jit", device="cpu"))
+
+
+def lone_run() -> Evidence:
+    """Only one framework was asked for."""
+    run = fakes.complete_run()
+    return dataclasses.replace(
+        run,
+        run=msgspec.structs.replace(run.run, frameworks=("pytorch",)),
+        entries=tuple(entry for entry in run.entries if entry.step.framework == "pytorch"),
+    )
+
+
+def metricless_run() -> Evidence:
+    """Steps passed, but left no figures."""
+    return fakes.end(fakes.complete_run(), lambda step: step.device == "cpu", Outcome.PASSED)
+
+
+RUNS: dict[str, Callable[[], Evidence]] = {
+    "complete": fakes.complete_run,
+    "one round": lambda: fakes.complete_run(rounds=1),
+    "two scenarios": lambda: fakes.complete_run(scenarios=("resnet50", "bert")),
+    "empty": fakes.empty_run,
+    "broken": broken_run,
+    "lone": lone_run,
+    "without metrics": metricless_run,
+}
+
+
+def test_the_seven_questions_are_there() -> None:
+    assert set(ALL) >= {
+        "export_success",
+        "latency",
+        "memory",
+        "parity",
+        "serving_readiness",
+        "size",
+        "training_time",
+    }
+
+
+def test_every_category_has_a_check() -> None:
+    assert {load(name).category for name in ALL} == set(scoring.CATEGORIES)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_check_introduces_itself(name: str) -> None:
+    check = load(name)
+    assert check.name == name
+    assert check.category in scoring.CATEGORIES
+    assert check.question.endswith("?")
+    assert check.title
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_without_evidence_nothing_is_measured(name: str) -> None:
+    evidence = fakes.empty_run()
+    assert {f.score for f in load(name).judge(evidence)} <= {None}
+    assert {c.ratio for c in load(name).compare(evidence)} <= {None}
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("name", ALL)
+def test_findings_are_whole_whatever_the_evidence(name: str, run: str) -> None:
+    check, evidence = load(name), RUNS[run]()
+    findings = check.judge(evidence)
+    assert {f.candidate for f in findings} == set(evidence.frameworks)
+    for finding in findings:
+        assert (finding.check, finding.category) == (name, check.category)
+        assert finding.reason
+        assert finding.subject
+        assert finding.state is Outcome.PASSED or finding.remedy
+        assert finding.score is None or 0 <= finding.score <= 10
+        assert (finding.score is None) is (not finding.state.is_answer)
+    assert findings == check.judge(evidence)
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("name", ALL)
+def test_comparisons_state_a_winner_or_why_there_is_none(name: str, run: str) -> None:
+    evidence = RUNS[run]()
+    for comparison in load(name).compare(evidence):
+        assert comparison.subjects.keys() == {"pytorch", "tensorflow"}
+        if comparison.winner is None:
+            assert comparison.statement.startswith(("indistinguishable: ", "not comparable: "))
+        else:
+            assert evidence.title(comparison.winner) in comparison.statement
+            assert comparison.ratio is not None
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_complete_run_answers_every_question_about_the_cpu(name: str) -> None:
+    for finding in load(name).judge(fakes.complete_run()):
+        if finding.device == "cpu" and "container" not in finding.subject:
+            assert finding.state is Outcome.PASSED
+            assert finding.score is not None
+            assert finding.reproduce
+            assert finding.evidence

@@ -1,0 +1,276 @@
+from typing import Any
+
+import fakes
+import pytest
+
+from evaluator.checks.export_success import plugin as export_success
+from evaluator.checks.latency import plugin as latency
+from evaluator.checks.memory import plugin as memory
+from evaluator.checks.parity import plugin as parity
+from evaluator.checks.serving_readiness import plugin as serving_readiness
+from evaluator.checks.size import plugin as size
+from evaluator.checks.training_time import plugin as training_time
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import Comparison, Finding
+from evaluator.evidence import Evidence
+from evaluator.judging import Check
+
+MISSING = (Outcome.UNAVAILABLE, None)
+
+
+def one(check: Check, evidence: Evidence, **wanted: Any) -> Finding:
+    """The only CPU finding with these fields."""
+    wanted = {"device": "cpu"} | wanted
+    (found,) = (f for f in check.judge(evidence) if all(getattr(f, name) == value for name, value in wanted.items()))
+    return found
+
+
+def versus(check: Check, evidence: Evidence, **wanted: Any) -> Comparison:
+    wanted = {"device": "cpu"} | wanted
+    (found,) = (c for c in check.compare(evidence) if all(getattr(c, name) == value for name, value in wanted.items()))
+    return found
+
+
+def timed(evidence: Evidence, runtime: str, seconds: float, **fields: Any) -> Evidence:
+    """The run with every latency of a runtime on the CPU overwritten."""
+    steps = fakes.is_step(stage="run", runtime=runtime, device="cpu", **fields)
+    return fakes.resample(evidence, steps, "latency", (seconds,) * 20)
+
+
+@pytest.mark.parametrize(("factor", "points"), [(2.0, 5.0), (4.0, 0.0), (16.0, 0.0)])
+def test_half_as_fast_costs_five_points(factor: float, points: float) -> None:
+    run = timed(fakes.complete_run(), "torch_jit", 0.01)
+    run = fakes.resample(
+        run, fakes.is_step(stage="run", runtime="tensorflow", device="cpu"), "latency", (0.01 * factor,)
+    )
+    assert one(latency, run, candidate="pytorch", path="server").score == 10
+    slow = one(latency, run, candidate="tensorflow", path="server")
+    assert slow.score == pytest.approx(points)
+    assert slow.formula
+    assert slow.reference == pytest.approx(0.01)
+    assert versus(latency, run, path="server", question="latency").statement == f"PyTorch is {factor:.1f} times faster"
+
+
+def test_inside_the_noise_floor_both_are_the_reference() -> None:
+    run = timed(fakes.complete_run(), "torch_jit", 0.0100)
+    run = timed(run, "tensorflow", 0.0103)
+    run = timed(run, "torch_jit", 0.0106, control=True)
+    assert one(latency, run, candidate="tensorflow", path="server").score == 10
+    found = versus(latency, run, path="server", question="latency")
+    assert found.winner is None
+    assert found.statement == "indistinguishable: the difference of 3 % lies inside the noise floor of 6 %"
+
+
+def test_an_interval_that_holds_1_tells_nothing_apart() -> None:
+    run = fakes.complete_run()
+    for number, seconds in ((1, 0.005), (2, 0.012), (3, 0.03)):
+        run = timed(run, "tensorflow", seconds, round=number)
+    assert one(latency, run, candidate="tensorflow", path="server").score == 10
+    statement = versus(latency, run, path="server", question="latency").statement
+    assert statement.startswith("indistinguishable")
+
+
+def test_without_the_counterpart_there_is_no_score() -> None:
+    run = fakes.without(fakes.complete_run(), fakes.is_step(stage="run", runtime="tensorflow", device="cpu"))
+    found = one(latency, run, candidate="pytorch", path="server")
+    assert (found.state, found.score) == MISSING
+    assert found.reason.startswith("not comparable: latency of TensorFlow is missing")
+    assert found.remedy
+    assert versus(latency, run, path="server", question="latency").statement.startswith("not comparable")
+
+
+def test_one_missing_round_is_missing_evidence() -> None:
+    run = fakes.without(fakes.complete_run(), fakes.is_step(stage="run", runtime="tensorflow", device="cpu", round=2))
+    assert one(latency, run, candidate="tensorflow", path="server").score is None
+
+
+def test_a_crash_while_running_is_a_failure() -> None:
+    steps = fakes.is_step(stage="run", runtime="tensorflow", device="cpu", round=2)
+    found = one(latency, fakes.end(fakes.complete_run(), steps, Outcome.CRASHED), candidate="tensorflow", path="server")
+    assert (found.state, found.score) == (Outcome.CRASHED, 0.0)
+
+
+def test_no_time_counts_until_parity_is_proven() -> None:
+    steps = fakes.is_step(stage="verify", runtime="tensorflow", device="cpu")
+    run = fakes.end(fakes.complete_run(), steps, Outcome.FAILED, "outputs differ")
+    found = one(latency, run, candidate="tensorflow", path="server")
+    assert (found.state, found.score) == (Outcome.FAILED, 0.0)
+    assert "outputs differ" in found.reason
+    assert one(latency, run, candidate="pytorch", path="server").score is None
+
+
+def test_the_mobile_path_uses_the_faster_proven_runtime_and_names_it() -> None:
+    found = one(latency, fakes.complete_run(), candidate="tensorflow", path="mobile")
+    assert "LiteRT (ai-edge-litert)" in found.subject
+    refused = fakes.is_step(stage="verify", runtime="ai_edge_litert")
+    run = fakes.end(fakes.complete_run(), refused, Outcome.UNSUPPORTED)
+    found = one(latency, run, candidate="tensorflow", path="mobile")
+    assert "tflite-runtime" in found.subject
+    assert "tflite-runtime" in found.reason
+    assert found.state is Outcome.PASSED
+
+
+def test_a_runtime_that_was_not_asked_may_be_the_faster_one() -> None:
+    run = fakes.without(fakes.complete_run(), fakes.is_step(stage="run", runtime="ai_edge_litert"))
+    assert one(latency, run, candidate="tensorflow", path="mobile").score is None
+    assert one(latency, run, candidate="pytorch", path="mobile").score is None
+
+
+def test_throughput_is_compared_in_its_own_direction() -> None:
+    run = fakes.change(fakes.complete_run(), fakes.is_step(stage="run", runtime="tensorflow"), throughput_per_s=1e6)
+    found = versus(latency, run, path="server", question="throughput")
+    assert found.winner == "tensorflow"
+    assert not found.lower_is_better
+
+
+def test_training_needs_the_same_start() -> None:
+    steps = fakes.is_step(stage="train", framework="tensorflow", device="cpu")
+    run = fakes.change(fakes.complete_run(), steps, start_max_rel_diff=0.5)
+    for candidate in ("pytorch", "tensorflow"):
+        found = one(training_time, run, candidate=candidate)
+        assert (found.state, found.score) == (Outcome.FAILED, 0.0)
+        assert "differ before training" in found.reason
+
+
+def test_training_must_reach_its_target() -> None:
+    steps = fakes.is_step(stage="train", framework="pytorch", device="cpu")
+    run = fakes.change(fakes.complete_run(), steps, heldout_accuracy=0.2)
+    found = one(training_time, run, candidate="pytorch")
+    assert (found.state, found.score) == (Outcome.FAILED, 0.0)
+    assert "20.0%" in found.reason
+    assert found.remedy
+    assert one(training_time, run, candidate="tensorflow").score is None
+
+
+def test_training_on_a_missing_gpu_is_missing_evidence() -> None:
+    found = one(training_time, fakes.complete_run(), candidate="pytorch", device="gpu")
+    assert (found.state, found.score) == MISSING
+    assert "GPU" in found.reason
+
+
+@pytest.mark.parametrize(("factor", "points"), [(0.5, 10.0), (1.0, 10.0), (2.0, 5.0), (4.0, 0.0)])
+def test_size_is_judged_against_the_raw_weights(factor: float, points: float) -> None:
+    steps = fakes.is_step(stage="export", format="torchscript")
+    run = fakes.change(fakes.complete_run(), steps, size_bytes=int(fakes.WEIGHTS_BYTES * factor))
+    found = one(size, run, candidate="pytorch", path="server")
+    assert found.score == pytest.approx(points)
+    assert found.reference == fakes.WEIGHTS_BYTES
+
+
+def test_the_size_of_an_unproven_artifact_does_not_count() -> None:
+    steps = fakes.is_step(stage="verify", format="torchscript")
+    run = fakes.end(fakes.complete_run(), steps, Outcome.FAILED)
+    assert one(size, run, candidate="pytorch", path="server").score == 0
+
+
+def test_size_without_the_weights_is_unmeasured() -> None:
+    run = fakes.without(fakes.complete_run(), fakes.is_step(stage="train", framework="pytorch"))
+    assert one(size, run, candidate="pytorch", path="server").score is None
+    assert one(size, run, candidate="tensorflow", path="server").score is not None
+
+
+def test_memory_is_that_of_the_runtime_that_latency_chose() -> None:
+    run = fakes.change(fakes.complete_run(), fakes.is_step(stage="run", runtime="tflite_runtime"), peak_rss_bytes=1)
+    found = one(memory, run, candidate="tensorflow", path="mobile")
+    assert "LiteRT" in found.subject
+    assert found.value != 1
+
+
+def test_training_memory_is_compared_too() -> None:
+    run = fakes.change(
+        fakes.complete_run(), fakes.is_step(stage="train", framework="tensorflow"), peak_rss_bytes=10 * 2**30
+    )
+    assert one(memory, run, candidate="tensorflow", path=None).score == 0
+    assert "less memory" in versus(memory, run, path=None).statement
+
+
+@pytest.mark.parametrize("ending", [Outcome.FAILED, Outcome.UNSUPPORTED, Outcome.CRASHED, Outcome.TIMED_OUT])
+def test_an_export_that_fails_scores_nothing_and_is_a_gate(ending: Outcome) -> None:
+    run = fakes.end(fakes.complete_run(), fakes.is_step(stage="export", format="torchmobile"), ending)
+    found = one(export_success, run, candidate="pytorch", path="mobile")
+    assert (found.state, found.score, found.gate) == (ending, 0.0, True)
+    verdicts = {s.candidate: s.verdict for s in fakes.scorecard(run).scores}
+    assert verdicts == {"pytorch": "not ready", "tensorflow": "ready"}
+
+
+@pytest.mark.parametrize("ending", [Outcome.UNAVAILABLE, Outcome.ERROR])
+def test_an_export_that_could_not_be_asked_is_unmeasured(ending: Outcome) -> None:
+    run = fakes.end(fakes.complete_run(), fakes.is_step(stage="export", format="torchmobile"), ending)
+    assert one(export_success, run, candidate="pytorch", path="mobile").score is None
+
+
+def test_a_failed_parity_is_a_gate() -> None:
+    run = fakes.end(fakes.complete_run(), fakes.is_step(stage="verify", runtime="tflite_runtime"), Outcome.FAILED)
+    found = one(parity, run, subject="TFLite in tflite-runtime")
+    assert (found.score, found.gate) == (0.0, True)
+
+
+def test_a_refusing_runtime_is_no_gate_while_another_reads_the_format() -> None:
+    refused = fakes.is_step(stage="verify", runtime="tflite_runtime")
+    run = fakes.end(fakes.complete_run(), refused, Outcome.UNSUPPORTED)
+    found = one(parity, run, subject="TFLite in tflite-runtime")
+    assert (found.score, found.gate) == (0.0, False)
+    run = fakes.end(run, fakes.is_step(stage="verify", runtime="ai_edge_litert"), Outcome.UNSUPPORTED)
+    assert one(parity, run, subject="TFLite in tflite-runtime").gate
+
+
+def serving(run: Evidence, candidate: str = "pytorch") -> Finding:
+    served, _container = (f for f in serving_readiness.judge(run) if f.candidate == candidate)
+    return served
+
+
+def test_a_server_that_does_everything_gets_all_points() -> None:
+    found = serving(fakes.complete_run())
+    assert (found.state, found.score, found.provisional) == (Outcome.PASSED, 10, False)
+
+
+def test_the_reference_server_is_provisional() -> None:
+    found = serving(fakes.complete_run(), "tensorflow")
+    assert found.provisional
+    assert "reference" in found.reason
+    assert all(c.provisional for c in serving_readiness.compare(fakes.complete_run()))
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "points", "words"),
+    [
+        ("parity_rest_max_rel_diff", 0.5, 8, "no parity over REST"),
+        ("parity_grpc_max_rel_diff", 0.5, 8, "no parity over gRPC"),
+        ("leftovers", 2, 9, "something left behind"),
+        ("stop_s", "never", 9, "no clean stop"),
+        ("ready_s", "never", 7, "not ready"),
+    ],
+)
+def test_each_failing_of_a_server_costs_points(metric: str, value: float | str, points: float, words: str) -> None:
+    run = fakes.change(fakes.complete_run(), fakes.is_step(server="torchserve", launcher="process"), **{metric: value})
+    found = serving(run)
+    assert (found.state, found.score) == (Outcome.FAILED, points)
+    assert found.gate is (points < 9)  # a server that answers rightly but leaves something behind caps no verdict
+    assert words in found.reason
+    assert found.remedy
+
+
+def test_the_tolerance_of_the_step_holds_over_the_wire() -> None:
+    steps = fakes.is_step(server="torchserve", launcher="process")
+    run = fakes.change(fakes.complete_run(), steps, parity_rest_max_rel_diff=1e-5)
+    assert serving(run).score == 10
+    assert serving(fakes.change(run, steps, parity_rest_tolerance=1e-6)).score == 8
+
+
+def test_a_server_that_crashes_is_a_gate() -> None:
+    steps = fakes.is_step(server="torchserve", launcher="process")
+    found = serving(fakes.end(fakes.complete_run(), steps, Outcome.CRASHED))
+    assert (found.state, found.score, found.gate) == (Outcome.CRASHED, 0, True)
+
+
+def test_without_docker_the_container_is_missing_evidence() -> None:
+    _, container = (f for f in serving_readiness.judge(fakes.complete_run()) if f.candidate == "pytorch")
+    assert (container.state, container.score) == MISSING
+    assert container.reason == "no Docker engine"
+
+
+def test_findings_lead_to_their_evidence() -> None:
+    found = one(latency, fakes.complete_run(), candidate="pytorch", path="server")
+    assert found.reproduce == f"sh {found.evidence[0].path.removesuffix('/result.json')}/reproduce.sh"
+    assert all(ref.sha256 for ref in found.evidence)
+    assert len(found.evidence) == 2 * (3 + 1)  # three rounds and the proof, of both frameworks

@@ -1,0 +1,51 @@
+import fakes
+import pytest
+
+from evaluator.core.outcome import Outcome
+from evaluator.evidence import Entry
+
+
+def test_steps_are_selected_by_field_and_path() -> None:
+    run = fakes.complete_run()
+    found = run.select("verify", framework="tensorflow", path="mobile", device="cpu")
+    assert {entry.step.runtime for entry in found} == {"ai_edge_litert", "tflite_runtime"}
+
+
+def test_repeats_for_the_noise_floor_are_kept_apart() -> None:
+    run = fakes.complete_run(rounds=2)
+    assert len(run.select("run", runtime="torch_jit", device="cpu")) == 2
+    assert len(run.select("run", runtime="torch_jit", device="cpu", control=True)) == 2
+
+
+def test_the_noise_floor_is_the_largest_difference_of_the_pairs() -> None:
+    run = fakes.complete_run(rounds=2)
+    for number, seconds in ((1, 1.0), (2, 2.0)):
+        run = fakes.resample(run, fakes.is_step(runtime="torch_jit", round=number), "latency", (seconds,))
+    assert run.noise_floor("resnet50", "cpu", "latency") == 0
+    run = fakes.resample(run, fakes.is_step(runtime="torch_jit", round=2, control=True), "latency", (2.5,))
+    assert run.noise_floor("resnet50", "cpu", "latency") == pytest.approx(0.25)
+    assert run.noise_floor("resnet50", "gpu", "latency") is None
+    assert run.noise_floor("another", "cpu", "latency") is None
+
+
+def test_a_step_that_has_not_ended_is_visible() -> None:
+    step = fakes.complete_run().entries[0].step
+    entry = Entry.unfinished(step, "steps/x")
+    assert entry.result.outcome is Outcome.UNAVAILABLE
+    assert entry.result.remedy
+    assert not entry.passed
+
+
+def test_values_are_samples_or_else_the_metric() -> None:
+    entry = fakes.complete_run().select("run", runtime="torch_jit", round=1)[0]
+    assert len(entry.values("latency")) > 1
+    assert entry.values("load_s") == (entry.number("load_s"),)
+    assert entry.values("nothing") == ()
+    assert entry.number("capped") is None
+
+
+def test_settings_are_read_from_the_scenario() -> None:
+    run = fakes.complete_run()
+    assert run.setting("resnet50", "start_tolerance", default=1.0) == 1e-4
+    assert run.setting("resnet50", "tolerance", "fp32", default=0.5) == 0.5
+    assert run.setting("nobody", "tolerance", default=0.5) == 0.5

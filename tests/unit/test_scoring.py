@@ -1,0 +1,264 @@
+import fakes
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluator import scoring
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import CandidateScore, CategoryScore, Finding, Risk
+
+EPSILON = 1e-9
+
+
+def finding(**fields: object) -> Finding:
+    base = Finding(
+        check="a_check",
+        category="serving",
+        risk=Risk.HIGH,
+        candidate="pytorch",
+        scenario="bert",
+        subject="something",
+        state=Outcome.PASSED,
+        score=10.0,
+        reason="because",
+    )
+    return msgspec.structs.replace(base, **fields)
+
+
+def score(findings: list[Finding]) -> CandidateScore:
+    (only, _) = scoring.score_candidates(findings, ("pytorch",), ("bert",))
+    return only
+
+
+MEASURED = st.builds(
+    lambda category, risk, points, provisional: finding(
+        category=category,
+        risk=risk,
+        score=points,
+        provisional=provisional,
+        state=Outcome.PASSED if points is not None else Outcome.UNAVAILABLE,
+    ),
+    st.sampled_from(list(scoring.CATEGORIES)),
+    st.sampled_from(list(Risk)),
+    st.none() | st.floats(0, 10),
+    st.booleans(),
+)
+FINDINGS = st.lists(MEASURED, min_size=1, max_size=12)
+
+
+def _at_least(high: float | None, low: float | None) -> bool:
+    return low is None or (high is not None and high >= low - EPSILON)
+
+
+@given(FINDINGS, st.data())
+def test_more_passes_never_lower_a_score(findings: list[Finding], data: st.DataObject) -> None:
+    chosen = data.draw(st.integers(0, len(findings) - 1))
+    better = list(findings)
+    better[chosen] = msgspec.structs.replace(findings[chosen], state=Outcome.PASSED, score=10.0)
+    before, after = score(findings), score(better)
+    assert _at_least(after.lower, before.lower)
+    assert _at_least(after.coverage, before.coverage)
+    for old, new in zip(before.categories, after.categories, strict=True):
+        assert _at_least(new.score, old.score)
+    if all(c.score is not None for c in before.categories if c.category == findings[chosen].category):
+        assert _at_least(after.overall, before.overall)
+
+
+@given(FINDINGS, st.data())
+def test_removing_evidence_never_raises_the_lower_bound(findings: list[Finding], data: st.DataObject) -> None:
+    chosen = data.draw(st.integers(0, len(findings) - 1))
+    poorer = list(findings)
+    poorer[chosen] = msgspec.structs.replace(findings[chosen], state=Outcome.UNAVAILABLE, score=None)
+    before, after = score(findings), score(poorer)
+    assert after.lower <= before.lower + EPSILON
+    assert after.upper >= before.upper - EPSILON
+    assert after.coverage <= before.coverage + EPSILON
+
+
+@given(FINDINGS)
+def test_bounds_hold_the_score_and_coverage_is_a_share(findings: list[Finding]) -> None:
+    whole = score(findings)
+    parts: list[tuple[float | None, CategoryScore | CandidateScore]] = [(c.score, c) for c in whole.categories]
+    for value, part in [(whole.overall, whole), *parts]:
+        assert 0 <= part.coverage <= 1 + EPSILON
+        assert 0 <= part.lower <= part.upper <= 10 + EPSILON
+        assert value is None or part.lower - EPSILON <= value <= part.upper + EPSILON
+
+
+@given(FINDINGS)
+def test_the_weakest_category_stands_beside_the_mean(findings: list[Finding]) -> None:
+    whole = score(findings)
+    measured = {c.category: c.score for c in whole.categories if c.score is not None}
+    if measured:
+        assert whole.weakest_score == min(measured.values())
+        assert measured[str(whole.weakest)] == whole.weakest_score
+        assert whole.overall is not None
+        assert whole.overall >= min(measured.values()) - EPSILON
+    else:
+        assert whole.weakest is None
+        assert whole.overall is None
+
+
+def test_risk_weighs_as_written() -> None:
+    one = score([finding(risk=Risk.CRITICAL, score=10.0), finding(risk=Risk.LOW, score=0.0)])
+    serving = next(c for c in one.categories if c.category == "serving")
+    assert serving.score == pytest.approx(10 * 10 / 12.5)
+    assert serving.coverage == 1
+
+
+def test_the_bounds_count_what_is_missing_as_zero_and_as_ten() -> None:
+    one = score([finding(score=8.0), finding(score=None, state=Outcome.UNAVAILABLE)])
+    serving = next(c for c in one.categories if c.category == "serving")
+    assert (serving.score, serving.coverage) == (8.0, 0.5)
+    assert (serving.lower, serving.upper) == (4.0, 9.0)
+
+
+def test_a_provisional_finding_counts_half_in_coverage() -> None:
+    one = score([finding(provisional=True)])
+    serving = next(c for c in one.categories if c.category == "serving")
+    assert (serving.score, serving.coverage) == (10.0, scoring.PROVISIONAL_SHARE)
+
+
+def test_a_category_without_findings_counts_as_missing() -> None:
+    one = score([finding()])
+    assert one.overall == 10
+    assert one.coverage == pytest.approx(scoring.CATEGORIES["serving"] / sum(scoring.CATEGORIES.values()))
+    assert one.verdict == "insufficient evidence"
+
+
+def test_what_does_not_apply_is_left_out() -> None:
+    one = score([finding(), finding(state=Outcome.NOT_APPLICABLE, score=None)])
+    assert next(c for c in one.categories if c.category == "serving").coverage == 1
+
+
+def _everything(points: float) -> list[Finding]:
+    return [finding(category=name, score=points) for name in scoring.CATEGORIES]
+
+
+def test_the_verdict_follows_gates_coverage_and_score_in_that_order() -> None:
+    broken = finding(gate=True, state=Outcome.FAILED, score=0.0, subject="TorchScript", reason="all outputs differ")
+    missing = finding(gate=True, state=Outcome.UNAVAILABLE, score=None, risk=Risk.LOW)
+    assert score(_everything(10.0)).verdict == "ready"
+    assert score(_everything(4.9)).verdict == "not ready"
+    assert score([*_everything(10.0), missing]).verdict == "ready"
+    assert score([*_everything(10.0), broken]).verdict == "not ready"
+    assert score([broken]).verdict == "not ready"
+    assert score([broken]).gates == ("bert: a check of TorchScript: all outputs differ",)
+    assert score([finding()]).verdict == "insufficient evidence"
+
+
+def test_the_score_over_all_scenarios_weighs_all_findings() -> None:
+    findings = [finding(scenario="bert", score=10.0), finding(scenario="resnet50", score=0.0)]
+    scores = scoring.score_candidates(findings, ("pytorch",), ("bert", "resnet50"))
+    assert [(s.scenario, s.overall) for s in scores] == [("bert", 10.0), ("resnet50", 0.0), (None, 5.0)]
+
+
+def test_a_complete_run_without_gpu_and_docker_has_enough_coverage() -> None:
+    scores = fakes.scorecard().scores
+    assert {s.candidate for s in scores} == {"pytorch", "tensorflow"}
+    for one in scores:
+        assert one.coverage >= scoring.LEAST_COVERAGE
+        assert one.verdict == "ready"
+
+
+def test_the_reference_server_lowers_the_coverage() -> None:
+    serving = {
+        s.candidate: next(c.coverage for c in s.categories if c.category == "serving") for s in fakes.scorecard().scores
+    }
+    assert serving["tensorflow"] == serving["pytorch"] / 2
+
+
+def test_the_same_evidence_gives_the_same_bytes() -> None:
+    first, second = (msgspec.json.encode(fakes.scorecard(fakes.complete_run())) for _ in range(2))
+    assert first == second
+
+
+def test_an_empty_run_decides_nothing() -> None:
+    card = fakes.scorecard(fakes.empty_run())
+    assert {s.verdict for s in card.scores} == {"insufficient evidence"}
+    assert {s.overall for s in card.scores} == {None}
+    assert card.robustness is None
+    assert card.warnings == ()
+
+
+def test_a_scorecard_travels_as_json() -> None:
+    card = fakes.scorecard()
+    assert msgspec.json.decode(msgspec.json.encode(card), type=type(card)) == card
+
+
+def test_no_removed_step_raises_a_lower_bound() -> None:
+    run = fakes.complete_run(rounds=3)
+    before = {s.candidate: s.lower for s in fakes.scorecard(run).scores}
+    steps = [entry.step for entry in run.entries if entry.passed]
+    for step in steps[::3]:
+        after = fakes.scorecard(fakes.without(run, fakes.is_step(id=step.id))).scores
+        for one in after:
+            assert one.lower <= before[one.candidate] + EPSILON, f"without {step.id}"
+
+
+def test_robustness_names_the_first_and_when_the_order_turns() -> None:
+    def of(framework: str, training: float, serving: float) -> list[Finding]:
+        scored = {"training": training, "serving": serving}
+        return [finding(candidate=framework, category=name, score=points) for name, points in scored.items()]
+
+    findings = [*of("pytorch", 4.0, 9.0), *of("tensorflow", 10.0, 5.0)]
+    scores = scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",))
+    found = scoring.robustness(scores, {"pytorch": "PyTorch"})
+    assert found is not None
+    assert found.first["pytorch"] > found.first["tensorflow"] > 0
+    assert sum(found.first.values()) == pytest.approx(1, abs=1e-3)
+    assert found.statement.startswith("PyTorch comes first in ")
+    assert "falls behind when training has more than 40% of the weight" in found.statement
+    assert "Compared on training, serving only" in found.statement
+
+
+def test_equal_candidates_share_the_first_place() -> None:
+    findings = [finding(candidate=name) for name in ("pytorch", "tensorflow")]
+    found = scoring.robustness(scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",)), {})
+    assert found is not None
+    assert found.first == {"pytorch": 0.5, "tensorflow": 0.5}
+    assert found.statement.startswith("No framework comes first")
+
+
+def test_one_candidate_has_no_rival() -> None:
+    scores = scoring.score_candidates([finding()], ("pytorch",), ("bert",))
+    assert scoring.robustness(scores, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        ({"capped": True}, "time cap"),
+        ({"loss_curve_max_rel_diff": 0.2}, "differ by up to 20%"),
+    ],
+)
+def test_doubtful_metrics_are_warned_of(metrics: dict[str, float | bool], words: str) -> None:
+    assert not any(words in text for text in fakes.scorecard().warnings)
+    run = fakes.change(fakes.complete_run(), lambda step: step.stage in ("run", "train"), **metrics)
+    assert any(words in text for text in fakes.scorecard(run).warnings)
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"),
+    [
+        ((1.0,) * 20 + (1.3,) * 20 + (1.6,) * 20, "had not settled"),
+        ((1.0, 1.1, 0.9) * 20, "vary by more than 2.5 %"),
+        ((1.0, 1.001, 0.999) * 20 + (3.0,), "outliers"),
+    ],
+)
+def test_doubtful_samples_are_warned_of(samples: tuple[float, ...], words: str) -> None:
+    assert not any(words in text for text in fakes.scorecard().warnings)
+    run = fakes.resample(fakes.complete_run(), fakes.is_step(runtime="torch_jit", stage="run"), "latency", samples)
+    assert any(words in text for text in fakes.scorecard(run).warnings)
+
+
+def test_one_round_and_the_reference_server_are_warned_of() -> None:
+    warnings = fakes.scorecard(fakes.complete_run(rounds=1)).warnings
+    assert any("need three" in text or "needs three" in text for text in warnings)
+    assert any("embedded reference server" in text for text in warnings)
+
+
+def test_loss_curves_are_drawn_for_both_frameworks() -> None:
+    curves = fakes.scorecard().curves
+    assert [(c.framework, c.device, len(c.x)) for c in curves] == [("pytorch", "cpu", 60), ("tensorflow", "cpu", 60)]
