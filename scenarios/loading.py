@@ -10,13 +10,13 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 import msgspec
 
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
-from evaluator.core.records import Profile, Record
+from evaluator.core.records import STAGES, Profile, Record
 from scenarios.contract import Count, Fraction, Model, Positive, TrainSettings
 
 _HERE = Path(__file__).parent
@@ -42,7 +42,7 @@ class ServeSettings(Record, frozen=True, kw_only=True):
 class Scenario(Record, frozen=True, kw_only=True):
     """One scenario, as read: every default filled in, the model's settings too."""
 
-    name: str
+    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # begins the names of folders
     title: str
     summary: str  # one sentence
     model: str
@@ -84,7 +84,12 @@ def load_profile(name_or_path: str) -> Profile:
     """Read a profile; `UsageError` says what is wrong, and where."""
     path = _find("profile", name_or_path)
     text, table = _parse(path)
-    return _convert(path, text, table, Profile)
+    profile = _convert(path, text, table, Profile)
+    missing = [stage for stage in STAGES if stage not in profile.timeout_s]
+    if missing:
+        where = f"{path}, line {_line_of(text, (), 'timeout_s')}, key 'timeout_s'"
+        raise UsageError(f"{where}: no time limit for {', '.join(missing)}", remedy="give every stage its seconds")
+    return profile
 
 
 def model_of(scenario: Scenario) -> tuple[Model, Any]:
