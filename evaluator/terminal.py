@@ -4,6 +4,7 @@ Made to be right at 80 columns and without colour: words and signs carry the mea
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -47,7 +48,8 @@ def summary(card: Scorecard, folder: Path) -> RenderableType:
     answer = _view.answer(card)
     parts: list[RenderableType] = [Text(answer.sentence, style="bold"), Text(answer.support)]
     if card.scores:
-        parts += [_title("Scores"), _scores(card.scores)]
+        by_scenario = _view.scenario_scores(card).values()
+        parts += [_title("Scores"), _scores([*_view.overall_scores(card), *chain.from_iterable(by_scenario)])]
     if card.comparisons:
         parts += [_title("Comparison"), _comparisons(card)]
     if any(comparison.provisional for comparison in card.comparisons):
@@ -103,20 +105,22 @@ def _scores(scores: Sequence[CandidateScore]) -> RenderableType:
 
 def _comparisons(card: Scorecard) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
+    table.add_column("", max_width=28)
     table.add_column("PyTorch", justify="right", no_wrap=True)
     table.add_column("TensorFlow", justify="right", no_wrap=True)
     table.add_column("", ratio=1)
     for scenario in dict.fromkeys(comparison.scenario for comparison in card.comparisons):
         table.add_row(Text(scenario, style="bold"))
         for comparison in _view.comparisons(card, scenario):
-            place = ", ".join(part for part in (comparison.path, comparison.device) if part and part != "cpu")
             table.add_row(
-                Text(f"  {comparison.question}{f' ({place})' if place else ''}"),
+                Text(f"  {_view.question(comparison)}"),
                 _value(card, comparison, "pytorch"),
                 _value(card, comparison, "tensorflow"),
                 Text(comparison.statement),
             )
+        missing = len(_view.incomparable(card, scenario))
+        if missing:
+            table.add_row(Text(f"  {missing} more", style="dim"), "", "", Text("not measured on either side"))
     return table
 
 

@@ -134,16 +134,25 @@ def percent(share: float) -> str:
     return f"{math.floor(round(share * 100, 6))} %"
 
 
+def share(value: float) -> str:
+    """Write a share as whole per cent, rounded to the nearest."""
+    return f"{value:.0%}".replace("%", " %")
+
+
 def ratio(value: float) -> str:
     """Write a factor: "1.83x"."""
     return f"{significant(value)}x"
 
 
 def log_ticks(low: float, high: float) -> tuple[float, ...]:
-    """Return at least two round values around `low` to `high`: 1, 2 or 5 times a power of ten, alone on a long axis."""
+    """Return at least two round values around `low` to `high`.
+
+    1, 2 and 5 times powers of ten on a short axis, the powers alone on a longer one, every second one beyond 10,000.
+    """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1.0,) if high > 20 * low else (1.0, 2.0, 5.0)
-    ticks = [factor * 10.0**power for power in range(first, last + 2) for factor in factors]
+    stride = 2 if high > 1e4 * low else 1
+    ticks = [factor * 10.0**power for power in range(first, last + 1 + stride, stride) for factor in factors]
     begin = max(i for i, tick in enumerate(ticks) if tick <= low * (1 + 1e-9))
     end = next(i for i, tick in enumerate(ticks) if tick >= high * (1 - 1e-9) and i > begin)
     return tuple(ticks[begin : end + 1])

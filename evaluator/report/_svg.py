@@ -15,7 +15,7 @@ from evaluator.core.scorecard import Comparison, Curve, Interval
 from evaluator.report import _format
 from evaluator.report._view import Plot
 
-_LEAST_REACH = 2.0  # the axis of a comparison reaches at least to "twice as good"
+_REACHES = (2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # where the axis of a comparison may end, as a factor
 
 
 def series(framework: str) -> str:
@@ -101,43 +101,48 @@ def score(value: float | None, lower: float, upper: float, framework: str, title
 
 
 def reach(comparisons: Iterable[Comparison]) -> float:
-    """Return the factor at which the axis of these comparisons ends: a round number that holds all of them."""
-    ends = [1.0]
-    for comparison in comparisons:
-        if comparison.ratio is not None and comparison.ratio.value > 0:
-            ends += [abs(math.log(v)) for v in _ends(comparison.ratio) if v > 0]
-    highest = math.exp(max(ends[1:], default=0.0))
-    return next((r for r in (_LEAST_REACH, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0) if r >= highest), 1000.0)
+    """Return the factor at which the axis of these comparisons ends: round, and large enough for all but extremes."""
+    ratios = [c.ratio for c in comparisons if c.ratio is not None]
+    factors = [max(v, 1 / v) for ratio in ratios for v in _ends(ratio) if v > 0]
+    return next((r for r in _REACHES if r >= max(factors, default=1.0)), _REACHES[-1])
 
 
 def advantage(comparison: Comparison, farthest: float, title: str) -> Markup | None:
     """Draw who is ahead by which factor, on a log scale: left of the middle the first framework is better.
 
-    The band in the middle is the noise floor: a mark inside it means nothing. None when there is no ratio.
+    The band in the middle is the noise floor: a mark inside it means nothing. A factor beyond the end of the axis is an
+    arrow there. None when there is no ratio.
     """
     ratio = comparison.ratio
     if ratio is None or ratio.value <= 0:
         return None
+    towards_second = 1 if comparison.lower_is_better else -1
 
     def place(value: float) -> float:
-        better_to_the_right = math.log(value) if comparison.lower_is_better else -math.log(value)
-        return min(1.0, max(0.0, 0.5 + better_to_the_right / (2 * math.log(farthest))))
+        return 0.5 + towards_second * math.log(value) / (2 * math.log(farthest))
 
-    noise = place(1 + (comparison.noise_floor or 0.0)) - 0.5
-    ends = [place(v) for v in _ends(ratio) if v > 0]
+    noise = abs(place(1 + (comparison.noise_floor or 0.0)) - 0.5)
+    ends = [min(1.0, max(0.0, place(v))) for v in _ends(ratio) if v > 0]
     won = series(comparison.winner) if comparison.winner else "tie"
     return _picture(
         title,
         Markup('<line x1="0" x2="100%" y1="9" y2="9" class="grid"/>'),
         Markup('<rect x="{}" y="0" width="{}" height="18" class="noise"/>').format(
-            _percent(0.5 - abs(noise)), _percent(2 * abs(noise))
+            _percent(max(0.0, 0.5 - noise)), _percent(min(1.0, 2 * noise))
         ),
         Markup('<line x1="50%" x2="50%" y1="0" y2="18" class="middle"/>'),
         Markup('<line x1="{}" x2="{}" y1="9" y2="9" class="range {}"/>').format(
             _percent(min(ends)), _percent(max(ends)), won
         ),
-        Markup('<circle cx="{}" cy="9" r="5" class="fill {}"/>').format(_percent(place(ratio.value)), won),
+        _mark(place(ratio.value), won),
     )
+
+
+def _mark(share: float, style: str) -> Markup:
+    if 0 <= share <= 1:
+        return Markup('<circle cx="{}" cy="9" r="5" class="fill {}"/>').format(_percent(share), style)
+    end, sign = ("0%", "◀") if share < 0 else ("100%", "▶")
+    return Markup('<text x="{}" y="14" class="beyond fill {}">{}</text>').format(end, style, sign)
 
 
 def curves(lines: Sequence[Curve], title: str) -> Markup | None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Cell
+from evaluator.core.records import FRAMEWORKS, Cell
 from evaluator.core.scorecard import CandidateScore, CategoryScore, Comparison, Curve, Finding, Scorecard
 from evaluator.report import _format
 
@@ -89,6 +89,14 @@ def overall_scores(card: Scorecard) -> tuple[CandidateScore, ...]:
     if over_all or len({s.scenario for s in card.scores}) != 1:
         return over_all
     return card.scores
+
+
+def scenario_scores(card: Scorecard) -> dict[str, tuple[CandidateScore, ...]]:
+    """Return the scores of each scenario; empty when they would only repeat the overall ones."""
+    names = dict.fromkeys(s.scenario for s in card.scores if s.scenario is not None)
+    if len(names) < 2:
+        return {}
+    return {name: tuple(s for s in card.scores if s.scenario == name) for name in names}
 
 
 def scenarios(card: Scorecard) -> tuple[str, ...]:
@@ -189,8 +197,20 @@ def not_passed(cells: Iterable[Cell]) -> tuple[Cell, ...]:
 
 
 def comparisons(card: Scorecard, scenario: str) -> tuple[Comparison, ...]:
-    """Return a scenario's comparisons, in the order of the scorecard."""
-    return tuple(c for c in card.comparisons if c.scenario == scenario)
+    """Return a scenario's comparisons that have a value to show, those that could be made first."""
+    shown = [c for c in card.comparisons if c.scenario == scenario and c.values]
+    return tuple(sorted(shown, key=lambda comparison: comparison.ratio is None))
+
+
+def incomparable(card: Scorecard, scenario: str) -> tuple[Comparison, ...]:
+    """Return a scenario's comparisons of which neither side was measured."""
+    return tuple(c for c in card.comparisons if c.scenario == scenario and not c.values)
+
+
+def question(comparison: Comparison) -> str:
+    """Name what is compared, and where: "latency (server, gpu)"."""
+    place = ", ".join(part for part in (comparison.path, comparison.device) if part and part != "cpu")
+    return f"{comparison.question} ({place})" if place else comparison.question
 
 
 def provisional_sides(card: Scorecard, comparison: Comparison) -> tuple[str, ...]:
@@ -300,7 +320,12 @@ def bars(cells: Iterable[Cell], metric: str, end: str | None = None) -> tuple[Ba
                     end=statistics.median(ends) if ends else None,
                 )
             )
-    return tuple(found)
+    return tuple(sorted(found, key=lambda bar: _place(bar.framework)))
+
+
+def _place(framework: str) -> int:
+    """Return a framework's place in a list; the plan interleaves them, readers want each one's rows together."""
+    return FRAMEWORKS.index(framework) if framework in FRAMEWORKS else len(FRAMEWORKS)
 
 
 def _by_subject(cells: Iterable[Cell]) -> Collection[list[Cell]]:
@@ -320,6 +345,12 @@ def _numbers(cells: Iterable[Cell], metric: str) -> list[float]:
 def select(card: Scorecard, stage: str, scenario: str | None = None) -> tuple[Cell, ...]:
     """Return the cells of a stage, of one scenario or of all."""
     return tuple(c for c in card.cells if c.stage == stage and scenario in (None, c.scenario))
+
+
+def served(card: Scorecard) -> tuple[Cell, ...]:
+    """Return the serving cells, those of one scenario and framework together."""
+    order = scenarios(card)
+    return tuple(sorted(select(card, "serve"), key=lambda cell: (order.index(cell.scenario), _place(cell.framework))))
 
 
 def is_provisional(card: Scorecard, cell: Cell) -> bool:

@@ -6,6 +6,7 @@ name can break a table or become markup.
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import ClassVar
 
 from evaluator.core.records import Cell
@@ -55,7 +56,7 @@ def _scores(card: Scorecard) -> Iterable[str]:
             else "not measured",
             "; ".join(score.gates) or "none",
         )
-        for score in card.scores
+        for score in (*_view.overall_scores(card), *chain.from_iterable(_view.scenario_scores(card).values()))
     ]
     header = ("Framework", "Scenario", "Verdict", "Score (of 10)", "Bounds", "Coverage", "Weakest category", "Gates")
     yield from _table(header, rows, "Nothing was scored.")
@@ -67,7 +68,7 @@ def _comparisons(card: Scorecard) -> Iterable[str]:
     rows = [
         (
             comparison.scenario,
-            ", ".join(part for part in (comparison.question, comparison.path, comparison.device) if part),
+            _view.question(comparison),
             _value(card, comparison, "pytorch"),
             _value(card, comparison, "tensorflow"),
             _ratio(comparison.ratio),
@@ -132,7 +133,7 @@ def _serving(card: Scorecard) -> Iterable[str]:
                 for _, names in _view.SERVING
             ),
         )
-        for cell in _view.select(card, "serve")
+        for cell in _view.served(card)
     ]
     titles = (title for title, _ in _view.SERVING)
     yield from _table(("Scenario", "Framework", "Server", "Outcome", *titles), rows, "No server was tried.")

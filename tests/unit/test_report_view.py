@@ -133,6 +133,17 @@ def test_rounds_are_one_bar_and_noise_repeats_none() -> None:
     assert bar.value == pytest.approx(sum(rounds) / 2)
 
 
+def test_rows_of_a_framework_stand_together() -> None:
+    cells = tuple(reversed(CARD.cells))
+    card = msgspec.structs.replace(CARD, cells=cells)
+    for plot in _view.plots(card, "bert")[:3]:
+        names = [bar.framework for bar in plot.bars if bar.label != "raw weights"]
+        assert names == sorted(names)
+    assert [c.framework for c in _view.served(card)] == ["pytorch"] * 2 + ["tensorflow"] * 2 + ["pytorch"] * 2 + [
+        "tensorflow"
+    ] * 2
+
+
 def test_matrix_shows_the_worst_round() -> None:
     first, second, _ = (
         c
@@ -167,16 +178,36 @@ def test_no_picture_without_a_ratio() -> None:
     assert _svg.advantage(row, 3.0, "x") is None
 
 
-@pytest.mark.parametrize("high", [1.0, 2.7, 80.0, 5000.0])
-def test_reach_is_at_least_twice(high: float) -> None:
-    row = msgspec.structs.replace(CARD.comparisons[0], ratio=Interval(value=high, low=None, high=None))
-    assert max(2.0, min(high, 1000.0)) <= _svg.reach([row])
+@pytest.mark.parametrize(("factor", "reach"), [(1.0, 2.0), (2.7, 3.0), (1 / 80, 100.0), (5000.0, 100.0)])
+def test_reach_is_round_and_bounded(factor: float, reach: float) -> None:
+    row = msgspec.structs.replace(CARD.comparisons[0], ratio=Interval(value=factor, low=None, high=None))
+    assert _svg.reach([row]) == reach
+
+
+@pytest.mark.parametrize(("factor", "sign"), [(0.001, "◀"), (1000.0, "▶")])
+def test_beyond_the_axis_is_an_arrow(factor: float, sign: str) -> None:
+    row = msgspec.structs.replace(CARD.comparisons[0], ratio=Interval(value=factor, low=None, high=None))
+    picture = str(_svg.advantage(row, 100.0, "x"))
+    assert sign in picture
+    assert "<circle" not in picture
 
 
 def test_provisional_comparison_without_findings_labels_both_sides() -> None:
     row: Comparison = next(c for c in CARD.comparisons if c.provisional)
     assert _view.provisional_sides(CARD, row) == ("tensorflow",)
     assert _view.provisional_sides(msgspec.structs.replace(CARD, findings=()), row) == ("pytorch", "tensorflow")
+
+
+def test_scenario_scores_do_not_repeat_the_overall_ones() -> None:
+    assert tuple(_view.scenario_scores(CARD)) == tuple(CARD.scenarios)
+    only = tuple(s for s in CARD.scores if s.scenario in (None, "bert"))
+    assert _view.scenario_scores(with_scores(*only)) == {}
+    assert _view.overall_scores(with_scores(*only[2:])) == only[2:]
+
+
+def test_every_comparison_is_shown_once() -> None:
+    shown = [c for name in CARD.scenarios for c in (*_view.comparisons(CARD, name), *_view.incomparable(CARD, name))]
+    assert sorted(map(repr, shown)) == sorted(map(repr, CARD.comparisons))
 
 
 def printed(renderable: object) -> list[str]:
