@@ -9,20 +9,23 @@ from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Session
 
+# How an interpreter words that it lacks a built-in operator, this version of it, or a custom one.
+_REFUSALS = ("Didn't find op", "unresolved custom op")
+
 
 def session(interpreter_class: Callable[..., Any], artifact: Path, signature: Signature, threads: int) -> Session:
     """Open a file and return the call that is timed.
 
     Tensors are found through the file's signature, never by position: their order is the converter's. Memory is laid
     out again only when the batch size changes. Arrays are copied in and out: the interpreter owns its buffers.
-    Raises `Unsupported` with the interpreter's words when it lacks an operator (or this version of it), `ValueError`
-    for a file that cannot be read.
+    Raises `Unsupported` with the interpreter's words when it lacks an operator (or this version of it), the
+    interpreter's `ValueError` for a file that it cannot read.
     """
     try:
         interpreter = interpreter_class(model_path=str(artifact), num_threads=threads)
         interpreter.allocate_tensors()
-    except RuntimeError as error:
-        if "Didn't find op" in str(error) or "unresolved" in str(error).lower():
+    except (RuntimeError, ValueError) as error:
+        if any(words in str(error) for words in _REFUSALS):
             raise Unsupported(f"the interpreter refuses {artifact.name}: {error}") from error
         raise
     runner = interpreter.get_signature_runner("serving_default")

@@ -1,0 +1,159 @@
+"""Every format in every runtime that reads it, each in a process of its own, against the model it came from."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluator.core import registry
+from evaluator.core.tensors import Array, Arrays, read_arrays
+from evaluator.measure.fidelity import compare
+from exports.sizes import artifact_bytes, digest
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+CHILD = Path(__file__).with_name("exports_child.py")
+BATCHES = (1, 2, 8, 2)  # as in exports_child.py
+TOLERANCE = 1e-4  # of the output's scale: RIGOUR's bound for 32-bit floats
+
+FORMATS = {plugin.name: plugin for plugin in registry.load_all("format")}
+RUNTIMES = {plugin.name: plugin for plugin in registry.load_all("runtime")}
+PAIRS = [
+    (framework, form.name, runtime.name)
+    for form in FORMATS.values()
+    for framework in form.origins
+    for runtime in RUNTIMES.values()
+    if form.name in runtime.formats
+]
+
+Export = Callable[[str, str], Path]
+
+
+def child(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(CHILD), *map(str, arguments)]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """Return the JSON that a child printed last."""
+    told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return told
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Export both models in one child, once per (framework, format)."""
+
+    @cache
+    def export(framework: str, format_name: str) -> Path:
+        folder = tmp_path_factory.mktemp(f"{framework}-{format_name}")
+        done = child("export", framework, format_name, folder)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return folder
+
+    return export
+
+
+def assert_right(outputs: Arrays, golden: Array) -> None:
+    wanted = {f"{index}.logits": golden[-batch:] for index, batch in enumerate(BATCHES)}
+    assert {name: array.dtype for name, array in outputs.items()} == dict.fromkeys(wanted, np.dtype("float32"))
+    found = compare(wanted, outputs, TOLERANCE)
+    assert found.passed, found
+
+
+@pytest.mark.parametrize(("framework", "format_name", "runtime"), PAIRS)
+@pytest.mark.parametrize("model", ["cnn", "text"])
+def test_parity_at_every_batch_size(
+    exported: Export, framework: str, format_name: str, runtime: str, model: str
+) -> None:
+    folder = exported(framework, format_name) / model
+    done = child("run", runtime, "cpu", folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert_right(read_arrays(folder / f"{runtime}.npz"), read_arrays(folder / "golden.npz")["logits"])
+
+
+@pytest.mark.parametrize(
+    ("framework", "format_name", "runtime"), [pair for pair in PAIRS if "gpu" in RUNTIMES[pair[2]].devices]
+)
+def test_gpu_computes_the_same_or_says_what_is_missing(
+    exported: Export, framework: str, format_name: str, runtime: str, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(exported(framework, format_name) / "cnn", tmp_path / "cnn")
+    done = child("run", runtime, "gpu", folder)
+    if done.returncode == 0:
+        assert_right(read_arrays(folder / f"{runtime}.npz"), read_arrays(folder / "golden.npz")["logits"])
+    else:
+        told = answer(done)
+        assert told["error"] == "Unavailable", told
+        assert "install" in told["remedy"]
+
+
+@pytest.mark.parametrize(("framework", "format_name", "runtime"), PAIRS)
+def test_a_truncated_artifact_never_computes(
+    exported: Export, framework: str, format_name: str, runtime: str, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(exported(framework, format_name) / "text", tmp_path / "text")
+    (folder / f"{runtime}.npz").unlink(missing_ok=True)
+    largest = max((file for file in (folder / "artifact").rglob("*") if file.is_file()), key=artifact_bytes)
+    largest.write_bytes(largest.read_bytes()[: artifact_bytes(largest) // 2])
+    done = child("run", runtime, "cpu", folder)
+    assert done.returncode != 0
+    assert not (folder / f"{runtime}.npz").exists()
+
+
+def test_truncated_variables_of_a_saved_model_never_compute(exported: Export, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported("tensorflow", "savedmodel") / "text", tmp_path / "text")
+    (folder / "tensorflow.npz").unlink(missing_ok=True)
+    (variables,) = (folder / "artifact" / "model" / "variables").glob("variables.data-*")
+    variables.write_bytes(variables.read_bytes()[: artifact_bytes(variables) // 2])
+    assert child("run", "tensorflow", "cpu", folder).returncode != 0
+    assert not (folder / "tensorflow.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("format_name", "runtime", "words"),
+    [
+        ("torchscript", "torch_jit", "nowhere"),
+        ("torchmobile", "torch_mobile", "nowhere"),
+        ("onnx", "onnx_runtime", "Nowhere"),
+        ("savedmodel", "tensorflow", "MatMuX"),
+        ("tflite", "tflite_runtime", "FULLY_CONNECTED"),
+    ],
+)
+def test_an_operator_that_the_runtime_lacks_is_unsupported_in_its_own_words(
+    format_name: str, runtime: str, words: str, tmp_path: Path
+) -> None:
+    made = child("foreign", format_name, tmp_path)
+    assert made.returncode == 0, made.stderr[-3000:]
+    done = child("run", runtime, "cpu", tmp_path)
+    assert done.returncode == 3, done.stderr[-3000:]
+    told = answer(done)
+    assert told["error"] == "Unsupported"
+    assert words in told["message"]
+
+
+def test_a_tflite_file_without_its_weights_is_refused() -> None:
+    done = child("lost")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "VAR_HANDLE" in answer(done)["refused"]
+
+
+def test_a_saved_model_holds_each_weight_once(exported: Export) -> None:
+    folder = exported("tensorflow", "savedmodel") / "text" / "artifact" / "model" / "variables"
+    weights = 4 * (2 * 40 * 8 + 6 * 8 * 5 + 5)  # two embeddings and a dense layer, 32-bit floats
+    assert weights <= artifact_bytes(folder) < 2 * weights
+
+
+def test_nothing_but_the_artifact_is_left_in_the_folder(exported: Export) -> None:
+    for framework, format_name, _ in PAIRS:
+        assert len(list((exported(framework, format_name) / "cnn" / "artifact").iterdir())) == 1
+        assert len(digest(exported(framework, format_name) / "cnn" / "artifact")) == 64
