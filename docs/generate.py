@@ -1,0 +1,105 @@
+"""Renews the generated tables of README.md from the program itself: `make docs`. A test fails while one is out of date.
+
+A table stands between `<!-- NAME -->` and `<!-- /NAME -->`, for every NAME in TABLES.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from evaluator import cli
+from evaluator.core import registry
+from scenarios.loading import load_profile, profile_names
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def renew(text: str) -> str:
+    """Return the text with every generated table as it should be; `ValueError` when a marker is missing."""
+    for name, table in TABLES.items():
+        between = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
+        fresh = table()
+        text, count = between.subn(lambda _, fresh=fresh: fresh, text)
+        if count != 1:
+            raise ValueError(f"README.md has {count} places for the table '{name}', not one")
+    return text
+
+
+def commands() -> str:
+    """One row per command: the first paragraph of its help, and its example."""
+    context = click.Context(cli.app)
+    rows = []
+    for name in cli.app.list_commands(context):
+        command = cli.app.get_command(context, name)
+        paragraph = " ".join((command.help or "").split("\n\n")[0].split())
+        example = (command.epilog or "").removeprefix("Example:").strip()
+        rows.append((f"`{name}`", paragraph, f"`{example}`"))
+    return _table(("Command", "What it does", "Example"), rows)
+
+
+def profiles() -> str:
+    """One row per built-in profile, the quickest first."""
+    found = sorted((load_profile(name) for name in profile_names()), key=lambda each: each.sampling.min_queries)
+    rows = (
+        (
+            f"`{each.name}`",
+            f"{each.sampling.min_queries:,}",
+            f"{each.sampling.min_seconds:g} s",
+            str(each.rounds),
+            str(each.train_rounds),
+            each.highest_tail,
+        )
+        for each in found
+    )
+    header = ("Profile", "Calls at least", "and at least", "Rounds", "Trainings", "Highest percentile")
+    return _table(header, rows)
+
+
+def formats() -> str:
+    """One row per format: where it comes from, what it is for, and what runs it."""
+    titles = {each.name: each.title for each in registry.load_all("framework")}
+    rows = (
+        (
+            each.title,
+            ", ".join(titles[name] for name in each.origins),
+            each.path,
+            ", ".join(runtime.title for runtime in registry.load_all("runtime") if each.name in runtime.formats),
+        )
+        for each in registry.load_all("format")
+    )
+    return _table(("Format", "Exported from", "Deployment path", "Verified and timed in"), rows)
+
+
+def servers() -> str:
+    """One row per server: what it takes, how it is spoken to, and how it can be started."""
+    titles = {each.name: each.title for each in registry.load_all("format")}
+    rows = (
+        (each.title, titles[each.format], ", ".join(each.wires), ", ".join(f"`{name}`" for name in each.launchers))
+        for each in registry.load_all("server")
+    )
+    return _table(("Server", "Serves", "Wires", "Launchers"), rows)
+
+
+def checks() -> str:
+    """One row per check: its question, where it counts, and how much."""
+    rows = ((f"`{c.name}`", c.question, c.category, c.risk.value) for c in registry.load_all("check"))
+    return _table(("Check", "Question", "Category", "Risk"), rows)
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "profiles": profiles,
+    "formats": formats,
+    "servers": servers,
+    "checks": checks,
+}
+
+if __name__ == "__main__":
+    README.write_text(renew(README.read_text(encoding="utf-8")), encoding="utf-8")
