@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from evaluator import terminal
+from evaluator import scoring, terminal
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
 from evaluator.report import _format, _svg, _view
 from tests import sample_scorecard
@@ -203,6 +203,10 @@ def test_scenario_scores_do_not_repeat_the_overall_ones() -> None:
     only = tuple(s for s in CARD.scores if s.scenario in (None, "bert"))
     assert _view.scenario_scores(with_scores(*only)) == {}
     assert _view.overall_scores(with_scores(*only[2:])) == only[2:]
+
+
+def test_report_names_the_threshold_that_scoring_uses() -> None:
+    assert _view.NEEDED_COVERAGE == scoring.LEAST_COVERAGE
 
 
 def test_every_comparison_is_shown_once() -> None:
