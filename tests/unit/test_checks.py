@@ -43,7 +43,9 @@ def test_half_as_fast_costs_five_points(factor: float, points: float) -> None:
     run = fakes.resample(
         run, fakes.is_step(stage="run", runtime="tensorflow", device="cpu"), "latency", (0.01 * factor,)
     )
-    assert one(latency, run, candidate="pytorch", path="server").score == 10
+    fast = one(latency, run, candidate="pytorch", path="server")
+    assert fast.score == 10
+    assert fast.reference == fast.value == pytest.approx(0.01)
     slow = one(latency, run, candidate="tensorflow", path="server")
     assert slow.score == pytest.approx(points)
     assert slow.formula
