@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import util
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def _own() -> Iterator[Path]:
         yield Path(on_path)
 
 
+@cache
 def _version(program: Path) -> str | None:
     """Ask a Java program for its version; None when it cannot tell."""
     try:

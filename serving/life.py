@@ -20,7 +20,7 @@ class Service:
     bundle: Bundle
     ports: Ports
     running: Running
-    ready_s: float  # from the launch until the model would answer
+    ready_s: float  # from the start of its process until the model would answer
     stop_s: float | None = field(default=None)
     leftovers: tuple[str, ...] = field(default=())
 
@@ -33,11 +33,9 @@ def serving(
 
     Raises `Unavailable` when the launcher cannot start it here, and `NotReady` with the end of the server's log.
     """
-    clock = SystemClock()
-    begin = clock.now()
     with launcher.launch(server, bundle, ports, folder) as running:
-        wait_until_ready(server, bundle, ports, running, timeout_s, clock)
-        service = Service(server=server, bundle=bundle, ports=ports, running=running, ready_s=clock.now() - begin)
+        ready_s = wait_until_ready(server, bundle, ports, running, timeout_s, SystemClock())
+        service = Service(server=server, bundle=bundle, ports=ports, running=running, ready_s=ready_s)
         yield service
         service.stop_s = running.stop()
     service.leftovers = running.leftovers()

@@ -109,7 +109,9 @@ def _tensor(spec: Mapping[str, Any], given: Any) -> torch.Tensor:
         array = np.asarray(given)
         fits = array.dtype.kind in _KINDS[dtype.kind]
         found = array.dtype.name
-        tensor = torch.from_numpy(array.astype(dtype)) if fits else torch.empty(0)
+        cast = array.astype(dtype) if fits else array
+        fits = fits and (dtype.kind == "f" or np.array_equal(cast, array))  # an integer may be out of range
+        tensor = torch.from_numpy(cast) if fits else torch.empty(0)
     if not fits:
         message = f"input {name} is {found}; the model takes {dtype.name}"
         raise ValueError(message)

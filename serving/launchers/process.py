@@ -134,7 +134,9 @@ def _short_root() -> str | None:
 
 def _environment(temp: Path) -> dict[str, str]:
     """Return what a server sees of our environment: no proxies, no PYTHON* variables, a home of its own."""
+    libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     return {
+        **libraries,  # some Pythons find their own library by it
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(temp),
         "LANG": "C.UTF-8",

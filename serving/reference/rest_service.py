@@ -191,7 +191,10 @@ def _array(name: str, values: Any, spec: Any) -> Array:
         raise invalid(f"Encountered list at unexpected size in input {name}: {error}") from error
     if array.dtype.kind not in _KINDS[wanted.kind]:
         raise invalid(f"JSON Value of input {name}: {array.dtype.name} is not of expected type: {spec.dtype.name}")
-    return array.astype(wanted)
+    cast = array.astype(wanted)
+    if wanted.kind in "iu" and not np.array_equal(cast, array):
+        raise invalid(f"JSON Value of input {name}: out of range of expected type: {spec.dtype.name}")
+    return cast
 
 
 def _columns(outputs: Arrays) -> bytes:

@@ -81,4 +81,11 @@ def from_json(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
+        return _from_standard_json(text)
+
+
+def _from_standard_json(text: bytes) -> Any:
+    try:
         return json.loads(text)
+    except RecursionError as error:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from error

@@ -195,6 +195,26 @@ def test_a_call_to_nobody_is_a_server_error(server: Server, wire: str, bundle: B
     assert raised.value.code in {"UNREACHABLE", "UNAVAILABLE"}
 
 
+def test_the_real_binary_is_taken_from_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server: Server = registry.load("server", "tensorflow_serving")
+    _able(server)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    missing = server.missing("process")
+    assert missing is not None
+    assert "not on PATH" in missing[0]
+    binary = tmp_path / "tensorflow_model_server"
+    binary.write_text("#!/bin/sh\n")
+    binary.chmod(0o755)
+    assert server.missing("process") is None
+    bundle = Bundle(model="model", folder=tmp_path / "model", signature=SIGNATURE)
+    ports = free_ports(server.ports)
+    argv = server.command(bundle, ports, Place(files=tmp_path, temp=tmp_path), "process").argv
+    assert argv[0] == str(binary)
+    assert f"--port={ports['grpc']}" in argv
+    assert f"--rest_api_port={ports['rest']}" in argv
+    assert f"--model_base_path={tmp_path / 'model'}" in argv
+
+
 def test_listing_and_asking_imports_no_framework() -> None:
     code = (
         "import sys\n"

@@ -1,10 +1,13 @@
 """Run in a child: makes a small model of one framework, with golden inputs and outputs beside it.
 
-Usage: serving_child.py pytorch|tensorflow FOLDER
+Usage: serving_child.py pytorch|tensorflow FOLDER; then serving_child.py batch FOLDER asks TorchServe's handler.
 """
 
+import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -75,5 +78,43 @@ def tensorflow(folder: Path) -> None:
     write_arrays(folder / "golden.npz", golden)
 
 
+def batch(folder: Path) -> None:
+    """Give the handler one batch of good and bad requests of two shapes; write what it answered to `answers.json`."""
+    from safetensors.numpy import load, save
+
+    from evaluator.core.tensors import read_arrays
+    from serving.handlers.torchserve import Handler
+
+    golden = read_arrays(folder / "golden.npz")
+    statuses: dict[int, int] = {}
+    context = SimpleNamespace(
+        system_properties={"model_dir": str(folder)},
+        manifest={"model": {"serializedFile": "model.pt"}},
+        set_response_status=lambda code, phrase, idx: statuses.update({idx: code}),
+        set_response_content_type=lambda idx, kind: None,
+    )
+    handler = Handler()
+    handler.initialize(context)
+
+    def row(start: int, stop: int, length: int = 7) -> dict[str, Any]:
+        return {"image": golden["image"][start:stop], "tokens": golden["tokens"][start:stop, :length]}
+
+    def body(arrays: dict[str, Any]) -> dict[str, Any]:
+        return {"body": {"inputs": {name: array.tolist() for name, array in arrays.items()}}}
+
+    rows = [
+        body(row(0, 2)),
+        {"body": "nonsense"},
+        {"data": bytearray(save({name: np.ascontiguousarray(array) for name, array in row(2, 3).items()}))},
+        body({**row(3, 4), "tokens": np.full((1, 7), 99)}),
+        body(row(4, 5, length=3)),
+        {"data": bytearray(b"no safetensors")},
+    ]
+    answers = handler.handle(rows, context)
+    found: list[Any] = [None if statuses.get(index) else json.loads(answers[index]) for index in (0, 4)]
+    found.insert(1, load(answers[2])["logits"].tolist())
+    (folder / "answers.json").write_text(json.dumps({"statuses": statuses, "found": found}))
+
+
 if __name__ == "__main__":
-    {"pytorch": pytorch, "tensorflow": tensorflow}[sys.argv[1]](Path(sys.argv[2]))
+    {"pytorch": pytorch, "tensorflow": tensorflow, "batch": batch}[sys.argv[1]](Path(sys.argv[2]))

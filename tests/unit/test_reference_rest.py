@@ -139,6 +139,9 @@ def test_row_and_column_formats(
         ("/v1/models/two:predict", {"instances": [1]}, 400, "list of objects"),
         ("/v1/models/two:predict", {"inputs": [1]}, 400, "multiple input tensors required"),
         ("/v1/models/two:predict", {"inputs": {"x": [1], "n": [0.5]}}, 400, "not of expected type: int64"),
+        ("/v1/models/two:predict", {"inputs": {"x": [1], "n": [2**63]}}, 400, "out of range"),
+        ("/v1/models/two:predict", {"inputs": {"x": [1], "n": [2**70]}}, 400, "not of expected type: int64"),
+        ("/v1/models/one:predict", b"[" * 5000, 400, "JSON Parse error: "),
         ("/v1/models/one:predict", {"inputs": [-1]}, 429, "too small"),
     ],
 )
