@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.core import clock, files, processes
@@ -22,6 +23,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 
 GRACE_S = 15.0  # a server's clean stop takes a few seconds
+WORKER = (sys.executable, "-P", "-m", "evaluator.core.worker")
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "not enough memory", "OutOfMemory")
 _PASSED_ON = (
     "PATH",
@@ -45,8 +47,8 @@ exec env {environment} "${{PYTHON:-python}}" -P -m evaluator.core.worker again .
 class Child:
     """A step at work in its own process."""
 
-    def __init__(self, step: Step, folder: Path) -> None:
-        """Start the step in its folder, which must be empty or missing."""
+    def __init__(self, step: Step, folder: Path, worker: Sequence[str] = WORKER) -> None:
+        """Start the step in its folder, which must not exist yet."""
         self.step = step
         self.folder = folder
         self.deadline = time.monotonic() + step.timeout_s
@@ -60,12 +62,12 @@ class Child:
         files.write_record(folder / "job.json", step)
         _write_reproduce(folder, environment)
         self.process: subprocess.Popen[bytes] = processes.start(
-            (sys.executable, "-P", "-m", "evaluator.core.worker", str(folder.resolve())),
+            (*worker, str(folder.resolve())),
             env={**_inherited(), **environment, "TMPDIR": str(temp), "TEMP": str(temp)},
             cwd=folder,
             stdout=folder / "stdout",
             stderr=folder / "stderr",
-            prepare=lambda: resource.setrlimit(resource.RLIMIT_DATA, (step.memory_bytes, step.memory_bytes)),
+            prepare=lambda: _limit_memory(step.memory_bytes),
         )
         self.descriptor = os.pidfd_open(self.process.pid)  # readable when the child has ended: no polling
 
@@ -136,6 +138,13 @@ def clear(folder: Path) -> None:
     shutil.rmtree(scratch(folder), ignore_errors=True)
 
 
+def _limit_memory(size: int) -> None:
+    """Limit the memory of this process and its children; a limit that we ourselves are under may be lower."""
+    _, ours = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = size if ours == resource.RLIM_INFINITY else min(size, ours)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
 def _inherited() -> dict[str, str]:
     """Return the little of our environment that a child needs; the rest could change its result."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -147,8 +156,8 @@ def _environment(step: Step) -> dict[str, str]:
     return {
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
-        # On a shared host, a thread that spins while it waits takes the core of the thread that it waits for: steps of a
-        # small model were seen to become thirty times slower.
+        # On a shared host, a thread that spins while it waits takes the core of the thread that it waits for: training
+        # a small model was seen to become thirty times slower.
         "OMP_WAIT_POLICY": "PASSIVE",
         "CUDA_VISIBLE_DEVICES": "0" if step.device == "gpu" else "-1",
         "TF_CPP_MIN_LOG_LEVEL": "2",

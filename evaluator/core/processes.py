@@ -36,9 +36,12 @@ def start(
     prepare: Callable[[], None] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own, its output to files; `prepare` runs in the child before it."""
+    ours = os.getpid()
 
     def before_exec() -> None:
         die_with_parent()
+        if os.getppid() != ours:  # we died before the kernel was asked
+            os.kill(os.getpid(), signal.SIGKILL)
         if prepare is not None:
             prepare()
 

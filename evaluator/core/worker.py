@@ -6,6 +6,7 @@ folder above) holds the folders of the steps that this one needs.
 
 import importlib
 import logging
+import math
 import os
 import resource
 import signal
@@ -17,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from evaluator.core import clock, files
-from evaluator.core.errors import FwevalError, Unavailable, Unsupported
+from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
 from evaluator.core.processes import die_with_parent
 from evaluator.core.records import Measured, Metrics, Result, Step
@@ -60,11 +61,12 @@ def _attempt(work: Work) -> Measured:
     try:
         # By name, not by import: core lies below the stages.
         stage = importlib.import_module(f"evaluator.stages.{work.step.stage}")
-        measured = stage.work(work)
-        return msgspec.convert(measured, Measured)
+        # Through plain values: a figure of a foreign type (numpy) is refused here, where it becomes an outcome.
+        measured = msgspec.convert(msgspec.to_builtins(stage.work(work)), Measured)
+        return _finite(measured)
     except Unsupported as error:
         return Measured(outcome=Outcome.UNSUPPORTED, reason=error.message, remedy=error.remedy)
-    except Unavailable as error:
+    except (Unavailable, IncompleteEvidence) as error:
         return Measured(outcome=Outcome.UNAVAILABLE, reason=error.message, remedy=error.remedy)
     except FwevalError as error:
         return Measured(outcome=Outcome.FAILED, reason=error.message, remedy=error.remedy or see)
@@ -78,6 +80,21 @@ def _attempt(work: Work) -> Measured:
         outcome = Outcome.ERROR if culprit is None else Outcome.FAILED
         prefix = "a bug in fweval: " if culprit is None else f"{culprit}: "
         return Measured(outcome=outcome, reason=prefix + _one_line(error), remedy=see)
+
+
+def _finite(measured: Measured) -> Measured:
+    """Refuse figures that are no numbers (a loss that diverged): JSON cannot hold them, no mean survives them."""
+    wild = {name for name, value in measured.metrics.items() if isinstance(value, float) and not math.isfinite(value)}
+    if not wild:
+        return measured
+    said = f"{', '.join(sorted(wild))}: not a finite number"
+    return msgspec.structs.replace(
+        measured,
+        outcome=Outcome.FAILED,
+        reason=f"{measured.reason}; {said}" if measured.reason else said,
+        remedy=measured.remedy or "look at the step's samples and its stderr",
+        metrics={name: value for name, value in measured.metrics.items() if name not in wild},
+    )
 
 
 def _one_line(error: Exception) -> str:

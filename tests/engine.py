@@ -1,0 +1,133 @@
+"""A small engine for tests: real children that need no framework, a machine that never was, a run folder."""
+
+import select
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from evaluator.core.isolation import Child
+from evaluator.core.records import FRAMEWORKS, STAGES, Machine, Profile, Result, RunRecord, Sampling, Step
+from evaluator.core.store import RunFolder
+from scenarios.loading import Scenario
+from serving.contract import Launcher, Server
+
+WORKER = (sys.executable, "-P", str(Path(__file__).with_name("engine_worker.py")))
+MIB = 1 << 20
+PROFILE = Profile(
+    name="made-up",
+    summary="for tests",
+    sampling=Sampling(min_queries=64, min_seconds=2, cap_seconds=8, warmup_queries=5, warmup_seconds=0.3),
+    rounds=2,
+    train_rounds=2,
+    train_samples=64,
+    heldout_samples=32,
+    verify_samples=16,
+    highest_tail="p90",
+    timeout_s=dict.fromkeys(STAGES, 60.0),
+)
+
+
+class PaperMachine:
+    """Implements `evaluator.plan.Capabilities`: everything is here but for what is named."""
+
+    def __init__(
+        self,
+        *,
+        gpu: str | None = None,
+        lacking: tuple[str, ...] = (),
+        launchers: tuple[str, ...] = ("embedded", "process"),
+        no_data: tuple[str, ...] = (),
+        versions: Mapping[str, str] | None = None,
+    ) -> None:
+        self.cores = 2
+        self.gpu = gpu
+        self.versions = versions or {"torch": "2.13.0"}
+        self._lacking = lacking
+        self._launchers = launchers
+        self._no_data = no_data
+
+    def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in distributions if name in self._lacking)
+
+    def cannot_launch(self, server: Server, launcher: Launcher) -> tuple[str, str] | None:
+        return None if launcher.name in self._launchers else (f"no {launcher.name} here", f"get {launcher.name}")
+
+    def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
+        return self._no_data
+
+
+def make_step(name: str, do: str = "pass", *, memory_bytes: int = 512 * MIB, **fields: Any) -> Step:
+    """Plan a step that does what the function `do_<do>` of engine_worker.py does."""
+    settings = {"do": do, **fields.pop("settings", {})}
+    fields = {"stage": "pretend", "timeout_s": 30.0, **fields}
+    return Step(
+        id=name, scenario="made-up", framework="pytorch", settings=settings, memory_bytes=memory_bytes, **fields
+    )
+
+
+def child(step: Step, folder: Path) -> Child:
+    """Start a step; `evaluator.execution.execute` takes this function too."""
+    return Child(step, folder, WORKER)
+
+
+def finish(started: Child) -> Result:
+    """Wait until a child has ended or its time is up."""
+    select.select([started.descriptor], [], [], max(0.0, started.deadline - time.monotonic()))
+    return started.finish()
+
+
+def wait_for(path: Path, within_s: float = 20.0) -> Path:
+    """Wait until a file is there."""
+    deadline = time.monotonic() + within_s
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.02)
+    return path
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process still runs (one that nobody has buried yet does not)."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_gone(pids: list[int], within_s: float = 5.0) -> None:
+    deadline = time.monotonic() + within_s
+    while left := [pid for pid in pids if is_alive(pid)]:
+        assert time.monotonic() < deadline, f"still running: {left}"
+        time.sleep(0.02)
+
+
+def run_record(**changes: Any) -> RunRecord:
+    """Return what was asked for in a run of tests."""
+    machine = Machine(
+        cpu="Paper", cores=2, memory_bytes=8 << 30, system="", python="", gpu=None, java=None, docker=None, versions={}
+    )
+    fields: dict[str, Any] = {
+        "id": "made-up",
+        "command": ("fweval", "full"),
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "fweval": "0",
+        "git_revision": None,
+        "seed": 1,
+        "profile": PROFILE,
+        "scenarios": {},
+        "frameworks": FRAMEWORKS,
+        "devices": ("cpu",),
+        "only": (),
+        "skip": (),
+        "launcher": "auto",
+        "machine": machine,
+    }
+    return RunRecord(**{**fields, **changes})
+
+
+def run_folder(path: Path) -> RunFolder:
+    """Make an empty run folder."""
+    return RunFolder.create(path, run_record())

@@ -1,0 +1,121 @@
+"""The worker of a step whose stage is "pretend": it does what `settings["do"]` says, for real, and needs no framework.
+
+Started by `engine.child` in place of `evaluator.core.worker`, which does all the rest.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import types
+from pathlib import Path
+
+from evaluator.core import processes, worker
+from evaluator.core.errors import IncompleteEvidence, Unavailable, Unsupported
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Measured
+from evaluator.core.work import Work, subject
+
+
+def work(work: Work) -> Measured:
+    return globals()[f"do_{work.step.settings['do']}"](work)
+
+
+def do_pass(work: Work) -> Measured:
+    time.sleep(work.step.settings.get("seconds", 0.0))
+    return Measured(metrics={"answer_s": 42.0}, files={"log": "stdout"})
+
+
+def do_refuse(work: Work) -> Measured:
+    return Measured(outcome=Outcome.FAILED, reason="outputs differ", metrics={"max_rel_diff": 1.0})
+
+
+def do_subject(work: Work) -> Measured:
+    with subject("exporting to Paper"):
+        raise ValueError("no ink\nand a page of advice")
+
+
+def do_bug(work: Work) -> Measured:
+    raise ValueError("we forgot something")
+
+
+def do_unsupported(work: Work) -> Measured:
+    raise Unsupported("no converter for erf", remedy="use tanh")
+
+
+def do_unavailable(work: Work) -> Measured:
+    raise Unavailable("no engine", remedy="start one")
+
+
+def do_incomplete(work: Work) -> Measured:
+    raise IncompleteEvidence("artifact.json is damaged", remedy="resume the run")
+
+
+def do_diverge(work: Work) -> Measured:
+    return Measured(metrics={"final_loss": float("nan"), "steps": 3})
+
+
+def do_foreign(work: Work) -> Measured:
+    import numpy as np
+
+    return Measured(metrics={"final_loss": np.float32(1)})  # type: ignore[dict-item]  # the mistake to be caught
+
+
+def do_segfault(work: Work) -> Measured:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    raise AssertionError
+
+
+def do_killed(work: Work) -> Measured:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def do_leave(work: Work) -> Measured:
+    os._exit(3)
+
+
+def do_exit(work: Work) -> Measured:
+    sys.exit("an exporter that exits")
+
+
+def do_hang(work: Work) -> Measured:
+    tempfile.mkdtemp()
+    (work.folder / "at_work").touch()
+    time.sleep(60)
+    raise AssertionError
+
+
+def do_eat(work: Work) -> Measured:
+    return Measured(metrics={"eaten": len(bytearray(work.step.memory_bytes))})
+
+
+def do_abort_in_cpp(work: Work) -> Measured:
+    print("terminate called after throwing an instance of 'std::bad_alloc'", file=sys.stderr, flush=True)  # noqa: T201
+    os.abort()
+
+
+def do_leave_children(work: Work) -> Measured:
+    """Start one process in our session and one in a session of its own, as servers are; then do as told."""
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+    own = processes.start(
+        sleeper, env={}, cwd=work.folder, stdout=work.folder / "server.log", stderr=work.folder / "server.log"
+    )
+    pids = [subprocess.Popen(sleeper).pid, own.pid]
+    (work.folder / "pids.part").write_text(json.dumps(pids))
+    (work.folder / "pids.part").rename(work.folder / "pids.json")
+    return do_pass(work)
+
+
+def do_look(work: Work) -> Measured:
+    (work.folder / "environment.json").write_text(json.dumps(dict(os.environ)))
+    return Measured(metrics={"mode": Path(tempfile.gettempdir()).stat().st_mode & 0o777})
+
+
+if __name__ == "__main__":
+    sys.modules["evaluator.stages.pretend"] = types.ModuleType("evaluator.stages.pretend")
+    sys.modules["evaluator.stages.pretend"].work = work  # type: ignore[attr-defined]
+    sys.exit(worker.main(sys.argv[1:]))

@@ -1,0 +1,193 @@
+"""Children: every ending is mapped, nothing is left, and they die with us. Real processes that need no framework."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import engine
+import pytest
+
+from evaluator.core import files, isolation, processes
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Result
+
+O = Outcome  # noqa: E741  # the table below is wide enough
+
+
+@pytest.mark.parametrize(
+    ("do", "outcome", "reason"),
+    [
+        ("refuse", O.FAILED, r"^outputs differ$"),
+        ("subject", O.FAILED, r"^exporting to Paper: ValueError: no ink$"),
+        ("bug", O.ERROR, r"^a bug in fweval: ValueError: we forgot something$"),
+        ("unsupported", O.UNSUPPORTED, r"^no converter for erf$"),
+        ("unavailable", O.UNAVAILABLE, r"^no engine$"),
+        ("incomplete", O.UNAVAILABLE, r"^artifact.json is damaged$"),
+        ("diverge", O.FAILED, r"^final_loss: not a finite number$"),
+        ("foreign", O.ERROR, r"^a bug in fweval: TypeError: .*numpy.float32"),
+        ("segfault", O.CRASHED, r"^the process died of SIGSEGV$"),
+        ("killed", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\) or was killed by the system$"),
+        ("abort_in_cpp", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\)"),
+        ("leave", O.CRASHED, r"^the process ended with code 3 and left no result$"),
+        ("exit", O.CRASHED, r"^the process ended with code 1 and left no result$"),
+        ("eat", O.FAILED, r"^the memory limit of 0.5 GiB was reached$"),
+    ],
+)
+def test_every_ending_is_an_outcome_with_a_reason(do: str, outcome: Outcome, reason: str, tmp_path: Path) -> None:
+    result = engine.finish(engine.child(engine.make_step("a", do), tmp_path / "a"))
+    assert result.outcome is outcome
+    assert re.search(reason, result.reason or ""), result.reason
+    assert result.step == "a"
+    assert result.started_at
+    assert not isolation.scratch(tmp_path / "a").exists()
+    if outcome is not O.FAILED or do != "refuse":
+        assert result.remedy
+
+
+def test_what_passed_is_on_disk_and_the_job_beside_it(tmp_path: Path) -> None:
+    step = engine.make_step("a")
+    result = engine.finish(engine.child(step, tmp_path / "a"))
+    assert (result.outcome, result.metrics, result.files) == (O.PASSED, {"answer_s": 42.0}, {"log": "stdout"})
+    assert files.read_record(tmp_path / "a" / "result.json", Result) == result
+    assert files.read_record(tmp_path / "a" / "job.json", type(step)) == step
+    assert json.loads((tmp_path / "a" / "resources.json").read_text())["cpu_user_s"] > 0
+
+
+def test_figures_beside_a_diverged_one_are_kept(tmp_path: Path) -> None:
+    result = engine.finish(engine.child(engine.make_step("a", "diverge"), tmp_path / "a"))
+    assert result.metrics == {"steps": 3}
+
+
+def test_a_child_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    begin = time.monotonic()
+    result = engine.finish(engine.child(engine.make_step("a", "hang", timeout_s=1.0), tmp_path / "a"))
+    assert result.outcome is O.TIMED_OUT
+    assert result.reason == "was stopped at its time limit of 1 s"
+    assert result.seconds >= 1.0
+    assert time.monotonic() - begin < isolation.GRACE_S
+    assert not isolation.scratch(tmp_path / "a").exists()
+
+
+def test_an_interrupted_child_leaves_nothing(tmp_path: Path) -> None:
+    child = engine.child(engine.make_step("a", "hang"), tmp_path / "a")
+    engine.wait_for(tmp_path / "a" / "at_work")
+    temp = isolation.scratch(tmp_path / "a")
+    assert list(temp.iterdir())
+    child.interrupt()
+    engine.assert_gone([child.process.pid])
+    assert not (tmp_path / "a").exists()
+    assert not temp.exists()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_processes_that_a_step_started_end_with_it(seconds: float, tmp_path: Path) -> None:
+    step = engine.make_step("a", "leave_children", timeout_s=2.0, settings={"seconds": seconds})
+    child = engine.child(step, tmp_path / "a")
+    pids = json.loads(engine.wait_for(tmp_path / "a" / "pids.json").read_text())
+    result = engine.finish(child)
+    assert result.outcome is (O.TIMED_OUT if seconds else O.PASSED)
+    engine.assert_gone(pids)
+
+
+def test_children_and_their_servers_die_with_us_even_of_sigkill(tmp_path: Path) -> None:
+    """The subprocess that no one waits for any more dies too: the kernel was asked to see to it."""
+    program = (
+        "import sys, time; from pathlib import Path; import engine\n"
+        "step = engine.make_step('a', 'leave_children', settings={'seconds': 60})\n"
+        "child = engine.child(step, Path(sys.argv[1])); print(child.process.pid, flush=True); time.sleep(60)"
+    )
+    tests = Path(engine.__file__).parent
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "a")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tests)},
+    ) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        _, server = json.loads(engine.wait_for(tmp_path / "a" / "pids.json").read_text())
+        parent.kill()
+    engine.assert_gone([worker, server])
+    isolation.clear(tmp_path / "a")  # as the resumed run would
+
+
+def test_a_child_sees_little_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setenv("PYTHONSTARTUP", "/nowhere")
+    step = engine.make_step("a", "look", settings={"threads": 3}, device="gpu")
+    result = engine.finish(engine.child(step, tmp_path / "a"))
+    seen = json.loads((tmp_path / "a" / "environment.json").read_text())
+    assert set(seen).isdisjoint({"TF_ENABLE_ONEDNN_OPTS", "PYTHONSTARTUP"})
+    assert (seen["OMP_NUM_THREADS"], seen["CUDA_VISIBLE_DEVICES"], seen["PYTHONHASHSEED"]) == ("3", "0", "0")
+    assert seen["TMPDIR"] == seen["TEMP"] == str(isolation.scratch(tmp_path / "a"))
+    assert result.metrics == {"mode": 0o700}
+
+
+def test_on_the_cpu_no_gpu_is_visible(tmp_path: Path) -> None:
+    engine.finish(engine.child(engine.make_step("a", "look"), tmp_path / "a"))
+    assert json.loads((tmp_path / "a" / "environment.json").read_text())["CUDA_VISIBLE_DEVICES"] == "-1"
+
+
+def test_temp_folders_have_short_names_that_a_later_run_finds(tmp_path: Path) -> None:
+    deep = tmp_path / "/".join(["a" * 60] * 5)
+    assert len(os.fsencode(isolation.scratch(deep))) < 60
+    assert isolation.scratch(deep) == isolation.scratch(deep / "b" / "..")
+    assert isolation.scratch(deep) != isolation.scratch(tmp_path)
+
+
+def test_a_temp_folder_left_by_a_killed_run_is_no_obstacle(tmp_path: Path) -> None:
+    stale = isolation.scratch(tmp_path / "a")
+    stale.mkdir()
+    (stale / "socket").touch()
+    assert engine.finish(engine.child(engine.make_step("a"), tmp_path / "a")).outcome is O.PASSED
+    assert not stale.exists()
+
+
+def test_a_step_can_be_repeated_by_hand(tmp_path: Path) -> None:
+    """The real worker knows no stage "pretend": that it says so, in a result of its own, shows that it ran."""
+    engine.finish(engine.child(engine.make_step("a"), tmp_path / "a"))
+    script = tmp_path / "a" / "reproduce.sh"
+    for _ in range(2):
+        env = {**os.environ, "PYTHON": sys.executable}
+        subprocess.run([str(script)], check=True, timeout=60, env=env, cwd="/", capture_output=True)
+    again = files.read_record(tmp_path / "a" / "again" / "result.json", Result)
+    assert again.reason == "a bug in fweval: ModuleNotFoundError: No module named 'evaluator.stages.pretend'"
+    assert files.read_record(tmp_path / "a" / "result.json", Result).outcome is O.PASSED
+
+
+def test_a_lower_memory_limit_of_ours_stays(tmp_path: Path) -> None:
+    program = (
+        "import resource, sys; from pathlib import Path; import engine\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (400 << 20, 400 << 20))\n"
+        "step = engine.make_step('a', 'eat', memory_bytes=600 << 20)\n"
+        "print(engine.finish(engine.child(step, Path(sys.argv[1]))).outcome.value)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "a")],
+        check=True,
+        timeout=60,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(Path(engine.__file__).parent), "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert done.stdout == "failed\n"
+    assert resource.getrlimit(resource.RLIMIT_DATA)[1] == resource.RLIM_INFINITY
+
+
+def test_a_process_that_is_deaf_to_signals_is_killed(tmp_path: Path) -> None:
+    deaf = (
+        "import signal, time, pathlib\nfor n in (signal.SIGINT, signal.SIGTERM): signal.signal(n, signal.SIG_IGN)\n"
+        "pathlib.Path('at_work').touch()\ntime.sleep(60)"
+    )
+    log = tmp_path / "log"
+    process = processes.start([sys.executable, "-c", deaf], env={}, cwd=tmp_path, stdout=log, stderr=log)
+    engine.wait_for(tmp_path / "at_work")
+    assert processes.wait(process, 0.05) is None
+    processes.end_group(process, first=signal.SIGINT, grace_s=0.1)
+    assert process.returncode == -signal.SIGKILL
