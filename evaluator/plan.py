@@ -2,7 +2,8 @@
 
 A step that cannot run here is planned all the same and ends at once, as `unavailable`, with a reason and a remedy: a
 cell that could not be had is a row, never a gap. A step's id is a digest of all that can change its result: its own
-fields, the whole scenario and profile, the versions of what is installed, and the ids of the steps it needs.
+fields, the whole scenario and profile, the versions of fweval and of what is installed, and the ids of the steps that
+it needs.
 """
 
 import hashlib
@@ -12,10 +13,11 @@ from typing import Any, Protocol
 
 import msgspec
 
+import evaluator
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import CELL_STAGES, FRAMEWORKS, Profile, Record, Result, Step
+from evaluator.core.records import CELL_STAGES, FRAMEWORKS, STAGES, Profile, Record, Result, Step
 from evaluator.core.store import Plan
 from exports.contract import Format, Runtime
 from scenarios.loading import Scenario
@@ -51,7 +53,7 @@ class Options(Record, frozen=True, kw_only=True):
 
 
 class Capabilities(Protocol):
-    """What this machine can do; the real one is `evaluator.stages.plan.ThisMachine`."""
+    """What this machine can do; the real one is `evaluator.capabilities.ThisMachine`."""
 
     @property
     def cores(self) -> int:
@@ -139,7 +141,7 @@ def make_plan(scenarios: Sequence[Scenario], profile: Profile, options: Options,
     check_names(options)
     draft = _Draft(options, profile, capabilities)
     plans = [_ScenarioPlan(scenario, draft) for scenario in scenarios]
-    for part in ("align", "train", "export", "verify", "run", "serve"):
+    for part in STAGES:
         for plan in plans:
             getattr(plan, part)()
     return Plan(steps=tuple(draft.steps.values()), impossible=tuple(draft.impossible.values()))
@@ -197,15 +199,15 @@ class _ScenarioPlan:
     def run(self) -> None:
         """Measure each proven artifact: interleaved over the candidates, order reversed every other round (ABBA).
 
-        On the CPU, the first subject is measured once more at the end of each round: an A/A pair shows the noise.
+        On the CPU, the first subject that can be had is measured once more at the end of each round: an A/A pair shows
+        the noise.
         """
         subjects = sorted(self._subjects(), key=lambda s: (DEVICES.index(s[3]), PATHS.index(s[0].path)))
         for number in range(1, self.draft.profile.rounds + 1):
-            ordered = _balanced(subjects, number)
-            for kind, framework, runtime, device in ordered:
-                self._run(kind, framework, runtime, device, round=number)
-            control = next((s for s in subjects if s[3] == "cpu"), None)
-            if control is not None:
+            planned = {subject: self._run(*subject, round=number) for subject in _balanced(subjects, number)}
+            on_cpu = [subject for subject in subjects if subject[3] == "cpu" and planned[subject] is not None]
+            able = [subject for subject in on_cpu if planned[subject] not in self.draft.impossible]
+            for control in (able or on_cpu)[:1]:
                 self._run(*control, round=number, control=True)
 
     def serve(self) -> None:
@@ -214,10 +216,10 @@ class _ScenarioPlan:
             if server.framework in self.frameworks:
                 self._serve(server)
 
-    def _run(self, kind: Format, framework: str, runtime: Runtime, device: str, **fields: Any) -> None:
+    def _run(self, kind: Format, framework: str, runtime: Runtime, device: str, **fields: Any) -> str | None:
         proof = self.verified[framework, kind.name, runtime.name, device]
         needs = {**self._proof(framework, kind), "verified": proof}
-        self._add("run", framework, needs=needs, **_subject(kind, runtime, device, self), **fields)
+        return self._add("run", framework, needs=needs, **_subject(kind, runtime, device, self), **fields)
 
     def _serve(self, server: Server) -> None:
         kind = registry.load("format", server.format)
@@ -320,19 +322,21 @@ def _left_out(step: Step, options: Options) -> bool:
     for kind, name in bearing.items():
         pool = CELL_STAGES if kind == "stage" else registry.names(kind)
         wanted = set(options.only) & set(pool)
-        if name is not None and wanted and name not in wanted and not _is_needed(step, kind):
+        if name is not None and wanted and name not in wanted and not (kind == "stage" and _is_needed(name, wanted)):
             return True
     return False
 
 
-def _is_needed(step: Step, kind: str) -> bool:
-    """Tell whether a step must stay although --only names later stages: those rest on it."""
-    return kind == "stage" and step.stage in ("align", "train", "export", "verify")
+def _is_needed(stage: str, wanted: Iterable[str]) -> bool:
+    """Tell whether a stage must stay although --only names others: later ones rest on it."""
+    return stage in ("align", "train", "export", "verify") and any(
+        STAGES.index(stage) < STAGES.index(name) for name in wanted
+    )
 
 
 def _identify(step: Step, versions: Mapping[str, str]) -> str:
     """Return a readable id that ends in a digest of everything that can change the step's result."""
-    content = msgspec.json.encode([step, dict(versions)], order="deterministic")
+    content = msgspec.json.encode([step, dict(versions), evaluator.__version__], order="deterministic")
     digest = hashlib.sha256(content).hexdigest()[:8]
     parts = (
         step.scenario,
