@@ -1,7 +1,7 @@
 """What `fweval doctor` looks at: everything that decides which steps of a plan can run on this machine."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,10 +34,14 @@ class Diagnosis:
         return asdict(self)
 
 
-def examine() -> list[Diagnosis]:
+def examine(here: ThisMachine) -> list[Diagnosis]:
     """Look at machine, frameworks, exporters, runtimes, servers and data, in this order."""
-    here = ThisMachine()
     return [*_machine(here), *_software(here), *_servers(here), *_data(here)]
+
+
+def exit_code(findings: Sequence[Diagnosis]) -> int:
+    """Return 0 when at least one framework can be evaluated here, else 3: there will be no evidence."""
+    return 0 if any(finding.fine for finding in findings if finding.topic == "framework") else 3
 
 
 def _machine(here: ThisMachine) -> Iterator[Diagnosis]:

@@ -2,7 +2,8 @@
 
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import psutil
 
@@ -13,8 +14,10 @@ from evaluator.core.records import Result, Step
 from evaluator.core.store import RunFolder
 from evaluator.progress import Reporter
 
+Launch = Callable[[Step, Path], Child]
 
-def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter) -> None:
+
+def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter, launch: Launch = Child) -> None:
     """Run the steps that have not ended yet; every ending is saved before the next step starts.
 
     On any interruption the running children are stopped, with all they started, and the exception goes on.
@@ -26,7 +29,8 @@ def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter) -> Non
             for step in [step for step in waiting if _may_start(step, running, waiting)]:
                 if _may_start(step, running, waiting):
                     waiting.remove(step)
-                    running.extend(_start(step, folder, reporter))
+                    if not _ended_at_once(step, folder, reporter):
+                        running.append(launch(step, folder.folder(step.id)))
             for child in _ended(running):
                 running.remove(child)
                 _finish(child, folder, reporter)
@@ -35,16 +39,17 @@ def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter) -> Non
             child.interrupt()
 
 
-def _start(step: Step, folder: RunFolder, reporter: Reporter) -> list[Child]:
-    """Start a step, unless one that it needs did not pass: then it ends at once."""
+def _ended_at_once(step: Step, folder: RunFolder, reporter: Reporter) -> bool:
+    """End a step that needs one which did not pass; announce the start of any other."""
     blocked = _blocked(step, folder)
-    if blocked is not None:
-        folder.save(blocked)
-        reporter.ended(step, blocked)
-        return []
-    reporter.started(step)
-    folder.event("started", step=step.id)
-    return [Child(step, folder.folder(step.id))]
+    if blocked is None:
+        reporter.started(step)
+        folder.event("started", step=step.id)
+        return False
+    folder.save(blocked)
+    folder.event("ended", step=step.id, outcome=blocked.outcome.value)
+    reporter.ended(step, blocked)
+    return True
 
 
 def _finish(child: Child, folder: RunFolder, reporter: Reporter) -> None:

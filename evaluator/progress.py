@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from evaluator.core.outcome import Outcome
@@ -78,14 +79,14 @@ class Reporter:
         count = "" if self.console.is_terminal else f"[{self._ended}/{self._total}] "
         detail = result.reason if result.outcome is not Outcome.PASSED else figures(result)
         line = f"{count}{mark} {describe(step)}: {result.outcome.value}"
-        self.console.print(f"{line} [dim]{_plain(detail)}[/]", highlight=False, soft_wrap=True)
+        self.console.print(f"{line} [dim]{escape(detail or '')}[/]", highlight=False, soft_wrap=True)
         if not self.console.is_terminal:
             return
         self._refresh(describe(step))
 
     def note(self, text: str) -> None:
         """Print a line that is not about one step."""
-        self.console.print(_plain(text), highlight=False, soft_wrap=True)
+        self.console.print(escape(text), highlight=False, soft_wrap=True)
 
     def seconds_left(self) -> float:
         """Estimate the time left: what was promised, corrected by how good the promises were so far."""
@@ -125,11 +126,6 @@ def figures(result: Result) -> str:
         form.format(value) for name, form in _FIGURES if isinstance(value := result.metrics.get(name), int | float)
     ]
     return ", ".join(shown)
-
-
-def _plain(text: str | None) -> str:
-    """Escape what rich would take for markup."""
-    return (text or "").replace("[", r"\[")
 
 
 def _span(seconds: float) -> str:

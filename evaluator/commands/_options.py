@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from evaluator.pipeline import Run, Stage
@@ -67,20 +68,18 @@ def find_run(name: str) -> Path:
     raise UsageError(f"there is no run '{name}'", remedy="give its folder, its id below ./runs, or 'latest'")
 
 
-def start(reporter: Any, given: dict[str, Any]) -> "Run":
+def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
     """Make a new run from the options of a command, or open the one to resume."""
     from evaluator import pipeline
-    from evaluator.core.errors import UsageError
     from evaluator.core.records import FRAMEWORKS
     from evaluator.plan import DEVICES, Options
 
     if given["resume"]:
-        if given["scenarios"] or given["out"]:
-            raise UsageError("--resume continues a run as it was begun", remedy="leave out scenarios and --out")
+        _refuse_other_options(given)
         folder, record = pipeline.resume(find_run(given["resume"]))
     else:
         options = Options(
-            frameworks=given["frameworks"] or FRAMEWORKS,
+            frameworks=tuple(dict.fromkeys(given["frameworks"])) or FRAMEWORKS,
             devices=DEVICES if given["device"] == "all" else (given["device"],),
             only=given["only"],
             skip=given["skip"],
@@ -94,7 +93,25 @@ def start(reporter: Any, given: dict[str, Any]) -> "Run":
             out=given["out"],
             command=("fweval", *sys.argv[1:]),
         )
-    return pipeline.Run(folder=folder, record=record, scenarios=pipeline.load_scenarios(record), reporter=reporter)
+    scenarios = pipeline.load_scenarios(record)
+    return pipeline.Run(folder=folder, record=record, scenarios=scenarios, stages=stages, reporter=reporter)
+
+
+def _refuse_other_options(given: dict[str, Any]) -> None:
+    """Refuse options that --resume would silently ignore: a run is continued as it was begun."""
+    from evaluator.core.errors import UsageError
+
+    context = click.get_current_context()
+    typed = [
+        parameter.opts[0] if isinstance(parameter, click.Option) else "SCENARIO"
+        for parameter in context.command.params
+        if parameter.name in given
+        and parameter.name != "resume"
+        and given[parameter.name]
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    if typed:
+        raise UsageError("--resume continues a run as it was begun", remedy=f"leave out {', '.join(typed)}")
 
 
 def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
@@ -105,9 +122,9 @@ def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
     from evaluator.progress import Reporter
 
     with Reporter(Console(stderr=True)) as reporter:
-        run = start(reporter, given)
+        run = start(reporter, given, stages)
         try:
-            pipeline.pursue(run, stages)
+            pipeline.pursue(run)
         except KeyboardInterrupt:
             reporter.note(f"stopped; go on with: fweval full --resume {run.folder.path}")
             raise

@@ -12,13 +12,13 @@ def command(*, as_json: bool) -> int:
 
     Exits with 3 when neither framework can be evaluated here.
     """
-    from evaluator.doctor import examine
+    from evaluator.capabilities import ThisMachine
+    from evaluator.doctor import examine, exit_code
 
-    findings = examine()
+    findings = examine(ThisMachine())
     if as_json:
         click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
     else:
         for finding in findings:
             click.echo(finding.line())
-    able = any(finding.fine for finding in findings if finding.topic == "framework")
-    return 0 if able else 3
+    return exit_code(findings)

@@ -5,7 +5,7 @@ would do but for that: msgspec refuses unknown keys in Structs only.) Units are 
 `_bytes` bytes, `_per_s` items per second.
 """
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -15,6 +15,8 @@ FRAMEWORKS = ("pytorch", "tensorflow")
 STAGES = ("align", "train", "export", "verify", "run", "serve")  # the stages that run steps, in their order
 CELL_STAGES = ("train", "export", "verify", "run", "serve")  # those that `fweval cells` shows
 Metrics = dict[str, float | int | str | bool]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,11 +119,11 @@ class Machine(Record, frozen=True, kw_only=True):
 class Sampling(Record, frozen=True, kw_only=True):
     """How long to measure (RIGOUR: both minima must hold, the cap ends a cell that cannot meet them)."""
 
-    min_queries: int
-    min_seconds: float
-    cap_seconds: float
-    warmup_queries: int
-    warmup_seconds: float
+    min_queries: Count
+    min_seconds: Seconds
+    cap_seconds: Seconds
+    warmup_queries: Count
+    warmup_seconds: Seconds
 
 
 class Profile(Record, frozen=True, kw_only=True):
@@ -130,13 +132,13 @@ class Profile(Record, frozen=True, kw_only=True):
     name: str
     summary: str
     sampling: Sampling
-    rounds: int
-    train_rounds: int
-    train_samples: int
-    heldout_samples: int
-    verify_samples: int
-    highest_tail: str  # the highest percentile that this profile may print, e.g. "p90"
-    timeout_s: dict[str, float]  # stage -> seconds
+    rounds: Count
+    train_rounds: Count
+    train_samples: Count
+    heldout_samples: Count
+    verify_samples: Count
+    highest_tail: Literal["p50", "p90", "p95", "p97", "p99", "p99.9"]  # the highest that this profile may print
+    timeout_s: dict[str, Seconds]  # stage -> seconds
 
 
 class RunRecord(Record, frozen=True, kw_only=True):

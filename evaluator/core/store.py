@@ -12,7 +12,7 @@ and audited as one thing. (A store shared by runs would save disk and cost that.
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,8 +23,9 @@ from evaluator.core.isolation import clear
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import CELL_STAGES, Cell, Record, Result, RunRecord, Step
 
-# Endings that a resumed run keeps; after the others another try may well end differently.
-_KEPT = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED, Outcome.NOT_APPLICABLE})
+# Endings that a resumed run keeps; after the others another try may well end differently. (What is not applicable is
+# for the plan to say anew: another launcher may be the one that works now.)
+_KEPT = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED})
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -69,7 +70,7 @@ class RunFolder:
     def open(cls, path: Path) -> "RunFolder":
         """Open an existing run folder; `UsageError` when it is none."""
         if not (path / "run.json").is_file():
-            raise UsageError(f"{path} is no run folder (it has no run.json)", remedy="fweval list runs")
+            raise UsageError(f"{path} is no run folder (it has no run.json)", remedy="fweval list run")
         return cls(path)
 
     @property
@@ -116,9 +117,24 @@ class RunFolder:
         result = self.result(step_id)
         if result is not None and result.outcome in _KEPT:
             return result
+        self._discard(step_id)
+        return None
+
+    def unfinished(self, steps: Iterable[Step]) -> list[Step]:
+        """Return those of the steps, given in the order of the plan, that are still to do; their folders are cleared.
+
+        What rests on a step that is done again is done again too: its evidence was of something else.
+        """
+        todo: dict[str, Step] = {}
+        for step in steps:
+            if self.kept(step.id) is None or not todo.keys().isdisjoint(step.needs.values()):
+                self._discard(step.id)
+                todo[step.id] = step
+        return list(todo.values())
+
+    def _discard(self, step_id: str) -> None:
         clear(self.folder(step_id))
         shutil.rmtree(self.folder(step_id), ignore_errors=True)
-        return None
 
     def save(self, result: Result) -> None:
         """Write how a step ended."""

@@ -6,9 +6,11 @@ from typing import Any, cast
 import msgspec
 
 from evaluator.core import files, registry
+from evaluator.core.errors import FwevalError
 from evaluator.core.records import Profile, Record, Result, Signature
 from evaluator.core.tensors import Arrays, read_arrays, write_arrays
 from evaluator.core.work import Work
+from exports.sizes import digest
 from scenarios.contract import Framework, Model
 from scenarios.loading import Precision, Scenario
 
@@ -55,9 +57,19 @@ class Subject:
 
 
 def read_artifact(folder: Path) -> tuple[Artifact, Path]:
-    """Return what an export step left: its description, and the path of the artifact itself."""
+    """Return what an export step left: its description, and the path of the artifact itself.
+
+    Raises `FwevalError` (the step fails) when the artifact is not what was exported any more: no figure may be taken
+    from something else than what was proven.
+    """
     artifact = files.read_record(folder / ARTIFACT, Artifact)
-    return artifact, folder / artifact.path
+    path = folder / artifact.path
+    if not path.exists() or digest(path) != artifact.sha256:
+        raise FwevalError(
+            "the artifact is not the one that was exported: its digest differs",
+            remedy=f"do not use it; delete steps/{folder.name} and resume the run to export it again",
+        )
+    return artifact, path
 
 
 def read_result(folder: Path) -> Result:

@@ -26,8 +26,8 @@ def work(work: Work) -> Measured:
     artifact, path = read_artifact(work.need("artifact"))
     inputs, _ = read_examples(work.need("trained"))
     pool = [rows(inputs, index, index + 1) for index in range(min(POOL, len(next(iter(inputs.values())))))]
-    size = about.scenario.throughput_batch
-    batch = rows(inputs, 0, size)
+    batch = rows(inputs, 0, about.scenario.throughput_batch)
+    size = len(next(iter(batch.values())))  # a short profile may hold out fewer examples than a batch has
     sampling = about.profile.sampling
     shorter = msgspec.structs.replace(
         sampling,
