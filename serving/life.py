@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.core.clock import Clock, SystemClock
@@ -21,8 +21,8 @@ class Service:
     ports: Ports
     running: Running
     ready_s: float  # from the start of its process until the model would answer
-    stop_s: float | None = field(default=None)
-    leftovers: tuple[str, ...] = field(default=())
+    stop_s: float | None = None
+    leftovers: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
