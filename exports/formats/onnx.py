@@ -5,7 +5,7 @@ What is lost: everything but the forward pass. Weights stay bit for bit, operato
 
 From PyTorch: the exporter that rests on `torch.export` (`dynamo=True`), PyTorch's default since 2.9. On ResNet-50 (two
 cores, idle) it took 9 s and the TorchScript-based one 1.5 s; the latter is deprecated, and who deploys today should
-be judged by the one that is maintained. Both together stay far below the time that a smoke run has.
+be judged by the one that is maintained. A smoke run, which may take ten minutes, can afford the difference.
 From TensorFlow: tf2onnx.
 Specification: https://github.com/onnx/onnx/blob/main/docs/IR.md
 """
@@ -77,12 +77,20 @@ def _from_tensorflow(origin: Origin, path: Path) -> None:
     import onnx
     import tensorflow as tf
     import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+    function = tf.function(_keras.serving_function(origin)).get_concrete_function(_keras.input_specs(origin))
+    # Frozen by us: `tf2onnx.convert.from_function` takes constants that the function captured for inputs.
+    frozen = convert_variables_to_constants_v2(function)
+    inputs, outputs = [tensor.name for tensor in frozen.inputs], [tensor.name for tensor in frozen.outputs]
+    names = [*sorted(spec.name for spec in origin.signature.inputs), *sorted(function.structured_outputs)]
     with _prompt_collection():
-        model, _ = tf2onnx.convert.from_function(
-            tf.function(_keras.serving_function(origin)),
-            input_signature=[_keras.input_specs(origin)],
+        model, _ = tf2onnx.convert.from_graph_def(
+            frozen.graph.as_graph_def(),
+            input_names=inputs,
+            output_names=outputs,
             opset=_TENSORFLOW_OPSET,
+            tensors_to_rename=dict(zip([*inputs, *outputs], names, strict=True)),  # TensorFlow sorts a dict's names
         )
     # tf2onnx keeps what it cannot convert under TensorFlow's name and only logs it.
     foreign = sorted({node.op_type for node in model.graph.node if not onnx.defs.has(node.op_type, node.domain)})
