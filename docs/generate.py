@@ -3,7 +3,6 @@
 A table stands between `<!-- NAME -->` and `<!-- /NAME -->`, for every NAME in TABLES.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -19,11 +18,11 @@ README = Path(__file__).parents[1] / "README.md"
 def renew(text: str) -> str:
     """Return the text with every generated table as it should be; `ValueError` when a marker is missing."""
     for name, table in TABLES.items():
-        between = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
-        fresh = table()
-        text, count = between.subn(lambda _, fresh=fresh: fresh, text)
-        if count != 1:
-            raise ValueError(f"README.md has {count} places for the table '{name}', not one")
+        opening, closing = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        if text.count(opening) != 1 or text.count(closing) != 1:
+            raise ValueError(f"README.md needs one place for the table '{name}'")
+        before, _, rest = text.partition(opening)
+        text = before + opening + table() + closing + rest.partition(closing)[2]
     return text
 
 

@@ -1,0 +1,197 @@
+"""The documents tell the truth: commands exist, tables are current, examples work, links lead somewhere."""
+
+import configparser
+import re
+import runpy
+import shlex
+import sys
+import types
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from evaluator import cli
+from evaluator.core import errors
+from evaluator.judging import Check
+from evaluator.report._base import Report
+from exports.contract import Format, Runtime
+from scenarios.loading import load_scenario
+from tests import fakes, sample_scorecard
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+CONTEXT = click.Context(cli.app)
+COMMANDS = tuple(cli.app.list_commands(CONTEXT))
+KINDS: dict[str, type] = {
+    "exports/formats": Format,
+    "exports/runtimes": Runtime,
+    "evaluator/checks": Check,
+    "evaluator/report": Report,
+}
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def plugin_examples() -> list[tuple[str, str]]:
+    """Return (path, source) of every complete plug-in in CONTRIBUTING.md."""
+    found = re.findall(
+        r"This is\s+all\s+of\s+`([\w/.]+)`:\n\n```python\n(.*?)^```", read("CONTRIBUTING.md"), re.DOTALL | re.MULTILINE
+    )
+    return [(path, source) for path, source in found]
+
+
+def load_example(path: str, source: str) -> object:
+    """Execute an example as if it were that file, and return its plug-in."""
+    module = types.ModuleType(path.removesuffix(".py").replace("/", "."))
+    exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102  # our own document
+    return module.plugin
+
+
+def command(name: str) -> click.Command:
+    return cli.app.get_command(CONTEXT, name)
+
+
+def parse(line: str) -> None:
+    """Parse a command line as click would, without doing anything; `click.UsageError` when it would refuse."""
+    program, name, *arguments = shlex.split(line.split(" > ", maxsplit=1)[0], comments=True)
+    assert program == "fweval", line
+    assert name in COMMANDS, line
+    command(name).make_context(name, arguments)
+
+
+def test_generated_tables_are_current() -> None:
+    renew = runpy.run_path(str(ROOT / "docs" / "generate.py"))["renew"]
+    assert renew(read("README.md")) == read("README.md"), "run `make docs`"
+
+
+def test_a_missing_marker_is_noticed() -> None:
+    renew = runpy.run_path(str(ROOT / "docs" / "generate.py"))["renew"]
+    with pytest.raises(ValueError, match="checks"):
+        renew(read("README.md").replace("<!-- /checks -->", ""))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example_that_parses(name: str) -> None:
+    shown = CliRunner().invoke(cli.app, [name, "--help"])
+    assert shown.exit_code == 0
+    assert f"Example: fweval {name}" in shown.output
+    parse((command(name).epilog or "").removeprefix("Example:").strip())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_does(name: str) -> None:
+    options = [parameter for parameter in command(name).params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] in ([], ["help"])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_in_documents_exist(document: str) -> None:
+    lines = re.findall(r"`(fweval [a-z][^`]*)`", read(document))
+    for line in lines:
+        if "COMMAND" not in line:
+            parse(line)
+    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)", read(document))) <= targets
+
+
+def test_the_two_commands_stand_on_the_first_screen() -> None:
+    first = blocks(read("README.md"), "")[0]
+    assert [line.split()[:2] for line in first.splitlines()] == [["make", "full"], ["make", "test"]]
+
+
+def test_the_readmes_scenario_loads(tmp_path: Path) -> None:
+    (source,) = blocks(read("README.md"), "toml")
+    (tmp_path / "large.toml").write_text(source)
+    scenario = load_scenario(str(tmp_path / "large.toml"))
+    assert scenario.settings["image_size"] == 224
+
+
+def test_exit_codes_are_documented() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.FwevalError)]
+    codes = {kind.exit_code for kind in kinds}
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", read("README.md"), re.MULTILINE)}
+    assert documented == {0, 1, cli.OWN_BUG} | codes
+    assert all(re.search(rf"\b{code} ", cli.EPILOG) for code in documented)
+
+
+def test_every_dependency_says_why_it_is_here() -> None:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    declared: dict[str, set[str]] = {}
+    for extra, lines in [("", parser["options"]["install_requires"]), *parser["options.extras_require"].items()]:
+        for requirement in lines.split() if extra != "all" else ():
+            declared.setdefault(re.split(r"[<>=!~\[]", requirement)[0], set()).add(extra)
+    rows = re.findall(r"^\| `([\w-]+)` \|([\w, ]*)\| (.+) \|$", read("CONTRIBUTING.md"), re.MULTILINE)
+    explained = {name: {extra.strip() for extra in extras.split(",")} for name, extras, _ in rows}
+    assert explained == declared
+    assert len(rows) == len(explained), "a dependency stands there twice"
+
+
+def test_every_dependency_is_pinned() -> None:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    lines = parser["options"]["install_requires"] + "".join(
+        text for extra, text in parser["options.extras_require"].items() if extra != "all"
+    )
+    declared = {re.split(r"[<>=!~\[]", line)[0].lower() for line in lines.split()}
+    pins = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins), "exact versions only: no paths, no hashes"
+    assert pins == sorted(pins, key=str.upper)
+    assert declared <= {pin.partition("==")[0].lower().replace("_", "-") for pin in pins}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_inside_the_repository_resolve(document: str) -> None:
+    text = read(document)
+    headings = {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in headings, target
+        elif not target.startswith("https://"):
+            assert (ROOT / target).exists(), target
+
+
+def test_rooms_of_the_map_exist() -> None:
+    for cell in re.findall(r"^\| (`.+?`) \|", read("ARCHITECTURE.md"), re.MULTILINE):
+        first, *others = re.findall(r"`([^`]+)`", cell)
+        folder = ROOT / first if first.endswith("/") else (ROOT / first).parent
+        for name in others:
+            assert (folder / name).exists() or (folder.parent / name).exists(), name
+        assert (ROOT / first).exists(), first
+
+
+def test_there_is_an_example_of_every_kind_that_fits_on_a_page() -> None:
+    assert {path.rpartition("/")[0] for path, _ in plugin_examples()} == set(KINDS)
+
+
+@pytest.mark.parametrize(("path", "source"), plugin_examples(), ids=[path for path, _ in plugin_examples()])
+def test_example_plugins_are_plugins(path: str, source: str) -> None:
+    heavy = {"torch", "tensorflow"} & set(sys.modules)
+    plugin = load_example(path, source)
+    assert isinstance(plugin, KINDS[path.rpartition("/")[0]])
+    assert plugin.name == Path(path).stem  # type: ignore[attr-defined]  # every kind has a name
+    assert {"torch", "tensorflow"} & set(sys.modules) == heavy
+    assert not (ROOT / path).exists(), "the example has become real: choose another"
+
+
+def test_the_example_check_judges_and_the_example_report_renders() -> None:
+    plugins = {path: load_example(path, source) for path, source in plugin_examples()}
+    check, report = plugins["evaluator/checks/export_time.py"], plugins["evaluator/report/text.py"]
+    assert isinstance(check, Check)
+    assert isinstance(report, Report)
+    findings = check.judge(fakes.complete_run())
+    assert findings
+    assert all(finding.score == 10 for finding in findings)
+    assert report.render(sample_scorecard.scorecard()).count("\n") == 2
+    assert report.render(sample_scorecard.empty()).endswith("\n")
