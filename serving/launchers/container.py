@@ -15,9 +15,8 @@ _NO_ENGINE = (
 
 def engine_version() -> str | None:
     """Ask the Docker engine for its version; None when none answers. That `docker` can be imported proves nothing."""
-    from docker.errors import DockerException
-
     import docker
+    from docker.errors import DockerException
 
     try:
         client = docker.from_env(timeout=_ASK_S)
