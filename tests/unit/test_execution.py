@@ -148,7 +148,7 @@ def test_ctrl_c_stops_the_children_and_keeps_what_was_finished(tmp_path: Path) -
 
     def interrupt() -> None:
         engine.wait_for(folder.folder("b") / "at_work")
-        signal.raise_signal(signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     person = threading.Thread(target=interrupt)
     person.start()

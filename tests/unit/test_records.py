@@ -55,7 +55,7 @@ def test_a_damaged_file_is_named(kind: type[Record], text: str, tmp_path: Path) 
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(IncompleteEvidence, match="gone.json is missing"):
+    with pytest.raises(IncompleteEvidence, match=r"gone\.json is missing"):
         files.read_record(tmp_path / "gone.json", Result)
 
 

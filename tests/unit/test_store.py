@@ -160,5 +160,5 @@ def test_cells_are_the_ended_steps_in_the_order_of_the_plan(tmp_path: Path) -> N
 
 
 def test_a_run_that_stopped_before_its_plan_says_so(tmp_path: Path) -> None:
-    with pytest.raises(IncompleteEvidence, match="plan.json is missing"):
+    with pytest.raises(IncompleteEvidence, match=r"plan\.json is missing"):
         run_folder(tmp_path).cells()
