@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluator.core import clock, files, processes
+from evaluator.core import clock, files, machine, processes
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
@@ -152,13 +152,8 @@ def _inherited() -> dict[str, str]:
 
 def _environment(step: Step) -> dict[str, str]:
     """Return what decides how the child computes; also written into reproduce.sh."""
-    threads = str(step.settings.get("threads", 1))
     return {
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        # On a shared host, a thread that spins while it waits takes the core of the thread that it waits for: training
-        # a small model was seen to become thirty times slower.
-        "OMP_WAIT_POLICY": "PASSIVE",
+        **machine.thread_environment(int(step.settings.get("threads", 1))),
         "CUDA_VISIBLE_DEVICES": "0" if step.device == "gpu" else "-1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "KERAS_BACKEND": "tensorflow",

@@ -24,6 +24,13 @@ from evaluator.core.processes import die_with_parent
 from evaluator.core.records import Measured, Metrics, Result, Step
 from evaluator.core.work import Work, blamed
 
+_LONGEST = 300  # characters of a reason
+_ENDINGS = {
+    Unsupported: Outcome.UNSUPPORTED,
+    Unavailable: Outcome.UNAVAILABLE,
+    IncompleteEvidence: Outcome.UNAVAILABLE,
+}
+
 
 def main(argv: list[str]) -> int:
     """Do the step in the folder `argv[0]`; the exit code is 0 whenever a result was written."""
@@ -64,12 +71,10 @@ def _attempt(work: Work) -> Measured:
         # Through plain values: a figure of a foreign type (numpy) is refused here, where it becomes an outcome.
         measured = msgspec.convert(msgspec.to_builtins(stage.work(work)), Measured)
         return _finite(measured)
-    except Unsupported as error:
-        return Measured(outcome=Outcome.UNSUPPORTED, reason=error.message, remedy=error.remedy)
-    except (Unavailable, IncompleteEvidence) as error:
-        return Measured(outcome=Outcome.UNAVAILABLE, reason=error.message, remedy=error.remedy)
     except FwevalError as error:
-        return Measured(outcome=Outcome.FAILED, reason=error.message, remedy=error.remedy or see)
+        traceback.print_exc()  # the whole message; the reason below is one line
+        outcome = next((ending for kind, ending in _ENDINGS.items() if isinstance(error, kind)), Outcome.FAILED)
+        return Measured(outcome=outcome, reason=_one_line(error.message), remedy=error.remedy or see)
     except MemoryError:
         traceback.print_exc()
         limit = f"the memory limit of {work.step.memory_bytes / 2**30:.1f} GiB was reached"
@@ -79,7 +84,8 @@ def _attempt(work: Work) -> Measured:
         culprit = blamed(error)
         outcome = Outcome.ERROR if culprit is None else Outcome.FAILED
         prefix = "a bug in fweval: " if culprit is None else f"{culprit}: "
-        return Measured(outcome=outcome, reason=prefix + _one_line(error), remedy=see)
+        first = str(error).strip().partition("\n")[0]  # what follows is advice and context, by the page
+        return Measured(outcome=outcome, reason=_one_line(f"{prefix}{type(error).__name__}: {first}"), remedy=see)
 
 
 def _finite(measured: Measured) -> Measured:
@@ -97,10 +103,10 @@ def _finite(measured: Measured) -> Measured:
     )
 
 
-def _one_line(error: Exception) -> str:
-    """Return the first telling line of a message (exporters like to send whole pages)."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+def _one_line(message: str) -> str:
+    """Return a message as one line that fits into a table: exporters like to send whole pages."""
+    line = " ".join(message.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
 
 
 def _resources() -> Metrics:

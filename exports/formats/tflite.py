@@ -5,6 +5,7 @@ be expressed (the converter says which). The batch dimension stays free.
 Specification: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs
 """
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
@@ -36,11 +37,17 @@ class TFLite(Format):
             try:
                 content = tf.lite.TFLiteConverter.from_saved_model(scratch).convert()
             except ConverterError as error:
-                raise Unsupported(f"the TFLite converter refuses the model: {error}") from error
+                raise Unsupported(f"the TFLite converter refuses the model: {_cause(str(error))}") from error
         refuse_lost_weights(content)
         path = folder / "model.tflite"
         path.write_bytes(content)
         return path
+
+
+def _cause(message: str) -> str:
+    """Return the operators that the converter names (its message goes on for pages), else its first line."""
+    named = re.findall(r"^(?:TF Select|Custom) ops: (.+)$", message, flags=re.MULTILINE)
+    return f"TFLite has no kernel for {', '.join(dict.fromkeys(named))}" if named else message.partition("\n")[0]
 
 
 def refuse_lost_weights(content: bytes) -> None:

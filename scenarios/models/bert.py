@@ -10,6 +10,7 @@ spelled out in both. There is no dropout: its random numbers could not be the sa
 the mean over its tokens, the way the pretrained weights were trained (they have no pooler), and so is padding ignored.
 """
 
+import math
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -285,14 +286,18 @@ def _keras_network(shape: _Shape, sequence: int) -> Any:
     def encode(x: Any, mask: Any, name: str) -> Any:
         x = output(attend(x, mask, f"{name}.attention.self"), x, f"{name}.attention.output")
         y = layers.Dense(shape.inner, name=f"{name}.intermediate.dense")(x)
-        return output(keras.activations.gelu(y, approximate=False), x, f"{name}.output")
+        # GELU spelled out: Keras' own exact one uses erfc, which tf2onnx does not know.
+        y = 0.5 * y * (1.0 + ops.erf(y * math.sqrt(0.5)))
+        return output(y, x, f"{name}.output")
 
     ids = keras.Input((sequence,), dtype="int32", name=_IDS)
     attention = keras.Input((sequence,), dtype="int32", name=_MASK)
     mask = ops.cast(attention, "float32")
     none = ops.zeros_like(ids)  # an embedding must hang on an input to be part of a functional model
     x = embed(_VOCABULARY, "word_embeddings", ids) + embed(_SEGMENTS, "token_type_embeddings", none)
-    x = x + embed(_POSITIONS, "position_embeddings", none + ops.arange(sequence, dtype="int32"))
+    # Not their sum: TensorFlow rewrites that into an integer BiasAdd, for which TFLite has no kernel.
+    positions = ops.maximum(none, ops.arange(sequence, dtype="int32"))
+    x = x + embed(_POSITIONS, "position_embeddings", positions)
     x = normalise(x, "embeddings.LayerNorm")
     additive = ops.reshape((1.0 - mask) * _MASKED, (-1, 1, 1, sequence))
     for index in range(shape.layers):

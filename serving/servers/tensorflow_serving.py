@@ -78,7 +78,7 @@ class TensorFlowServing(Server):
             "PYTHONPATH": str(_SOURCES),
             "CUDA_VISIBLE_DEVICES": "-1",
             "TF_CPP_MIN_LOG_LEVEL": "2",
-            "OMP_NUM_THREADS": str(threads),
+            **machine.thread_environment(threads),
         }
         return Command(argv=(sys.executable, "-P", "-m", "serving.reference", *flags), env=env)
 

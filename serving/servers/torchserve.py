@@ -135,7 +135,7 @@ class TorchServe(Server):
         env = {
             "LOG_LOCATION": str(place.files),
             "METRICS_LOCATION": str(place.files),
-            "OMP_NUM_THREADS": str(machine.cores()),
+            **machine.thread_environment(machine.cores()),
         }
         return Command(argv=argv, env=env)
 
