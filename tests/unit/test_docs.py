@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 CONTEXT = click.Context(cli.app)
 COMMANDS = tuple(cli.app.list_commands(CONTEXT))
+EXAMPLES = ROOT / "docs" / "examples"
+EXAMPLE_FILES = sorted(EXAMPLES.rglob("*.py"))
 KINDS: dict[str, type] = {
     "exports/formats": Format,
     "exports/runtimes": Runtime,
@@ -40,18 +42,10 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-def plugin_examples() -> list[tuple[str, str]]:
-    """Return (path, source) of every complete plug-in in CONTRIBUTING.md."""
-    found = re.findall(
-        r"This is\s+all\s+of\s+`([\w/.]+)`:\n\n```python\n(.*?)^```", read("CONTRIBUTING.md"), re.DOTALL | re.MULTILINE
-    )
-    return [(path, source) for path, source in found]
-
-
-def load_example(path: str, source: str) -> object:
-    """Execute an example as if it were that file, and return its plug-in."""
-    module = types.ModuleType(path.removesuffix(".py").replace("/", "."))
-    exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102  # our own document
+def load_example(path: Path) -> object:
+    """Import an example as if it lay where it is to be copied to, and return its plug-in."""
+    module = types.ModuleType(".".join(path.relative_to(EXAMPLES).with_suffix("").parts))
+    exec(compile(path.read_text(), path, "exec"), module.__dict__)  # noqa: S102  # our own example
     return module.plugin
 
 
@@ -171,27 +165,35 @@ def test_rooms_of_the_map_exist() -> None:
         assert (ROOT / first).exists(), first
 
 
-def test_there_is_an_example_of_every_kind_that_fits_on_a_page() -> None:
-    assert {path.rpartition("/")[0] for path, _ in plugin_examples()} == set(KINDS)
+def test_every_page_of_contributing_has_at_most_twenty_lines() -> None:
+    pages = re.split(r"^## (?=Add)|^## Dep", read("CONTRIBUTING.md"), flags=re.MULTILINE)[1:-1]
+    assert len(pages) == 6
+    for page in pages:
+        assert len([line for line in page.splitlines() if line]) <= 20, page.splitlines()[0]
 
 
-@pytest.mark.parametrize(("path", "source"), plugin_examples(), ids=[path for path, _ in plugin_examples()])
-def test_example_plugins_are_plugins(path: str, source: str) -> None:
-    heavy = {"torch", "tensorflow"} & set(sys.modules)
-    plugin = load_example(path, source)
-    assert isinstance(plugin, KINDS[path.rpartition("/")[0]])
-    assert plugin.name == Path(path).stem  # type: ignore[attr-defined]  # every kind has a name
-    assert {"torch", "tensorflow"} & set(sys.modules) == heavy
-    assert not (ROOT / path).exists(), "the example has become real: choose another"
+@pytest.mark.parametrize("path", EXAMPLE_FILES, ids=lambda path: path.stem)
+def test_an_example_is_a_plugin_and_linked(path: Path) -> None:
+    before = {"torch", "tensorflow"} & set(sys.modules)
+    place = path.relative_to(EXAMPLES)
+    plugin = load_example(path)
+    assert isinstance(plugin, KINDS[str(place.parent)])
+    assert plugin.name == path.stem  # type: ignore[attr-defined]  # every kind has a name
+    assert {"torch", "tensorflow"} & set(sys.modules) == before
+    assert not (ROOT / place).exists(), "the example has become real: choose another"
+    assert f"({path.relative_to(ROOT)})" in read("CONTRIBUTING.md")
 
 
-def test_the_example_check_judges_and_the_example_report_renders() -> None:
-    plugins = {path: load_example(path, source) for path, source in plugin_examples()}
-    check, report = plugins["evaluator/checks/export_time.py"], plugins["evaluator/report/text.py"]
+def test_the_example_check_judges() -> None:
+    check = load_example(EXAMPLES / "evaluator/checks/export_time.py")
     assert isinstance(check, Check)
-    assert isinstance(report, Report)
     findings = check.judge(fakes.complete_run())
     assert findings
     assert all(finding.score == 10 for finding in findings)
+
+
+def test_the_example_report_renders() -> None:
+    report = load_example(EXAMPLES / "evaluator/report/text.py")
+    assert isinstance(report, Report)
     assert report.render(sample_scorecard.scorecard()).count("\n") == 2
     assert report.render(sample_scorecard.empty()).endswith("\n")
