@@ -1,8 +1,8 @@
-"""How long does an export take? One finding for each export that was made."""
+"""How long does an export take? One finding for each framework and format."""
 
 from evaluator.core.scorecard import Finding, Risk
 from evaluator.evidence import Evidence
-from evaluator.judging import Check, Subject, verdict_of
+from evaluator.judging import Check, Subject, not_asked, verdict_of
 
 
 class ExportTime(Check):
@@ -15,14 +15,21 @@ class ExportTime(Check):
     question = "How long does an export take?"
 
     def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
-        """Answer for every planned export."""
-        findings = []
-        for entry in evidence.select("export"):
-            step = entry.step
-            subject = Subject(scenario=step.scenario, candidate=step.framework, text=evidence.title(step.format))
-            answer = verdict_of(entry, f"took {entry.number('export_s') or 0:.3g} s", gate=False)
-            findings.append(self.finding(subject, answer, (entry,)))
-        return tuple(findings)
+        """Judge every format of every framework, also those that this run did not export."""
+        return tuple(
+            self._format(evidence, scenario, framework, name)
+            for scenario in evidence.scenarios
+            for framework in evidence.frameworks
+            for name in evidence.formats(framework)
+        )
+
+    def _format(self, evidence: Evidence, scenario: str, framework: str, name: str) -> Finding:
+        subject = Subject(scenario=scenario, candidate=framework, text=evidence.title(name))
+        entries = evidence.select("export", scenario=scenario, framework=framework, format=name)
+        if not entries:
+            return self.finding(subject, not_asked(f"{subject.text} export"), ())
+        done = f"took {entries[0].number('export_s') or 0:.3g} s"
+        return self.finding(subject, verdict_of(entries[0], done, gate=False), entries)
 
 
 plugin = ExportTime()

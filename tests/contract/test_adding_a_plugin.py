@@ -1,0 +1,47 @@
+"""Adding one file is enough: the examples, put in their places in a copy, are asked what every plug-in is asked."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+COPIED = ("setup.cfg", "docs", "evaluator", "exports", "scenarios", "serving", "tests")
+CONTRACTS = ("exports", "checks", "reports")
+PLUGINS = {"format": "pt2", "runtime": "torch_export", "check": "export_time", "report": "text"}
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copy = tmp_path_factory.mktemp("extended")
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(ROOT / name, copy / name)
+    for package in ("evaluator", "exports"):
+        shutil.copytree(EXAMPLES / package, copy / package, dirs_exist_ok=True)
+    return copy
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_they_are_listed(extended: Path) -> None:
+    done = run(extended, "-c", "from evaluator.cli import main; main()", "list", "--json")
+    listed = json.loads(done.stdout)
+    for kind, name in PLUGINS.items():
+        assert name in listed[kind]
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_they_keep_their_contract(extended: Path, contract: str) -> None:
+    done = run(extended, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/contract/test_{contract}_contract.py")
+    assert done.returncode == 0, done.stdout[-4000:]
