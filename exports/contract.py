@@ -62,6 +62,7 @@ class Runtime(ABC):
     formats: ClassVar[tuple[str, ...]]
     devices: ClassVar[tuple[str, ...]]  # "cpu", "gpu"
     distributions: ClassVar[tuple[str, ...]]
+    module: ClassVar[str]  # what `load` imports; importing it is timed on its own
 
     @abstractmethod
     def load(

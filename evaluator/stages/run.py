@@ -1,5 +1,6 @@
 """Run: a proven artifact is loaded in a fresh process and timed: load, first call, warm latency, throughput, memory."""
 
+import importlib
 import time
 
 import msgspec
@@ -36,7 +37,10 @@ def work(work: Work) -> Measured:
         cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
         warmup_queries=2,
     )
-    begin = time.perf_counter()
+    with subject(f"importing {runtime.title}"):
+        start = time.perf_counter()
+        importlib.import_module(runtime.module)
+        begin = time.perf_counter()
     with (
         subject(f"running in {runtime.title}"),
         runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
@@ -49,6 +53,7 @@ def work(work: Work) -> Measured:
         peak = peak_rss_bytes()
     files.write_samples(work.folder, {"latency": latency.seconds, "throughput": throughput.seconds})
     metrics: Metrics = {
+        "import_s": begin - start,
         "load_s": loaded - begin,
         "first_call_s": first - loaded,
         **tails("latency", latency, about.profile),

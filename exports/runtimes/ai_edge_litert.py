@@ -21,6 +21,7 @@ class LiteRT(Runtime):
     formats = ("tflite",)
     devices = ("cpu",)
     distributions = ("ai-edge-litert",)
+    module = "ai_edge_litert.interpreter"
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

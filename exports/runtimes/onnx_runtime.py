@@ -29,6 +29,7 @@ class OnnxRuntime(Runtime):
     formats = ("onnx",)
     devices = ("cpu", "gpu")
     distributions = ("onnxruntime",)
+    module = "onnxruntime"
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

@@ -22,6 +22,7 @@ class TensorFlow(Runtime):
     formats = ("savedmodel",)
     devices = ("cpu", "gpu")
     distributions = ("tensorflow",)
+    module = "tensorflow"
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

@@ -21,6 +21,7 @@ class TFLiteRuntime(Runtime):
     formats = ("tflite",)
     devices = ("cpu",)
     distributions = ("tflite-runtime",)
+    module = "tflite_runtime.interpreter"
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

@@ -22,6 +22,7 @@ class TorchJit(Runtime):
     formats = ("torchscript",)
     devices = ("cpu", "gpu")
     distributions = ("torch",)
+    module = "torch"
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

@@ -22,6 +22,7 @@ class TorchMobileInterpreter(Runtime):
     formats = ("torchmobile",)
     devices = ("cpu",)
     distributions = ("torch",)
+    module = "torch.jit.mobile"
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

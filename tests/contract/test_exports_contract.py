@@ -1,6 +1,7 @@
 """The questions that every format and every runtime must answer the same way."""
 
 import configparser
+import importlib.util
 import subprocess
 import sys
 from collections import Counter
@@ -82,6 +83,7 @@ def test_what_a_format_needs_is_in_its_frameworks_extra(form: Format) -> None:
 def test_what_a_runtime_needs_is_in_an_extra(runtime: Runtime) -> None:
     known = {distribution for lines in extras().values() for distribution in lines}
     assert runtime.distributions
+    assert importlib.util.find_spec(runtime.module.partition(".")[0])  # the whole path would import the framework
     for distribution in runtime.distributions:
         assert distribution in known, (
             f"setup.cfg, [options.extras_require]: add the line `    {distribution}` below `runtimes =`"
