@@ -20,6 +20,7 @@ class TorchExport(Runtime):
     formats = ("pt2",)
     devices = ("cpu",)
     distributions = ("torch",)
+    module = "torch"
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
