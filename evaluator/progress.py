@@ -58,7 +58,8 @@ class Reporter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, _: TracebackType | None) -> None:
-        self._bar.stop()
+        if self.console.is_terminal:  # elsewhere it would print an empty line
+            self._bar.stop()
 
     def begin(self, steps: Sequence[Step]) -> None:
         """Take the steps that will really run."""
@@ -86,7 +87,7 @@ class Reporter:
 
     def note(self, text: str) -> None:
         """Print a line that is not about one step."""
-        self.console.print(escape(text), highlight=False, soft_wrap=True)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def seconds_left(self) -> float:
         """Estimate the time left: what was promised, corrected by how good the promises were so far."""

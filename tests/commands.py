@@ -1,0 +1,67 @@
+"""Runs the `fweval` command as a person would, in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+FWEVAL = str(Path(sys.executable).with_name("fweval"))  # installed beside the Python that runs the tests
+PROFILE = """
+name = "e2e"
+summary = "as short as it can be and still be real"
+rounds = 1
+highest_tail = "p90"
+train_rounds = 1
+train_samples = 160
+heldout_samples = 64
+verify_samples = 16
+
+[sampling]
+min_queries = 64
+min_seconds = 0.2
+cap_seconds = 20.0
+warmup_queries = 2
+warmup_seconds = 0.05
+
+[timeout_s]
+align = 120
+train = 120
+export = 180
+verify = 120
+run = 120
+serve = 180
+"""
+
+
+def fweval(*arguments: str | Path, cwd: Path, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    command = [FWEVAL, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, timeout=timeout_s, text=True, capture_output=True, check=False)
+
+
+def start(*arguments: str | Path, cwd: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start one command in a session of its own, its output in `log`."""
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [FWEVAL, *map(str, arguments)],
+            cwd=cwd,
+            stdout=file,
+            stderr=file,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+
+def cells(run: Path) -> list[dict[str, Any]]:
+    """Return the rows of `fweval cells RUN --json`."""
+    done = fweval("cells", run, "--json", cwd=run)
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+def result(run: Path, step: str) -> dict[str, Any]:
+    """Return how a step ended, as it lies on disk."""
+    content: dict[str, Any] = json.loads((run / "steps" / step / "result.json").read_text())
+    return content

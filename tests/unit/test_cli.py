@@ -1,0 +1,286 @@
+"""The command line: exit codes, one line per mistake with the way out, and output that machines can read."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from commands import FWEVAL, PROFILE, fweval
+from engine import run_folder
+
+from evaluator import cli, doctor
+from evaluator.capabilities import ThisMachine
+from evaluator.core.records import Machine
+from scenarios import loading
+
+TINY = Path(loading.__file__).parent / "library" / "tiny.toml"
+COMMANDS = sorted(cli.app.commands) if cli.app.commands else cli.app.list_commands(click.Context(cli.app))
+
+
+def call(*arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Run `fweval` in this process; return exit code, stdout and stderr."""
+    monkeypatch.setattr(sys, "argv", ["fweval", *arguments])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert isinstance(left.value.code, int)
+    return left.value.code, out, err
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+    """Call the command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: call(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+
+
+def test_there_are_commands() -> None:
+    assert {"full", "doctor", "list", "train", "export", "verify", "run", "serve", "cells", "score", "report"} <= set(
+        COMMANDS
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str, run: Any) -> None:
+    code, out, _ = run(name, "--help")
+    assert code == 0
+    assert f"Example: fweval {name}" in out
+
+
+def test_help_names_the_exit_codes(run: Any) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for said in ("0 ready", "2 usage", "3 evidence incomplete", "130 interrupted"):
+        assert said in out
+
+
+def test_the_version_is_told(run: Any) -> None:
+    code, out, _ = run("--version")
+    assert (code, out) == (0, f"fweval, version {cli.evaluator.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["ful"], "there is no command 'ful' (did you mean 'full'?)"),
+        (["full", "--profle", "smoke"], "Did you mean '--profile'?"),
+        (["full", "--devcie=cpu"], "Did you mean '--device'?"),
+        (["full", "--profile", "smok"], "there is no profile 'smok' (did you mean 'smoke'?)"),
+        (["full", "tinny"], "there is no scenario 'tinny' (did you mean 'tiny'?)"),
+        (["full", "tiny", "--only", "onxx"], "'onxx' (did you mean 'onnx'?)"),
+        (["full", "tiny", "--framework", "pytroch"], "'pytroch' (did you mean 'pytorch'?)"),
+        (["full", "tiny", "--device", "tpu"], "'tpu' is not one of 'cpu', 'gpu', 'all'"),
+        (["full", "tiny", "tiny"], "a scenario was named twice (name each scenario once)"),
+        (["list", "formats"], "there is no kind 'formats' (did you mean 'format'?)"),
+        (["full", "--resume", "nowhere"], "there is no run 'nowhere'"),
+        (["cells"], "there is no run below ./runs"),
+        (["score", "."], "is no run folder"),
+        (["full", "./missing.toml"], "missing.toml cannot be read"),
+    ],
+)
+def test_a_mistake_is_answered_with_the_way_out(arguments: list[str], hint: str, run: Any, tmp_path: Path) -> None:
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert hint in err
+    assert out == ""
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'model = "tiny"',
+            'model = "tinny"',
+            r"line 4, key 'model': there is no model 'tinny' \(did you mean 'tiny'\?\)",
+        ),
+        ("momentum", "momentun", r"key 'train.momentun': unknown key \(did you mean 'momentum'\?\)"),
+        ("batch_size = 16", "batch_size = 0", r"key 'train.batch_size'"),
+        ('name = "tiny"', 'name = "../tiny"', r"line 1, key 'name'"),
+        ("[train]", "[train", r"line \d+: no valid TOML"),
+    ],
+)
+def test_a_bad_scenario_file_is_one_line(old: str, new: str, said: str, run: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(TINY.read_text().replace(old, new, 1))
+    code, _, err = run("full", "mine.toml")
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert re.search(rf"^fweval: mine.toml, .*{said}", err), err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("serve = 180\n", "", "key 'timeout_s': no time limit for serve"),
+        ('"p90"', '"p91"', "key 'highest_tail'"),
+        ("rounds = 1", "rounds = 0", "key 'rounds'"),
+        ("train_samples = 160", "train_samples = 15", "trains on 15 examples, less than one batch of 16"),
+    ],
+)
+def test_a_bad_profile_is_one_line(old: str, new: str, said: str, run: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(PROFILE.replace(old, new, 1))
+    code, _, err = run("full", "tiny", "--profile", "mine.toml")
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert said in err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        (["tiny"], "leave out SCENARIO"),
+        (["--profile", "quick"], "leave out --profile"),
+        (["--only", "onnx", "--seed", "3"], "leave out --only, --seed"),
+    ],
+)
+def test_resume_refuses_what_it_would_ignore(typed: list[str], named: str, run: Any, tmp_path: Path) -> None:
+    run_folder(tmp_path / "begun")
+    code, _, err = run("full", "--resume", "begun", *typed)
+    assert (code, err) == (2, f"fweval: --resume continues a run as it was begun ({named})\n")
+
+
+def test_a_folder_in_use_is_refused(run: Any, tmp_path: Path) -> None:
+    run_folder(tmp_path / "begun")
+    code, _, err = run("full", "tiny", "--out", "begun")
+    assert (code, err) == (2, "fweval: begun is not empty (continue it with --resume begun)\n")
+
+
+def test_a_run_that_another_process_works_on_is_refused(run: Any, tmp_path: Path) -> None:
+    with run_folder(tmp_path / "begun").lock():
+        done = fweval("full", "--resume", "begun", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "another run is at work in begun" in done.stderr
+
+
+def test_damaged_evidence_is_named(run: Any, tmp_path: Path) -> None:
+    run_folder(tmp_path / "begun")
+    (tmp_path / "begun" / "plan.json").write_text('{"steps": [')
+    code, _, err = run("cells", "begun")
+    assert code == 3
+    assert "plan.json is damaged" in err
+
+
+def test_everything_that_can_be_named_is_listed(run: Any) -> None:
+    code, out, _ = run("list")
+    assert code == 0
+    for name in ("tiny", "resnet50", "bert", "smoke", "audit", "torchscript", "torchserve", "embedded", "onnx_runtime"):
+        assert re.search(rf"^  {name}\b", out, re.MULTILINE)
+    code, out, _ = run("list", "profile")
+    assert (code, out.splitlines()[0]) == (0, "profile:")
+    assert "torchscript" not in out
+
+
+def test_lists_are_readable_for_machines(run: Any) -> None:
+    code, out, _ = run("list", "--json")
+    assert code == 0
+    assert set(json.loads(out)["format"]) == {"torchscript", "torchmobile", "onnx", "savedmodel", "tflite"}
+
+
+class Bare(ThisMachine):
+    """A machine with nothing installed and nothing running."""
+
+    def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
+        return distributions
+
+    def cannot_launch(self, server: Any, launcher: Any) -> tuple[str, str]:
+        return "no engine", "install one"
+
+    def missing_data(self, scenario: Any) -> tuple[str, ...]:
+        return ("mlxtend",)
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        return {}
+
+    def describe(self) -> Machine:
+        return Machine(
+            cpu="Paper",
+            cores=1,
+            memory_bytes=1 << 30,
+            system="",
+            python="",
+            gpu=None,
+            java=None,
+            docker=None,
+            versions={},
+        )
+
+
+class Able(Bare):
+    """A machine with the software for PyTorch, and no more."""
+
+    def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in distributions if "tensorflow" in name)
+
+
+def test_doctor_finds_a_remedy_for_everything_that_is_missing() -> None:
+    found = doctor.examine(Bare())
+    assert {finding.topic for finding in found} == {"machine", "framework", "format", "runtime", "server", "data"}
+    assert all(finding.remedy and finding.remedy in finding.line() for finding in found if not finding.fine)
+    assert [finding.fine for finding in found if finding.topic in ("framework", "server", "data")].count(True) == 0
+    assert doctor.exit_code(found) == 3
+
+
+def test_one_framework_is_enough_for_doctor() -> None:
+    found = doctor.examine(Able())
+    assert {finding.name: finding.fine for finding in found if finding.topic == "framework"} == {
+        "pytorch": True,
+        "tensorflow": False,
+    }
+    assert doctor.exit_code(found) == 0
+
+
+def test_doctor_is_readable_for_machines(run: Any) -> None:
+    code, out, _ = run("doctor", "--json")
+    findings = json.loads(out)
+    assert {"topic", "name", "fine", "detail", "remedy"} == set(findings[0])
+    able = any(each["fine"] for each in findings if each["topic"] == "framework")
+    assert code == (0 if able else 3)
+
+
+def test_our_own_bug_names_the_file_with_its_traceback(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: object) -> None:
+        raise ZeroDivisionError("one by zero")
+
+    monkeypatch.setattr("evaluator.commands.list.command.callback", broken)
+    code, _, err = run("list")
+    assert code == 4
+    named = re.fullmatch(
+        r"fweval: a bug in fweval: ZeroDivisionError\('one by zero'\); please report it with (.+)\n", err
+    )
+    assert named, err
+    report = Path(named[1])
+    assert "ZeroDivisionError: one by zero" in report.read_text()
+    assert "in broken" in report.read_text()
+    report.unlink()
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, click.Abort])
+def test_an_interruption_has_its_own_exit_code(
+    raised: type[BaseException], run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(**_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("evaluator.commands.list.command.callback", interrupted)
+    code, _, err = run("list")
+    assert (code, err.strip()) == (130, "fweval: interrupted; nothing was left running")
+
+
+def test_a_reader_that_goes_away_is_no_mistake(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{FWEVAL} list --json | head -c 1; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path,
+        timeout=60,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{", "")

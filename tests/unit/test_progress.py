@@ -1,0 +1,134 @@
+"""What a person sees while a run is at work."""
+
+import io
+import re
+
+import msgspec
+import pytest
+from engine import PROFILE, make_step
+from rich.console import Console
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Result, Step
+from evaluator.progress import Reporter, describe, expected_seconds, figures
+
+
+def plain() -> Console:
+    return Console(file=io.StringIO(), width=60, force_terminal=False)
+
+
+def printed(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def steps(count: int, stage: str = "export") -> list[Step]:
+    return [make_step(f"{number}", stage=stage, format="onnx") for number in range(count)]
+
+
+def passed(step: Step, seconds: float = 1.0, **fields: object) -> Result:
+    return Result(step=step.id, **{"outcome": Outcome.PASSED, "seconds": seconds, **fields})  # type: ignore[arg-type]
+
+
+def test_off_a_terminal_there_is_one_plain_counted_line_per_step() -> None:
+    console = plain()
+    one, two = steps(2)
+    with Reporter(console) as reporter:
+        reporter.begin([one, two])
+        reporter.started(one)
+        reporter.ended(one, passed(one, metrics={"export_s": 2.04}))
+        reporter.started(two)
+        reporter.ended(two, passed(two, outcome=Outcome.FAILED, reason="outputs differ " + "a lot " * 20))
+    first, second = printed(console).splitlines()
+    assert first == "[1/2] ✓ export made-up pytorch onnx: passed 2.0 s"
+    assert second.startswith("[2/2] ✗ export made-up pytorch onnx: failed outputs differ a lot")
+    assert "\x1b" not in printed(console)
+
+
+def test_on_a_terminal_a_bar_shows_the_time_left() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    one, two = steps(2)
+    with Reporter(console) as reporter:
+        reporter.begin([one, two])
+        reporter.started(one)
+        reporter.ended(one, passed(one))
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed(console))
+    assert "50%" in shown
+    assert re.search(r"\d+:\d\d left, until \d\d:\d\d", shown)
+    assert "[1/2]" not in shown
+
+
+def test_the_time_left_shrinks_to_nothing() -> None:
+    planned = steps(4)
+    with Reporter(plain()) as reporter:
+        reporter.begin(planned)
+        left = [reporter.seconds_left()]
+        for step in planned:
+            reporter.started(step)
+            reporter.ended(step, passed(step, seconds=expected_seconds(step)))
+            left.append(reporter.seconds_left())
+    assert left == sorted(left, reverse=True)
+    assert left[0] == sum(map(expected_seconds, planned))
+    assert left[-1] == 0
+
+
+def test_the_time_left_learns_from_this_machine() -> None:
+    planned = steps(3)
+    with Reporter(plain()) as reporter:
+        reporter.begin(planned)
+        reporter.ended(planned[0], passed(planned[0], seconds=2 * expected_seconds(planned[0])))
+        assert reporter.seconds_left() == pytest.approx(2 * 2 * expected_seconds(planned[1]))
+
+
+def test_a_longer_profile_is_expected_to_take_longer() -> None:
+    longer = msgspec.structs.replace(
+        PROFILE, sampling=msgspec.structs.replace(PROFILE.sampling, min_seconds=10 * PROFILE.sampling.min_seconds)
+    )
+    for stage, grows in (("run", True), ("serve", True), ("train", False), ("export", False)):
+        short, long = (
+            expected_seconds(make_step("a", stage=stage, settings={"profile": msgspec.to_builtins(profile)}))
+            for profile in (PROFILE, longer)
+        )
+        assert (long > short) is grows
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["lost [red]weights[/red]", "a closing [/] alone", "shape [None, 3]", "C:\\[x]", "it ends in \\", "[/dim] escapes"],
+)
+def test_text_of_others_is_shown_as_it_is(text: str) -> None:
+    console = plain()
+    (step,) = steps(1)
+    with Reporter(console) as reporter:
+        reporter.begin([step])
+        reporter.ended(step, passed(step, outcome=Outcome.FAILED, reason=text))
+        reporter.note(text)
+    line, note = printed(console).splitlines()
+    assert line == f"[1/1] ✗ export made-up pytorch onnx: failed {text}"
+    assert note == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"stage": "train"}, "train made-up pytorch"),
+        ({"stage": "train", "device": "gpu", "round": 2}, "train made-up pytorch gpu round 2"),
+        (
+            {"stage": "run", "format": "onnx", "runtime": "onnx_runtime", "control": True},
+            "run made-up pytorch onnx onnx_runtime again (A/A)",
+        ),
+        (
+            {"stage": "serve", "server": "torchserve", "launcher": "process"},
+            "serve made-up pytorch torchserve process",
+        ),
+    ],
+)
+def test_steps_are_named_for_people(fields: dict[str, object], said: str) -> None:
+    assert describe(make_step("a", **fields)) == said  # type: ignore[arg-type]
+
+
+def test_the_most_telling_figures_are_shown() -> None:
+    step = make_step("a")
+    shown = figures(passed(step, metrics={"latency_p50_s": 0.00123456, "throughput_per_s": 812.3, "queries": 64}))
+    assert shown == "p50 0.00123 s, 812/s"
+    assert figures(passed(step)) == ""
