@@ -80,14 +80,14 @@ def _blocked(step: Step, folder: RunFolder) -> Result | None:
             reason, remedy = result.reason, result.remedy or f"see steps/{needed}"  # the root cause, passed on
         elif result.outcome is not Outcome.PASSED:
             ending = result.outcome.value.replace("_", " ")
-            reason, remedy = f"not measured, because {_ROLES[role]} {ending}: {result.reason}", f"see steps/{needed}"
+            reason = f"not measured, because {_ROLES[role]} did not pass ({ending}): {result.reason}"
+            remedy = f"see steps/{needed}"
         else:
             continue
         return Result(step=step.id, outcome=Outcome.UNAVAILABLE, reason=reason, remedy=remedy)
     return None
 
 
-# "not measured, because … failed / crashed / timed out / has not run"
 _ROLES = {
     "reference": "preparing the common weights",
     "weights": "preparing the common weights",

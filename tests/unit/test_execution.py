@@ -89,8 +89,8 @@ def test_a_step_waits_for_what_it_needs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("do", "reason"),
     [
-        ("refuse", r"because the export failed: outputs differ$"),
-        ("segfault", r"because the export crashed: the process died of SIGSEGV$"),
+        ("refuse", r"because the export did not pass \(failed\): outputs differ$"),
+        ("segfault", r"because the export did not pass \(crashed\): the process died of SIGSEGV$"),
         ("unavailable", r"^no engine$"),  # the root cause, not a chain of them
     ],
 )
