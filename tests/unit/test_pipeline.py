@@ -1,0 +1,162 @@
+"""The program as a list: what is fetched, planned and refused before anything is measured, and what is kept."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import fakes
+import msgspec
+import pytest
+from engine import PROFILE, run_record
+from rich.console import Console
+
+from evaluator import pipeline
+from evaluator.core import files
+from evaluator.core.errors import FwevalError, UsageError
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Result, Signature
+from evaluator.core.store import RunFolder
+from evaluator.progress import Reporter
+from evaluator.stages import _evidence
+from exports.sizes import digest
+from scenarios.loading import load_scenario
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Callable[..., pipeline.Run]:
+    """Make a run of the scenario `tiny` that goes through the stages up to the one that is named."""
+
+    def make(stage: str = "report") -> pipeline.Run:
+        scenario = load_scenario("tiny")
+        record = run_record(scenarios={"tiny": msgspec.to_builtins(scenario)}, profile=PROFILE)
+        reporter = Reporter(Console(file=io.StringIO(), width=200))
+        folder = RunFolder.create(tmp_path / stage, record)
+        return pipeline.Run(
+            folder=folder,
+            record=record,
+            scenarios=pipeline.load_scenarios(record),
+            stages=pipeline.through(stage),
+            reporter=reporter,
+        )
+
+    return make
+
+
+def said(run: pipeline.Run) -> str:
+    assert isinstance(run.reporter.console.file, io.StringIO)
+    return run.reporter.console.file.getvalue()
+
+
+def test_the_program_reads_as_a_list() -> None:
+    names = [stage.__name__ for stage in pipeline.STAGES]
+    assert names == [
+        "fetch",
+        "make_plan",
+        "align",
+        "train",
+        "export",
+        "verify",
+        "run",
+        "serve",
+        "judge",
+        "score",
+        "report",
+    ]
+    assert [stage.__name__ for stage in pipeline.through("export")] == names[:5]
+
+
+def test_scenarios_are_continued_as_they_were_begun(begin: Callable[..., pipeline.Run]) -> None:
+    (scenario,) = begin().scenarios
+    assert scenario == load_scenario("tiny")
+
+
+def test_what_cannot_be_had_is_on_disk_before_anything_runs(begin: Callable[..., pipeline.Run]) -> None:
+    run = begin()
+    pipeline.make_plan(run)
+    impossible = run.folder.plan.impossible
+    assert impossible
+    assert all(run.folder.result(result.step) == result for result in impossible)
+    assert f"{len(impossible)} of them unavailable here" in said(run)
+
+
+def test_what_could_be_had_before_stays_evidence(begin: Callable[..., pipeline.Run]) -> None:
+    """A run is resumed on a day when the Docker engine is down: what was served from a container was served."""
+    run = begin()
+    pipeline.make_plan(run)
+    step = next(step for step in run.folder.plan.steps if step.launcher == "container")
+    measured = Result(step=step.id, outcome=Outcome.PASSED, metrics={"ready_s": 2.0})
+    run.folder.save(measured)
+    pipeline.make_plan(run)
+    assert run.folder.result(step.id) == measured
+
+
+def test_only_the_steps_of_the_stages_that_will_run_are_counted(begin: Callable[..., pipeline.Run]) -> None:
+    left = {}
+    for stage in ("align", "report"):
+        run = begin(stage)
+        pipeline.make_plan(run)
+        left[stage] = run.reporter.seconds_left()
+    assert left["align"] < left["report"] or left["report"] == 0  # 0: neither framework is installed here
+
+
+def test_two_different_models_stop_the_run(begin: Callable[..., pipeline.Run]) -> None:
+    run = begin()
+    pipeline.make_plan(run)
+    first, second = (step for step in run.folder.plan.steps if step.stage == "align")
+    run.folder.save(Result(step=first.id, outcome=Outcome.PASSED))
+    run.folder.save(Result(step=second.id, outcome=Outcome.FAILED, reason="logits[0, 3] differs", remedy="correct it"))
+    with pytest.raises(UsageError) as raised:
+        pipeline.align(run)
+    assert raised.value.message == "scenario tiny: logits[0, 3] differs"
+    assert raised.value.remedy == "correct it"
+
+
+def test_data_that_cannot_be_fetched_makes_rows_unavailable_not_an_end(
+    begin: Callable[..., pipeline.Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FWEVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    run = begin()
+    pipeline.fetch(run)
+    assert "could not be downloaded" in said(run)
+    pipeline.make_plan(run)
+    assert run.folder.plan.possible == []
+    trained = [run.folder.result(step.id) for step in run.folder.plan.steps if step.stage == "train"]
+    assert {result.remedy for result in trained if result} == {"fweval fetch"}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        (("ready", "not ready"), 0),
+        (("not ready", "not ready"), 1),
+        (("insufficient evidence", "not ready"), 3),
+        (("insufficient evidence", "ready"), 0),
+        ((), 3),
+    ],
+)
+def test_the_exit_code_is_the_verdict(
+    verdicts: tuple[Literal["ready", "not ready", "insufficient evidence"], ...], code: int
+) -> None:
+    card = fakes.scorecard()
+    one = msgspec.structs.replace(card.scores[0], scenario=None)
+    card = msgspec.structs.replace(card, scores=[msgspec.structs.replace(one, verdict=each) for each in verdicts])
+    assert pipeline.exit_code(card) == code
+
+
+@pytest.mark.parametrize("harm", ["flip", "remove"])
+def test_an_artifact_that_changed_is_not_read(harm: str, tmp_path: Path) -> None:
+    path = tmp_path / "artifact" / "model.onnx"
+    path.parent.mkdir()
+    path.write_bytes(b"weights")
+    described = _evidence.Artifact(
+        path="artifact/model.onnx", sha256=digest(path), size_bytes=7, signature=Signature(inputs=(), outputs=())
+    )
+    files.write_record(tmp_path / _evidence.ARTIFACT, described)
+    assert _evidence.read_artifact(tmp_path) == (described, path)
+    path.unlink()
+    if harm == "flip":
+        path.write_bytes(b"Weights")
+    with pytest.raises(FwevalError, match="its digest differs"):
+        _evidence.read_artifact(tmp_path)
