@@ -38,14 +38,12 @@ LEAST_SCORE = 5.0  # below it the verdict is "not ready"
 PROVISIONAL_SHARE = 0.5
 DRAWS = 10_000
 SEED = 20_240_229
-LOSS_DIFFERENCE = 0.05  # loss curves that lie further apart deserve a warning
 
 # Kind of doubt -> what the scorecard says about it. `place` is the worst case.
 _SENTENCES = {
     "capped": "{count} measurement(s) ended at the time cap before the profile's minimum of queries, such as {place}: "
     "percentiles that would need more are left out.",
     "reference": "{count} server(s) were the embedded reference server, such as {place}: provisional figures.",
-    "loss": "The loss curves of the two frameworks differ by up to {amount:.0%} ({place}): they may not train alike.",
     "unstable": "{count} measurement(s) had not settled; in {place} a third of the samples lies {amount:.0%} off. "
     "Close other programs and measure again.",
     "noisy": "{count} measurement(s) vary by more than 2.5 %, most in {place} ({amount:.0%}).",
@@ -75,7 +73,6 @@ def assemble(
         warnings=warnings(evidence),
         curves=curves(evidence),
         cells=tuple(cells),
-        waivers={},
     )
 
 
@@ -246,9 +243,6 @@ def _doubts(evidence: Evidence, entry: Entry) -> list[tuple[str, float, str]]:
         doubts.append(("capped", 0.0, place))
     if entry.reference:
         doubts.append(("reference", 0.0, place))
-    loss = entry.number("loss_curve_max_rel_diff")
-    if loss is not None and loss > LOSS_DIFFERENCE:
-        doubts.append(("loss", loss, place))
     for name in ("latency", "rest", "grpc"):
         doubts += [(kind, amount, place) for kind, amount in _unsteady(entry.samples.get(name, ()))]
     return doubts

@@ -78,7 +78,6 @@ def scorecard() -> Scorecard:
         ),
         curves=curves(),
         cells=cells(),
-        waivers={"serving readiness": "TF Serving is exercised in the staging cluster"},
     )
 
 
@@ -94,7 +93,6 @@ def empty() -> Scorecard:
         warnings=(),
         curves=(),
         cells=(),
-        waivers={},
         machine=msgspec.structs.replace(machine(), java=None, versions={}),
     )
 

@@ -6,6 +6,9 @@ from evaluator.evidence import Entry, Evidence
 
 START_TOLERANCE = 1e-4  # RIGOUR: fp32, relative to the scale of the output; a scenario can set `start_tolerance`
 
+FIRST_STEPS = 3  # later on, rounding grows from step to step and the curves part for no reason
+FIRST_LOSSES_TOLERANCE = 0.01  # relative; seen on equal trainings: up to 2e-4
+
 
 def trained(evidence: Evidence, place: Place, framework: str) -> Found:
     """Return the seconds of a framework's training, round by round.
@@ -49,6 +52,15 @@ def _not_counting(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
             remedy="make both definitions of the model compute the same from the same weights",
             entries=(entry,),
         )
+    apart = _first_losses_apart(evidence, entry)
+    if apart > FIRST_LOSSES_TOLERANCE:
+        return Gap(
+            subject=subject,
+            state=Outcome.FAILED,
+            reason=f"the two trainings are not the same: their first {FIRST_STEPS} losses differ by {apart:.1%}",
+            remedy="make optimiser, data order and loss compute the same in both frameworks",
+            entries=(entry,),
+        )
     if accuracy < target:
         return Gap(
             subject=subject,
@@ -58,6 +70,15 @@ def _not_counting(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
             entries=(entry,),
         )
     return None
+
+
+def _first_losses_apart(evidence: Evidence, entry: Entry) -> float:
+    """Return how far the first losses lie from the other framework's in the same round; 0 when there is no other."""
+    step = entry.step
+    twins = evidence.select("train", scenario=step.scenario, device=step.device, round=step.round)
+    own = entry.values("loss")[:FIRST_STEPS]
+    others = [twin.values("loss")[:FIRST_STEPS] for twin in twins if twin.step.framework != step.framework]
+    return max((abs(a - b) / abs(a) for other in others for a, b in zip(own, other, strict=False) if a), default=0.0)
 
 
 def _start_difference(evidence: Evidence, scenario: str) -> float | None:

@@ -146,4 +146,3 @@ class Scorecard(Record, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     curves: tuple[Curve, ...]
     cells: tuple[Cell, ...]
-    waivers: dict[str, str]

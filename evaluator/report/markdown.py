@@ -155,10 +155,6 @@ def _findings(card: Scorecard) -> Iterable[str]:
             [_finding(finding) for finding in found],
             "",
         )
-    for check, reason in card.waivers.items():
-        yield f"- waived (no score changes): {_escape(f'{_format.words(check)}: {reason}')}"
-    if card.waivers:
-        yield ""
 
 
 def _finding(finding: Finding) -> tuple[str, ...]:

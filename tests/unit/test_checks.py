@@ -276,3 +276,14 @@ def test_findings_lead_to_their_evidence() -> None:
     assert found.reproduce == f"sh {found.evidence[0].path.removesuffix('/result.json')}/reproduce.sh"
     assert all(ref.sha256 for ref in found.evidence)
     assert len(found.evidence) == 2 * (3 + 1)  # three rounds and the proof, of both frameworks
+
+
+def test_trainings_whose_first_losses_differ_are_not_compared() -> None:
+    wanted = fakes.is_step(stage="train", framework="tensorflow", device="cpu")
+    run = fakes.resample(fakes.complete_run(), wanted, "loss", (2.3, 2.1, 1.2))
+    for candidate in ("pytorch", "tensorflow"):
+        found = one(training_time, run, candidate=candidate)
+        assert found.state is Outcome.FAILED
+        assert "first 3 losses differ by" in found.reason
+    late = fakes.resample(fakes.complete_run(), wanted, "loss", (2.3, 2.231, 2.164, 0.5))
+    assert one(training_time, late, candidate="tensorflow").state is Outcome.PASSED
