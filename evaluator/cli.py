@@ -3,6 +3,7 @@
 Commands are found by listing evaluator/commands and imported only when used, so that `--help` stays fast.
 """
 
+import errno
 import importlib
 import pkgutil
 import signal
@@ -16,7 +17,7 @@ import click
 
 import evaluator
 from evaluator import commands
-from evaluator.core.errors import FwevalError
+from evaluator.core.errors import FwevalError, IncompleteEvidence
 from evaluator.core.registry import unknown
 
 OWN_BUG = 4
@@ -77,8 +78,8 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away: no complaint at exit
         code = 0
-    except Exception:  # noqa: BLE001  # the one error boundary
-        code = _own_bug()
+    except Exception as error:  # noqa: BLE001  # the one error boundary
+        code = _own_bug(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -91,10 +92,14 @@ def _say(error: FwevalError) -> None:
     print(f"fweval: {error.message}{remedy}", file=sys.stderr)  # noqa: T201  # the boundary speaks
 
 
-def _own_bug() -> int:
+def _own_bug(error: Exception) -> int:
+    """Keep the traceback for a report; a full disk is nobody's bug."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        full = IncompleteEvidence(f"the disk is full: {error}", remedy="free some space, then resume the run")
+        _say(full)
+        return full.exit_code
     with tempfile.NamedTemporaryFile("w", prefix="fweval-bug-", suffix=".txt", delete=False) as file:
         traceback.print_exc(file=file)
-    kind = sys.exc_info()[1]
     where = Path(file.name)
-    print(f"fweval: a bug in fweval: {kind!r}; please report it with {where}", file=sys.stderr)  # noqa: T201
+    print(f"fweval: a bug in fweval: {error!r}; please report it with {where}", file=sys.stderr)  # noqa: T201
     return OWN_BUG

@@ -21,7 +21,8 @@ from evaluator.core.work import Work, subject
 
 
 def work(work: Work) -> Measured:
-    return globals()[f"do_{work.step.settings['do']}"](work)
+    measured: Measured = globals()[f"do_{work.step.settings['do']}"](work)
+    return measured
 
 
 def do_pass(work: Work) -> Measured:

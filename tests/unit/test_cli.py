@@ -1,5 +1,6 @@
 """The command line: exit codes, one line per mistake with the way out, and output that machines can read."""
 
+import errno
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from commands import FWEVAL, PROFILE, fweval
 from engine import run_folder
 
+import evaluator
 from evaluator import cli, doctor
 from evaluator.capabilities import ThisMachine
 from evaluator.core.records import Machine
@@ -61,7 +63,7 @@ def test_help_names_the_exit_codes(run: Any) -> None:
 
 def test_the_version_is_told(run: Any) -> None:
     code, out, _ = run("--version")
-    assert (code, out) == (0, f"fweval, version {cli.evaluator.__version__}\n")
+    assert (code, out) == (0, f"fweval, version {evaluator.__version__}\n")
 
 
 @pytest.mark.parametrize(
@@ -260,6 +262,17 @@ def test_our_own_bug_names_the_file_with_its_traceback(run: Any, monkeypatch: py
     assert "ZeroDivisionError: one by zero" in report.read_text()
     assert "in broken" in report.read_text()
     report.unlink()
+
+
+def test_a_full_disk_is_no_bug(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/one/steps/a/result.json.part")
+
+    monkeypatch.setattr("evaluator.commands.list.command.callback", full)
+    code, _, err = run("list")
+    assert code == 3
+    assert err.startswith("fweval: the disk is full: ")
+    assert "runs/one/steps/a" in err
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, click.Abort])
