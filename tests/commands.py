@@ -59,9 +59,3 @@ def cells(run: Path) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
-
-
-def result(run: Path, step: str) -> dict[str, Any]:
-    """Return how a step ended, as it lies on disk."""
-    content: dict[str, Any] = json.loads((run / "steps" / step / "result.json").read_text())
-    return content

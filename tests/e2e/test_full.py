@@ -1,0 +1,335 @@
+"""One real run of the scenario `tiny`, from the command line to the reports, and what becomes of it afterwards."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import PROFILE, cells, fweval
+
+from evaluator import pipeline
+from evaluator.core import files, isolation
+from evaluator.core.records import Step
+from evaluator.core.scorecard import Scorecard
+from evaluator.core.store import RunFolder
+from scenarios import loading
+from scenarios.loading import load_scenario
+
+pytestmark = pytest.mark.e2e
+
+COLUMNS = [
+    *("stage", "scenario", "framework", "format", "precision", "runtime", "server", "launcher", "device"),
+    *("outcome", "reason", "remedy", "evidence", "metrics"),
+]
+BY_FORMAT = {
+    ("pytorch", "torchscript", "torch_jit"),
+    ("pytorch", "torchmobile", "torch_mobile"),
+    ("pytorch", "onnx", "onnx_runtime"),
+    ("tensorflow", "savedmodel", "tensorflow"),
+    ("tensorflow", "tflite", "tflite_runtime"),
+    ("tensorflow", "tflite", "ai_edge_litert"),
+    ("tensorflow", "onnx", "onnx_runtime"),
+}
+PARITY = {"max_abs_diff", "max_rel_diff", "cosine", "top1_agreement", "smallest_tolerance", "tolerance", "accuracy"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("full")
+    (folder / "e2e.toml").write_text(PROFILE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(home: Path) -> subprocess.CompletedProcess[str]:
+    return fweval("full", "tiny", "--profile", "e2e.toml", "--out", "run", cwd=home, timeout_s=500)
+
+
+@pytest.fixture(scope="module")
+def run(home: Path, done: subprocess.CompletedProcess[str]) -> Path:
+    assert (home / "run" / "scorecard.json").exists(), done.stderr
+    return home / "run"
+
+
+@pytest.fixture(scope="module")
+def rows(run: Path) -> list[dict[str, Any]]:
+    return cells(run)
+
+
+def select(rows: list[dict[str, Any]], **fields: Any) -> list[dict[str, Any]]:
+    return [row for row in rows if all(row[name] == value for name, value in fields.items())]
+
+
+def test_the_exit_code_is_the_verdict(done: subprocess.CompletedProcess[str], run: Path) -> None:
+    verdict = pipeline.exit_code(files.read_record(run / "scorecard.json", Scorecard))
+    assert done.returncode == verdict
+    assert "Traceback" not in done.stderr
+
+
+def test_every_row_has_the_columns_and_a_known_ending(rows: list[dict[str, Any]]) -> None:
+    assert all(list(row) == COLUMNS for row in rows)
+    endings = {row["evidence"]: (row["outcome"], row["reason"]) for row in rows}
+    surprises = {k: v for k, v in endings.items() if v[0] not in ("passed", "unavailable", "not_applicable")}
+    assert surprises == {}
+    assert {row["scenario"] for row in rows} == {"tiny"}
+
+
+def test_every_stage_ran_in_both_frameworks(rows: list[dict[str, Any]]) -> None:
+    passed = {(row["stage"], row["framework"]) for row in select(rows, outcome="passed")}
+    assert passed == {
+        (stage, framework)
+        for stage in ("train", "export", "verify", "run", "serve")
+        for framework in ("pytorch", "tensorflow")
+    }
+
+
+@pytest.mark.parametrize("stage", ["verify", "run"])
+def test_every_format_passed_in_each_of_its_runtimes(stage: str, rows: list[dict[str, Any]]) -> None:
+    passed = select(rows, stage=stage, device="cpu", outcome="passed")
+    assert {(row["framework"], row["format"], row["runtime"]) for row in passed} == BY_FORMAT
+
+
+def test_training_figures(rows: list[dict[str, Any]]) -> None:
+    for row in select(rows, stage="train", device="cpu"):
+        metrics = row["metrics"]
+        assert metrics["steps"] == 10 * load_scenario("tiny").train.epochs  # ten batches of 16 each
+        assert 0 < metrics["step_s"] <= metrics["train_s"]
+        assert metrics["time_to_first_step_s"] > 0
+        assert metrics["peak_rss_bytes"] > 50_000_000
+        assert 0 < metrics["heldout_accuracy"] <= 1
+    torch, tensorflow = (select(rows, stage="train", device="cpu", framework=f)[0] for f in ("pytorch", "tensorflow"))
+    assert tensorflow["metrics"]["start_max_rel_diff"] < 1e-4
+    assert torch["metrics"]["parameters"] == tensorflow["metrics"]["parameters"]
+
+
+def test_export_figures(rows: list[dict[str, Any]], run: Path) -> None:
+    exports = select(rows, stage="export")
+    assert {(row["framework"], row["format"]) for row in exports} == {pair[:2] for pair in BY_FORMAT}
+    for row in exports:
+        assert row["metrics"]["size_bytes"] > 10_000
+        assert row["metrics"]["export_s"] > 0
+        assert (run / row["evidence"] / "artifact").exists()
+
+
+def test_every_artifact_was_proven_before_it_was_timed(rows: list[dict[str, Any]]) -> None:
+    for row in select(rows, stage="verify", outcome="passed"):
+        assert set(row["metrics"]) >= PARITY
+        assert row["metrics"]["max_rel_diff"] <= row["metrics"]["tolerance"]
+        assert row["metrics"]["cases"] == 16
+
+
+def test_latencies_are_order_statistics_of_the_samples_kept(rows: list[dict[str, Any]], run: Path) -> None:
+    for row in select(rows, stage="run", outcome="passed"):
+        metrics = row["metrics"]
+        samples = files.read_samples(run / row["evidence"])["latency"]
+        assert len(samples) == metrics["queries"] >= 64
+        assert {metrics["latency_p50_s"], metrics["latency_p90_s"]} <= set(samples)
+        assert min(samples) <= metrics["latency_p50_s"] <= metrics["latency_p90_s"] <= max(samples)
+        assert "latency_p95_s" not in metrics
+        assert metrics["throughput_batch"] == 32
+        assert metrics["throughput_per_s"] > 0
+        assert metrics["load_s"] > 0
+
+
+def test_one_subject_is_measured_twice(rows: list[dict[str, Any]]) -> None:
+    (control,) = [row for row in select(rows, stage="run", outcome="passed") if row["metrics"]["control"]]
+    twins = select(rows, stage="run", framework=control["framework"], runtime=control["runtime"], device="cpu")
+    assert len(twins) == 2
+
+
+def test_both_servers_answered_alike_over_both_wires_and_left_nothing(rows: list[dict[str, Any]]) -> None:
+    served = select(rows, stage="serve", outcome="passed")
+    assert {(row["server"], row["framework"]) for row in served} == {
+        ("torchserve", "pytorch"),
+        ("tensorflow_serving", "tensorflow"),
+    }
+    for row in served:
+        metrics = row["metrics"]
+        for wire in ("rest", "grpc"):
+            assert metrics[f"parity_{wire}_max_rel_diff"] <= 1e-5
+            assert 0 < metrics[f"{wire}_p50_s"] <= metrics[f"{wire}_p90_s"]
+            assert metrics[f"{wire}_queries"] >= 64
+        assert metrics["leftovers"] == 0
+        assert metrics["ready_s"] > 0
+
+
+def test_the_reference_server_is_labelled(rows: list[dict[str, Any]]) -> None:
+    for row in select(rows, launcher="embedded", outcome="passed"):
+        assert row["metrics"]["reference"] is True
+        assert row["reason"] == "reference implementation, not tensorflow_model_server"
+    (torchserve,) = select(rows, server="torchserve", outcome="passed")
+    assert torchserve["metrics"]["reference"] is False
+
+
+def test_what_could_not_be_had_says_why_and_how_to_get_it(rows: list[dict[str, Any]]) -> None:
+    gone = select(rows, outcome="unavailable")
+    assert all(row["reason"] and row["remedy"] and not set(row["metrics"]) - {"round", "control"} for row in gone)
+    on_gpu = [row for row in rows if row["device"] == "gpu"]
+    assert {row["stage"] for row in on_gpu} == {"train", "verify", "run"}
+    assert {(row["server"], row["launcher"]) for row in select(rows, stage="serve")} == {
+        ("torchserve", "container"),
+        ("torchserve", "process"),
+        ("tensorflow_serving", "container"),
+        ("tensorflow_serving", "process"),
+        ("tensorflow_serving", "embedded"),
+    }
+
+
+def test_the_table_has_the_same_rows_as_csv(run: Path, rows: list[dict[str, Any]]) -> None:
+    done = fweval("cells", run, "--csv", cwd=run)
+    table = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["stage"], row["evidence"], row["outcome"]) for row in table] == [
+        (row["stage"], row["evidence"], row["outcome"]) for row in rows
+    ]
+
+
+def test_scoring_again_gives_the_same_bytes(run: Path) -> None:
+    before = (run / "scorecard.json").read_bytes()
+    for _ in range(2):
+        fweval("score", run, cwd=run)
+        assert (run / "scorecard.json").read_bytes() == before
+
+
+def test_every_report_can_be_written_again(run: Path) -> None:
+    names = [f"scorecard.{ending}" for ending in ("html", "md", "csv", "xml", "json")]
+    before = {name: (run / name).read_bytes() for name in names}
+    for name in names[:-1]:
+        (run / name).unlink()
+    done = fweval("report", run, cwd=run)
+    assert done.returncode == 0, done.stderr
+    assert {name: (run / name).read_bytes() for name in names} == before
+
+
+def test_events_tell_the_story(run: Path) -> None:
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    assert events[0]["event"] == "session"
+    started = [event["step"] for event in events if event["event"] == "started"]
+    ended = [event["step"] for event in events if event["event"] == "ended"]
+    assert sorted(started) == sorted(ended)
+    assert len(set(started)) == len(started)
+    measuring: str | None = None
+    steps = {step.id: step for step in RunFolder.open(run).plan.steps}
+    for event in events:
+        if event["event"] == "started":
+            assert measuring is None, f"{event['step']} started while {measuring} was measured"
+            measuring = event["step"] if steps[event["step"]].measures else None
+        elif event["event"] == "ended" and event["step"] == measuring:
+            measuring = None
+
+
+def test_nothing_is_left_in_the_temporary_folder(run: Path) -> None:
+    assert [path for path in (run / "steps").iterdir() if isolation.scratch(path).exists()] == []
+
+
+def test_an_export_can_be_repeated_by_hand(run: Path, rows: list[dict[str, Any]]) -> None:
+    (row,) = select(rows, stage="export", format="savedmodel")
+    script = run / row["evidence"] / "reproduce.sh"
+    env = {**os.environ, "PYTHON": sys.executable}
+    subprocess.run([str(script)], check=True, timeout=120, env=env, capture_output=True)
+    again = json.loads((script.parent / "again" / "result.json").read_text())
+    assert again["outcome"] == "passed"
+    assert again["metrics"]["size_bytes"] == pytest.approx(row["metrics"]["size_bytes"], rel=0.01)
+    shutil.rmtree(script.parent / "again")
+
+
+def test_resuming_a_complete_run_does_nothing_again(home: Path, run: Path) -> None:
+    paths = [run / "steps" / row["evidence"].partition("/")[2] for row in cells(run) if row["outcome"] == "passed"]
+    before = {path.name: (path / "result.json").stat().st_mtime_ns for path in paths}
+    card = (run / "scorecard.json").read_bytes()
+    done = fweval("full", "--resume", run, cwd=home, timeout_s=60)
+    assert {path.name: (path / "result.json").stat().st_mtime_ns for path in paths} == before
+    assert (run / "scorecard.json").read_bytes() == card
+    assert f"{len(before) + 2} already done" in done.stderr  # and the two that align
+
+
+def test_a_second_run_in_the_folder_is_refused(home: Path, run: Path) -> None:
+    done = fweval("full", "tiny", "--profile", "e2e.toml", "--out", run, cwd=home)
+    assert done.returncode == 2
+    assert done.stderr == f"fweval: {run} is not empty (continue it with --resume {run})\n"
+
+
+@pytest.fixture
+def corrupt(home: Path, run: Path) -> Iterator[Path]:
+    """A copy of the run in which two artifacts lost a few bytes: one before, one after it had been proven."""
+    copy = home / "corrupt"
+    shutil.copytree(run, copy)
+    plan = RunFolder.open(copy).plan.steps
+    for wanted in ("torchscript", "tflite"):
+        (export,) = [step.id for step in plan if step.stage == "export" and step.format == wanted]
+        flip(next(path for path in (copy / "steps" / export / "artifact").rglob("*") if path.is_file()))
+    forget(copy, [s for s in plan if (s.stage, s.format) in {("verify", "torchscript"), ("run", "tflite")}])
+    yield copy
+    shutil.rmtree(copy)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4] = bytes(255 - byte for byte in content[middle : middle + 4])
+    path.unlink()  # bundles may be hard links to it
+    path.write_bytes(content)
+
+
+def forget(run: Path, steps: list[Step]) -> None:
+    for step in steps:
+        if step.device == "cpu":
+            shutil.rmtree(run / "steps" / step.id)
+
+
+def test_a_corrupt_artifact_is_refused_and_nothing_of_it_is_timed(home: Path, corrupt: Path) -> None:
+    done = fweval("full", "--resume", corrupt, cwd=home, timeout_s=300)
+    assert done.returncode in (1, 3), done.stderr
+    rows = [row for row in cells(corrupt) if row["device"] == "cpu"]
+    differs = "the artifact is not the one that was exported: its digest differs"
+    (proof,) = select(rows, stage="verify", format="torchscript")
+    assert (proof["outcome"], proof["reason"], proof["metrics"]) == ("failed", differs, {})
+    assert "delete steps/tiny-export-pytorch-torchscript" in proof["remedy"]
+    for row in [
+        *select(rows, stage="run", format="torchscript"),
+        *select(rows, launcher="process", server="torchserve"),
+    ]:
+        assert row["outcome"] == "unavailable"
+        assert row["reason"] == f"not measured, because {BLOCKED}: {differs}"
+        assert "latency_p50_s" not in row["metrics"]
+    timed = select(rows, stage="run", format="tflite")
+    assert [(row["outcome"], row["reason"]) for row in timed] == [("failed", differs)] * 2
+    assert select(rows, stage="run", format="onnx", outcome="passed")
+
+
+BLOCKED = "the proof of its outputs did not pass (failed)"
+
+
+def test_two_different_models_stop_the_run_before_training(home: Path) -> None:
+    text = (Path(loading.__file__).parent / "library" / "tiny.toml").read_text()
+    strict = text.replace("[train]", "start_tolerance = 1e-30\n\n[train]", 1)
+    (home / "strict.toml").write_text(strict)
+    done = fweval("full", "strict.toml", "--profile", "e2e.toml", "--out", "strict", cwd=home, timeout_s=120)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("fweval: scenario tiny: the two models differ at the start: ")
+    assert "logits" in last
+    assert not [path for path in (home / "strict" / "steps").glob("tiny-train-*") if "gpu" not in path.name]
+
+
+def test_one_stage_of_one_framework_can_be_run_alone_and_the_rest_later(home: Path) -> None:
+    only = ["--framework", "pytorch", "--only", "torchscript", "--skip", "serve", "--device", "cpu"]
+    done = fweval("export", "tiny", "--profile", "e2e.toml", *only, "--out", "alone", cwd=home, timeout_s=200)
+    assert done.returncode == 0, done.stderr
+    exported = {(row["stage"], row["framework"], row["outcome"]): row["evidence"] for row in cells(home / "alone")}
+    assert set(exported) == {(stage, "pytorch", "passed") for stage in ("train", "export")}
+    assert "torchscript" in done.stdout
+    assert "[3/3]" in done.stderr  # align, train, export: later stages are not counted
+
+    rest = fweval("full", "--resume", "alone", cwd=home, timeout_s=200)
+    assert rest.returncode in (0, 1, 3), rest.stderr
+    rows = {(row["stage"], row["framework"], row["outcome"]): row["evidence"] for row in cells(home / "alone")}
+    assert set(rows) == set(exported) | {(stage, "pytorch", "passed") for stage in ("verify", "run")}
+    assert exported.items() <= rows.items()
+    assert "3 already done" in rest.stderr
