@@ -6,11 +6,12 @@ from typing import Any, cast
 import msgspec
 
 from evaluator.core import files, registry
-from evaluator.core.errors import FwevalError
+from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Profile, Record, Result, Signature
 from evaluator.core.tensors import Arrays, read_arrays, write_arrays
 from evaluator.core.work import Work
 from exports.sizes import digest
+from scenarios import datasets
 from scenarios.contract import Framework, Model
 from scenarios.loading import Precision, Scenario
 
@@ -50,6 +51,15 @@ class Subject:
     def tolerance(self) -> float:
         """How far an artifact may be from its origin, relative to the output scale, at the step's precision."""
         return dict(self.scenario.tolerance)[cast("Precision", self._precision)]
+
+    def packages(self) -> dict[str, Path]:
+        """Return name -> folder of the data packages; they were fetched before the plan, never while measuring."""
+        wanted = self.model.packages(self.settings)
+        found = {package.name: datasets.locate(package) for package in wanted}
+        absent = [name for name, folder in found.items() if folder is None]
+        if absent:
+            raise Unavailable(f"data not fetched: {', '.join(absent)}", remedy="fweval fetch")
+        return {name: folder for name, folder in found.items() if folder is not None}
 
     def prepare(self) -> None:
         """Set the framework up for this process: threads, seeds, device."""

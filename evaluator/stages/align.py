@@ -12,7 +12,6 @@ from evaluator.core.work import Work, subject
 from evaluator.measure import fidelity
 from evaluator.measure.resources import peak_rss_bytes
 from evaluator.stages._evidence import OUTPUTS, WEIGHTS, Subject
-from scenarios import datasets
 from scenarios.weights import read_weights, write_weights
 
 CASES = 8  # held-out examples on which the two are compared
@@ -23,7 +22,7 @@ def work(work: Work) -> Measured:
     about = Subject(work)
     about.prepare()
     model, settings, framework = about.model, about.settings, about.framework
-    packages = {package.name: datasets.fetch(package) for package in model.packages(settings)}
+    packages = about.packages()
     data = model.data(settings, packages, train=CASES, heldout=CASES, seed=about.seed)
     inputs = model.inputs_for(framework.name, rows(data.heldout.inputs, 0, CASES))
     with subject(f"building the model in {framework.title}"):

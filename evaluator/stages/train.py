@@ -12,7 +12,6 @@ from evaluator.core.tensors import Array, Arrays, rows
 from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_rss_bytes
 from evaluator.stages._evidence import WEIGHTS, Subject, read_result, write_examples
-from scenarios import datasets
 from scenarios.contract import Examples
 from scenarios.weights import read_weights, write_weights
 
@@ -22,7 +21,7 @@ def work(work: Work) -> Measured:
     about = Subject(work)
     about.prepare()
     model, framework, scenario, profile = about.model, about.framework, about.scenario, about.profile
-    packages = {package.name: datasets.fetch(package) for package in model.packages(about.settings)}
+    packages = about.packages()
     data = model.data(
         about.settings, packages, train=profile.train_samples, heldout=profile.heldout_samples, seed=about.seed
     )
