@@ -1,0 +1,141 @@
+"""A run that is killed in every stage, and interrupted once: nothing is left at work, and resuming completes it.
+
+One run is killed again and again, so that all of it costs little more than one run.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from commands import PROFILE, cells, fweval, start
+from engine import assert_gone
+
+from evaluator.core import isolation
+from evaluator.core.store import RunFolder
+from serving.ports import in_use
+
+pytestmark = pytest.mark.e2e
+
+AT_WORK_S = 1.5  # seconds after its start at which a step is in the middle of something
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("killed")
+    (folder / "e2e.toml").write_text(PROFILE)
+    return folder
+
+
+def go_on(home: Path) -> "subprocess.Popen[bytes]":
+    """Begin the run, or resume it."""
+    asked = ["--resume", "run"] if (home / "run").exists() else ["tiny", "--profile", "e2e.toml", "--out", "run"]
+    return start("full", *asked, cwd=home, log=home / "log")
+
+
+def reach(home: Path, process: "subprocess.Popen[bytes]", stage: str, *, skip: int, within_s: float = 240) -> None:
+    """Wait until a step of that stage has been started since the first `skip` bytes of the events."""
+    events = home / "run" / "events.jsonl"
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        assert process.poll() is None, (home / "log").read_text()[-2000:]
+        text = events.read_bytes()[skip:].decode() if events.exists() else ""
+        lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        if any(line["event"] == "started" and f"-{stage}-" in line["step"] for line in lines):
+            time.sleep(AT_WORK_S)
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no step of stage {stage} was started; {(home / 'log').read_text()[-2000:]}")
+
+
+def wait_for_server(process: "subprocess.Popen[bytes]", within_s: float = 60) -> set[int]:
+    """Wait until something below that process listens; return the ports."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            try:
+                found = {c.laddr.port for c in child.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+            except psutil.NoSuchProcess:
+                continue
+            if found:
+                return found
+        time.sleep(0.05)
+    raise AssertionError("no server was started")
+
+
+def finished(home: Path) -> dict[str, bytes]:
+    """Return the results that a resumed run must keep."""
+    results = {path.parent.name: path.read_bytes() for path in (home / "run" / "steps").glob("*/result.json")}
+    return {name: content for name, content in results.items() if json.loads(content)["outcome"] == "passed"}
+
+
+def assert_closed(ports: set[int], within_s: float = 5.0) -> None:
+    """Ports close when the last thread of a killed process has ended, a moment after the process."""
+    deadline = time.monotonic() + within_s
+    while left := [port for port in ports if in_use(port)]:
+        assert time.monotonic() < deadline, f"still in use: {left}"
+        time.sleep(0.02)
+
+
+def test_a_run_survives_being_killed_in_every_stage(home: Path) -> None:
+    """SIGKILL, so that nobody can clean up: the kernel ends the children, and resuming clears what lies about."""
+    before: dict[str, bytes] = {}
+    for stage in ("train", "export", "verify", "run", "serve"):
+        events = home / "run" / "events.jsonl"
+        skip = events.stat().st_size if events.exists() else 0
+        with go_on(home) as process:
+            reach(home, process, stage, skip=skip)
+            ports = wait_for_server(process) if stage == "serve" else set()
+            below = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+            assert below
+            os.kill(process.pid, signal.SIGKILL)
+        assert_gone(below, within_s=10.0)
+        assert_closed(ports)
+        now = finished(home)
+        assert before.items() <= now.items(), f"finished steps were done again before {stage}"
+        before = now
+
+
+def test_a_person_can_interrupt_a_server_at_work(home: Path) -> None:
+    before = finished(home)
+    skip = (home / "run" / "events.jsonl").stat().st_size
+    with go_on(home) as process:
+        reach(home, process, "serve", skip=skip)
+        ports = wait_for_server(process)
+        below = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(60) == 130
+    assert_gone(below, within_s=0.5)
+    assert_closed(ports)
+    assert leftovers(home) == []
+    said = [line for line in (home / "log").read_text().splitlines() if line]
+    assert said[-2:] == [
+        "stopped; go on with: fweval full --resume run",
+        "fweval: interrupted; nothing was left running",
+    ]
+    assert finished(home) == before
+
+
+def test_the_run_is_completed_without_doing_anything_twice(home: Path) -> None:
+    before = finished(home)
+    assert before
+    done = fweval("full", "--resume", "run", cwd=home, timeout_s=400)
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert before.items() <= finished(home).items()
+    endings = {row["outcome"] for row in cells(home / "run")}
+    assert endings <= {"passed", "unavailable", "not_applicable"}
+    assert {row["stage"] for row in cells(home / "run") if row["outcome"] == "passed"} == {
+        *("train", "export", "verify", "run", "serve")
+    }
+    assert len(cells(home / "run")) == len([s for s in RunFolder.open(home / "run").plan.steps if s.stage != "align"])
+    assert leftovers(home) == []
+
+
+def leftovers(home: Path) -> list[Path]:
+    """Return the temporary folders of this run's steps that are still there."""
+    run = RunFolder.open(home / "run")
+    return [place for step in run.plan.steps if (place := isolation.scratch(run.folder(step.id))).exists()]
