@@ -219,5 +219,12 @@ def exit_code(scorecard: Scorecard) -> int:
     return 3 if "insufficient evidence" in verdicts or not verdicts else 1
 
 
+def stage_exit_code(endings: Sequence[Outcome]) -> int:
+    """Return 1 when a step of a stage did not pass, 3 when none could or one hit a bug of ours, else 0."""
+    if any(ending.is_answer and ending is not Outcome.PASSED for ending in endings):
+        return 1
+    return 0 if Outcome.PASSED in endings and Outcome.ERROR not in endings else 3
+
+
 def _ended(folder: RunFolder, stage: str) -> list[tuple[Step, Result]]:
     return [(step, result) for step, result in folder.results() if step.stage == stage]

@@ -132,15 +132,12 @@ def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
 
 
 def stage_command(stage: str, given: dict[str, Any]) -> int:
-    """Run a stage and what it rests on; 0 when all its steps passed or cannot be had here, else 1."""
+    """Run a stage and what it rests on, print its rows, and return the exit code."""
     from evaluator import pipeline
-    from evaluator.core.outcome import Outcome
 
     run = pursue(given, pipeline.through(stage))
-    endings = [result.outcome for step, result in run.folder.results() if step.stage == stage]
     print_cells(run.folder.path, stage)
-    fine = {Outcome.PASSED, Outcome.UNAVAILABLE, Outcome.NOT_APPLICABLE}
-    return 0 if Outcome.PASSED in endings and set(endings) <= fine else 1
+    return pipeline.stage_exit_code([result.outcome for step, result in run.folder.results() if step.stage == stage])
 
 
 def print_cells(path: Path, stage: str | None = None) -> None:

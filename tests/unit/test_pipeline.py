@@ -145,6 +145,21 @@ def test_the_exit_code_is_the_verdict(
     assert pipeline.exit_code(card) == code
 
 
+@pytest.mark.parametrize(
+    ("endings", "code"),
+    [
+        (["passed", "unavailable", "not_applicable"], 0),
+        (["passed", "failed"], 1),
+        (["passed", "crashed", "error"], 1),
+        (["passed", "error"], 3),
+        (["unavailable", "unavailable"], 3),
+        ([], 3),
+    ],
+)
+def test_the_exit_code_of_a_single_stage(endings: list[str], code: int) -> None:
+    assert pipeline.stage_exit_code([Outcome(ending) for ending in endings]) == code
+
+
 @pytest.mark.parametrize("harm", ["flip", "remove"])
 def test_an_artifact_that_changed_is_not_read(harm: str, tmp_path: Path) -> None:
     path = tmp_path / "artifact" / "model.onnx"
