@@ -24,7 +24,11 @@ from evaluator.core.records import Result, Step
 
 GRACE_S = 15.0  # a server's clean stop takes a few seconds
 WORKER = (sys.executable, "-P", "-m", "evaluator.core.worker")
-_OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "not enough memory", "OutOfMemory")
+# What dying programs write; a thread cannot be created when there is no memory for its stack.
+_OUT_OF_MEMORY = (
+    *("bad_alloc", "MemoryError", "Cannot allocate memory", "not enough memory", "OutOfMemory"),
+    "pthread_create() failed",
+)
 _PASSED_ON = (
     "PATH",
     "HOME",

@@ -77,8 +77,13 @@ def _attempt(work: Work) -> Measured:
         return Measured(outcome=outcome, reason=_one_line(error.message), remedy=error.remedy or see)
     except MemoryError:
         traceback.print_exc()
-        limit = f"the memory limit of {work.step.memory_bytes / 2**30:.1f} GiB was reached"
-        return Measured(outcome=Outcome.FAILED, reason=limit, remedy="run it on a machine with more memory")
+        limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+        what = (
+            "memory ran out"
+            if limit == resource.RLIM_INFINITY
+            else f"the memory limit of {limit / 2**30:.1f} GiB was reached"
+        )
+        return Measured(outcome=Outcome.FAILED, reason=what, remedy="run it on a machine with more memory")
     except Exception as error:  # noqa: BLE001  # the outermost frame: the failure travels as data
         traceback.print_exc()
         culprit = blamed(error)

@@ -34,6 +34,7 @@ O = Outcome  # noqa: E741  # the table below is wide enough
         ("segfault", O.CRASHED, r"^the process died of SIGSEGV$"),
         ("killed", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\) or was killed by the system$"),
         ("abort_in_cpp", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\)"),
+        ("abort_without_threads", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\)"),
         ("leave", O.CRASHED, r"^the process ended with code 3 and left no result$"),
         ("exit", O.CRASHED, r"^the process ended with code 1 and left no result$"),
         ("eat", O.FAILED, r"^the memory limit of 0.5 GiB was reached$"),
@@ -166,7 +167,7 @@ def test_a_lower_memory_limit_of_ours_stays(tmp_path: Path) -> None:
         "import resource, sys; from pathlib import Path; import engine\n"
         "resource.setrlimit(resource.RLIMIT_DATA, (400 << 20, 400 << 20))\n"
         "step = engine.make_step('a', 'eat', memory_bytes=600 << 20)\n"
-        "print(engine.finish(engine.child(step, Path(sys.argv[1]))).outcome.value)"
+        "print(engine.finish(engine.child(step, Path(sys.argv[1]))).reason)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "a")],
@@ -176,7 +177,7 @@ def test_a_lower_memory_limit_of_ours_stays(tmp_path: Path) -> None:
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(Path(engine.__file__).parent), "OPENBLAS_NUM_THREADS": "1"},
     )
-    assert done.stdout == "failed\n"
+    assert done.stdout == "the memory limit of 0.4 GiB was reached\n"
     assert resource.getrlimit(resource.RLIMIT_DATA)[1] == resource.RLIM_INFINITY
 
 
