@@ -7,7 +7,7 @@ from evaluator.evidence import Entry, Evidence
 START_TOLERANCE = 1e-4  # RIGOUR: fp32, relative to the scale of the output; a scenario can set `start_tolerance`
 
 FIRST_STEPS = 3  # later on, rounding grows from step to step and the curves part for no reason
-FIRST_LOSSES_TOLERANCE = 0.01  # relative; seen on equal trainings: up to 2e-4
+FIRST_LOSSES_TOLERANCE = 0.05  # relative; seen on equal trainings: 1e-7 (tiny), 1e-4 (BERT), 1e-2 (ResNet-50, AdamW)
 
 
 def trained(evidence: Evidence, place: Place, framework: str) -> Found:
