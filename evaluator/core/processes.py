@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 _PR_SET_PDEATHSIG = 1
+_LOOK_EVERY_S = 0.01  # while processes end, when nothing is measured
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -88,8 +89,18 @@ def end_group(process: subprocess.Popen[bytes], *, first: signal.Signals, grace_
     for member in members:  # those that left the group, or ignored the signal
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
-    psutil.wait_procs(members, timeout=grace_s)
+    deadline = time.monotonic() + grace_s
+    while any(is_running(member) for member in members) and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY_S)
     wait(process, grace_s)
+
+
+def is_running(process: psutil.Process) -> bool:
+    """Tell whether a process still runs; one that has ended and was not buried by its parent yet does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def group(leader: int) -> list[psutil.Process]:

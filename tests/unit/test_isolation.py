@@ -1,5 +1,6 @@
 """Children: every ending is mapped, nothing is left, and they die with us. Real processes that need no framework."""
 
+import ctypes
 import json
 import os
 import re
@@ -11,12 +12,14 @@ import time
 from pathlib import Path
 
 import engine
+import psutil
 import pytest
 
 from evaluator.core import files, isolation, processes
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result
 
+PR_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 O = Outcome  # noqa: E741  # the table below is wide enough
 
 
@@ -179,6 +182,31 @@ def test_a_lower_memory_limit_of_ours_stays(tmp_path: Path) -> None:
     )
     assert done.stdout == "the memory limit of 0.4 GiB was reached\n"
     assert resource.getrlimit(resource.RLIMIT_DATA)[1] == resource.RLIM_INFINITY
+
+
+def test_processes_that_nobody_buries_are_not_waited_for(tmp_path: Path) -> None:
+    """In a container, the first process often buries nobody: the orphans of a step stay zombies for ever."""
+    prctl = ctypes.CDLL(None).prctl
+    leader = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
+    program = (
+        "import signal, sys, time; from pathlib import Path; from evaluator.core import processes\n"
+        "log = Path('log'); command = [sys.executable, '-c', sys.argv[1]]\n"
+        "process = processes.start(command, env={}, cwd=Path(), stdout=log, stderr=log)\n"
+        "while not log.read_text().endswith(chr(10)): time.sleep(0.02)\n"
+        "begin = time.monotonic()\n"
+        "processes.end_group(process, first=signal.SIGKILL, grace_s=10.0)\n"
+        "print(time.monotonic() - begin)"
+    )
+    assert prctl(PR_SET_CHILD_SUBREAPER, 1) == 0  # from now on, orphans below are ours, and we bury nobody
+    try:
+        command = [sys.executable, "-c", program, leader]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+        orphan = int((tmp_path / "log").read_text())
+        assert psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE
+    finally:
+        prctl(PR_SET_CHILD_SUBREAPER, 0)
+    os.waitpid(orphan, 0)
+    assert float(done.stdout) < 5.0
 
 
 def test_a_process_that_is_deaf_to_signals_is_killed(tmp_path: Path) -> None:
