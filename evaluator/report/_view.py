@@ -143,16 +143,21 @@ def _ranking(scored: list[CandidateScore]) -> str:
         return f"{name} and {other} are level at {points} of 10."
     if second.verdict == "ready" != first.verdict:
         return f"{name} scores {points} against {_format.score(second.overall)}, but only {other} is ready."
-    return f"{name} comes first: {points} of 10, against {_format.score(second.overall)} for {other}."
+    # Missing evidence may still turn the order: then it is a lead, not a result.
+    place = "leads so far" if _reversible(first, second) else "comes first"
+    return f"{name} {place}: {points} of 10, against {_format.score(second.overall)} for {other}."
 
 
 def _reliance(scored: list[CandidateScore]) -> tuple[str, ...]:
     if len(scored) < 2:
         return ()
-    first, second = scored[0], scored[1]
-    if second.upper > first.lower:
+    if _reversible(scored[0], scored[1]):
         return ("Their bounds overlap: evidence that is still missing could reverse the order.",)
     return ("No evidence that is still missing could reverse the order.",)
+
+
+def _reversible(first: CandidateScore, second: CandidateScore) -> bool:
+    return second.upper > first.lower
 
 
 def subject(cell: Cell) -> str:

@@ -95,6 +95,7 @@ def test_answer_names_who_comes_first_and_what_could_reverse_it() -> None:
     assert answer.sentence == "TensorFlow comes first: 8.0 of 10, against 7.0 for PyTorch."
     assert "No evidence that is still missing could reverse the order." in answer.support
     overlapping = with_scores(scored("pytorch", 7.0, upper=8.5), scored("tensorflow", 8.0))
+    assert _view.answer(overlapping).sentence == "TensorFlow leads so far: 8.0 of 10, against 7.0 for PyTorch."
     assert "could reverse the order" in _view.answer(overlapping).support.partition("overlap")[2]
 
 
