@@ -90,9 +90,17 @@ def wait_for(path: Path, within_s: float = 20.0) -> Path:
     return path
 
 
+def is_alive(pid: int) -> bool:
+    """Tell whether a process still runs (one that nobody has buried yet does not)."""
+    try:
+        return processes.is_running(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
+
+
 def assert_gone(pids: list[int], within_s: float = 5.0) -> None:
     deadline = time.monotonic() + within_s
-    while left := [pid for pid in pids if psutil.pid_exists(pid) and processes.is_running(psutil.Process(pid))]:
+    while left := [pid for pid in pids if is_alive(pid)]:
         assert time.monotonic() < deadline, f"still running: {left}"
         time.sleep(0.02)
 

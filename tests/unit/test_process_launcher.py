@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from engine import is_alive
 
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
@@ -113,7 +114,7 @@ def test_a_server_lives_and_leaves_nothing(tmp_path: Path) -> None:
         assert any("port" in left for left in service.running.leftovers())
     assert service.stop_s is not None
     assert service.leftovers == ()
-    assert not any(psutil.pid_exists(pid) for pid in members)
+    assert not any(is_alive(pid) for pid in members)
     assert (tmp_path / "s" / LOG).read_text() == "hello\n"
     assert not (tmp_path / "s" / "tmp").exists()
 
