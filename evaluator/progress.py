@@ -19,16 +19,19 @@ from evaluator.core.records import Result, Step
 # Seconds that a step is expected to take before any has ended: only their proportions matter for long.
 _EXPECTED_S = {"align": 12.0, "train": 30.0, "export": 20.0, "verify": 8.0, "run": 8.0, "serve": 25.0}
 _MARKS = {Outcome.PASSED: "[green]✓[/]", Outcome.UNAVAILABLE: "[dim]-[/]", Outcome.NOT_APPLICABLE: "[dim]·[/]"}
+# metric, how it is shown, and the factor that brings it into the shown unit
 _FIGURES = (
-    ("step_s", "{:.3g} s/step"),
-    ("heldout_accuracy", "accuracy {:.1%}"),
-    ("export_s", "{:.1f} s"),
-    ("max_rel_diff", "difference {:.1e}"),
-    ("latency_p50_s", "p50 {:.3g} s"),
-    ("throughput_per_s", "{:.3g}/s"),
-    ("ready_s", "ready after {:.1f} s"),
-    ("rest_p50_s", "REST p50 {:.3g} s"),
-    ("grpc_p50_s", "gRPC p50 {:.3g} s"),
+    ("step_s", "{:.3g} s per step", 1),
+    ("heldout_accuracy", "accuracy {:.1%}", 1),
+    ("export_s", "{:.1f} s", 1),
+    ("size_bytes", "{:.3g} MB", 1e-6),
+    ("start_max_rel_diff", "start difference {:.1e}", 1),
+    ("max_rel_diff", "difference {:.1e}", 1),
+    ("latency_p50_s", "p50 {:.3g} ms", 1e3),
+    ("throughput_per_s", "{:.3g} per s", 1),
+    ("ready_s", "ready after {:.1f} s", 1),
+    ("rest_p50_s", "REST p50 {:.3g} ms", 1e3),
+    ("grpc_p50_s", "gRPC p50 {:.3g} ms", 1e3),
 )
 
 
@@ -123,10 +126,8 @@ def describe(step: Step) -> str:
 
 def figures(result: Result) -> str:
     """Return the two or three figures of a result that tell most."""
-    shown = [
-        form.format(value) for name, form in _FIGURES if isinstance(value := result.metrics.get(name), int | float)
-    ]
-    return ", ".join(shown)
+    found = ((form, result.metrics.get(name), factor) for name, form, factor in _FIGURES)
+    return ", ".join(form.format(value * factor) for form, value, factor in found if isinstance(value, int | float))
 
 
 def _span(seconds: float) -> str:

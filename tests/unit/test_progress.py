@@ -131,5 +131,5 @@ def test_steps_are_named_for_people(fields: dict[str, Any], said: str) -> None:
 def test_the_most_telling_figures_are_shown() -> None:
     step = make_step("a")
     shown = figures(passed(step, metrics={"latency_p50_s": 0.00123456, "throughput_per_s": 812.3, "queries": 64}))
-    assert shown == "p50 0.00123 s, 812/s"
+    assert shown == "p50 1.23 ms, 812 per s"
     assert figures(passed(step)) == ""
