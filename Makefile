@@ -17,6 +17,7 @@ full: $(VENV)/installed-all ## Run the whole evaluation: [PROFILE=smoke|quick|fu
 	$(BIN)/fweval full --profile $(PROFILE) $(ARGS) || test $$? -eq 1
 
 test: lint ## Run linters and all tests: [ARGS="-k parity"]
+	$(BIN)/fweval fetch
 	$(BIN)/pytest $(ARGS)
 
 unit: $(VENV)/installed-all,dev ## Run the unit tests: seconds, no framework
