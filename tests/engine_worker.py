@@ -65,6 +65,12 @@ def do_foreign(work: Work) -> Measured:
     return Measured(metrics={"final_loss": np.float32(1)})  # type: ignore[dict-item]  # the mistake to be caught
 
 
+def do_fill_the_disk(work: Work) -> Measured:
+    with Path("/dev/full").open("w") as file:
+        file.write("a sample")
+    raise AssertionError
+
+
 def do_segfault(work: Work) -> Measured:
     os.kill(os.getpid(), signal.SIGSEGV)
     raise AssertionError

@@ -4,6 +4,7 @@
 folder above) holds the folders of the steps that this one needs.
 """
 
+import errno
 import importlib
 import logging
 import math
@@ -86,11 +87,19 @@ def _attempt(work: Work) -> Measured:
         return Measured(outcome=Outcome.FAILED, reason=what, remedy="run it on a machine with more memory")
     except Exception as error:  # noqa: BLE001  # the outermost frame: the failure travels as data
         traceback.print_exc()
-        culprit = blamed(error)
-        outcome = Outcome.ERROR if culprit is None else Outcome.FAILED
-        prefix = "a bug in fweval: " if culprit is None else f"{culprit}: "
-        first = str(error).strip().partition("\n")[0]  # what follows is advice and context, by the page
-        return Measured(outcome=outcome, reason=_one_line(f"{prefix}{type(error).__name__}: {first}"), remedy=see)
+        return _unforeseen(error, see)
+
+
+def _unforeseen(error: Exception, see: str) -> Measured:
+    """Say whose failure an exception is: the machine's, the subject's, or ours."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        remedy = "free some space and resume the run"
+        return Measured(outcome=Outcome.UNAVAILABLE, reason="the disk is full", remedy=remedy)
+    culprit = blamed(error)
+    outcome = Outcome.ERROR if culprit is None else Outcome.FAILED
+    prefix = "a bug in fweval: " if culprit is None else f"{culprit}: "
+    first = str(error).strip().partition("\n")[0]  # what follows is advice and context, by the page
+    return Measured(outcome=outcome, reason=_one_line(f"{prefix}{type(error).__name__}: {first}"), remedy=see)
 
 
 def _finite(measured: Measured) -> Measured:
