@@ -2,39 +2,31 @@
 
 `getrusage`'s `ru_maxrss` would be the portable answer, but it survives `execve` (getrusage(2): it belongs to the task,
 not to the program), so a child shows the peak of the parent that it was forked from. `VmHWM` belongs to the address
-space, which starts afresh with each program, and it can be reset.
+space, which starts afresh with each program.
 """
 
 from pathlib import Path
 
 import psutil
 
+from evaluator.core.records import Metrics
+
 _STATUS = Path("/proc/self/status")
-_CLEAR = Path("/proc/self/clear_refs")
 
 
-def peak_rss_bytes() -> int:
-    """Return the largest resident memory of this process in bytes, since its start or the last `reset_peak`.
+def peak_memory() -> Metrics:
+    """Return the largest resident memory of this process so far, in bytes, and where the figure comes from.
 
-    Where the system keeps no peak (no /proc), what is resident now stands in; `provenance` says which it is.
+    Where the system keeps no peak (no /proc), what is resident now stands in, and says so.
     """
-    return _high_water_mark() or psutil.Process().memory_info().rss
-
-
-def reset_peak() -> bool:
-    """Start the peak anew from what is resident now; False where the system does not allow it (proc(5), clear_refs)."""
-    try:
-        _CLEAR.write_text("5", encoding="ascii")
-    except OSError:
-        return False
-    return True
-
-
-def provenance() -> str:
-    """Say where `peak_rss_bytes` comes from, in the words that go beside the figure."""
-    if _high_water_mark() is not None:
-        return "measured: VmHWM"
-    return "measured: psutil (resident at the end; this system keeps no peak)"
+    peak = _high_water_mark()
+    if peak is not None:
+        return {"peak_rss_bytes": peak, "peak_rss_provenance": "measured: VmHWM"}
+    resident = psutil.Process().memory_info().rss
+    return {
+        "peak_rss_bytes": resident,
+        "peak_rss_provenance": "measured: psutil, resident at the end (no peak is kept)",
+    }
 
 
 def _high_water_mark() -> int | None:

@@ -10,7 +10,7 @@ from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import read_arrays, rows, write_arrays
 from evaluator.core.work import Work, subject
 from evaluator.measure import fidelity
-from evaluator.measure.resources import peak_rss_bytes
+from evaluator.measure.resources import peak_memory
 from evaluator.stages._evidence import OUTPUTS, WEIGHTS, Subject
 from scenarios.weights import read_weights, write_weights
 
@@ -41,7 +41,7 @@ def work(work: Work) -> Measured:
         "cases": CASES,
         "parameters": framework.parameters(network),
         "self_noise_max_rel_diff": noise.max_rel or 0.0,
-        "peak_rss_bytes": peak_rss_bytes(),
+        **peak_memory(),
     }
     files = {"weights": WEIGHTS, "outputs": OUTPUTS}
     if "reference" not in work.step.needs:

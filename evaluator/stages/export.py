@@ -6,7 +6,7 @@ from evaluator.core import files, registry
 from evaluator.core.records import Measured
 from evaluator.core.tensors import rows
 from evaluator.core.work import Work, subject
-from evaluator.measure.resources import peak_rss_bytes
+from evaluator.measure.resources import peak_memory
 from evaluator.stages._evidence import ARTIFACT, WEIGHTS, Artifact, Subject, read_examples
 from exports.contract import Format, Origin
 from exports.sizes import artifact_bytes, digest
@@ -32,7 +32,7 @@ def work(work: Work) -> Measured:
     )
     target = work.folder / "artifact"
     target.mkdir()
-    before = peak_rss_bytes()
+    before = peak_memory()["peak_rss_bytes"]
     begin = time.perf_counter()
     with subject(f"exporting to {kind.title}"):
         path = kind.export(origin, target)
@@ -48,7 +48,7 @@ def work(work: Work) -> Measured:
         metrics={
             "export_s": seconds,
             "size_bytes": artifact.size_bytes,
-            "peak_rss_bytes": peak_rss_bytes(),
+            **peak_memory(),
             "rss_before_bytes": before,
             "sha256": artifact.sha256,
         },

@@ -10,7 +10,7 @@ from evaluator.core.clock import SystemClock
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import rows
 from evaluator.core.work import Work, subject
-from evaluator.measure.resources import peak_rss_bytes
+from evaluator.measure.resources import peak_memory
 from evaluator.measure.sampling import Samples, collect
 from evaluator.stages._evidence import Subject, read_artifact, read_examples
 from evaluator.stages._figures import tails
@@ -50,7 +50,7 @@ def work(work: Work) -> Measured:
         first = time.perf_counter()
         latency = collect(lambda index: session(pool[index % len(pool)]), sampling, SystemClock())
         throughput = collect(lambda _: session(batch), shorter, SystemClock())
-        peak = peak_rss_bytes()
+        memory = peak_memory()
     files.write_samples(work.folder, {"latency": latency.seconds, "throughput": throughput.seconds})
     metrics: Metrics = {
         "import_s": begin - start,
@@ -60,7 +60,7 @@ def work(work: Work) -> Measured:
         "queries": len(latency.seconds),
         "throughput_per_s": _per_second(throughput, size),
         "throughput_batch": size,
-        "peak_rss_bytes": peak,
+        **memory,
         "capped": latency.capped or throughput.capped,
     }
     return Measured(metrics=metrics, files={"latency": "samples/latency.jsonl"})

@@ -10,7 +10,7 @@ from evaluator.core import files
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, rows
 from evaluator.core.work import Work, subject
-from evaluator.measure.resources import peak_rss_bytes
+from evaluator.measure.resources import peak_memory
 from evaluator.stages._evidence import WEIGHTS, Subject, read_result, write_examples
 from scenarios.contract import Examples
 from scenarios.weights import read_weights, write_weights
@@ -37,7 +37,7 @@ def work(work: Work) -> Measured:
             begin = time.perf_counter()
             losses.append(trainer.step(inputs, labels))
             seconds.append(time.perf_counter() - begin)
-        peak = peak_rss_bytes()
+        memory = peak_memory()
         heldout = model.inputs_for(framework.name, data.heldout.inputs)
         outputs = _forward(about, network, heldout)
     files.write_samples(work.folder, {"step": seconds, "loss": losses})
@@ -55,7 +55,7 @@ def work(work: Work) -> Measured:
         "final_loss": losses[-1],
         "heldout_accuracy": _accuracy(outputs, data.heldout.labels),
         "accuracy_target": scenario.targets.heldout_accuracy.get(profile.name, 0.0),
-        "peak_rss_bytes": peak,
+        **memory,
         "parameters": framework.parameters(network),
         "weights_bytes": sum(array.nbytes for array in trained.values()),
         "device_name": framework.device_name(about.device),
