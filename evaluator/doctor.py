@@ -11,8 +11,6 @@ from evaluator.core import machine, registry
 from evaluator.pipeline import LEAST_DISK_BYTES
 from scenarios.loading import load_scenario, scenario_names
 
-GPU_REMEDY = "run on a machine with an NVIDIA GPU and driver; until then GPU cells are visible as unavailable"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
@@ -64,7 +62,8 @@ def _machine(here: ThisMachine) -> Iterator[Diagnosis]:
         remedy=f"free at least {LEAST_DISK_BYTES / 2**30:.0f} GiB, or use --out",
     )
     gpu = described.gpu
-    yield Diagnosis(topic="machine", name="GPU", fine=bool(gpu), detail=gpu or "no CUDA GPU", remedy=GPU_REMEDY)
+    reason, remedy = plan.NO_GPU
+    yield Diagnosis(topic="machine", name="GPU", fine=bool(gpu), detail=gpu or reason, remedy=remedy)
 
 
 def _software(here: ThisMachine) -> Iterator[Diagnosis]:

@@ -38,6 +38,7 @@ MEMORY_BYTES = {
     "run": 6 * GIB,
     "serve": 8 * GIB,
 }
+NO_GPU = ("no CUDA GPU on this machine", "run on a machine with an NVIDIA GPU and driver (nvidia-smi must answer)")
 LEAST_MEMORY_BYTES = 3 * GIB  # below this much free memory, no framework can train
 
 
@@ -276,10 +277,7 @@ class _ScenarioPlan:
 
     def _no_device(self, device: str) -> tuple[str, str] | None:
         if device == "gpu" and self.draft.capabilities.gpu is None:
-            return (
-                "no CUDA GPU on this machine",
-                "run on a machine with an NVIDIA GPU and driver (nvidia-smi must answer)",
-            )
+            return NO_GPU
         return None
 
     def _not_installed(self, distributions: tuple[str, ...]) -> tuple[str, str] | None:
