@@ -5,8 +5,11 @@ import sys
 from pathlib import Path
 
 import click
+import pytest
 
 from evaluator import cli
+
+pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = tuple(cli.app.list_commands(click.Context(cli.app)))

@@ -24,6 +24,8 @@ from evaluator.core.store import RunFolder
 from evaluator.execution import execute
 from evaluator.progress import Reporter
 
+pytestmark = pytest.mark.integration
+
 QUIET = 0.15  # seconds that a step takes: enough to see two overlap
 
 

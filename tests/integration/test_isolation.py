@@ -19,6 +19,8 @@ from evaluator.core import files, isolation, processes
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result
 
+pytestmark = pytest.mark.integration
+
 PR_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 O = Outcome  # noqa: E741  # the table below is wide enough
 

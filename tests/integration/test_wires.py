@@ -20,6 +20,7 @@ from serving.wires import rpc, tensorflow_grpc, tensorflow_protos, torchserve_gr
 from serving.wires.http import Http, from_json, said, to_json
 from serving.wires.rest import RestWire
 
+pytestmark = pytest.mark.integration
 needs_tensorflow_serving = pytest.mark.skipif(
     util.find_spec("tensorflow") is None or util.find_spec("tensorflow_serving") is None,
     reason="the TF Serving API's messages are not installed",

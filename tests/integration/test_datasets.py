@@ -14,6 +14,8 @@ from evaluator.core.errors import Unavailable
 from scenarios import datasets
 from scenarios.contract import DataPackage
 
+pytestmark = pytest.mark.integration
+
 
 def pin(archive: Path, kind: str = "wheel") -> DataPackage:
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
