@@ -21,6 +21,7 @@ from evaluator.core.errors import FwevalError, IncompleteEvidence
 from evaluator.core.registry import unknown
 
 OWN_BUG = 4
+INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 EPILOG = """
 \b
 Exit codes: 0 ready · 1 assessed, not ready · 2 usage · 3 evidence incomplete · 4 a bug in fweval · 130 interrupted
@@ -74,7 +75,7 @@ def main() -> NoReturn:
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         print("fweval: interrupted; nothing was left running", file=sys.stderr)  # noqa: T201  # the boundary speaks
-        code = 130
+        code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away: no complaint at exit
         code = 0

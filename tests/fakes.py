@@ -15,8 +15,9 @@ import numpy as np
 from evaluator import scoring
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import FRAMEWORKS, Cell, Machine, Metrics, Profile, Result, RunRecord, Sampling, Step
+from evaluator.core.records import FRAMEWORKS, Machine, Metrics, Profile, Result, RunRecord, Sampling, Step
 from evaluator.core.scorecard import Scorecard
+from evaluator.core.store import cell_of
 from evaluator.evidence import RESULT, Entry, Evidence
 
 FORMATS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -127,7 +128,7 @@ def scorecard(evidence: Evidence | None = None) -> Scorecard:
         evidence,
         [finding for check in checks for finding in check.judge(evidence)],
         [comparison for check in checks for comparison in check.compare(evidence)],
-        [_cell(entry) for entry in evidence.entries],
+        [cell_of(entry.step, entry.result) for entry in evidence.entries],
     )
 
 
@@ -316,23 +317,3 @@ def _edit(evidence: Evidence, wanted: Wanted, edit: Callable[[Entry], Entry]) ->
 
 def _result(entry: Entry, **fields: Any) -> Entry:
     return dataclasses.replace(entry, result=msgspec.structs.replace(entry.result, **fields))
-
-
-def _cell(entry: Entry) -> Cell:
-    step, result = entry.step, entry.result
-    return Cell(
-        stage=step.stage,
-        scenario=step.scenario,
-        framework=step.framework,
-        format=step.format,
-        precision=step.precision,
-        runtime=step.runtime,
-        server=step.server,
-        launcher=step.launcher,
-        device=step.device,
-        outcome=result.outcome,
-        reason=result.reason,
-        remedy=result.remedy,
-        evidence=entry.folder,
-        metrics=result.metrics,
-    )

@@ -28,12 +28,6 @@ class IncompleteEvidence(FwevalError):
     exit_code = 3
 
 
-class Interrupted(FwevalError):
-    """The person asked to stop (Ctrl-C); what was finished is kept and can be resumed."""
-
-    exit_code = 130
-
-
 class Unsupported(FwevalError):
     """The subject itself says that it cannot do this (an operator without a converter, a format without a reader)."""
 

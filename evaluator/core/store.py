@@ -149,10 +149,11 @@ class RunFolder:
 
     def cells(self) -> tuple[Cell, ...]:
         """Return the flat table: one row per ended step of the five stages, in the order of the plan."""
-        return tuple(_cell(step, result) for step, result in self.results() if step.stage in CELL_STAGES)
+        return tuple(cell_of(step, result) for step, result in self.results() if step.stage in CELL_STAGES)
 
 
-def _cell(step: Step, result: Result) -> Cell:
+def cell_of(step: Step, result: Result) -> Cell:
+    """Return the row of one step; training and timing rows also say which round they belong to."""
     metrics = dict(result.metrics)
     if step.stage in ("train", "run"):
         metrics |= {"round": step.round, "control": step.control}
