@@ -104,12 +104,13 @@ class Child:
     def _crash(self) -> Result:
         """Describe a child that left no result."""
         code = self.process.returncode
+        limit = f"{self.step.memory_bytes / 2**30:.1f} GiB"
         tail = (self.folder / "stderr").read_text(errors="replace")[-20_000:]
         if any(word in tail for word in _OUT_OF_MEMORY) or code == -signal.SIGKILL:
-            limit = f"{self.step.memory_bytes / 2**30:.1f} GiB"
             reason = f"ran out of memory (limit {limit}) or was killed by the system"
         elif code < 0:
-            reason = f"the process died of {signal.Signals(-code).name}"
+            # Native code that is refused memory often just crashes: the limit belongs to the message.
+            reason = f"the process died of {signal.Signals(-code).name} (its memory limit was {limit})"
         else:
             reason = f"the process ended with code {code} and left no result"
         return self._ended(Outcome.CRASHED, reason)

@@ -92,7 +92,10 @@ def test_a_step_waits_for_what_it_needs(tmp_path: Path) -> None:
     ("do", "reason"),
     [
         ("refuse", r"because the export did not pass \(failed\): outputs differ$"),
-        ("segfault", r"because the export did not pass \(crashed\): the process died of SIGSEGV$"),
+        (
+            "segfault",
+            r"because the export did not pass \(crashed\): the process died of SIGSEGV \(its memory limit was .*\)$",
+        ),
         ("unavailable", r"^no engine$"),  # the root cause, not a chain of them
     ],
 )

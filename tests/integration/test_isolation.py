@@ -37,7 +37,7 @@ O = Outcome  # noqa: E741  # the table below is wide enough
         ("diverge", O.FAILED, r"^final_loss: not a finite number$"),
         ("foreign", O.ERROR, r"^a bug in fweval: TypeError: .*numpy.float32"),
         ("fill_the_disk", O.UNAVAILABLE, r"^the disk is full$"),
-        ("segfault", O.CRASHED, r"^the process died of SIGSEGV$"),
+        ("segfault", O.CRASHED, r"^the process died of SIGSEGV \(its memory limit was 0.5 GiB\)$"),
         ("killed", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\) or was killed by the system$"),
         ("abort_in_cpp", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\)"),
         ("abort_without_threads", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\)"),
