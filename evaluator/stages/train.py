@@ -8,10 +8,11 @@ import numpy as np
 
 from evaluator.core import files
 from evaluator.core.records import Measured, Metrics
-from evaluator.core.tensors import Array, Arrays, rows
+from evaluator.core.tensors import Array, Arrays
 from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_memory
 from evaluator.stages._evidence import WEIGHTS, Subject, read_result, write_examples
+from evaluator.stages._outputs import accuracy, in_batches
 from scenarios.contract import Examples
 from scenarios.weights import read_weights, write_weights
 
@@ -39,7 +40,8 @@ def work(work: Work) -> Measured:
             seconds.append(time.perf_counter() - begin)
         memory = peak_memory()
         heldout = model.inputs_for(framework.name, data.heldout.inputs)
-        outputs = _forward(about, network, heldout)
+        size = scenario.throughput_batch
+        outputs = in_batches(lambda batch: framework.forward(network, batch, about.device), heldout, size)
     files.write_samples(work.folder, {"step": seconds, "loss": losses})
     trained = framework.read_weights(network)
     write_weights(work.folder / WEIGHTS, trained)
@@ -53,7 +55,7 @@ def work(work: Work) -> Measured:
         "examples_per_s": scenario.train.batch_size / median(later),
         "first_loss": losses[0],
         "final_loss": losses[-1],
-        "heldout_accuracy": _accuracy(outputs, data.heldout.labels),
+        "heldout_accuracy": accuracy(outputs, data.heldout.labels),
         "accuracy_target": scenario.targets.heldout_accuracy.get(profile.name, 0.0),
         **memory,
         "parameters": framework.parameters(network),
@@ -73,20 +75,3 @@ def _batches(examples: Examples, size: int, epochs: int, seed: int) -> Iterator[
         for start in range(0, len(order) - size + 1, size):
             chosen = order[start : start + size]
             yield {name: array[chosen] for name, array in examples.inputs.items()}, examples.labels[chosen]
-
-
-def _forward(about: Subject, network: object, inputs: Arrays) -> Arrays:
-    """Compute all examples in batches of the size that throughput is measured with."""
-    count = len(next(iter(inputs.values())))
-    size = about.scenario.throughput_batch
-    parts = [
-        about.framework.forward(network, rows(inputs, start, start + size), about.device)
-        for start in range(0, count, size)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _accuracy(outputs: Arrays, labels: Array) -> float:
-    """Return the share of examples whose largest logit is the true label's."""
-    logits = next(iter(outputs.values()))
-    return float(np.mean(logits.argmax(axis=-1) == labels))
