@@ -31,14 +31,14 @@ def serve(flags: argparse.Namespace, stop: threading.Event) -> int:
     import tensorflow as tf
 
     from serving.reference import grpc_service, rest_service
-    from serving.reference.servable import Store
+    from serving.reference.manager import Manager
 
     tf.config.threading.set_intra_op_parallelism_threads(flags.tensorflow_intra_op_parallelism)
     tf.config.threading.set_inter_op_parallelism_threads(flags.tensorflow_inter_op_parallelism)
     try:
-        store = Store(flags.model_name, Path(flags.model_base_path))
-        grpc_server = grpc_service.start(store, flags.port)
-        rest_server = rest_service.start(store, flags.rest_api_port)
+        manager = Manager(flags.model_name, Path(flags.model_base_path))
+        grpc_server = grpc_service.start(manager, flags.port)
+        rest_server = rest_service.start(manager, flags.rest_api_port)
     except (OSError, ValueError, tf.errors.OpError) as error:
         log.error("Failed to start server. Error: %s", error)  # noqa: TRY400  # the message says it all
         return 1

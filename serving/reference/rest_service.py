@@ -16,7 +16,8 @@ import numpy as np
 
 from evaluator.core.tensors import Array, Arrays
 from serving.contract import HOST
-from serving.reference.servable import DEFAULT_SIGNATURE, Store
+from serving.reference.manager import Manager
+from serving.reference.servable import DEFAULT_SIGNATURE, Servable
 from serving.reference.status import Code, StatusError, invalid
 from serving.wires.http import from_json, to_json
 
@@ -46,19 +47,21 @@ def route(method: str, path: str) -> Route:
     return Route(action=action, model=found[1], version=version)
 
 
-def answer(store: Store, method: str, path: str, body: bytes) -> bytes:
+def answer(manager: Manager, method: str, path: str, body: bytes) -> bytes:
     """Answer one request with a JSON document; `StatusError` when it cannot be."""
     wanted = route(method, path)
     if wanted.action == "predict":
-        return _predict(store, wanted, body)
+        with manager.use(wanted.model, wanted.version) as servable:
+            return _predict(servable, body)
     from google.protobuf import json_format
 
-    from serving.reference import grpc_service
+    from serving.reference import descriptions
 
     if wanted.action == "status":
-        document = grpc_service.status(store.available(wanted.model, wanted.version))
+        document = descriptions.status(manager.states(wanted.model, wanted.version))
     else:
-        document = grpc_service.metadata(store.get(wanted.model, wanted.version))
+        with manager.use(wanted.model, wanted.version) as servable:
+            document = descriptions.metadata(servable)
     # As the real server does: the protocol's own names, and defaults printed.
     text = json_format.MessageToJson(
         document, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
@@ -66,7 +69,7 @@ def answer(store: Store, method: str, path: str, body: bytes) -> bytes:
     return text.encode()
 
 
-def start(store: Store, port: int) -> ThreadingHTTPServer:
+def start(manager: Manager, port: int) -> ThreadingHTTPServer:
     """Listen on the loopback port in a thread of its own; `OSError` when the port cannot be had."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -86,7 +89,7 @@ def start(store: Store, port: int) -> ThreadingHTTPServer:
         def _serve(self) -> None:
             try:
                 body = self.rfile.read(self._length())
-                self._send(200, answer(store, self.command, self.path, body))
+                self._send(200, answer(manager, self.command, self.path, body))
             except StatusError as error:
                 self._send(error.code.http, json.dumps({"error": error.message}, indent=4).encode())
 
@@ -118,8 +121,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def _predict(store: Store, wanted: Route, body: bytes) -> bytes:
-    servable = store.get(wanted.model, wanted.version)
+def _predict(servable: Servable, body: bytes) -> bytes:
     request = _parse(body)
     signature = request.get("signature_name", DEFAULT_SIGNATURE)
     if not isinstance(signature, str):

@@ -1,4 +1,4 @@
-"""One version of a model, loaded from a SavedModel and asked by signature; and the little store that finds it."""
+"""One version of a model, loaded from a SavedModel and asked by signature."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,33 +49,6 @@ class Servable:
         except tf.errors.OpError as error:
             raise StatusError(Code(error.error_code), error.message) from error
         return {name: outputs[name].numpy() for name in _chosen(outputs, only)}
-
-
-class Store:
-    """The models of this server: one, in its newest version (TF Serving's default policy, "latest 1")."""
-
-    def __init__(self, name: str, base: Path) -> None:
-        """Load the folder with the highest number below `base`; `FileNotFoundError` when there is none."""
-        versions = [int(path.name) for path in base.iterdir() if path.is_dir() and path.name.isdecimal()]
-        if not versions:
-            message = f"No versions of servable {name} found under base path {base}"
-            raise FileNotFoundError(message)
-        self._servable = Servable(name, max(versions), base / str(max(versions)))
-
-    def get(self, name: str, version: int | None) -> Servable:
-        """Find what a prediction asks for (core/basic_manager.cc)."""
-        if name != self._servable.name or version not in {None, self._servable.version}:
-            which = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            raise StatusError(Code.NOT_FOUND, f"Servable not found for request: {which}")
-        return self._servable
-
-    def available(self, name: str, version: int | None) -> Servable:
-        """Find what a status request asks for (model_servers/get_model_status_impl.cc)."""
-        if name != self._servable.name:
-            raise StatusError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
-        if version not in {None, self._servable.version}:
-            raise StatusError(Code.NOT_FOUND, f"Could not find version {version} of model {name}")
-        return self._servable
 
 
 def _same_names(inputs: Mapping[str, Array], specs: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import http.client
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,17 +37,18 @@ class _Doubler:
         return {**outputs, "m": inputs["n"]} if "n" in inputs else outputs
 
 
-class _Store:
-    def get(self, name: str, version: int | None) -> _Doubler:
+class _Manager:
+    @contextmanager
+    def use(self, name: str, version: int | None = None) -> Iterator[_Doubler]:
         if name not in {"one", "two"} or version not in {None, 1}:
             raise StatusError(Code.NOT_FOUND, f"Servable not found for request: Latest({name})")
-        return _Doubler(two=name == "two")
+        yield _Doubler(two=name == "two")
 
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[http.client.HTTPConnection]:
     port = free_ports(("rest",))["rest"]
-    server = rest_service.start(_Store(), port)  # type: ignore[arg-type]  # a scripted store
+    server = rest_service.start(_Manager(), port)  # type: ignore[arg-type]  # a scripted manager
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     yield client
     client.close()
