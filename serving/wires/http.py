@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from serving.contract import HOST
 from serving.errors import ServerError
 
+JSON = "application/json"
 _CONNECT_S = 5.0
 _LONGEST_MESSAGE = 2_000
 
@@ -33,14 +34,18 @@ class Http:
 
     def get(self, path: str) -> bytes:
         """Fetch a path; raises `ServerError` unless the status is 200."""
-        return self._call("GET", path, None)
+        return self._call("GET", path)
 
-    def post(self, path: str, body: bytes) -> bytes:
-        """Send a JSON body; raises `ServerError` unless the status is 200."""
-        return self._call("POST", path, body)
+    def post(self, path: str, body: bytes, content_type: str = JSON) -> bytes:
+        """Send a body; raises `ServerError` unless the status is 200."""
+        return self._call("POST", path, body, content_type)
 
-    def _call(self, method: str, path: str, body: bytes | None) -> bytes:
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+    def send(self, method: str, path: str) -> bytes:
+        """Send a request of any method without a body or its type; raises `ServerError` unless the status is 200."""
+        return self._call(method, path)
+
+    def _call(self, method: str, path: str, body: bytes | None = None, content_type: str | None = None) -> bytes:
+        headers = {"Content-Type": content_type} if content_type is not None else {}
         try:
             answer = self._pool.urlopen(method, path, body=body, headers=headers, retries=False, redirect=False)
         except ReadTimeoutError as error:
