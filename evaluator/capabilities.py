@@ -1,6 +1,6 @@
 """What this machine can do: the real answer to the questions that the plan asks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from evaluator.core import machine
 from evaluator.core.records import Machine
@@ -33,9 +33,17 @@ class ThisMachine:
         """Return those of the pip distributions that are not installed."""
         return machine.missing(distributions)
 
-    def cannot_launch(self, server: Server, launcher: Launcher) -> tuple[str, str] | None:
+    def cannot_launch(self, server: Server, launcher: Launcher, images: Sequence[str]) -> tuple[str, str] | None:
         """Ask the launcher, which asks the server."""
-        return launcher.missing(server)
+        return launcher.missing(server, images)
+
+    def is_reference(self, server: Server, launcher: Launcher, images: Sequence[str]) -> bool:
+        """Ask the launcher."""
+        return launcher.reference(server, images)
+
+    def image(self, launcher: Launcher, images: Sequence[str]) -> str | None:
+        """Ask the launcher."""
+        return launcher.image(images)
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the names of the scenario's data packages that have not been fetched."""

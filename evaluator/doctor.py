@@ -80,7 +80,7 @@ def _software(here: ThisMachine) -> Iterator[Diagnosis]:
 def _servers(here: ThisMachine) -> Iterator[Diagnosis]:
     for server in registry.load_all("server"):
         for name in server.launchers:
-            refusal = here.cannot_launch(server, registry.load("launcher", name))
+            refusal = here.cannot_launch(server, registry.load("launcher", name), server.images)
             reason, remedy = refusal or ("can be started", None)
             yield Diagnosis(
                 topic="server", name=f"{server.name} as {name}", fine=refusal is None, detail=reason, remedy=remedy

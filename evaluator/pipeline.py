@@ -1,6 +1,6 @@
-"""The program as a list: plan → align → train → export → verify → run → serve → judge → score → report.
+"""The program as a list: plan → align → train → export → verify → run → serve → load → probe → judge → … → report.
 
-Up to `serve`, steps leave evidence in the run folder; from `judge` on, everything is a replay of that evidence that
+Up to `probe`, steps leave evidence in the run folder; from `judge` on, everything is a replay of that evidence that
 takes milliseconds and measures nothing.
 """
 
@@ -126,6 +126,8 @@ STAGES: tuple[Stage, ...] = (
     steps_of("verify"),
     steps_of("run"),
     steps_of("serve"),
+    steps_of("load"),
+    steps_of("probe"),
     judge,
     score,
     report,

@@ -25,9 +25,9 @@ from serving.contract import Launcher, Server
 
 DEVICES = ("cpu", "gpu")
 PRECISION = "fp32"
-LAUNCHERS = ("container", "process", "embedded")  # the order in which `auto` tries them
+LAUNCHERS = ("container", "process", "embedded")  # the order in which `auto` tries them; `all` takes each that works
 PATHS = ("server", "mobile", "portable")
-MEASURING = frozenset({"train", "run", "serve"})
+MEASURING = frozenset({"train", "run", "serve", "load", "probe"})
 GIB = 1 << 30
 # What a step of each stage may use at most. Room for ResNet-50 and BERT-base; from measured peaks, doubled.
 MEMORY_BYTES = {
@@ -37,8 +37,18 @@ MEMORY_BYTES = {
     "verify": 6 * GIB,
     "run": 6 * GIB,
     "serve": 8 * GIB,
+    "load": 8 * GIB,
+    "probe": 8 * GIB,
 }
 NO_GPU = ("no CUDA GPU on this machine", "run on a machine with an NVIDIA GPU and driver (nvidia-smi must answer)")
+_PROOF = ("align", "train", "export", "verify")
+_RESTS_ON = {
+    **{stage: _PROOF[:number] for number, stage in enumerate(_PROOF)},
+    "run": _PROOF,
+    "serve": _PROOF,
+    "load": (*_PROOF, "serve"),
+    "probe": (*_PROOF, "serve"),
+}
 LEAST_MEMORY_BYTES = 3 * GIB  # below this much free memory, no framework can train
 
 
@@ -75,8 +85,16 @@ class Capabilities(Protocol):
         """Return those of the pip distributions that are not installed."""
         ...
 
-    def cannot_launch(self, server: Server, launcher: Launcher) -> tuple[str, str] | None:
+    def cannot_launch(self, server: Server, launcher: Launcher, images: Sequence[str]) -> tuple[str, str] | None:
         """Say why not, as (reason, remedy)."""
+        ...
+
+    def is_reference(self, server: Server, launcher: Launcher, images: Sequence[str]) -> bool:
+        """Tell whether it would start a labelled reference implementation."""
+        ...
+
+    def image(self, launcher: Launcher, images: Sequence[str]) -> str | None:
+        """Return the container image that it would start, None when it starts none."""
         ...
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
@@ -113,8 +131,9 @@ class _Draft:
                 "profile": msgspec.to_builtins(self.profile),
                 "seed": self.options.seed,
                 "threads": self.capabilities.cores,
+                **fields.get("settings", {}),
             },
-            **fields,
+            **{name: value for name, value in fields.items() if name != "settings"},
         )
         if _left_out(draft, self.options):
             return None
@@ -128,6 +147,9 @@ class _Draft:
         for needed in step.needs.values():
             if needed in self.impossible:
                 refusal = refusal or _passed_on(self.impossible[needed])
+                if self.impossible[needed].outcome is Outcome.NOT_APPLICABLE:
+                    self.not_applicable(step.id, refusal[0])
+                    return
         if refusal is not None:
             reason, remedy = refusal
             self.impossible[step.id] = Result(step=step.id, outcome=Outcome.UNAVAILABLE, reason=reason, remedy=remedy)
@@ -159,6 +181,7 @@ class _ScenarioPlan:
         self.trained: dict[str, str | None] = {}
         self.exported: dict[tuple[str, str], str | None] = {}
         self.verified: dict[tuple[str, str, str, str], str | None] = {}
+        self.served: dict[tuple[Server, str], str | None] = {}  # by server and launcher
 
     def align(self) -> None:
         """Bring both frameworks to the same weights; the first framework's are the reference for the next."""
@@ -212,10 +235,18 @@ class _ScenarioPlan:
                 self._run(*control, round=number, control=True)
 
     def serve(self) -> None:
-        """Serve each framework's artifact by the first launcher that works; the others stay visible."""
+        """Serve each framework's artifact by the launcher that was asked for; the others stay visible."""
         for server in registry.load_all("server"):
             if server.framework in self.frameworks:
                 self._serve(server)
+
+    def load(self) -> None:
+        """Load every server that is served."""
+        self._under_load("load")
+
+    def probe(self) -> None:
+        """Try on every server that is served what an operator would fear."""
+        self._under_load("probe")
 
     def _run(self, kind: Format, framework: str, runtime: Runtime, device: str, **fields: Any) -> str | None:
         proof = self.verified[framework, kind.name, runtime.name, device]
@@ -225,28 +256,51 @@ class _ScenarioPlan:
     def _serve(self, server: Server) -> None:
         kind = registry.load("format", server.format)
         proof = self.verified.get((server.framework, server.format, _first_runtime(server.format).name, "cpu"))
-        needs = {**self._proof(server.framework, kind), "verified": proof}
-        chosen = None
-        for name in (n for n in LAUNCHERS if n in server.launchers):
-            wanted = self.draft.options.launcher in ("auto", name)
-            refusal = self.draft.capabilities.cannot_launch(server, registry.load("launcher", name))
+        images = self.scenario.serve.images.get(server.name, server.images)
+        launchers = [registry.load("launcher", name) for name in LAUNCHERS if name in server.launchers]
+        refusals = {each.name: self.draft.capabilities.cannot_launch(server, each, images) for each in launchers}
+        chosen = self._chosen(server, [each for each in launchers if refusals[each.name] is None], images)
+        for launcher in launchers:
+            refusal, image = refusals[launcher.name], None
+            if refusal is None:
+                image = self.draft.capabilities.image(launcher, images)
             step = self._add(
                 "serve",
                 server.framework,
                 format=server.format,
                 precision=PRECISION,
                 server=server.name,
-                launcher=name,
-                needs=needs,
-                refusal=refusal or self._not_installed(server.distributions),
+                launcher=launcher.name,
+                needs={**self._proof(server.framework, kind), "verified": proof},
+                settings={"image": image},
+                refusal=refusal,
             )
-            if step is None or step in self.draft.impossible:
-                continue
-            if chosen is not None or not wanted:
-                used = chosen or self.draft.options.launcher
+            if step is not None and step not in self.draft.impossible and launcher.name not in chosen:
+                used = " and ".join(chosen) or self.draft.options.launcher
                 self.draft.not_applicable(step, f"launcher '{used}' was chosen instead")
-            else:
-                chosen = name
+            self.served[server, launcher.name] = step
+
+    def _chosen(self, server: Server, able: Sequence[Launcher], images: Sequence[str]) -> list[str]:
+        """Return the names of the launchers to use: for `auto`, a real server comes before a reference one."""
+        wanted = self.draft.options.launcher
+        if wanted == "auto":
+            able = sorted(able, key=lambda each: self.draft.capabilities.is_reference(server, each, images))[:1]
+        return [each.name for each in able if wanted in ("auto", "all", each.name)]
+
+    def _under_load(self, stage: str) -> None:
+        for (server, launcher), served in self.served.items():
+            if served in self.draft.steps:
+                of_served = self.draft.steps[served]
+                self._add(
+                    stage,
+                    server.framework,
+                    format=server.format,
+                    precision=PRECISION,
+                    server=server.name,
+                    launcher=launcher,
+                    needs={**of_served.needs, "served": served},
+                    settings={"image": of_served.settings["image"]},
+                )
 
     def _add(self, stage: str, framework: str, *, refusal: tuple[str, str] | None = None, **fields: Any) -> str | None:
         return self.draft.add(self.scenario, {"stage": stage, "framework": framework, **fields}, refusal)
@@ -327,9 +381,7 @@ def _left_out(step: Step, options: Options) -> bool:
 
 def _is_needed(stage: str, wanted: Iterable[str]) -> bool:
     """Tell whether a stage must stay although --only names others: later ones rest on it."""
-    return stage in ("align", "train", "export", "verify") and any(
-        STAGES.index(stage) < STAGES.index(name) for name in wanted
-    )
+    return any(name in _RESTS_ON and stage in _RESTS_ON[name] for name in wanted)
 
 
 def _identify(step: Step, versions: Mapping[str, str]) -> str:

@@ -17,7 +17,16 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 
 # Seconds that a step is expected to take before any has ended: only their proportions matter for long.
-_EXPECTED_S = {"align": 12.0, "train": 30.0, "export": 20.0, "verify": 8.0, "run": 8.0, "serve": 25.0}
+_EXPECTED_S = {
+    "align": 12.0,
+    "train": 30.0,
+    "export": 20.0,
+    "verify": 8.0,
+    "run": 8.0,
+    "serve": 25.0,
+    "load": 20.0,
+    "probe": 40.0,
+}
 _MARKS = {Outcome.PASSED: "[green]✓[/]", Outcome.UNAVAILABLE: "[dim]-[/]", Outcome.NOT_APPLICABLE: "[dim]·[/]"}
 # metric, how it is shown, and the factor that brings it into the shown unit
 _FIGURES = (
@@ -110,9 +119,16 @@ class Reporter:
 
 def expected_seconds(step: Step) -> float:
     """Return a first guess of a step's duration, from its profile where that decides."""
-    sampling = step.settings.get("profile", {}).get("sampling", {})
-    measuring = {"run": 1.5, "serve": 2.0}.get(step.stage, 0.0) * float(sampling.get("min_seconds", 0.0))
-    return _EXPECTED_S[step.stage] + measuring
+    profile = step.settings.get("profile", {})
+    per_wire = float(profile.get("sampling", {}).get("min_seconds", 0.0))
+    load = profile.get("load", {"clients": (), "shares": (), "seconds": 0.0})
+    measuring = {
+        "run": 1.5 * per_wire,
+        "serve": 3.0 * per_wire,
+        "load": 3.0 * (len(load["clients"]) + len(load["shares"])) * float(load["seconds"]),
+        "probe": 12.0 * float(profile.get("probe_seconds", 0.0)),
+    }
+    return _EXPECTED_S[step.stage] + measuring.get(step.stage, 0.0)
 
 
 def describe(step: Step) -> str:

@@ -35,8 +35,12 @@ class Targets(Record, frozen=True, kw_only=True):
 class ServeSettings(Record, frozen=True, kw_only=True):
     """How the models are served."""
 
-    images: dict[str, str] = msgspec.field(default_factory=dict)  # server name -> container image with its tag
+    # server name -> container images with their tags, in order of preference; without: those that its file names
+    images: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     first_port: int | None = None  # the server's ports, counted up from here; None: any that are free
+    batch_size: Count = 8  # requests computed as one, where batching is switched on
+    batch_delay_s: Positive = 0.005  # how long the first of them waits for others
+    slo_s: Positive = 0.1  # the latency that a request may take: throughput is counted within it
 
 
 class Scenario(Record, frozen=True, kw_only=True):

@@ -1,12 +1,12 @@
-"""What a server, a launcher and a wire are: the three contracts of this package.
+"""What a server, a launcher, a wire and an admin are: the contracts of this package.
 
 bundle → launch → ready → calls over the wires → stop. A server knows how its bundle and its command line look, and how
 to tell that it is ready; a launcher knows how to start a command and how to leave nothing behind; a wire turns arrays
-into requests and answers into arrays.
+into requests and answers into arrays; an admin does what operators do to a server that runs.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +17,7 @@ from evaluator.core.tensors import Array, Arrays
 
 HOST = "127.0.0.1"
 MODEL = "model"  # the name under which every server serves the one model that it is given
-NO_CONTAINERS = (
-    "this version of fweval does not start containers",
-    "use another launcher (`--launcher process` or `--launcher embedded`)",
-)
+NO_CONTAINERS = ("not yet", "not yet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +40,42 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where one server instance may write, as the server itself sees these paths."""
+class Batching:
+    """Requests that arrive close together are computed as one."""
 
-    files: Path  # configuration and logs: kept as evidence
-    temp: Path  # sockets and unpacked models: removed after the stop; short enough for a unix socket's path
+    max_size: int  # requests
+    max_delay_s: float  # how long the first of them waits for others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """A certificate for `HOST` and its key, both as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How one instance of a server is to run."""
+
+    ports: Ports
+    images: tuple[str, ...] = ()  # container images, the first of them that this machine has is used
+    batching: Batching | None = None  # None: every request is computed by itself
+    tls: Tls | None = None  # None: plain text
+    defaults: bool = False  # leave authentication and addresses as the server ships them: to see what they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one server instance lives, as the server itself sees it.
+
+    The bundle's folder and `files` have the same paths inside a container as outside.
+    """
+
+    files: Path  # configuration, which we write; the log is kept there too
+    temp: Path  # what the server may write: sockets, unpacked models; gone after the stop; short (unix sockets)
+    address: str = HOST  # what to bind: in a container all of its interfaces, of which ports are published on `HOST`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +101,26 @@ class Running(Protocol):
         """Return the largest resident memory of each of the server's present processes, summed; read before `stop`."""
         ...
 
+    def memory_bytes(self) -> int:
+        """Return the resident memory of the server's processes now, summed."""
+        ...
+
+    def listening(self) -> tuple[str, ...]:
+        """List what the server's processes listen on, as "address:port" in their own network namespace."""
+        ...
+
+    def pause(self) -> None:
+        """Freeze all of the server's processes (SIGSTOP): connections stay open, nothing is answered."""
+        ...
+
+    def resume(self) -> None:
+        """Let them go on."""
+        ...
+
+    def kill(self, pid: int | None = None) -> None:
+        """SIGKILL the whole server, or the one process that the server itself knows by this number."""
+        ...
+
     def stop(self) -> float:
         """Stop the server and all it started; return the seconds it took. A second call returns the same figure."""
         ...
@@ -87,14 +135,21 @@ class Launcher(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    reference: ClassVar[bool] = False  # True: what it starts is a labelled reference implementation
 
     @abstractmethod
-    def missing(self, server: "Server") -> tuple[str, str] | None:
+    def missing(self, server: "Server", images: Sequence[str]) -> tuple[str, str] | None:
         """Say why this launcher cannot start that server here, as (reason, remedy); None when it can."""
 
     @abstractmethod
-    def launch(self, server: "Server", bundle: Bundle, ports: Ports, folder: Path) -> AbstractContextManager[Running]:
+    def reference(self, server: "Server", images: Sequence[str]) -> bool:
+        """Tell whether what it would start is a labelled reference implementation, not the server of that name."""
+
+    def image(self, images: Sequence[str]) -> str | None:
+        """Return the container image that it would start; None when it starts none."""
+        return None
+
+    @abstractmethod
+    def launch(self, server: "Server", bundle: Bundle, setup: Setup, folder: Path) -> AbstractContextManager[Running]:
         """Start the server; its logs, temporary files and sockets stay below `folder`.
 
         Leaving the context stops it, whatever happened, and nothing of it is left.
@@ -117,6 +172,30 @@ class Wire(Protocol):
         ...
 
 
+class Admin(Protocol):
+    """What an operator does to a server that runs. Everything raises `ServerError` when the server refuses."""
+
+    def deploy(self, artifact: Path, version: int) -> None:
+        """Load a further version and let it answer instead of the present one; returns when it does."""
+        ...
+
+    def roll_back(self, version: int) -> None:
+        """Let an earlier version answer again; returns when it does."""
+        ...
+
+    def answering(self) -> int:
+        """Return the version that answers a request which names none."""
+        ...
+
+    def workers(self) -> tuple[int, ...]:
+        """Return the process ids of its workers, as the server itself sees them; empty when it has none."""
+        ...
+
+    def metrics(self) -> str:
+        """Return what it tells Prometheus, as text."""
+        ...
+
+
 class Server(ABC):
     """Something that serves an artifact over the network."""
 
@@ -127,7 +206,8 @@ class Server(ABC):
     launchers: ClassVar[tuple[str, ...]]
     wires: ClassVar[tuple[str, ...]] = ("rest", "grpc")
     ports: ClassVar[tuple[str, ...]]  # the roles of the ports it needs
-    distributions: ClassVar[tuple[str, ...]]
+    images: ClassVar[tuple[str, ...]]  # container images in order of preference; a scenario may name others
+    distributions: ClassVar[tuple[str, ...]]  # what bundle and connection need here, whichever launcher is taken
 
     @abstractmethod
     def missing(self, launcher: str) -> tuple[str, str] | None:
@@ -138,7 +218,7 @@ class Server(ABC):
         """Pack an artifact for this server below the empty `folder`."""
 
     @abstractmethod
-    def command(self, bundle: Bundle, ports: Ports, place: Place, launcher: str) -> Command:
+    def command(self, bundle: Bundle, setup: Setup, place: Place, launcher: str) -> Command:
         """Describe the process that serves the bundle, and write the configuration that it reads.
 
         Raises `Unavailable`, in the words of `missing`, when that launcher cannot start this server here.
@@ -156,5 +236,13 @@ class Server(ABC):
         return False
 
     @abstractmethod
+    def healthy(self, ports: Ports) -> bool:
+        """Ask what its makers tell a load balancer to ask; it may say yes although the model is not `ready`."""
+
+    @abstractmethod
     def connect(self, wire: str, bundle: Bundle, ports: Ports) -> AbstractContextManager[Wire]:
-        """Open a connection over that wire ("rest" or "grpc")."""
+        """Open a connection over one of its wires; it may be used by one thread at a time."""
+
+    @abstractmethod
+    def admin(self, bundle: Bundle, ports: Ports) -> AbstractContextManager[Admin]:
+        """Open a connection for an operator."""

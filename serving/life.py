@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.core.clock import Clock, SystemClock
-from serving.contract import Bundle, Launcher, Ports, Running, Server
+from serving.contract import Bundle, Launcher, Ports, Running, Server, Setup
 from serving.errors import NotReady, ServerError
 
 _ASK_EVERY_S = 0.1  # how often a starting server is asked; the resolution of `ready_s`
@@ -18,24 +18,29 @@ class Service:
 
     server: Server
     bundle: Bundle
-    ports: Ports
+    setup: Setup
     running: Running
     ready_s: float  # from the start of its process until the model would answer
     stop_s: float | None = None
     leftovers: tuple[str, ...] = ()
 
+    @property
+    def ports(self) -> Ports:
+        """The ports that it listens on."""
+        return self.setup.ports
+
 
 @contextlib.contextmanager
 def serving(
-    server: Server, launcher: Launcher, bundle: Bundle, ports: Ports, folder: Path, timeout_s: float
+    server: Server, launcher: Launcher, bundle: Bundle, setup: Setup, folder: Path, timeout_s: float
 ) -> Iterator[Service]:
     """Launch the server in `folder` and wait until its model answers; afterwards stop it and look for left-overs.
 
     Raises `Unavailable` when the launcher cannot start it here, and `NotReady` with the end of the server's log.
     """
-    with launcher.launch(server, bundle, ports, folder) as running:
-        ready_s = wait_until_ready(server, bundle, ports, running, timeout_s, SystemClock())
-        service = Service(server=server, bundle=bundle, ports=ports, running=running, ready_s=ready_s)
+    with launcher.launch(server, bundle, setup, folder) as running:
+        ready_s = wait_until_ready(server, bundle, setup.ports, running, timeout_s, SystemClock())
+        service = Service(server=server, bundle=bundle, setup=setup, running=running, ready_s=ready_s)
         yield service
         service.stop_s = running.stop()
     service.leftovers = running.leftovers()

@@ -16,6 +16,7 @@ train_rounds = 1
 train_samples = 160
 heldout_samples = 64
 verify_samples = 16
+probe_seconds = 0.5
 
 [sampling]
 min_queries = 64
@@ -24,6 +25,11 @@ cap_seconds = 20.0
 warmup_queries = 2
 warmup_seconds = 0.05
 
+[load]
+clients = [1, 4]
+shares = [0.5]
+seconds = 0.5
+
 [timeout_s]
 align = 120
 train = 120
@@ -31,6 +37,8 @@ export = 180
 verify = 120
 run = 120
 serve = 180
+load = 120
+probe = 240
 """
 
 

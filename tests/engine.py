@@ -3,7 +3,7 @@
 import select
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import psutil
 
 from evaluator.core import processes
 from evaluator.core.isolation import Child
-from evaluator.core.records import FRAMEWORKS, STAGES, Machine, Profile, Result, RunRecord, Sampling, Step
+from evaluator.core.records import FRAMEWORKS, STAGES, LoadPlan, Machine, Profile, Result, RunRecord, Sampling, Step
 from evaluator.core.store import RunFolder
 from scenarios.loading import Scenario
 from serving.contract import Launcher, Server
@@ -28,6 +28,8 @@ PROFILE = Profile(
     heldout_samples=32,
     verify_samples=16,
     highest_tail="p90",
+    load=LoadPlan(clients=(1, 4), shares=(0.3, 0.6, 0.9), seconds=1.5),
+    probe_seconds=1.5,
     timeout_s=dict.fromkeys(STAGES, 60.0),
 )
 
@@ -41,6 +43,7 @@ class PaperMachine:
         gpu: str | None = None,
         lacking: tuple[str, ...] = (),
         launchers: tuple[str, ...] = ("embedded", "process"),
+        references: tuple[str, ...] = ("embedded",),
         no_data: tuple[str, ...] = (),
         versions: Mapping[str, str] | None = None,
     ) -> None:
@@ -49,13 +52,20 @@ class PaperMachine:
         self.versions = versions or {"torch": "2.13.0"}
         self._lacking = lacking
         self._launchers = launchers
+        self._references = references
         self._no_data = no_data
 
     def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in distributions if name in self._lacking)
 
-    def cannot_launch(self, server: Server, launcher: Launcher) -> tuple[str, str] | None:
+    def cannot_launch(self, server: Server, launcher: Launcher, images: Sequence[str]) -> tuple[str, str] | None:
         return None if launcher.name in self._launchers else (f"no {launcher.name} here", f"get {launcher.name}")
+
+    def is_reference(self, server: Server, launcher: Launcher, images: Sequence[str]) -> bool:
+        return launcher.name in self._references
+
+    def image(self, launcher: Launcher, images: Sequence[str]) -> str | None:
+        return images[0] if launcher.name == "container" else None
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         return self._no_data

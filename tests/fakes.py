@@ -15,7 +15,7 @@ import numpy as np
 from evaluator import scoring
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import FRAMEWORKS, Machine, Metrics, Profile, Result, RunRecord, Sampling, Step
+from evaluator.core.records import FRAMEWORKS, LoadPlan, Machine, Metrics, Profile, Result, RunRecord, Sampling, Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import cell_of
 from evaluator.evidence import RESULT, Entry, Evidence
@@ -145,7 +145,9 @@ def run_record(scenarios: tuple[str, ...], rounds: int) -> RunRecord:
         heldout_samples=256,
         verify_samples=64,
         highest_tail="p95",
-        timeout_s=dict.fromkeys(("train", "export", "verify", "run", "serve"), 600.0),
+        load=LoadPlan(clients=(1, 4), shares=(0.3, 0.6, 0.9), seconds=1.5),
+        probe_seconds=1.5,
+        timeout_s=dict.fromkeys(("train", "export", "verify", "run", "serve", "load", "probe"), 600.0),
     )
     machine = Machine(
         cpu="Example CPU",

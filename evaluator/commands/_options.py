@@ -27,10 +27,10 @@ _RUN_OPTIONS = (
     ),
     click.option(
         "--launcher",
-        type=click.Choice(["auto", "container", "process", "embedded"]),
+        type=click.Choice(["auto", "all", "container", "process", "embedded"]),
         default="auto",
         show_default=True,
-        help="How servers are started.",
+        help="How servers are started: auto takes the first that works here, all takes each that does.",
     ),
     click.option("--only", multiple=True, help="Only this stage, format, runtime, server or launcher (repeatable)."),
     click.option("--skip", multiple=True, help="Leave out this stage, format, runtime, server or launcher."),

@@ -12,8 +12,9 @@ import msgspec
 from evaluator.core.outcome import Outcome
 
 FRAMEWORKS = ("pytorch", "tensorflow")
-STAGES = ("align", "train", "export", "verify", "run", "serve")  # the stages that run steps, in their order
-CELL_STAGES = ("train", "export", "verify", "run", "serve")  # those that `fweval cells` shows
+# The stages that run steps, in their order, and those of them that `fweval cells` shows.
+STAGES = ("align", "train", "export", "verify", "run", "serve", "load", "probe")
+CELL_STAGES = ("train", "export", "verify", "run", "serve", "load", "probe")
 Metrics = dict[str, float | int | str | bool]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -126,6 +127,14 @@ class Sampling(Record, frozen=True, kw_only=True):
     warmup_seconds: Seconds
 
 
+class LoadPlan(Record, frozen=True, kw_only=True):
+    """How servers are loaded: saturated by clients in closed loops first, then at shares of that rate, open-loop."""
+
+    clients: tuple[Count, ...]  # in flight at once, one closed loop after the other
+    shares: tuple[Seconds, ...]  # of the saturation rate, ascending; above 1 is more than the server can take
+    seconds: Seconds  # per closed loop and per rate
+
+
 class Profile(Record, frozen=True, kw_only=True):
     """How thorough a run is: one TOML file in scenarios/profiles/."""
 
@@ -138,6 +147,8 @@ class Profile(Record, frozen=True, kw_only=True):
     heldout_samples: Count
     verify_samples: Count
     highest_tail: Literal["p50", "p90", "p95", "p97", "p99", "p99.9"]  # the highest that this profile may print
+    load: LoadPlan
+    probe_seconds: Seconds  # how long a server is under load while something is done to it
     timeout_s: dict[str, Seconds]  # stage -> seconds
 
 

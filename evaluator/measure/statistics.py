@@ -72,6 +72,23 @@ def ratio_interval(
     return Interval(value=value, low=value / reach, high=value * reach)
 
 
+def difference_interval(
+    blocks_a: Sequence[Sequence[float]], blocks_b: Sequence[Sequence[float]], confidence: float = 0.95
+) -> Interval:
+    """Return how much more a median of `a` is than one of `b`, in seconds, from blocks that were measured in turns.
+
+    The difference of each pair of blocks is one observation (what the host did to both cancels out); Student's t over
+    the pairs gives the ends, None with fewer than three pairs.
+    """
+    pairs = zip(blocks_a, blocks_b, strict=True)
+    differences = np.array([np.median(ours) - np.median(theirs) for ours, theirs in pairs])
+    value, count = float(differences.mean()), len(differences)
+    if count < 3:
+        return Interval(value=value, low=None, high=None)
+    reach = float(t.ppf((1 + confidence) / 2, count - 1) * differences.std(ddof=1) / np.sqrt(count))
+    return Interval(value=value, low=value - reach, high=value + reach)
+
+
 def noise_floor(a: Sequence[float], b: Sequence[float]) -> float:
     """Return how far the medians of an A/A pair (the same subject, measured twice) lie apart, relatively."""
     return relative_difference(float(np.median(_ordered(a)) / np.median(_ordered(b))))

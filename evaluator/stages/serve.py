@@ -1,81 +1,100 @@
-"""Serve: bundle → launch → READY → parity through the wire → latency over every wire → measured stop → nothing left."""
+"""Serve: bundle → launch → READY → parity through the wire → latency over every wire → measured stop → nothing left.
+
+The same artifact is timed in this process as well, in turns with the wires: the difference is what the server costs.
+"""
 
 import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
 
-from evaluator.core import files, registry
+from evaluator.core import files
 from evaluator.core.clock import SystemClock
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Arrays, rows
-from evaluator.core.work import Work, subject
+from evaluator.core.work import Work
 from evaluator.measure import fidelity
-from evaluator.measure.sampling import Samples, collect
-from evaluator.stages._evidence import Subject, read_artifact, read_examples
+from evaluator.measure.sampling import Samples, interleave, joined
+from evaluator.stages._evidence import read_examples
 from evaluator.stages._figures import tails
-from serving.contract import Launcher, Server, Wire
-from serving.life import Service, serving
-from serving.ports import free_ports
+from evaluator.stages._serving import REFERENCE, Served
+from serving.contract import Wire
+from serving.life import Service
 
-READY_WITHIN_S = 90.0
 WIRE_TOLERANCE = 1e-5  # relative to the output scale, served against in-process: the wire adds no arithmetic
-REFERENCE = "reference implementation, not tensorflow_model_server"
+IN_PROCESS = "in_process"
+
+Blocks = Mapping[str, tuple[Samples, ...]]
 
 
 def work(work: Work) -> Measured:
     """Serve one artifact by one server and measure it through each of its wires."""
-    about = Subject(work)
-    server: Server = registry.load("server", str(work.step.server))
-    launcher: Launcher = registry.load("launcher", str(work.step.launcher))
-    artifact, path = read_artifact(work.need("artifact"))
-    ports = free_ports(server.ports, about.scenario.serve.first_port)
+    served = Served(work)
     begin = time.perf_counter()
-    with subject(f"making the bundle of {server.title}"):
-        (work.folder / "bundle").mkdir()
-        bundle = server.bundle(path, artifact.signature, work.folder / "bundle")
-    metrics: Metrics = {"bundle_s": time.perf_counter() - begin, "reference": launcher.reference}
-    samples: dict[str, Samples] = {}
-    problems: list[str] = []
-    with (
-        subject(f"serving by {server.title}"),
-        serving(server, launcher, bundle, ports, work.folder / "server", READY_WITHIN_S) as service,
-    ):
-        for wire in server.wires:
-            found, problem = _measure(about, work, service, wire, samples)
-            metrics |= found
-            problems += [problem] if problem else []
-        metrics["peak_rss_bytes"] = service.running.peak_memory_bytes()
+    bundle = served.bundle(work.folder / "bundle")
+    metrics: Metrics = {"bundle_s": time.perf_counter() - begin, "reference": served.reference}
+    with served.serve(bundle, work.folder / "server") as service:
+        found, problems, blocks = _measure(served, work, service)
+        metrics |= {**found, "peak_rss_bytes": service.running.peak_memory_bytes()}
     metrics |= {"ready_s": service.ready_s, "leftovers": len(service.leftovers)}
     if service.stop_s is not None:
         metrics["stop_s"] = service.stop_s
-    for wire, taken in samples.items():
-        metrics |= {**tails(wire, taken, about.profile), f"{wire}_queries": len(taken.seconds)}
-    files.write_samples(work.folder, {wire: taken.seconds for wire, taken in samples.items()})
+    metrics |= _figures(blocks, served)
+    metrics |= served.image_facts(work.folder)
     problems += [f"left behind after the stop: {', '.join(service.leftovers)}"] if service.leftovers else []
+    files.write_samples(work.folder, {name: joined(each).seconds for name, each in blocks.items()})
     if problems:
         see = f"see steps/{work.step.id}/server"
         return Measured(outcome=Outcome.FAILED, reason="; ".join(problems), remedy=see, metrics=metrics)
-    return Measured(reason=REFERENCE if launcher.reference else None, metrics=metrics, files={"log": "server"})
+    return Measured(reason=REFERENCE if served.reference else None, metrics=metrics, files={"log": "server"})
 
 
-def _measure(
-    about: Subject, work: Work, service: Service, wire: str, samples: dict[str, Samples]
-) -> tuple[Metrics, str | None]:
-    """Prove parity through one wire, then time it; no time is taken when the answers differ."""
+def _measure(served: Served, work: Work, service: Service) -> tuple[Metrics, list[str], Blocks]:
+    """Prove parity through every wire, then time those that passed, in turns with the runtime in this process."""
     inputs, expected = read_examples(work.need("verified"))
-    with service.server.connect(wire, service.bundle, service.ports) as connection:
-        served = _answers(connection, inputs)
-        found = fidelity.compare(expected, served, WIRE_TOLERANCE)
-        metrics: Metrics = {f"parity_{wire}_{name}": value for name, value in found.metrics().items()}
-        if not found.passed:
-            return metrics, f"answers over {wire} differ from the runtime's: {found.first_difference}"
-        count = len(next(iter(inputs.values())))
-        requests = [connection.encode(rows(inputs, index, index + 1)) for index in range(count)]
-        samples[wire] = collect(
-            lambda index: connection.call(requests[index % count]), about.profile.sampling, SystemClock()
-        )
-    return metrics, None
+    pool = [rows(inputs, index, index + 1) for index in range(len(next(iter(inputs.values()))))]
+    metrics: Metrics = {}
+    problems: list[str] = []
+    calls: dict[str, Callable[[int], object]] = {}
+    with ExitStack() as opened:
+        for wire in service.server.wires:
+            connection = opened.enter_context(service.server.connect(wire, service.bundle, service.ports))
+            found = fidelity.compare(expected, _answers(connection, inputs), WIRE_TOLERANCE)
+            metrics |= {f"parity_{wire}_{name}": value for name, value in found.metrics().items()}
+            if found.passed:
+                calls[wire] = _calling(connection.call, [connection.encode(each) for each in pool])
+            else:
+                problems.append(f"answers over {wire} differ from the runtime's: {found.first_difference}")
+        if not calls:
+            return metrics, problems, {}
+        calls[IN_PROCESS] = _calling(opened.enter_context(served.in_process()), pool)
+        return metrics, problems, interleave(calls, served.about.profile.sampling, SystemClock())
+
+
+def _calling(call: Callable[[Any], object], pool: list[Any]) -> Callable[[int], object]:
+    return lambda index: call(pool[index % len(pool)])
 
 
 def _answers(connection: Wire, inputs: Arrays) -> Arrays:
     """Ask for all rows at once."""
     return connection.decode(connection.call(connection.encode(inputs)))
+
+
+def _figures(blocks: Blocks, served: Served) -> Metrics:
+    """Return latencies by wire, and by how much they exceed the call in this process."""
+    from evaluator.measure.statistics import difference_interval
+
+    metrics: Metrics = {}
+    for name, each in blocks.items():
+        samples = joined(each)
+        metrics |= {**tails(name, samples, served.about.profile), f"{name}_queries": len(samples.seconds)}
+        if name != IN_PROCESS:
+            extra = difference_interval(_rounds(each), _rounds(blocks[IN_PROCESS]))
+            ends = {"": extra.value, "_low": extra.low, "_high": extra.high}
+            metrics |= {f"{name}_overhead{end}_s": value for end, value in ends.items() if value is not None}
+    return metrics
+
+
+def _rounds(blocks: tuple[Samples, ...]) -> list[tuple[float, ...]]:
+    return [block.seconds for block in blocks]

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -19,7 +19,7 @@ import psutil
 from evaluator.core import processes
 from evaluator.core.errors import Unavailable
 from serving import ports as loopback
-from serving.contract import Bundle, Launcher, Place, Ports, Running, Server
+from serving.contract import Bundle, Launcher, Place, Ports, Running, Server, Setup
 
 GRACE_S = 10.0  # what a server gets after SIGTERM; TorchServe was seen to take 2 to 4 s
 LOG = "server.log"
@@ -33,21 +33,25 @@ class ProcessLauncher(Launcher):
     name = "process"
     title = "process on this machine"
 
-    def missing(self, server: Server) -> tuple[str, str] | None:
+    def missing(self, server: Server, images: Sequence[str]) -> tuple[str, str] | None:
         """Say why that server cannot run as a process here."""
         if self.name not in server.launchers:
             return f"{server.title} has no launcher '{self.name}'", f"choose from: {', '.join(server.launchers)}"
         return server.missing(self.name)
 
+    def reference(self, server: Server, images: Sequence[str]) -> bool:
+        """Return False: a process is the server itself."""
+        return False
+
     @contextlib.contextmanager
-    def launch(self, server: Server, bundle: Bundle, ports: Ports, folder: Path) -> Iterator[Running]:
+    def launch(self, server: Server, bundle: Bundle, setup: Setup, folder: Path) -> Iterator[Running]:
         """Start the server in `folder` (made if missing); leaving the context stops it and removes its temp folder."""
-        lacking = self.missing(server)
+        lacking = self.missing(server, setup.images)
         if lacking is not None:
             raise Unavailable(lacking[0], remedy=lacking[1])
         folder.mkdir(parents=True, exist_ok=True)
         with _temporary(folder) as temp:
-            command = server.command(bundle, ports, Place(files=folder, temp=temp), self.name)
+            command = server.command(bundle, setup, Place(files=folder, temp=temp), self.name)
             process = processes.start(
                 command.argv,
                 env={**_environment(temp), **command.env},
@@ -55,7 +59,7 @@ class ProcessLauncher(Launcher):
                 stdout=folder / LOG,
                 stderr=folder / LOG,
             )
-            running = ServerProcess(process, ports, folder / LOG, temp)
+            running = ServerProcess(process, setup.ports, folder / LOG, temp)
             try:
                 yield running
             finally:
@@ -85,14 +89,51 @@ class ServerProcess:
 
     def peak_memory_bytes(self) -> int:
         """Sum the kernel's high-water marks (VmHWM) of all processes: nothing has to watch while others measure."""
-        members = [self._process.pid, *(member.pid for member in processes.group(self._process.pid))]
-        return sum(_high_water_bytes(pid) for pid in members)
+        return sum(_status_bytes(pid, "VmHWM") for pid in self._members())
+
+    def memory_bytes(self) -> int:
+        """Sum the resident memory (VmRSS) of all processes."""
+        return sum(_status_bytes(pid, "VmRSS") for pid in self._members())
+
+    def listening(self) -> tuple[str, ...]:
+        """Ask the system for the listening sockets of all processes."""
+        found = set()
+        for pid in self._members():
+            with contextlib.suppress(psutil.Error):
+                for connection in psutil.Process(pid).net_connections("tcp"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        found.add(f"{connection.laddr.ip}:{connection.laddr.port}")
+        return tuple(sorted(found))
+
+    def pause(self) -> None:
+        """Stop all processes (SIGSTOP), the leader first: it starts the others."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Continue all processes (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self, pid: int | None = None) -> None:
+        """Kill all processes at once, or one of them; a number that is none of the server's is let be."""
+        if pid is None:
+            self._signal(signal.SIGKILL)
+        elif pid in self._members():
+            os.kill(pid, signal.SIGKILL)
+
+    def _members(self) -> list[int]:
+        return [self._process.pid, *(member.pid for member in processes.group(self._process.pid))]
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._members():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def stop(self) -> float:
         """Ask the leader to end (SIGTERM), give it time, then kill what is left of its session."""
         if self._stop_s is None:
             begin = time.monotonic()
             self._process.send_signal(signal.SIGTERM)
+            self.resume()  # a paused process would not see the signal
             processes.wait(self._process, GRACE_S)
             processes.end_group(self._process, first=signal.SIGKILL, grace_s=GRACE_S)
             self._stop_s = time.monotonic() - begin
@@ -145,11 +186,11 @@ def _environment(temp: Path) -> dict[str, str]:
     }
 
 
-def _high_water_bytes(pid: int) -> int:
-    """Read a process's largest resident size; 0 when it has ended."""
+def _status_bytes(pid: int, field: str) -> int:
+    """Read a size of a process: VmRSS (resident) or VmHWM (resident at most); 0 when it has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{field}:"):
                 return int(line.split()[1]) * 1024
     return 0
 

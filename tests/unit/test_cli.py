@@ -191,7 +191,7 @@ class Bare(ThisMachine):
     def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
         return distributions
 
-    def cannot_launch(self, server: Any, launcher: Any) -> tuple[str, str]:
+    def cannot_launch(self, server: Any, launcher: Any, images: Any) -> tuple[str, str]:
         return "no engine", "install one"
 
     def missing_data(self, scenario: Any) -> tuple[str, ...]:

@@ -59,6 +59,8 @@ def test_the_program_reads_as_a_list() -> None:
         "verify",
         "run",
         "serve",
+        "load",
+        "probe",
         "judge",
         "score",
         "report",

@@ -54,6 +54,8 @@ def test_a_plan_holds_every_stage_format_and_framework_for_every_scenario() -> N
             "verify": runtimes,
             "run": (runtimes + 1) * PROFILE.rounds,  # and one A/A control a round
             "serve": 5,
+            "load": 5,
+            "probe": 5,
         }
         for stage in ("export", "verify", "run"):
             assert {step.format for step in steps(made, scenario=scenario, stage=stage)} == FORMATS
@@ -124,7 +126,7 @@ def test_what_is_not_asked_changes_no_id() -> None:
 
 def test_measuring_steps_are_marked() -> None:
     measuring = {step.stage for step in make().steps if step.measures}
-    assert measuring == {"train", "run", "serve"}
+    assert measuring == {"train", "run", "serve", "load", "probe"}
     assert {step.stage for step in make().steps if not step.measures} == {"align", "export", "verify"}
 
 
@@ -217,6 +219,7 @@ def test_without_data_nothing_can_be_measured_and_fetch_is_the_remedy() -> None:
         ((), "auto", {"container": "gone", "process": "gone", "embedded": "gone"}),
         (("container", "process", "embedded"), "embedded", {"container": "na", "process": "na", "embedded": None}),
         (("container", "embedded"), "process", {"container": "na", "process": "gone", "embedded": "na"}),
+        (("container", "embedded"), "all", {"container": None, "process": "gone", "embedded": None}),
     ],
 )
 def test_the_first_launcher_that_works_is_taken(
@@ -230,6 +233,30 @@ def test_the_first_launcher_that_works_is_taken(
         found[step.launcher] = words[result.outcome] if result else None
         assert result is None or result.reason
     assert list(found.items()) == list(expected.items())
+
+
+def test_a_real_server_comes_before_a_reference_one() -> None:
+    machine = PaperMachine(launchers=("container", "process", "embedded"), references=("container", "embedded"))
+    made = make(machine=machine)
+    (taken,) = [step for step in steps(made, stage="serve", server="tensorflow_serving") if ending(made, step) is None]
+    assert taken.launcher == "process"
+
+
+def test_load_and_probes_follow_the_server_that_is_served() -> None:
+    made = make(machine=PaperMachine(launchers=("process",)))
+    for stage in ("load", "probe"):
+        for step in steps(made, stage=stage):
+            served = next(each for each in made.steps if each.id == step.needs["served"])
+            assert (step.server, step.launcher) == (served.server, served.launcher)
+            ours, theirs = ending(made, step), ending(made, served)
+            assert (ours and ours.outcome) == (theirs and theirs.outcome)
+
+
+def test_a_step_names_its_container_image() -> None:
+    made = make(machine=PaperMachine(launchers=("container",)))
+    for step in steps(made, stage="serve"):
+        server = registry.load("server", str(step.server))
+        assert step.settings["image"] == (server.images[0] if step.launcher == "container" else None)
 
 
 def test_a_single_framework_is_planned_alone() -> None:
@@ -258,7 +285,8 @@ def test_the_second_framework_is_compared_with_the_first() -> None:
         (("onnx",), {"align", "train", "export", "verify", "run"}, {"onnx"}),
         (("onnx", "tflite"), {"align", "train", "export", "verify", "run"}, {"onnx", "tflite"}),
         (("run", "onnx"), {"align", "train", "export", "verify", "run"}, {"onnx"}),
-        (("torchscript",), {"align", "train", "export", "verify", "run", "serve"}, {"torchscript"}),
+        (("load",), {"align", "train", "export", "verify", "serve", "load"}, FORMATS),
+        (("torchscript",), {"align", "train", "export", "verify", "run", "serve", "load", "probe"}, {"torchscript"}),
     ],
 )
 def test_only_keeps_what_is_named_and_what_it_rests_on(
@@ -273,7 +301,8 @@ def test_only_keeps_what_is_named_and_what_it_rests_on(
     ("skip", "stages"),
     [
         ("serve", {"align", "train", "export", "verify", "run"}),
-        ("run", {"align", "train", "export", "verify", "serve"}),
+        ("load", {"align", "train", "export", "verify", "run", "serve", "probe"}),
+        ("run", {"align", "train", "export", "verify", "serve", "load", "probe"}),
         ("verify", {"align", "train", "export"}),
         ("export", {"align", "train"}),
         ("train", {"align"}),

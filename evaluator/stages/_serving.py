@@ -1,0 +1,70 @@
+"""What the stages that start servers share: the server of a step, its bundle, its set-up, its life."""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from evaluator.core import registry
+from evaluator.core.records import Metrics
+from evaluator.core.work import Work, subject
+from evaluator.stages._evidence import Subject, read_artifact
+from exports.contract import Runtime
+from serving.contract import Batching, Bundle, Launcher, Server, Setup
+from serving.life import Service, serving
+from serving.ports import free_ports
+
+READY_WITHIN_S = 90.0
+REFERENCE = "reference implementation, not tensorflow_model_server"
+
+
+class Served:
+    """The server and launcher of a step, and the artifact that it serves."""
+
+    def __init__(self, work: Work) -> None:
+        self.about = Subject(work)
+        self.server: Server = registry.load("server", str(work.step.server))
+        self.launcher: Launcher = registry.load("launcher", str(work.step.launcher))
+        image = work.step.settings["image"]
+        self.images: tuple[str, ...] = () if image is None else (image,)
+        self.reference = self.launcher.reference(self.server, self.images)
+        self.artifact, self.path = read_artifact(work.need("artifact"))
+
+    def bundle(self, folder: Path) -> Bundle:
+        """Pack the artifact below a new folder."""
+        folder.mkdir()
+        with subject(f"making the bundle of {self.server.title}"):
+            return self.server.bundle(self.path, self.artifact.signature, folder)
+
+    def setup(self, *, batching: bool = False) -> Setup:
+        """Describe an instance on ports that are free now."""
+        settings = self.about.scenario.serve
+        batches = Batching(max_size=settings.batch_size, max_delay_s=settings.batch_delay_s) if batching else None
+        ports = free_ports(self.server.ports, settings.first_port)
+        return Setup(ports=ports, images=self.images, batching=batches)
+
+    @contextmanager
+    def serve(self, bundle: Bundle, folder: Path, *, batching: bool = False) -> Iterator[Service]:
+        """Start the server, wait until it is ready, and stop it in the end."""
+        setup = self.setup(batching=batching)
+        with (
+            subject(f"serving by {self.server.title}"),
+            serving(self.server, self.launcher, bundle, setup, folder, READY_WITHIN_S) as service,
+        ):
+            yield service
+
+    def in_process(self) -> AbstractContextManager[Any]:
+        """Load the same artifact in this process, by the first runtime that reads its format."""
+        runtimes: tuple[Runtime, ...] = registry.load_all("runtime")
+        runtime = next(each for each in runtimes if self.server.format in each.formats)
+        importlib.import_module(runtime.module)
+        return runtime.load(self.path, self.artifact.signature, device="cpu", threads=self.about.threads)
+
+    def image_facts(self, folder: Path) -> Metrics:
+        """Describe the container image that was started, and keep the list of what is in it; nothing elsewhere."""
+        if not self.images:
+            return {}
+        from serving import images
+
+        return images.facts(self.images[0], folder)
