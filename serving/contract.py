@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from evaluator.core.errors import Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 
@@ -27,6 +28,7 @@ class Bundle:
     model: str  # the name it is served under
     folder: Path  # what the server is pointed at
     signature: Signature
+    version: int | None = None  # the version that calls ask for; None: they name none, and the server chooses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +240,17 @@ class Server(ABC):
     @abstractmethod
     def healthy(self, ports: Ports) -> bool:
         """Ask what its makers tell a load balancer to ask; it may say yes although the model is not `ready`."""
+
+    def predict_path(self, bundle: Bundle) -> str:
+        """Return the path to which REST predictions are posted; `Unsupported` for a server without REST."""
+        raise Unsupported(f"{self.title} takes no predictions over REST")
+
+    def exposed_by_default(self, launcher: str) -> bool:
+        """Tell from its documentation whether it would listen beyond this machine with `Setup.defaults`.
+
+        Such a server is started with its defaults in a container only.
+        """
+        return True
 
     @abstractmethod
     def connect(self, wire: str, bundle: Bundle, ports: Ports) -> AbstractContextManager[Wire]:

@@ -96,22 +96,31 @@ class TensorFlowServing(Server):
             raise ServerError(status["error_code"], status["error_message"])
         return any(version["state"] == "AVAILABLE" for version in versions)
 
+    def predict_path(self, bundle: Bundle) -> str:
+        """Return the path of the prediction API."""
+        version = "" if bundle.version is None else f"/versions/{bundle.version}"
+        return f"/v1/models/{bundle.model}{version}:predict"
+
+    def exposed_by_default(self, launcher: str) -> bool:
+        """Tell that only the reference server binds loopback; the real one cannot be told to."""
+        return launcher != "embedded"
+
     def connect(self, wire: str, bundle: Bundle, ports: Ports) -> AbstractContextManager[Wire]:
         """Open a connection to the prediction API."""
         if wire == "grpc":
             from serving.wires import tensorflow_grpc
 
-            return tensorflow_grpc.connect(ports["grpc"], bundle.model, bundle.signature)
-        return _rest(bundle, ports)
+            return tensorflow_grpc.connect(ports["grpc"], bundle.model, bundle.signature, bundle.version)
+        return _rest(self.predict_path(bundle), bundle, ports)
 
 
 @contextmanager
-def _rest(bundle: Bundle, ports: Ports) -> Iterator[Wire]:
+def _rest(path: str, bundle: Bundle, ports: Ports) -> Iterator[Wire]:
     from serving.wires.http import Http
     from serving.wires.rest import RestWire
 
     with Http(ports["rest"]) as http:
-        yield RestWire(http, f"/v1/models/{bundle.model}:predict", bundle.signature)
+        yield RestWire(http, path, bundle.signature)
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -156,22 +156,30 @@ class TorchServe(Server):
         """See a worker that died while it loaded the model; TorchServe would start it again for five minutes."""
         return "Backend worker process died." in log
 
+    def predict_path(self, bundle: Bundle) -> str:
+        """Return the path of the inference API."""
+        return f"/predictions/{bundle.model}" + ("" if bundle.version is None else f"/{bundle.version}.0")
+
+    def exposed_by_default(self, launcher: str) -> bool:
+        """Return False: all of its addresses default to 127.0.0.1 (docs/configuration.md)."""
+        return False
+
     def connect(self, wire: str, bundle: Bundle, ports: Ports) -> AbstractContextManager[Wire]:
         """Open a connection to the inference API."""
         if wire == "grpc":
             from serving.wires import torchserve_grpc
 
-            return torchserve_grpc.connect(ports["grpc"], bundle.model, bundle.signature)
-        return _rest(bundle, ports)
+            return torchserve_grpc.connect(ports["grpc"], bundle.model, bundle.signature, bundle.version)
+        return _rest(self.predict_path(bundle), bundle, ports)
 
 
 @contextmanager
-def _rest(bundle: Bundle, ports: Ports) -> Iterator[Wire]:
+def _rest(path: str, bundle: Bundle, ports: Ports) -> Iterator[Wire]:
     from serving.wires.http import Http
     from serving.wires.rest import RestWire
 
     with Http(ports["rest"]) as http:
-        yield RestWire(http, f"/predictions/{bundle.model}", bundle.signature)
+        yield RestWire(http, path, bundle.signature)
 
 
 def _home() -> Path:

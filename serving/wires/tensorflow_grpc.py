@@ -59,16 +59,19 @@ def read(tensor: Any) -> Array:
 class TensorflowGrpcWire:
     """A connection to PredictionService.Predict, for the default signature."""
 
-    def __init__(self, method: rpc.Method, model: str, signature: Signature) -> None:
+    def __init__(self, method: rpc.Method, model: str, signature: Signature, version: int | None = None) -> None:
         self._method = method
         self._model = model
         self._signature = signature
+        self._version = version
         self._messages = tensorflow_protos.messages()
 
     def encode(self, inputs: Mapping[str, Array]) -> Any:
         """Make a PredictRequest."""
         request = self._messages.PredictRequest()
         request.model_spec.name = self._model
+        if self._version is not None:
+            request.model_spec.version.value = self._version
         for name, array in inputs.items():
             fill(request.inputs[name], array)
         return request
@@ -86,8 +89,8 @@ class TensorflowGrpcWire:
 
 
 @contextmanager
-def connect(port: int, model: str, signature: Signature) -> Iterator[TensorflowGrpcWire]:
+def connect(port: int, model: str, signature: Signature, version: int | None = None) -> Iterator[TensorflowGrpcWire]:
     """Open a connection to the model's Predict method."""
     messages = tensorflow_protos.messages()
     with rpc.method(port, PATH, messages.PredictRequest, messages.PredictResponse) as method:
-        yield TensorflowGrpcWire(method, model, signature)
+        yield TensorflowGrpcWire(method, model, signature, version)

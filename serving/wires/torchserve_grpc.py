@@ -24,10 +24,11 @@ _REFUSAL = b'{"code":'  # safetensors cannot start like this: its first eight by
 class TorchserveGrpcWire:
     """A connection to InferenceAPIsService.Predictions."""
 
-    def __init__(self, method: rpc.Method, model: str, signature: Signature) -> None:
+    def __init__(self, method: rpc.Method, model: str, signature: Signature, version: int | None = None) -> None:
         self._method = method
         self._model = model
         self._signature = signature
+        self._version = version
         self._request, _ = torchserve_protos.messages()
 
     def encode(self, inputs: Mapping[str, Array]) -> Any:
@@ -35,7 +36,8 @@ class TorchserveGrpcWire:
         from safetensors.numpy import save
 
         data = save({name: np.ascontiguousarray(array) for name, array in inputs.items()})
-        return self._request(model_name=self._model, input={"data": data})
+        version = "" if self._version is None else f"{self._version}.0"
+        return self._request(model_name=self._model, model_version=version, input={"data": data})
 
     def call(self, request: Any) -> bytes:
         """Send it; raises `ServerError` unless it succeeded.
@@ -61,7 +63,7 @@ class TorchserveGrpcWire:
 
 
 @contextmanager
-def connect(port: int, model: str, signature: Signature) -> Iterator[TorchserveGrpcWire]:
+def connect(port: int, model: str, signature: Signature, version: int | None = None) -> Iterator[TorchserveGrpcWire]:
     """Open a connection to the model's Predictions method."""
     with rpc.method(port, PATH, *torchserve_protos.messages()) as method:
-        yield TorchserveGrpcWire(method, model, signature)
+        yield TorchserveGrpcWire(method, model, signature, version)
