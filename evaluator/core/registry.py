@@ -19,6 +19,7 @@ KINDS = {
     "runtime": "exports.runtimes",
     "server": "serving.servers",
     "launcher": "serving.launchers",
+    "probe": "serving.probes",
     "model": "scenarios.models",
     "framework": "scenarios.frameworks",
     "check": "evaluator.checks",

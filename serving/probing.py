@@ -1,0 +1,269 @@
+"""What a readiness probe is: one question of a running server, asked by trying it; and the field it is tried in.
+
+A probe sees no server by name. What differs between servers lies behind `Server` and `Admin`; a probe judges what came
+back. The order is from harmless to deadly, so that a server which does not survive a probe costs the fewest answers.
+"""
+
+import contextlib
+import itertools
+import shutil
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from evaluator.core import files
+from evaluator.core.errors import FwevalError, Unavailable, Unsupported
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Metrics, Record, Signature
+from evaluator.core.tensors import Arrays
+from evaluator.measure import fidelity
+from serving.contract import Bundle, Launcher, Running, Server, Setup, Wire
+from serving.errors import ServerError
+from serving.life import Service, serving
+from serving.ports import free_ports
+
+REPLIES = "probes.json"
+WRONG = "WRONG"  # the code of an answer that came, and is not the model's
+_TOLERANCE = 1e-3  # relative to the output's scale: a batch may be summed in another order, a wrong answer is far off
+
+Risk = Literal["high", "medium", "low"]
+Harm = Literal["none", "changes", "kills"]
+_ENDS = {Unsupported: Outcome.UNSUPPORTED, Unavailable: Outcome.UNAVAILABLE}
+_PAUSE_S = 0.05  # after a failed call, before the next: a refused connection takes no time
+_HARMS: tuple[Harm, ...] = ("none", "changes", "kills")
+
+
+class Reply(Record, frozen=True, kw_only=True):
+    """What a probe found out: passed, failed, unsupported, unavailable or not applicable, and by which figures."""
+
+    outcome: Outcome
+    reason: str  # one sentence, with the figures that decide
+    remedy: str | None = None
+    figures: Metrics
+
+
+class Probe(ABC):
+    """One question of a server."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    question: ClassVar[str]
+    risk: ClassVar[Risk]  # what it costs to go into production with the wrong answer
+    harm: ClassVar[Harm]  # what the shared instance may suffer
+
+    @abstractmethod
+    def ask(self, field: "Field") -> Reply:
+        """Try it. A `FwevalError` is a reply too: `Unsupported`, `Unavailable`, and failed for all others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of the background traffic."""
+
+    begin: float  # of `time.perf_counter`
+    end: float
+    error: ServerError | None
+
+
+class Calls:
+    """What the background traffic has seen so far."""
+
+    def __init__(self) -> None:
+        self.taken: list[Call] = []
+
+    def take(self, ask: Callable[[], None]) -> bool:
+        """Call once and keep how it went; return whether the answer was right."""
+        begin, error = time.perf_counter(), None
+        try:
+            ask()
+        except ServerError as raised:
+            error = raised
+        self.taken.append(Call(begin=begin, end=time.perf_counter(), error=error))
+        return error is None
+
+    def right(self, since: float = 0.0) -> list[Call]:
+        """Return the calls begun since then that were answered rightly."""
+        return [call for call in list(self.taken) if call.error is None and call.begin >= since]
+
+    def failed(self, since: float = 0.0) -> list[Call]:
+        """Return the calls ended since then that were refused or lost, or answered wrongly."""
+        return [call for call in list(self.taken) if call.error is not None and call.end >= since]
+
+    def longest_gap_s(self, begin: float, end: float) -> float:
+        """Return the longest time within these bounds in which no right answer came."""
+        ends = sorted(call.end for call in self.right() if begin < call.end < end)
+        return max(after - before for before, after in itertools.pairwise([begin, *ends, end]))
+
+
+@dataclass(slots=True, kw_only=True)
+class Field:
+    """What a probe may use. Nothing that it starts outlives `close`."""
+
+    server: Server
+    launcher: Launcher
+    artifact: Path
+    signature: Signature
+    inputs: Arrays  # one request
+    expected: Arrays  # what the artifact answers to it in a process of its own
+    folder: Path  # logs of every instance and other evidence
+    images: tuple[str, ...] = ()
+    seconds: float = 2.0  # how long phases under load last
+    ready_within_s: float = 90.0
+    _bundle: Bundle | None = None
+    _service: Service | None = None
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _started: int = 0
+
+    @property
+    def bundle(self) -> Bundle:
+        """The packed artifact; all instances that are given no other one start from it."""
+        if self._bundle is None:
+            self._bundle = self.pack(self.artifact, "bundle")
+        return self._bundle
+
+    def pack(self, artifact: Path, name: str) -> Bundle:
+        """Pack an artifact below the folder; raises `BundleError` when that is refused. `close` removes it."""
+        folder = self.folder / name
+        folder.mkdir(parents=True)
+        return self.server.bundle(artifact, self.signature, folder)
+
+    @contextlib.contextmanager
+    def launch(self, bundle: Bundle | None = None, **changes: Any) -> Iterator[tuple[Setup, Running]]:
+        """Start an instance and wait for nothing; `changes` go into its `Setup`."""
+        setup = self._setup(**changes)
+        with self.launcher.launch(self.server, bundle or self.bundle, setup, self._place()) as running:
+            yield setup, running
+
+    @contextlib.contextmanager
+    def start(self, bundle: Bundle | None = None, **changes: Any) -> Iterator[Service]:
+        """Start an instance of its own for a probe and wait until it is ready; raises `NotReady`."""
+        setup, place = self._setup(**changes), self._place()
+        with serving(self.server, self.launcher, bundle or self.bundle, setup, place, self.ready_within_s) as service:
+            yield service
+
+    @property
+    def service(self) -> Service:
+        """The shared instance: started when first needed, and replaced when it has died or answers wrongly."""
+        if self._service is not None and self.problem(self._service) is not None:
+            self.end()
+        return self._service or self._share()
+
+    def restart(self) -> tuple[Service, Service]:
+        """End the shared instance and start it again on the same ports, as a supervisor would; return both."""
+        ended = self.end()
+        return ended, self._share(ports=ended.ports)
+
+    def end(self) -> Service:
+        """Stop the shared instance; return it with what its stop has shown."""
+        ended = self._service or self._share()
+        self._service = None
+        self._stack.close()
+        return ended
+
+    @contextlib.contextmanager
+    def asking(self, service: Service, wire: str | None = None) -> Iterator[Callable[[], None]]:
+        """Open a connection and yield what calls once over it: `ServerError` when refused, or wrong (code `WRONG`)."""
+        with service.server.connect(wire or self.server.wires[0], service.bundle, service.ports) as connection:
+            request = connection.encode(self.inputs)
+            yield lambda: self.check(connection, connection.call(request))
+
+    def check(self, connection: Wire, answer: Any) -> None:
+        """Compare an answer to the sample with the expected one; raises `ServerError` with the code `WRONG`."""
+        found = fidelity.compare(self.expected, connection.decode(answer), _TOLERANCE)
+        if not found.passed:
+            raise ServerError(WRONG, f"not the model's answer: {found.first_difference}")
+
+    def problem(self, service: Service, wire: str | None = None) -> str | None:
+        """Ask once over a new connection; return what went wrong, None when the answer was right."""
+        if not service.running.alive():
+            return "the server has ended"
+        try:
+            with self.asking(service, wire) as ask:
+                ask()
+        except ServerError as error:
+            return f"{error.code}: {error.said}"
+        return None
+
+    @contextlib.contextmanager
+    def traffic(self, service: Service, wire: str | None = None, callers: int = 2) -> Iterator["Calls"]:
+        """Let callers ask one after the other in the background, each answer checked; they end with the context."""
+        calls = Calls()
+        stop = threading.Event()
+        with futures.ThreadPoolExecutor(callers) as pool:
+            at_work = [pool.submit(self._call_on, service, wire, calls, stop) for _ in range(callers)]
+            try:
+                yield calls
+            finally:
+                stop.set()
+        for caller in at_work:
+            caller.result()  # a bug of ours is raised here
+
+    def _call_on(self, service: Service, wire: str | None, calls: "Calls", stop: threading.Event) -> None:
+        """Call until told to stop; after a failure over a new connection, as a client would."""
+        while not stop.is_set():
+            with self.asking(service, wire) as ask:
+                while not stop.is_set() and calls.take(ask):
+                    pass
+            stop.wait(_PAUSE_S)
+
+    def close(self) -> None:
+        """Stop whatever runs and remove the bundles; logs stay."""
+        self._service = None
+        self._stack.close()
+        if self._bundle is not None:
+            shutil.rmtree(self.folder / "bundle", ignore_errors=True)
+            self._bundle = None
+
+    def _share(self, **changes: Any) -> Service:
+        self._service = self._stack.enter_context(self.start(**changes))
+        return self._service
+
+    def _setup(self, **changes: Any) -> Setup:
+        ports = changes.pop("ports", None) or free_ports(self.server.ports)
+        return replace(Setup(ports=ports, images=self.images), **changes)
+
+    def _place(self) -> Path:
+        self._started += 1
+        return self.folder / f"server-{self._started}"
+
+
+def passed(reason: str, **figures: float | str | bool) -> Reply:
+    """Make the reply of a server that does what it should."""
+    return Reply(outcome=Outcome.PASSED, reason=reason, figures=figures)
+
+
+def failed(reason: str, remedy: str, **figures: float | str | bool) -> Reply:
+    """Make the reply of a server that does not, with what to do about it."""
+    return Reply(outcome=Outcome.FAILED, reason=reason, remedy=remedy, figures=figures)
+
+
+def ask_all(
+    field: Field, probes: Sequence[Probe], progress: Callable[[Probe, Reply], None] | None = None
+) -> dict[str, Reply]:
+    """Ask every probe, the harmless ones first; each reply is written to `REPLIES` in the field's folder as it comes.
+
+    The field is closed in the end, whatever happens. An exception that is no `FwevalError` is a bug of ours and passes.
+    """
+    replies: dict[str, Reply] = {}
+    field.folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(field):
+        for probe in sorted(probes, key=lambda probe: (_HARMS.index(probe.harm), probe.name)):
+            replies[probe.name] = _ask(field, probe)
+            files.write_record(field.folder / REPLIES, replies)
+            if progress is not None:
+                progress(probe, replies[probe.name])
+    return replies
+
+
+def _ask(field: Field, probe: Probe) -> Reply:
+    """Ask one probe; what it raises is what it found."""
+    try:
+        return probe.ask(field)
+    except FwevalError as error:
+        outcome = next((ends for kind, ends in _ENDS.items() if isinstance(error, kind)), Outcome.FAILED)
+        return Reply(outcome=outcome, reason=error.message, remedy=error.remedy, figures={})

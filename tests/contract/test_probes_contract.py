@@ -1,0 +1,56 @@
+"""The questions that every readiness probe must answer the same way."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from evaluator.core import registry
+from serving.probing import Harm, Probe, Risk
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "tensorflow", "keras", "grpc", "ts", "tensorflow_serving", "docker", "trustme", "prometheus_client")
+PROBES: tuple[Probe, ...] = registry.load_all("probe")
+
+each_probe = pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
+
+
+@each_probe
+def test_a_probe_is_named_like_its_file(probe: Probe) -> None:
+    assert type(probe).__module__ == f"serving.probes.{probe.name}"
+
+
+@each_probe
+def test_a_probe_says_what_it_asks(probe: Probe) -> None:
+    assert probe.question.endswith("?")
+    assert probe.risk in get_args(Risk)
+    assert probe.harm in get_args(Harm)
+
+
+@pytest.mark.parametrize("attribute", ["title", "question"])
+def test_titles_and_questions_differ(attribute: str) -> None:
+    assert len({getattr(probe, attribute) for probe in PROBES}) == len(PROBES)
+
+
+@each_probe
+def test_no_server_is_treated_by_its_name(probe: Probe) -> None:
+    source = (ROOT / "serving" / "probes" / f"{probe.name}.py").read_text()
+    _, _, code = source.split('"""', 2)
+    for server in registry.names("server"):
+        assert f'"{server.name}"' not in code
+
+
+def test_listing_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from evaluator.core import registry\n"
+        "registry.load_all('probe')\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
