@@ -1,48 +1,364 @@
-"""Start a server from its container image. This version only looks for the engine and says what is missing."""
+"""Start a server in a container with the fewest rights that it can work with, and leave nothing of it behind.
 
-from contextlib import AbstractContextManager
+What the server gets: its bundle and configuration read-only, under the same paths as outside; a root file system that
+it cannot write to and `/tmp` in memory; a user number other than root's, no capabilities and no way to new ones; a
+share of memory, processors and processes; ports on the loopback interface only; a network of its own.
+
+That network does not translate addresses: what the server sends to other machines gets no answer. It can reach this
+machine. (An "internal" network, which reaches nobody, publishes no ports: tried with Docker 20.10.)
+https://docs.docker.com/engine/network/drivers/bridge/
+
+What it costs: on the loopback interface every byte passes one more process, the engine's `docker-proxy`.
+"""
+
+import contextlib
+import ipaddress
+import math
+import os
+import secrets
+import signal
+import stat
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from evaluator.core import machine
 from evaluator.core.errors import Unavailable
-from serving.contract import NO_CONTAINERS, Bundle, Launcher, Ports, Running, Server
+from serving import engine
+from serving import ports as loopback
+from serving.contract import HOST, Bundle, Command, Launcher, Place, Ports, Running, Server, Setup
+from serving.launchers.process import GRACE_S, LOG, status_bytes
 
-_ASK_S = 3  # seconds that the engine may take to answer
-_NO_ENGINE = (
-    "no Docker engine answers",
-    "install Docker Engine (https://docs.docker.com/engine/install/), start it, and set DOCKER_HOST if it is elsewhere",
-)
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+    from docker.models.networks import Network
 
-
-def engine_version() -> str | None:
-    """Ask the Docker engine for its version; None when none answers. That `docker` can be imported proves nothing."""
-    import docker
-    from docker.errors import DockerException
-
-    try:
-        client = docker.from_env(timeout=_ASK_S)
-        try:
-            client.ping()
-            return str(client.version()["Version"])
-        finally:
-            client.close()
-    except (DockerException, OSError):  # OSError: what requests raises for a socket that does not answer
-        return None
+MEMORY_BYTES = 4 << 30  # BERT-base in a Python server takes 2 to 3 GB; what lies in /tmp counts too
+TEMP_BYTES = 2 << 30  # room for TorchServe to unpack BERT-base (0.5 GB) a few times
+PIDS = 1024  # processes and threads: TensorFlow starts several threads for every core
+_LOG_BYTES = 20 << 20
+_TAIL_LINES = 50
+_TEMP = Path("/tmp")  # noqa: S108  # the container's own
+_ANY = "0.0.0.0"  # noqa: S104  # of the container's own network; the engine publishes on loopback only
+_NOBODY = 10001  # a user that no image and no host gives rights to
+_LISTEN = "0A"  # TCP_LISTEN (include/net/tcp_states.h)
+_RESOLVER = "127.0.0.11:"  # the engine's own name server, which it puts into the container's network
 
 
 class ContainerLauncher(Launcher):
-    """Will start a server's image; today it tells the truth about why not."""
+    """Starts a server's image by the Docker engine of this machine."""
 
     name = "container"
     title = "container"
 
-    def missing(self, server: Server) -> tuple[str, str] | None:
-        """Say that there is no engine, or that this version does not use it."""
-        return _NO_ENGINE if engine_version() is None else NO_CONTAINERS
+    def missing(self, server: Server, images: Sequence[str]) -> tuple[str, str] | None:
+        """Say that the server has no image, that no engine answers, or that no image for this processor is here."""
+        if self.name not in server.launchers:
+            return f"{server.title} has no launcher '{self.name}'", f"choose from: {', '.join(server.launchers)}"
+        try:
+            with engine.connect() as client:
+                lacking = _lacking(client, images)
+        except Unavailable as error:
+            return error.message, error.remedy or "see `docker info`"
+        return lacking or server.missing(self.name)
 
-    def launch(self, server: Server, bundle: Bundle, ports: Ports, folder: Path) -> AbstractContextManager[Running]:
-        """Raise `Unavailable`, always."""
-        reason, remedy = self.missing(server) or NO_CONTAINERS
-        raise Unavailable(reason, remedy=remedy)
+    def reference(self, server: Server, images: Sequence[str]) -> bool:
+        """Read the label of the image."""
+        with contextlib.suppress(Unavailable), engine.connect() as client:
+            image = engine.find(client, images)
+            return image is not None and image.labels.get(engine.REFERENCE) == "true"
+        return False
+
+    def image(self, images: Sequence[str]) -> str | None:
+        """Return the first of the images that is on this machine."""
+        with contextlib.suppress(Unavailable), engine.connect() as client:
+            return next((name for name in images if engine.find(client, (name,)) is not None), None)
+        return None
+
+    @contextlib.contextmanager
+    def launch(self, server: Server, bundle: Bundle, setup: Setup, folder: Path) -> Iterator[Running]:
+        """Start the server; its configuration and its log lie in `folder` (made if missing)."""
+        lacking = self.missing(server, setup.images)
+        if lacking is not None:
+            raise Unavailable(lacking[0], remedy=lacking[1])
+        folder.mkdir(parents=True, exist_ok=True)
+        command = server.command(bundle, setup, Place(files=folder, temp=_TEMP, address=_ANY), self.name)
+        mounted = _mounted(bundle, setup, folder)
+        _let_read(mounted)
+        with engine.connect() as client:
+            running = ServerContainer(client, setup.ports, folder)
+            try:
+                running.start(str(self.image(setup.images)), options(command, mounted, setup.ports, folder))
+                yield running
+            finally:
+                running.stop()
+
+
+def options(command: Command, mounted: Sequence[Path], ports: Ports, folder: Path) -> dict[str, Any]:
+    """Return how the container is made: everything that limits it is here."""
+    from docker.types import LogConfig, Mount, Ulimit
+
+    return {
+        "entrypoint": list(command.argv[:1]),
+        "command": list(command.argv[1:]),
+        "environment": {"HOME": str(_TEMP), "TMPDIR": str(_TEMP), "TEMP": str(_TEMP), "LANG": "C.UTF-8", **command.env},
+        "working_dir": str(folder.absolute()),
+        "use_config_proxy": False,
+        "mounts": [Mount(str(path), str(path), type="bind", read_only=True) for path in mounted],
+        "read_only": True,
+        "tmpfs": {str(_TEMP): f"rw,exec,nosuid,nodev,size={TEMP_BYTES},mode=1777"},
+        "user": _user(),
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "mem_limit": MEMORY_BYTES,
+        "memswap_limit": MEMORY_BYTES,  # the sum of both: no swap
+        "nano_cpus": machine.cores() * 10**9,
+        "pids_limit": PIDS,
+        "ulimits": [Ulimit(name="core", soft=0, hard=0)],
+        # As process 1 a server without a handler for SIGTERM would ignore it, and would have to bury dead workers.
+        "init": True,
+        "stop_signal": "SIGTERM",
+        "healthcheck": {"test": ["NONE"]},  # nobody else asks while we measure
+        "ports": {f"{port}/tcp": (HOST, port) for port in ports.by_role.values()},
+        "labels": engine.labels(str(folder.absolute())),
+        "log_config": LogConfig(type="json-file", config={"max-size": str(_LOG_BYTES), "max-file": "2"}),
+    }
+
+
+class ServerContainer:
+    """A server in a container, with a network of its own."""
+
+    def __init__(self, client: "DockerClient", ports: Ports, folder: Path) -> None:
+        self._client = client
+        self._ports = ports
+        self._folder = folder.absolute()
+        self._name = f"fweval-{secrets.token_hex(6)}"
+        self._network: Network | None = None
+        self._container: Container | None = None
+        self._stop_s: float | None = None
+
+    def start(self, image: str, options: dict[str, Any]) -> None:
+        """Make network and container and start it; whatever was made when this raises is removed by `stop`."""
+        with engine.translated(), engine.uninterrupted():
+            self._network = self._client.networks.create(
+                self._name,
+                driver="bridge",
+                options={"com.docker.network.bridge.enable_ip_masquerade": "false"},
+                labels=options["labels"],
+            )
+            self._container = self._client.containers.create(image, name=self._name, network=self._name, **options)
+            self._container.start()
+        if not self._members() and self.alive():
+            raise Unavailable(
+                "the processes of containers cannot be seen from here",
+                remedy="the Docker engine must run on this machine, in no virtual machine and with control groups",
+            )
+
+    def alive(self) -> bool:
+        """Ask the engine."""
+        return self._status() in {"running", "paused"}
+
+    def _status(self) -> str | None:
+        """Return the state of the container in the engine's words; None when there is none (any more)."""
+        from docker.errors import NotFound
+
+        if self._container is None:
+            return None
+        with engine.translated():
+            try:
+                self._container.reload()
+            except NotFound:
+                return None
+            return str(self._container.status)
+
+    def log_tail(self) -> str:
+        """Return the last lines that the server wrote, and how its container ended."""
+        with engine.translated():
+            if self._container is not None and self._stop_s is None:
+                said = self._container.logs(tail=_TAIL_LINES).decode(errors="replace")
+                return f"{said}{self._ending()}".strip()
+        lines = (self._folder / LOG).read_text(errors="replace").splitlines()
+        return "\n".join(lines[-_TAIL_LINES:]).strip()
+
+    def _ending(self) -> str:
+        """Say in a line how the container ended; nothing while it runs."""
+        if self._container is None or self.alive():
+            return ""
+        state = self._container.attrs["State"]
+        cause = f"; its memory limit is {MEMORY_BYTES >> 30} GiB, which it reached" if state["OOMKilled"] else ""
+        return f"fweval: the container ended with exit code {state['ExitCode']}{cause}\n"
+
+    def peak_memory_bytes(self) -> int:
+        """Sum the kernel's high-water marks of all processes, as for a server without a container.
+
+        The control group's own figure would count the files that were read as well.
+        """
+        return sum(status_bytes(pid, "VmHWM") for pid in self._members())
+
+    def memory_bytes(self) -> int:
+        """Sum the resident memory of all processes."""
+        return sum(status_bytes(pid, "VmRSS") for pid in self._members())
+
+    def listening(self) -> tuple[str, ...]:
+        """Read the listening sockets of the container's network."""
+        found: set[str] = set()
+        for pid in self._members()[:1]:  # they share one network
+            for table in ("tcp", "tcp6"):
+                with contextlib.suppress(OSError):  # it ended; or no IPv6 here
+                    found.update(listeners(Path(f"/proc/{pid}/net/{table}").read_text()))
+        return tuple(sorted(found))
+
+    def pause(self) -> None:
+        """Freeze the container's control group."""
+        if self._container is not None:
+            with engine.translated():
+                self._container.pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if self._container is not None and self._status() == "paused":
+            with engine.translated():
+                self._container.unpause()
+
+    def kill(self, pid: int | None = None) -> None:
+        """Kill the container, or the process that bears this number inside; a number of none is let be.
+
+        No program in the image and no root is needed: the processes are this machine's too, and their user is ours.
+        """
+        if pid is None:
+            if self._container is not None and self.alive():
+                with engine.translated():
+                    self._container.kill("SIGKILL")
+            return
+        for outside in self._members():
+            if _inner(outside) == pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(outside, signal.SIGKILL)
+
+    def stop(self) -> float:
+        """Ask the server to end (SIGTERM), give it time, let the engine kill it; keep its log, remove everything."""
+        if self._stop_s is None:
+            begin = time.monotonic()
+            with engine.uninterrupted():
+                try:
+                    self._end()
+                    self._stop_s = time.monotonic() - begin
+                    self._keep_log()
+                finally:
+                    self._remove()
+        return self._stop_s
+
+    def _end(self) -> None:
+        self.resume()  # the signal would wait for it
+        if self._container is not None and self.alive():
+            with engine.translated():
+                self._container.stop(timeout=math.ceil(GRACE_S))
+
+    def _keep_log(self) -> None:
+        from docker.errors import NotFound
+
+        with engine.translated(), (self._folder / LOG).open("wb") as file:
+            if self._container is not None:
+                with contextlib.suppress(NotFound):  # somebody else removed it
+                    for piece in self._container.logs(stream=True):
+                        file.write(piece)
+                file.write(self._ending().encode())
+
+    def _remove(self) -> None:
+        from docker.errors import NotFound
+
+        with engine.translated():
+            if self._container is not None:
+                with contextlib.suppress(NotFound):
+                    self._container.remove(v=True, force=True)
+            if self._network is not None:
+                with contextlib.suppress(NotFound):
+                    self._network.remove()
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Look for the container, its volumes, its network, and ports that still listen."""
+        mounts = self._container.attrs.get("Mounts", ()) if self._container is not None else ()
+        volumes = {mount["Name"] for mount in mounts if mount["Type"] == "volume"}
+        with engine.connect() as client:  # that of the start was closed with its context
+            found = [
+                f"container {each.name}" for each in client.containers.list(all=True, filters={"name": self._name})
+            ]
+            found += [f"network {each.name}" for each in client.networks.list(names=[self._name])]
+            found += [f"volume {each.name}" for each in client.volumes.list() if each.name in volumes]
+        found += [f"port {port} ({role})" for role, port in self._ports.by_role.items() if loopback.in_use(port)]
+        return tuple(found)
+
+    def _members(self) -> list[int]:
+        """List the container's processes as this machine numbers them: the name of their control group holds its id."""
+        if self._container is None:
+            return []
+        found = []
+        for groups in Path("/proc").glob("[0-9]*/cgroup"):
+            with contextlib.suppress(OSError):
+                if str(self._container.id) in groups.read_text():
+                    found.append(int(groups.parent.name))
+        return sorted(found)
+
+
+def listeners(table: str) -> Iterator[str]:
+    """Yield "address:port" for every listening line of /proc/net/tcp or tcp6, without the engine's name server.
+
+    Addresses are words of 32 bits in the processor's byte order, https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html
+    """
+    for line in table.splitlines()[1:]:
+        local, state = line.split()[1], line.split()[3]
+        words, _, port = local.partition(":")
+        packed = b"".join(int(words[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(words), 8))
+        listener = f"{ipaddress.ip_address(packed)}:{int(port, 16)}"
+        if state == _LISTEN and not listener.startswith(_RESOLVER):
+            yield listener
+
+
+def _lacking(client: "DockerClient", images: Sequence[str]) -> tuple[str, str] | None:
+    if not images:
+        return "no container image is named", "name one in the scenario's [serve.images]"
+    image = engine.find(client, images)
+    if image is None:
+        return f"none of the images {', '.join(images)} is on this machine", "fweval fetch, or make images"
+    needed, theirs = engine.architecture(client), image.attrs["Architecture"]
+    if theirs != needed:
+        return f"the image {image.tags[0]} is for {theirs}, this machine is {needed}", f"get the image for {needed}"
+    return None
+
+
+def _mounted(bundle: Bundle, setup: Setup, folder: Path) -> list[Path]:
+    """List what the server must see: its model, its configuration, its certificate."""
+    pair = () if setup.tls is None else (setup.tls.certificate, setup.tls.key)
+    return sorted({path.absolute() for path in (bundle.folder, folder, *pair)})
+
+
+def _let_read(mounted: Iterable[Path]) -> None:
+    """Let the container's user read what is ours: it is another user where we are root or the engine renames users."""
+    for top in mounted:
+        for path in (top, *top.rglob("*")):
+            now = path.stat()
+            executable = stat.S_ISDIR(now.st_mode) or now.st_mode & stat.S_IXUSR
+            wanted = now.st_mode | (0o555 if executable else 0o444)
+            if wanted != now.st_mode and now.st_uid == os.getuid():
+                path.chmod(wanted)
+
+
+def _user() -> str:
+    """Return the user and group of the server: our own, whose files it reads; never root."""
+    ours = os.getuid()
+    return f"{ours}:{os.getgid()}" if ours else f"{_NOBODY}:{_NOBODY}"
+
+
+def _inner(pid: int) -> int | None:
+    """Return the number that a process has in its innermost namespace."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+    return None
 
 
 plugin = ContainerLauncher()

@@ -89,11 +89,11 @@ class ServerProcess:
 
     def peak_memory_bytes(self) -> int:
         """Sum the kernel's high-water marks (VmHWM) of all processes: nothing has to watch while others measure."""
-        return sum(_status_bytes(pid, "VmHWM") for pid in self._members())
+        return sum(status_bytes(pid, "VmHWM") for pid in self._members())
 
     def memory_bytes(self) -> int:
         """Sum the resident memory (VmRSS) of all processes."""
-        return sum(_status_bytes(pid, "VmRSS") for pid in self._members())
+        return sum(status_bytes(pid, "VmRSS") for pid in self._members())
 
     def listening(self) -> tuple[str, ...]:
         """Ask the system for the listening sockets of all processes."""
@@ -186,7 +186,7 @@ def _environment(temp: Path) -> dict[str, str]:
     }
 
 
-def _status_bytes(pid: int, field: str) -> int:
+def status_bytes(pid: int, field: str) -> int:
     """Read a size of a process: VmRSS (resident) or VmHWM (resident at most); 0 when it has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -1,0 +1,172 @@
+"""The Docker engine of this machine: how it is reached, what it says when it refuses, and which of its things are ours.
+
+Only an engine behind a unix socket is used. Folders are mounted and ports are published by their local names, which
+mean nothing to an engine on another machine.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evaluator.core import owner
+from evaluator.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.images import Image
+
+OWNER = "fweval.owner"  # label: the process that made it, as `evaluator.core.owner` writes it
+FOLDER = "fweval.folder"  # label: the folder of the server, which holds the names of run and step
+REFERENCE = "fweval.reference"  # label of an image: "true" for a reference implementation
+_DEFAULT_HOST = "unix:///var/run/docker.sock"
+_ASK_S = 3  # seconds that the engine may take to answer a question about itself
+_WORK_S = 60  # seconds that it may take to make, start, stop or remove something
+_PULL_S = 900  # seconds that the download of an image may pause
+_INSTALL = (
+    "install Docker Engine (https://docs.docker.com/engine/install/), start it, and set DOCKER_HOST if it is elsewhere"
+)
+_LONGEST = 300  # characters of what the engine said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """A container or network that one of our processes made."""
+
+    kind: str  # "container" or "network"
+    id: str
+    name: str
+    folder: str  # of the server it belongs to
+    abandoned: bool  # the process that made it has ended
+
+
+@contextlib.contextmanager
+def connect(timeout_s: int = _WORK_S) -> Iterator["DockerClient"]:
+    """Open a connection; `Unavailable` says why there is none, or what went wrong with the engine inside the block."""
+    import docker
+
+    _knock(os.environ.get("DOCKER_HOST") or _DEFAULT_HOST)
+    with translated(), contextlib.closing(docker.from_env(timeout=timeout_s)) as client:
+        yield client
+
+
+def _knock(host: str) -> None:
+    """Raise `Unavailable` unless somebody listens: the library would leave its socket open."""
+    if not host.startswith("unix://"):
+        raise Unavailable(
+            f"DOCKER_HOST is {host}: an engine on this machine is needed, behind a unix socket",
+            remedy="unset DOCKER_HOST, or set it to unix:///path/to/docker.sock",
+        )
+    path = host.removeprefix("unix://")
+    with socket.socket(socket.AF_UNIX) as visitor:
+        visitor.settimeout(_ASK_S)
+        try:
+            visitor.connect(path)
+        except PermissionError as error:
+            remedy = "join the group 'docker' (https://docs.docker.com/engine/install/linux-postinstall/)"
+            raise Unavailable(f"this user may not talk to the Docker engine at {path}", remedy=remedy) from error
+        except OSError as error:
+            raise Unavailable(f"no Docker engine answers at {path}", remedy=_INSTALL) from error
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the library raises into `Unavailable` with one line: the machine fails here, never what it serves."""
+    from docker.errors import DockerException
+    from requests import RequestException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except (DockerException, RequestException, HTTPError) as error:
+        said = getattr(error, "explanation", None) or str(error)
+        line = " ".join(str(said).split())[:_LONGEST]
+        raise Unavailable(f"the Docker engine: {line}", remedy="is it still there? see `docker info`") from error
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back until the end of the block.
+
+    What the engine makes for a request that was interrupted has a name that nobody was told: it could not be removed.
+    """
+    if threading.current_thread() is not threading.main_thread():  # interrupts go to the main thread
+        yield
+        return
+    held: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda sent, _: held.append(sent)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
+
+
+def engine_version() -> str | None:
+    """Ask the engine for its version; None when none answers. That `docker` can be imported proves nothing."""
+    try:
+        with connect(_ASK_S) as client:
+            return str(client.version()["Version"])
+    except Unavailable:
+        return None
+
+
+def architecture(client: "DockerClient") -> str:
+    """Return the processor architecture of the engine's machine, in the words of image descriptions: "amd64"."""
+    return str(client.version()["Arch"])
+
+
+def find(client: "DockerClient", images: Sequence[str]) -> "Image | None":
+    """Return the first of the images that is on this machine."""
+    from docker.errors import ImageNotFound
+
+    for name in images:
+        with contextlib.suppress(ImageNotFound):
+            return client.images.get(name)
+    return None
+
+
+def labels(folder: str) -> dict[str, str]:
+    """Return the labels of what this process makes for the server in that folder."""
+    return {OWNER: owner.this_process(), FOLDER: folder}
+
+
+def things(client: "DockerClient") -> list[Thing]:
+    """List what bears our label, containers first: a network can be removed when nothing is connected to it."""
+    containers = client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True)
+    networks = client.networks.list(filters={"label": OWNER})
+    return [
+        *(_thing("container", each.id, each.name, each.labels) for each in containers),
+        *(_thing("network", each.id, each.name, each.attrs["Labels"]) for each in networks),
+    ]
+
+
+def _thing(kind: str, number: str | None, name: str | None, marks: Mapping[str, str]) -> Thing:
+    return Thing(
+        kind=kind,
+        id=str(number),
+        name=str(name),
+        folder=marks.get(FOLDER, ""),
+        abandoned=owner.is_gone(marks[OWNER]),
+    )
+
+
+def remove(client: "DockerClient", thing: Thing) -> None:
+    """Remove it, a container with its volumes, also when it runs or is paused; what has gone already is fine."""
+    from docker.errors import NotFound
+
+    with contextlib.suppress(NotFound):
+        if thing.kind == "network":
+            client.networks.get(thing.id).remove()
+            return
+        container = client.containers.get(thing.id)
+        if container.status == "paused":  # old engines refuse to remove it
+            container.unpause()
+        container.remove(v=True, force=True)
