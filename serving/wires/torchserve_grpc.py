@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from serving.errors import ServerError
 from serving.wires import rpc, torchserve_protos
+from serving.wires.torchserve_raw import from_bytes, to_bytes
 
 PATH = "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions"
 _REFUSAL = b'{"code":'  # safetensors cannot start like this: its first eight bytes are a length
@@ -26,18 +25,13 @@ class TorchserveGrpcWire:
 
     def __init__(self, method: rpc.Method, model: str, signature: Signature, version: int | None = None) -> None:
         self._method = method
-        self._model = model
+        self._name = {"model_name": model, "model_version": "" if version is None else str(version)}
         self._signature = signature
-        self._version = version
         self._request, _ = torchserve_protos.messages()
 
     def encode(self, inputs: Mapping[str, Array]) -> Any:
         """Make a PredictionsRequest."""
-        from safetensors.numpy import save
-
-        data = save({name: np.ascontiguousarray(array) for name, array in inputs.items()})
-        version = "" if self._version is None else f"{self._version}.0"
-        return self._request(model_name=self._model, model_version=version, input={"data": data})
+        return self._request(**self._name, input={"data": to_bytes(inputs)})
 
     def call(self, request: Any) -> bytes:
         """Send it; raises `ServerError` unless it succeeded.
@@ -52,14 +46,7 @@ class TorchserveGrpcWire:
 
     def decode(self, answer: bytes) -> Arrays:
         """Read the outputs."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        try:
-            arrays = load(answer)
-            return {spec.name: arrays[spec.name] for spec in self._signature.outputs}
-        except (KeyError, SafetensorError) as error:
-            raise ServerError("OK", f"an answer that does not fit the signature: {error!r}") from error
+        return from_bytes(answer, self._signature)
 
 
 @contextmanager

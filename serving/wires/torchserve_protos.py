@@ -15,25 +15,38 @@ from evaluator.core.errors import Unavailable
 
 _SOURCES = {  # member of the jar -> the path that its importers use
     "proto/inference.proto": "inference.proto",
+    "proto/management.proto": "management.proto",
+    "proto/open_inference_grpc.proto": "open_inference_grpc.proto",
     "google/rpc/status.proto": "google/rpc/status.proto",
 }
-_PACKAGE = "org.pytorch.serve.grpc.inference"
+_PACKAGE = "org.pytorch.serve.grpc"
 _JAR = Path("frontend", "model-server.jar")
 
 
+def messages(
+    request: str = "inference.PredictionsRequest", response: str = "inference.PredictionResponse"
+) -> tuple[Any, Any]:
+    """Return the classes of two messages, named below the package `org.pytorch.serve.grpc`."""
+    return message(request), message(response)
+
+
 @cache
-def messages() -> tuple[Any, Any]:
-    """Return the classes PredictionsRequest and PredictionResponse."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+def message(name: str) -> Any:
+    """Return the class of a message, named below the package `org.pytorch.serve.grpc`."""
+    from google.protobuf import message_factory
+
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+
+
+@cache
+def _pool() -> Any:
+    """Return a pool of all messages; it is ours alone, because other packages define the same google.rpc.Status."""
+    from google.protobuf import descriptor_pb2, descriptor_pool
 
     pool = descriptor_pool.DescriptorPool()
     for file in descriptor_pb2.FileDescriptorSet.FromString(_descriptors()).file:
         pool.Add(file)
-    request, response = (
-        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-        for name in ("PredictionsRequest", "PredictionResponse")
-    )
-    return request, response
+    return pool
 
 
 def _descriptors() -> bytes:
@@ -52,7 +65,7 @@ def _descriptors() -> bytes:
             (folder / path).write_bytes(jar.read(member))
         out = folder / "descriptors"
         options = (f"-I{folder}", f"-I{well_known}", "--include_imports", f"--descriptor_set_out={out}")
-        if protoc.main(["protoc", *options, "inference.proto"]) != 0:
+        if protoc.main(["protoc", *options, *_SOURCES.values()]) != 0:
             raise Unavailable(
                 "TorchServe's protos do not compile", remedy="install the pinned torchserve and grpcio-tools"
             )
