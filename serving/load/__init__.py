@@ -1,0 +1,1 @@
+"""Load on a server: closed loops, which saturate it, and an open loop, which asks whether or not it keeps up."""

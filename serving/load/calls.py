@@ -1,0 +1,35 @@
+"""One call over a wire, with its time and its end."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+from serving.contract import Wire
+from serving.errors import ServerError
+
+Connect = Callable[[], AbstractContextManager[Wire]]  # opens one more connection to the server
+
+
+class Call(NamedTuple):
+    """A call that was made."""
+
+    begin: float  # `time.perf_counter()` when it was sent
+    seconds: float  # until the answer was there, or the failure known
+    code: str | None  # of the `ServerError`; None: it succeeded
+
+    @property
+    def end(self) -> float:
+        """`time.perf_counter()` when it was over."""
+        return self.begin + self.seconds
+
+
+def timed(wire: Wire, request: Any) -> Call:
+    """Make a call and time it; a failure of the server is part of the result."""
+    begin = time.perf_counter()
+    code = None
+    try:
+        wire.call(request)
+    except ServerError as error:
+        code = error.code
+    return Call(begin, time.perf_counter() - begin, code)

@@ -1,0 +1,172 @@
+"""An open loop: requests are due at random times (Poisson), and are sent whether or not earlier ones were answered.
+
+The arrivals and the latencies are those of MLPerf's loadgen in its Server scenario
+(https://github.com/mlcommons/inference/tree/master/loadgen): a latency counts from when the request was due, so that a
+server that stalls is charged for everybody who had to wait. loadgen's logs stay as evidence. Single latencies are only
+in its trace, which numbers queries in the order in which it hands them out.
+"""
+
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from evaluator.measure.load import Load
+from serving.contract import Wire
+from serving.load.calls import Call, Connect, timed
+
+LONGEST_QUEUE_S = 2.0  # what is in flight never amounts to more than this time's requests: then the load is aborted
+MOST_IN_FLIGHT = 512
+_LEAST_IN_FLIGHT = 32
+_TRACE = "mlperf_log_trace.json"
+_DETAIL = "mlperf_log_detail.txt"
+_ABORTED = "Ending early: Too many outstanding queries"
+_SAMPLE = re.compile(  # the begin of a sample: when it was due (µs), its number, and ns from then until sent and done
+    r'\{"name":"Sample","cat":"default","ph":"b",.*"ts":([\d.]+),'
+    r'.*"query_seq":(\d+),.*"issue_start_ns":(\d+),"complete_ns":(\d+)\}'
+)
+
+
+class Query(NamedTuple):
+    """A query in loadgen's trace; seconds from when it was due, which itself counts from the first."""
+
+    due_s: float
+    issued_s: float
+    done_s: float
+
+
+def offer(
+    connect: Connect, requests: Sequence[Any], rate_per_s: float, seconds: float, seed: int, folder: Path
+) -> Load:
+    """Offer requests at that rate for that long; the same seed gives the same schedule. The logs go to `folder`.
+
+    There are as many connections as there are requests in flight, each with a thread. When more are in flight than
+    arrive in two seconds (at most 512), no more are sent and the load is `aborted`. Raises what a wire raised other
+    than `ServerError`, after the end.
+    """
+    import mlperf_loadgen as loadgen
+
+    folder.mkdir(parents=True, exist_ok=True)
+    most = max(_LEAST_IN_FLIGHT, min(MOST_IN_FLIGHT, int(rate_per_s * LONGEST_QUEUE_S)))
+    cpu = time.process_time()
+    with _Senders(connect, requests, most) as senders:
+        sut = loadgen.ConstructFastSUT(senders.issue, lambda: None)
+        library = loadgen.ConstructQSL(len(requests), len(requests), lambda _: None, lambda _: None)
+        settings = _settings(rate_per_s, seconds, seed, most)
+        loadgen.StartTestWithLogSettings(sut, library, settings, _log_settings(folder), "")
+        loadgen.DestroyQSL(library)
+        loadgen.DestroyFastSUT(sut)
+    client_cpu_s = time.process_time() - cpu
+    queries, calls = read_trace(folder / _TRACE), senders.calls()
+    issued_late_s = sum(query.issued_s for query in queries) / len(queries)
+    return Load(
+        kind="open",
+        rate_per_s=rate_per_s,
+        clients=senders.connections(),
+        seconds=tuple(query.done_s for query, call in zip(queries, calls, strict=True) if call.code is None),
+        errors=dict(Counter(call.code for call in calls if call.code is not None)),
+        wall_s=max(query.due_s + query.done_s for query in queries),
+        client_cpu_s=client_cpu_s,
+        scheduled_s=queries[-1].due_s,
+        late_s=issued_late_s + senders.late_s(),
+        aborted=_ABORTED in (folder / _DETAIL).read_text(encoding="utf-8"),
+    )
+
+
+def read_trace(path: Path) -> list[Query]:
+    """Read the queries of a trace, in the order in which they were due."""
+    found = {}
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            sample = _SAMPLE.match(line)
+            if sample:
+                due_us, number, issued_ns, done_ns = sample.groups()
+                found[int(number)] = (float(due_us) / 1e6, int(issued_ns) / 1e9, int(done_ns) / 1e9)
+    first = found[0][0]
+    return [Query(due - first, issued, done) for _, (due, issued, done) in sorted(found.items())]
+
+
+class _Senders:
+    """Threads that send what loadgen hands out, each over its own connection; one more when none is idle."""
+
+    def __init__(self, connect: Connect, requests: Sequence[Any], most: int) -> None:
+        self._connect = connect
+        self._requests = requests
+        self._handed: list[float] = []  # when loadgen handed out each query
+        self._sent: list[Future[Call]] = []
+        self._own = threading.local()
+        self._connections = ExitStack()
+        self._opened = 0
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="sender")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+        self._connections.close()
+
+    def issue(self, ids: list[int], samples: list[int]) -> None:
+        """Take queries from loadgen, which waits meanwhile."""
+        for number, sample in zip(ids, samples, strict=True):
+            self._handed.append(time.perf_counter())
+            self._sent.append(self._pool.submit(self._send, number, sample))
+
+    def calls(self) -> list[Call]:
+        """Return the calls in the order in which loadgen handed them out; raises what a wire raised."""
+        return [future.result() for future in self._sent]
+
+    def connections(self) -> int:
+        """Return how many were opened."""
+        return self._opened
+
+    def late_s(self) -> float:
+        """Return how long a query waited for its thread, on average."""
+        waits = [call.begin - handed for call, handed in zip(self.calls(), self._handed, strict=True)]
+        return sum(waits) / len(waits)
+
+    def _send(self, number: int, sample: int) -> Call:
+        import mlperf_loadgen as loadgen
+
+        try:
+            return timed(self._wire(), self._requests[sample])
+        finally:  # loadgen waits for every query, whatever became of it
+            loadgen.QuerySamplesComplete([loadgen.QuerySampleResponse(number, 0, 0)])
+
+    def _wire(self) -> Wire:
+        """Return this thread's connection."""
+        if not hasattr(self._own, "wire"):
+            self._own.wire = self._connections.enter_context(self._connect())
+            self._opened += 1
+        wire: Wire = self._own.wire
+        return wire
+
+
+def _settings(rate_per_s: float, seconds: float, seed: int, most: int) -> Any:
+    import mlperf_loadgen as loadgen
+
+    settings = loadgen.TestSettings()
+    settings.scenario = loadgen.TestScenario.Server
+    settings.mode = loadgen.TestMode.PerformanceOnly
+    settings.server_target_qps = rate_per_s
+    settings.server_max_async_queries = most
+    settings.min_duration_ms = round(seconds * 1000)
+    settings.min_query_count = 1
+    settings.schedule_rng_seed = settings.sample_index_rng_seed = settings.qsl_rng_seed = seed
+    return settings
+
+
+def _log_settings(folder: Path) -> Any:
+    import mlperf_loadgen as loadgen
+
+    settings = loadgen.LogSettings()
+    settings.log_output = loadgen.LogOutputSettings()
+    settings.log_output.outdir = str(folder)
+    settings.log_output.copy_summary_to_stdout = False
+    settings.enable_trace = True
+    return settings
