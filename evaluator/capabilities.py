@@ -6,9 +6,8 @@ from evaluator.core import machine
 from evaluator.core.records import Machine
 from scenarios import datasets
 from scenarios.loading import Scenario, model_of
-from serving import java
+from serving import engine, java
 from serving.contract import Launcher, Server
-from serving.launchers.container import engine_version
 
 
 class ThisMachine:
@@ -53,4 +52,4 @@ class ThisMachine:
     def describe(self) -> Machine:
         """Describe the machine for the record of a run."""
         found = java.find()
-        return machine.describe(java=found.version if found else None, docker=engine_version())
+        return machine.describe(java=found.version if found else None, docker=engine.engine_version())

@@ -85,5 +85,5 @@ def _entry(folder: RunFolder, step: Step) -> Entry:
 
 def _titles() -> dict[str, str]:
     """Return what people call every plug-in: raw name -> title."""
-    kinds = ("format", "runtime", "server", "launcher", "framework")
+    kinds = ("format", "runtime", "server", "launcher", "framework", "probe")
     return {plugin.name: plugin.title for kind in kinds for plugin in registry.load_all(kind)}

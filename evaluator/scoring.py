@@ -12,7 +12,7 @@ A candidate's overall score is the mean of its categories' scores by category we
 means over all categories, so that a category without evidence counts as missing and never drops out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -143,20 +143,45 @@ def _flip(tables: Sequence[Mapping[str, float]], *, leader_first: int, common: S
 
 
 def curves(evidence: Evidence) -> tuple[Curve, ...]:
-    """Return the loss of the first round of every training, step by step."""
-    return tuple(
+    """Return the loss of the first round of every training, and the latency of every server at every rate."""
+    losses = (
         Curve(
             scenario=entry.step.scenario,
             framework=entry.step.framework,
             device=entry.step.device,
             name="training loss",
             unit="",
+            x_name="step",
             x=tuple(float(step) for step in range(1, len(entry.samples["loss"]) + 1)),
             y=tuple(entry.samples["loss"]),
         )
         for entry in evidence.select("train", round=1)
         if entry.samples.get("loss")
     )
+    return (*losses, *(curve for entry in evidence.select("load") for curve in _under_load(evidence, entry)))
+
+
+def _under_load(evidence: Evidence, entry: Entry) -> Iterator[Curve]:
+    """Return the tail latency of one server against the rate that was offered, wire by wire."""
+    for wire, title in (("rest", "REST"), ("grpc", "gRPC")):
+        for tail in ("p50", str(entry.result.metrics.get("tail", "p50"))):
+            points = [
+                (entry.number(f"{place}_rate_per_s"), entry.number(f"{place}_{tail}_s"))
+                for place in (f"{wire}_at_{round(100 * share)}" for share in evidence.run.profile.load.shares)
+            ]
+            known = [(rate, latency) for rate, latency in points if rate is not None and latency is not None]
+            if known:
+                yield Curve(
+                    scenario=entry.step.scenario,
+                    framework=entry.step.framework,
+                    device=entry.step.device,
+                    name=f"latency ({tail}) over {title}",
+                    unit="s",
+                    x_name="requests per second",
+                    subject=f"{evidence.title(entry.step.server)} ({evidence.title(entry.step.launcher)})",
+                    x=tuple(rate for rate, _ in known),
+                    y=tuple(latency for _, latency in known),
+                )
 
 
 def warnings(evidence: Evidence) -> tuple[str, ...]:

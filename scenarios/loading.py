@@ -41,6 +41,7 @@ class ServeSettings(Record, frozen=True, kw_only=True):
     batch_size: Count = 8  # requests computed as one, where batching is switched on
     batch_delay_s: Positive = 0.005  # how long the first of them waits for others
     slo_s: Positive = 0.1  # the latency that a request may take: throughput is counted within it
+    rate_per_s: Positive = 10.0  # requests per second that must be answered within it
 
 
 class Scenario(Record, frozen=True, kw_only=True):

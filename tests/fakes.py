@@ -54,6 +54,17 @@ TITLES = {
     "process": "process on this machine",
     "embedded": "embedded reference server",
 }
+UNDER_LOAD: Metrics = {
+    "tail": "p90",
+    **{f"{wire}_saturation_per_s": 80.0 for wire in ("rest", "grpc")},
+    **{f"{wire}_in_time_per_s": 48.0 for wire in ("rest", "grpc")},
+    **{f"{wire}_at_{share}_rate_per_s": 0.8 * share for wire in ("rest", "grpc") for share in (30, 60, 90)},
+    **{f"{wire}_at_{share}_p90_s": 0.001 * share for wire in ("rest", "grpc") for share in (30, 60)},
+}
+PROBES: Metrics = {
+    **{f"hot_swap_{name}": told for name, told in (("outcome", "passed"), ("reason", "done"), ("risk", "high"))},
+    **{f"tls_{name}": told for name, told in (("outcome", "failed"), ("reason", "none"), ("risk", "low"))},
+}
 LATENCY_S = {
     "torch_jit": 0.012,
     "torch_mobile": 0.014,
@@ -281,6 +292,11 @@ def _serve(scenario: str, framework: str) -> Iterator[Entry]:
             "reference": launcher == "embedded",
         }
         yield _ended(step, metrics, samples)
+    for launcher, works in launchers:
+        for stage in ("load", "probe"):
+            step = _step(stage, scenario, framework, format=name, precision="fp32", server=server, launcher=launcher)
+            found = {"load": UNDER_LOAD, "probe": PROBES}[stage] | {"reference": launcher == "embedded"}
+            yield _ended(step, found) if works else _unavailable(step, "not here")
 
 
 def _step(stage: str, scenario: str, framework: str, **fields: Any) -> Step:

@@ -35,6 +35,19 @@ OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
         "onnx": ("onnxruntime",),
     },
 }
+IMAGE: Metrics = {
+    "image": "fweval/reference-server:local",
+    "image_size_bytes": 1_900_000_000,
+    "image_os": "Debian GNU/Linux 12",
+    "image_end_of_life": "2026-06-10",
+    "image_user": "10001",
+    "image_packages": 131,
+}
+PROBES = (
+    ("hot_swap", "passed", "412 requests during the swap, none failed; the new version answered after 1.2 s"),
+    ("worker_kill", "failed", "3 requests were lost; right answers again after 4.1 s"),
+    ("tls", "unavailable", "no certificate could be made"),
+)
 # (scenario, framework) -> milliseconds of the median call, bytes of the weights
 SPEED_MS = {
     ("resnet50", "pytorch"): 11.4,
@@ -252,7 +265,35 @@ def _serve(scenario: str, framework: str) -> list[Cell]:
             "reference": not pytorch,
         },
     )
-    return [row, _missing(row, NO_DOCKER, launcher="container", evidence=f"steps/serve-{scenario}-{framework}-c")]
+    gone = _missing(row, NO_DOCKER, launcher="container", evidence=f"steps/serve-{scenario}-{framework}-c")
+    if framework == "tensorflow":  # one of them in a container as well, to have an image
+        gone = msgspec.structs.replace(row, launcher="container", metrics={**row.metrics, **IMAGE})
+    under_load = {stage: _under_load(row, stage, metrics) for stage, metrics in _loads(speed, pytorch=pytorch).items()}
+    return [row, gone, *under_load.values()]
+
+
+def _under_load(row: Cell, stage: str, metrics: Metrics) -> Cell:
+    evidence = row.evidence.replace("serve", stage)
+    told: Metrics = {**metrics, "reference": row.metrics["reference"]}
+    return msgspec.structs.replace(row, stage=stage, evidence=evidence, metrics=told)
+
+
+def _loads(speed: float, *, pytorch: bool) -> dict[str, Metrics]:
+    load: Metrics = {"tail": "p90"}
+    for wire, extra in (("rest", 0.0061), ("grpc", 0.0032)):
+        most = 1.4 / (speed + extra)
+        load |= {
+            f"{wire}_saturation_per_s": most,
+            f"{wire}_batched_saturation_per_s": 1.3 * most,
+            f"{wire}_in_time_per_s": 0.9 * most,
+            f"{wire}_knee_per_s": 0.8 * most,
+            f"{wire}_client_cpu_per_1000_s": 0.21,
+        }
+    probe: Metrics = {}
+    for name, outcome, reason in PROBES:
+        if name != "worker_kill" or pytorch:
+            probe |= {f"{name}_outcome": outcome, f"{name}_reason": reason, f"{name}_risk": "medium"}
+    return {"load": load, "probe": probe}
 
 
 def _finding(check: str, scenario: str, framework: str, subject: str, **rest: object) -> Finding:
@@ -465,18 +506,36 @@ def _comparison(
 
 
 def curves() -> tuple[Curve, ...]:
-    """Return the loss of each training."""
+    """Return the loss of each training, and the latency of each server by rate."""
     steps = tuple(float(i) for i in range(40))
-    return tuple(
+    losses = (
         Curve(
             scenario=scenario,
             framework=framework,
             device="cpu",
             name="loss",
             unit="nats",
+            x_name="step",
             x=steps,
             y=tuple(0.2 + 2.1 * math.exp(-i / 9) + 0.05 * math.sin(i * (1.3 + n / 5)) for i in steps),
         )
         for scenario in CAPTIONS
         for n, framework in enumerate(OFFERS)
     )
+    shares = (0.3, 0.6, 0.9)
+    latencies = (
+        Curve(
+            scenario=scenario,
+            framework=framework,
+            device="cpu",
+            name=f"latency ({tail}) over gRPC",
+            unit="s",
+            x_name="requests per second",
+            subject="TorchServe (process)" if framework == "pytorch" else "TF Serving (embedded reference server)",
+            x=tuple(1000 * share / speed for share in shares),
+            y=tuple(speed / 1000 * factor / (1 - share) for share in shares),
+        )
+        for (scenario, framework), speed in SPEED_MS.items()
+        for tail, factor in (("p50", 1.0), ("p90", 1.8))
+    )
+    return (*losses, *latencies)

@@ -4,11 +4,12 @@ What the embedded reference server shows is provisional: it proves bundle, proto
 """
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
+from evaluator.checks._served import chosen, missing, named
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
 from evaluator.evidence import Entry, Evidence
-from evaluator.judging import Answer, Check, Subject, not_asked
+from evaluator.judging import Answer, Check, Subject
 
 FORMULA = "bundle 1 + ready 3 + parity over REST 2 + parity over gRPC 2 + clean stop 1 + nothing left behind 1"
 TOLERANCE = 1e-4  # RIGOUR: fp32, relative to the scale of the output; where the step names no other
@@ -59,29 +60,13 @@ class ServingReadiness(Check):
     def _finding(self, evidence: Evidence, about: tuple[str, str], entries: tuple[Entry, ...], what: str) -> Finding:
         scenario, framework = about
         risk = Risk.MEDIUM if what == "a container" else self.risk
-        chosen = _chosen(entries)
-        if chosen is None:
+        entry = chosen(entries)
+        if entry is None:
             text = f"{evidence.title(framework)} in {what}"
             subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
-            return self.finding(subject, _missing(entries, f"serving in {what}", risk), entries)
-        text = f"{evidence.title(chosen.step.server)} ({evidence.title(chosen.step.launcher)})"
-        subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
-        return self.finding(subject, _judge(chosen, risk), (chosen,))
-
-
-def _chosen(entries: tuple[Entry, ...]) -> Entry | None:
-    """Return the attempt that says something about the subject, a real server before the reference one."""
-    answers = [entry for entry in entries if entry.result.outcome.is_answer]
-    return min(answers, key=lambda entry: entry.reference, default=None)
-
-
-def _missing(entries: tuple[Entry, ...], what: str, risk: Risk) -> Answer:
-    """Say why nothing was served."""
-    if not entries:
-        return not_asked(what, risk)
-    result = entries[0].result
-    reason = result.reason or result.outcome.value
-    return Answer(state=Outcome.UNAVAILABLE, score=None, reason=reason, remedy=result.remedy, risk=risk)
+            return self.finding(subject, missing(entries, f"serving in {what}", risk), entries)
+        subject = Subject(scenario=scenario, candidate=framework, text=named(evidence, entry), path="server")
+        return self.finding(subject, _judge(entry, risk), (entry,))
 
 
 def _judge(entry: Entry, risk: Risk) -> Answer:
@@ -125,15 +110,15 @@ def _parity(entry: Entry, wire: str) -> bool:
 def _latency(evidence: Evidence, scenario: str, framework: str, wire: str) -> Found:
     """Return the seconds per call over a wire, when the answers were right."""
     entries = evidence.select("serve", scenario=scenario, framework=framework)
-    entry = _chosen(entries)
+    entry = chosen(entries)
     subject = f"{evidence.title(framework)} served"
     if entry is None:
-        reason = _missing(entries, "serving", Risk.HIGH).reason
+        reason = missing(entries, "serving").reason
         return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason=reason, entries=entries)
     if not entry.passed or not entry.values(wire):
         reason = entry.result.reason or "not measured"
         return Gap(subject=subject, state=entry.result.outcome, reason=reason, entries=(entry,))
-    subject = f"{evidence.title(entry.step.server)} ({evidence.title(entry.step.launcher)})"
+    subject = named(evidence, entry)
     return Measurement(subject=subject, rounds=(entry.values(wire),), entries=(entry,), provisional=entry.reference)
 
 

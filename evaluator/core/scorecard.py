@@ -118,13 +118,15 @@ class Robustness(Record, frozen=True, kw_only=True):
 
 
 class Curve(Record, frozen=True, kw_only=True):
-    """A line to draw: the loss of one training, step by step."""
+    """A line to draw: the loss of one training step by step, the latency of one server rate by rate."""
 
     scenario: str
     framework: str
     device: str
     name: str
-    unit: str
+    unit: str  # of y
+    x_name: str  # what runs along the axis: "step"
+    subject: str = ""  # what is drawn where a framework has several: "TorchServe (process)"
     x: tuple[float, ...]
     y: tuple[float, ...]
 

@@ -57,7 +57,7 @@ def interleave(
     brief = msgspec.structs.replace(part, warmup_queries=1, warmup_seconds=sampling.warmup_seconds / blocks)
     taken: dict[str, list[Samples]] = {name: [] for name in calls}
     for number in range(blocks):
-        for name in list(calls) if number % 2 == 0 else reversed(calls):
+        for name in list(calls) if number % 2 == 0 else list(calls)[::-1]:
             taken[name].append(collect(calls[name], brief if number else part, clock))
     return {name: tuple(samples) for name, samples in taken.items()}
 

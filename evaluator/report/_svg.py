@@ -146,37 +146,64 @@ def _mark(share: float, style: str) -> Markup:
 
 
 def curves(lines: Sequence[Curve], title: str) -> Markup | None:
-    """Draw curves over a common pair of axes (from zero upwards); None when there is nothing to draw."""
-    points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y)]
+    """Draw curves over a common pair of axes; None when there is nothing to draw.
+
+    Both start at zero, but for latencies: under load these span powers of ten.
+    """
+    points = [point for line in lines for point in _points(line)]
     across = _from_zero(x for x, _ in points)
-    upwards = _from_zero(y for _, y in points)
+    heights = [y for _, y in points if y > 0]
+    timed = lines[0].unit == "s" and bool(heights)
+    upwards = Axis(_format.log_ticks(min(heights), max(heights)), log=True) if timed else _from_zero(heights)
     if across is None or upwards is None:
         return None
+    styles = [curve_style(lines, number) for number in range(len(lines))]
+    drawn = list(zip(lines, styles, strict=True))
     return Markup(
         '<svg class="plot" role="img" aria-label="{0}"><title>{0}</title>{1}'
-        '<svg width="100%" height="100%" viewBox="0 0 1000 1000" preserveAspectRatio="none">{2}</svg></svg>'
+        '<svg width="100%" height="100%" viewBox="0 0 1000 1000" preserveAspectRatio="none">{2}</svg>{3}</svg>'
     ).format(
         title,
-        Markup("").join([*_rows(upwards), *_columns(across)]),
-        Markup("").join(_polyline(line, across, upwards) for line in lines),
+        Markup("").join([*_rows(upwards, lines[0].unit), *_columns(across)]),
+        Markup("").join(_polyline(line, style, across, upwards) for line, style in drawn),
+        Markup("").join(_dots(line, style, across, upwards) for line, style in drawn if timed),
     )
 
 
-def _polyline(line: Curve, across: Axis, upwards: Axis) -> Markup:
-    places = (
-        f"{1000 * across.share(x):.1f},{1000 - 1000 * upwards.share(y):.1f}"
-        for x, y in zip(line.x, line.y, strict=True)
-        if math.isfinite(y)
+def curve_style(lines: Sequence[Curve], number: int) -> str:
+    """Return the classes of one of several curves: a framework's second one is drawn lighter than its first."""
+    before = sum(line.framework == lines[number].framework for line in lines[:number])
+    return f"{series(lines[number].framework)}{' again' if before else ''}"
+
+
+def _points(line: Curve) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y)]
+
+
+def _polyline(line: Curve, style: str, across: Axis, upwards: Axis) -> Markup:
+    places = (f"{1000 * across.share(x):.1f},{1000 - 1000 * upwards.share(y):.1f}" for x, y in _points(line))
+    return Markup('<polyline points="{}" class="curve {}"/>').format(" ".join(places), style)
+
+
+def _dots(line: Curve, style: str, across: Axis, upwards: Axis) -> Markup:
+    """Mark what was measured: between the marks the line is only drawn."""
+    return Markup("").join(
+        Markup('<g><title>{}</title><circle cx="{}" cy="{}" r="4" class="fill {}"/></g>').format(
+            f"{line.subject}: {_format.quantity(y, line.unit)} at {_format.significant(x)} {line.x_name}",
+            _percent(across.share(x)),
+            _percent(1 - upwards.share(y)),
+            style,
+        )
+        for x, y in _points(line)
     )
-    return Markup('<polyline points="{}" class="curve {}"/>').format(" ".join(places), series(line.framework))
 
 
-def _rows(scale: Axis) -> Iterable[Markup]:
+def _rows(scale: Axis, unit: str) -> Iterable[Markup]:
     for tick in scale.ticks:
         place = _percent(1 - scale.share(tick))
         yield Markup(
             '<line x1="0" x2="100%" y1="{0}" y2="{0}" class="grid"/><text x="-8" y="{0}" dy="4" class="end">{1}</text>'
-        ).format(place, _format.tick(tick, None))
+        ).format(place, _format.tick(tick, unit or None))
 
 
 def _columns(scale: Axis) -> Iterable[Markup]:

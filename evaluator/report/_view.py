@@ -12,14 +12,26 @@ from evaluator.report import _format
 PROVISIONAL = "provisional: measured on the embedded reference server, not on tensorflow_model_server"
 NO_REASON = "no reason was recorded"
 NEEDED_COVERAGE = 0.7  # RIGOUR, "Scoring": below this the verdict is "insufficient evidence"
-# The figures of a serving step: a title, and the metrics that stand below each other in its column.
-SERVING = (
+Columns = tuple[tuple[str, tuple[str, ...]], ...]  # a title, and the metrics that stand below each other
+# The figures of a serving step.
+SERVING: Columns = (
     ("Ready after", ("ready_s",)),
     ("REST", ("rest_p50_s", "rest_p90_s")),
     ("gRPC", ("grpc_p50_s", "grpc_p90_s")),
     ("Largest difference, REST and gRPC", ("parity_rest_max_abs_diff", "parity_grpc_max_abs_diff")),
+    ("Server adds, REST and gRPC", ("rest_overhead_s", "grpc_overhead_s")),
     ("Stopped in", ("stop_s",)),
 )
+# The figures of a load step.
+LOAD: Columns = (
+    ("In time, REST and gRPC", ("rest_in_time_per_s", "grpc_in_time_per_s")),
+    ("Knee, REST and gRPC", ("rest_knee_per_s", "grpc_knee_per_s")),
+    ("Saturated, REST and gRPC", ("rest_saturation_per_s", "grpc_saturation_per_s")),
+    ("Saturated with batching, REST and gRPC", ("rest_batched_saturation_per_s", "grpc_batched_saturation_per_s")),
+    ("Client CPU per 1,000 requests", ("rest_client_cpu_per_1000_s", "grpc_client_cpu_per_1000_s")),
+)
+IMAGE = ("image", "image_digest", "image_size_bytes", "image_os", "image_end_of_life", "image_user", "image_packages")
+STEP = "step"  # what the curves of a training run along
 # Cells that agree in these are the same subject, measured again in another round.
 _SUBJECT = ("stage", "scenario", "framework", "format", "precision", "runtime", "server", "launcher", "device")
 
@@ -81,6 +93,22 @@ class Plot:
     unit: str
     log: bool
     bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What one probe showed on one server."""
+
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRow:
+    """One probe: its replies in the order of the servers that were probed."""
+
+    probe: str
+    replies: tuple[Reply, ...]
 
 
 def overall_scores(card: Scorecard) -> tuple[CandidateScore, ...]:
@@ -286,11 +314,11 @@ def plots(card: Scorecard, scenario: str) -> tuple[Plot, ...]:
     )
 
 
-def curves(card: Scorecard, scenario: str) -> tuple[tuple[Curve, ...], ...]:
-    """Return a scenario's curves, those together that share name, unit and device."""
+def curves(card: Scorecard, scenario: str, *, of_training: bool) -> tuple[tuple[Curve, ...], ...]:
+    """Return a scenario's curves, of training or of servers, those together that share name, unit and device."""
     groups: dict[tuple[str, str, str], list[Curve]] = {}
     for curve in card.curves:
-        if curve.scenario == scenario and curve.y:
+        if curve.scenario == scenario and curve.y and (curve.x_name == STEP) is of_training:
             groups.setdefault((curve.name, curve.unit, curve.device), []).append(curve)
     return tuple(tuple(same) for same in groups.values())
 
@@ -352,10 +380,41 @@ def select(card: Scorecard, stage: str, scenario: str | None = None) -> tuple[Ce
     return tuple(c for c in card.cells if c.stage == stage and scenario in (None, c.scenario))
 
 
-def served(card: Scorecard) -> tuple[Cell, ...]:
-    """Return the serving cells, those of one scenario and framework together."""
+def served(card: Scorecard, stage: str = "serve") -> tuple[Cell, ...]:
+    """Return the cells of a stage that starts servers, those of one scenario and framework together.
+
+    Under load and probes, only what was tried: why the others were not stands in the rows of `serve`.
+    """
     order = scenarios(card)
-    return tuple(sorted(select(card, "serve"), key=lambda cell: (order.index(cell.scenario), _place(cell.framework))))
+    cells = [cell for cell in select(card, stage) if stage == "serve" or cell.outcome.is_answer]
+    return tuple(sorted(cells, key=lambda cell: (order.index(cell.scenario), _place(cell.framework))))
+
+
+def probes(card: Scorecard) -> tuple[ProbeRow, ...]:
+    """Return what each probe showed on each server that was probed, probe by probe."""
+    cells = served(card, "probe")
+    names = dict.fromkeys(
+        name.removesuffix("_outcome") for cell in cells for name in cell.metrics if name.endswith("_outcome")
+    )
+    return tuple(
+        ProbeRow(
+            probe=name,
+            replies=tuple(
+                Reply(
+                    outcome=Outcome(str(cell.metrics.get(f"{name}_outcome", Outcome.UNAVAILABLE.value))),
+                    reason=str(cell.metrics.get(f"{name}_reason", NO_REASON)),
+                )
+                for cell in cells
+            ),
+        )
+        for name in names
+    )
+
+
+def images(card: Scorecard) -> tuple[Cell, ...]:
+    """Return one serving cell for each container image that was started."""
+    cells = {cell.metrics["image"]: cell for cell in select(card, "serve") if "image" in cell.metrics}
+    return tuple(cells.values())
 
 
 def is_provisional(card: Scorecard, cell: Cell) -> bool:

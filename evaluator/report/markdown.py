@@ -120,6 +120,40 @@ def _steps(cells: Sequence[Cell]) -> str:
 def _serving(card: Scorecard) -> Iterable[str]:
     yield "## Serving"
     yield ""
+    yield from _served(card, "serve", _view.SERVING)
+    yield "REST and gRPC latencies are p50 / p90."
+    yield ""
+    if _view.served(card, "load"):
+        yield "### Under load"
+        yield ""
+        yield from _served(card, "load", _view.LOAD)
+    yield from _probes(card)
+    images = _view.images(card)
+    if images:
+        yield "### Container images"
+        yield ""
+        names = [_format.metric_name(name) for name in _view.IMAGE]
+        rows = [
+            (cell.server or "", *(_format.metric(name, cell.metrics.get(name)) for name in _view.IMAGE))
+            for cell in images
+        ]
+        yield from _table(("Server", *names), rows, "")
+
+
+def _probes(card: Scorecard) -> Iterable[str]:
+    servers = _view.served(card, "probe")
+    rows = [
+        (_format.words(row.probe), *(f"{_format.words(reply.outcome)}: {reply.reason}" for reply in row.replies))
+        for row in _view.probes(card)
+    ]
+    if rows:
+        yield "### Operations"
+        yield ""
+        names = (f"{cell.scenario}, {_view.subject(cell)}" for cell in servers)
+        yield from _table(("Probe", *names), rows, "")
+
+
+def _served(card: Scorecard, stage: str, columns: _view.Columns) -> Iterable[str]:
     rows = [
         (
             cell.scenario,
@@ -130,15 +164,13 @@ def _serving(card: Scorecard) -> Iterable[str]:
                 " / ".join(_format.metric(name, cell.metrics.get(name)) for name in names)
                 if cell.metrics
                 else _format.NOT_MEASURED
-                for _, names in _view.SERVING
+                for _, names in columns
             ),
         )
-        for cell in _view.served(card)
+        for cell in _view.served(card, stage)
     ]
-    titles = (title for title, _ in _view.SERVING)
+    titles = (title for title, _ in columns)
     yield from _table(("Scenario", "Framework", "Server", "Outcome", *titles), rows, "No server was tried.")
-    yield "REST and gRPC latencies are p50 / p90."
-    yield ""
 
 
 def _findings(card: Scorecard) -> Iterable[str]:

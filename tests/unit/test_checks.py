@@ -7,6 +7,8 @@ from evaluator.checks.export_success import plugin as export_success
 from evaluator.checks.latency import plugin as latency
 from evaluator.checks.memory import plugin as memory
 from evaluator.checks.parity import plugin as parity
+from evaluator.checks.serving_load import plugin as serving_load
+from evaluator.checks.serving_operations import plugin as serving_operations
 from evaluator.checks.serving_readiness import plugin as serving_readiness
 from evaluator.checks.size import plugin as size
 from evaluator.checks.training_time import plugin as training_time
@@ -287,3 +289,52 @@ def test_trainings_whose_first_losses_differ_are_not_compared() -> None:
         assert "first 3 losses differ by" in found.reason
     late = fakes.resample(fakes.complete_run(), wanted, "loss", (2.3, 2.231, 2.164, 0.5))
     assert one(training_time, late, candidate="tensorflow").state is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("rest", "grpc", "points", "state"),
+    [
+        (48.0, 10.0, 10, Outcome.PASSED),
+        (4.0, 5.0, 5, Outcome.FAILED),
+        (0.0, 0.0, 0, Outcome.FAILED),
+    ],
+)
+def test_the_rate_in_time_is_set_against_the_scenarios(rest: float, grpc: float, points: float, state: Outcome) -> None:
+    steps = fakes.is_step(stage="load", server="torchserve", launcher="process")
+    run = fakes.change(fakes.complete_run(), steps, rest_in_time_per_s=rest, grpc_in_time_per_s=grpc)
+    found = one(serving_load, run, candidate="pytorch")
+    assert (found.state, found.score, found.value) == (state, points, max(rest, grpc))
+    assert "with p90 within 100 ms" in found.reason
+    assert bool(found.remedy) is (state is Outcome.FAILED)
+    assert not found.gate
+
+
+def test_rates_in_time_are_compared_and_more_is_better() -> None:
+    steps = fakes.is_step(stage="load", server="torchserve", launcher="process")
+    run = fakes.change(fakes.complete_run(), steps, rest_in_time_per_s=96.0)
+    found = versus(serving_load, run, question="throughput in time over REST")
+    assert (found.winner, found.provisional) == ("pytorch", True)
+    assert found.statement == "PyTorch answers 2.0 times as many requests in time over REST"
+
+
+def test_a_server_that_was_not_loaded_is_missing_evidence() -> None:
+    gone = fakes.end(fakes.complete_run(), fakes.is_step(stage="load"), Outcome.UNAVAILABLE)
+    found = one(serving_load, gone, candidate="pytorch")
+    assert (found.state, found.score) == MISSING
+
+
+def test_every_probe_is_a_finding_with_its_own_risk() -> None:
+    found = [f for f in serving_operations.judge(fakes.complete_run()) if f.candidate == "pytorch"]
+    assert [(f.subject, f.score, f.risk) for f in found] == [
+        ("TorchServe (process on this machine): hot_swap", 10, "high"),
+        ("TorchServe (process on this machine): tls", 0, "low"),
+    ]
+    assert not any(f.provisional for f in found)
+    reference = [f for f in serving_operations.judge(fakes.complete_run()) if f.candidate == "tensorflow"]
+    assert all(f.provisional for f in reference)
+
+
+def test_a_server_that_was_not_probed_is_one_missing_finding() -> None:
+    gone = fakes.end(fakes.complete_run(), fakes.is_step(stage="probe"), Outcome.UNAVAILABLE)
+    found = one(serving_operations, gone, candidate="tensorflow")
+    assert (found.state, found.score) == MISSING

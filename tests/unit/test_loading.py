@@ -117,7 +117,7 @@ def test_malformed_toml_is_named_with_its_line(write: Write, text: str, line: in
 
 
 def test_the_same_key_in_another_table_is_not_taken_for_it(write: Write) -> None:
-    text = GOOD.replace("[train]", '[serve.images]\noptimizer = "an image"\n\n[train]').replace('"sgd"', "1")
+    text = GOOD.replace("[train]", '[serve.images]\noptimizer = ["an image"]\n\n[train]').replace('"sgd"', "1")
     with pytest.raises(UsageError, match=r"line 13, key 'train\.optimizer'"):
         loading.load_scenario(write(text))
 

@@ -1,6 +1,7 @@
 """The process launcher with small real processes: little environment in, nothing left over afterwards."""
 
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,7 +12,7 @@ from engine import is_alive
 
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
-from serving.contract import Bundle, Command, Place, Ports, Server, Wire
+from serving.contract import Admin, Bundle, Command, Place, Ports, Server, Setup, Wire
 from serving.errors import NotReady, ServerError
 from serving.launchers.embedded import EmbeddedLauncher
 from serving.launchers.process import LOG, ProcessLauncher
@@ -35,6 +36,7 @@ class _Script(Server):
     format = "torchscript"
     launchers = ("process",)
     ports = ("rest",)
+    images = ()
     distributions = ()
 
     def __init__(self, code: str, done: Callable[[Ports], bool] = lambda _: True, *, absent: bool = False) -> None:
@@ -48,15 +50,21 @@ class _Script(Server):
     def bundle(self, artifact: Path, signature: Signature, folder: Path) -> Bundle:
         return _BUNDLE
 
-    def command(self, bundle: Bundle, ports: Ports, place: Place, launcher: str) -> Command:
+    def command(self, bundle: Bundle, setup: Setup, place: Place, launcher: str) -> Command:
         (place.temp / "socket").touch()
-        return Command(argv=(sys.executable, "-c", self._code, str(ports["rest"])), env={"OURS": "1"})
+        return Command(argv=(sys.executable, "-c", self._code, str(setup.ports["rest"])), env={"OURS": "1"})
 
     def ready(self, bundle: Bundle, ports: Ports) -> bool:
         return self._done(ports)
 
     def gave_up(self, log: str) -> bool:
         return "cannot load" in log
+
+    def healthy(self, ports: Ports) -> bool:
+        return self._done(ports)
+
+    def admin(self, bundle: Bundle, ports: Ports) -> AbstractContextManager[Admin]:
+        raise NotImplementedError
 
     def connect(self, wire: str, bundle: Bundle, ports: Ports) -> AbstractContextManager[Wire]:
         raise NotImplementedError
@@ -91,11 +99,30 @@ class _Running:
     def peak_memory_bytes(self) -> int:
         return 0
 
+    def memory_bytes(self) -> int:
+        return 0
+
+    def listening(self) -> tuple[str, ...]:
+        return ()
+
+    def pause(self) -> None:
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        raise NotImplementedError
+
+    def kill(self, pid: int | None = None) -> None:
+        raise NotImplementedError
+
     def stop(self) -> float:
         return 0.0
 
     def leftovers(self) -> tuple[str, ...]:
         return ()
+
+
+def _setup(script: Server) -> Setup:
+    return Setup(ports=free_ports(script.ports))
 
 
 def _listening(ports: Ports) -> bool:
@@ -106,7 +133,7 @@ def _listening(ports: Ports) -> bool:
 
 def test_a_server_lives_and_leaves_nothing(tmp_path: Path) -> None:
     script = _Script(_STUBBORN_CHILD + _LISTEN + "print('hello', flush=True); time.sleep(60)", _listening)
-    with serving(script, ProcessLauncher(), _BUNDLE, free_ports(script.ports), tmp_path / "s", 30.0) as service:
+    with serving(script, ProcessLauncher(), _BUNDLE, _setup(script), tmp_path / "s", 30.0) as service:
         assert service.running.alive()
         members = {process.pid for process in psutil.Process().children(recursive=True)}
         assert len(members) >= 2
@@ -121,7 +148,7 @@ def test_a_server_lives_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_an_exception_inside_stops_the_server_too(tmp_path: Path) -> None:
     script = _Script(_LISTEN + "time.sleep(60)", _listening)
-    ports = free_ports(script.ports)
+    ports = _setup(script)
     with (
         pytest.raises(KeyboardInterrupt),
         ProcessLauncher().launch(script, _BUNDLE, ports, tmp_path) as running,
@@ -136,7 +163,7 @@ def test_the_server_sees_little_of_our_environment(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
     monkeypatch.setenv("PYTHONSTARTUP", "somewhere")
     script = _Script("import os; print(sorted(os.environ), os.environ['HOME'], flush=True)")
-    with ProcessLauncher().launch(script, _BUNDLE, free_ports(script.ports), tmp_path) as running:
+    with ProcessLauncher().launch(script, _BUNDLE, _setup(script), tmp_path) as running:
         while running.alive():
             pass
     seen = (tmp_path / LOG).read_text()
@@ -148,7 +175,7 @@ def test_the_server_sees_little_of_our_environment(tmp_path: Path, monkeypatch: 
 def test_a_path_too_long_for_a_socket_gets_a_short_temp_folder(tmp_path: Path) -> None:
     script = _Script("import os; print(os.environ['TMPDIR'], flush=True)")
     folder = tmp_path / ("long" * 30)
-    with ProcessLauncher().launch(script, _BUNDLE, free_ports(script.ports), folder) as running:
+    with ProcessLauncher().launch(script, _BUNDLE, _setup(script), folder) as running:
         while running.alive():
             pass
     temp = Path((folder / LOG).read_text().strip())
@@ -160,17 +187,63 @@ def test_what_a_killed_evaluator_left_is_cleared(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     (tmp_path / "tmp" / "old").touch()
     script = _Script("import os; print(os.listdir(os.environ['TMPDIR']), flush=True)")
-    with ProcessLauncher().launch(script, _BUNDLE, free_ports(script.ports), tmp_path) as running:
+    with ProcessLauncher().launch(script, _BUNDLE, _setup(script), tmp_path) as running:
         while running.alive():
             pass
     assert (tmp_path / LOG).read_text() == "['socket']\n"
+
+
+def _soon(holds: Callable[[], bool]) -> bool:
+    """Tell whether it comes true within ten seconds: signals take their time."""
+    deadline = time.monotonic() + 10
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return holds()
+
+
+def _stopped(pids: set[int]) -> list[bool]:
+    return [psutil.Process(pid).status() == psutil.STATUS_STOPPED for pid in pids]
+
+
+def test_a_server_can_be_frozen_woken_and_stopped_while_frozen(tmp_path: Path) -> None:
+    script = _Script(_STUBBORN_CHILD + _LISTEN + "time.sleep(60)", _listening)
+    with serving(script, ProcessLauncher(), _BUNDLE, _setup(script), tmp_path / "s", 30.0) as service:
+        members = {process.pid for process in psutil.Process().children(recursive=True)}
+        service.running.pause()
+        assert _soon(lambda: all(_stopped(members)))
+        service.running.resume()
+        assert _soon(lambda: not any(_stopped(members)))
+        service.running.pause()
+    assert service.leftovers == ()
+    assert not any(is_alive(pid) for pid in members)
+
+
+def test_one_process_or_all_can_be_killed_but_no_stranger(tmp_path: Path) -> None:
+    script = _Script(_STUBBORN_CHILD + _LISTEN + "time.sleep(60)", _listening)
+    with serving(script, ProcessLauncher(), _BUNDLE, _setup(script), tmp_path / "s", 30.0) as service:
+        service.running.kill(psutil.Process().pid)  # ours: we are still here to see that nothing happened
+        (leader,) = psutil.Process().children()
+        (worker,) = leader.children()
+        service.running.kill(worker.pid)
+        assert _soon(lambda: not is_alive(worker.pid))
+        assert service.running.alive()
+        service.running.kill()
+        assert _soon(lambda: not service.running.alive())
+    assert service.leftovers == ()
+
+
+def test_a_server_says_what_it_listens_on_and_how_large_it_is(tmp_path: Path) -> None:
+    script = _Script(_LISTEN + "time.sleep(60)", _listening)
+    with serving(script, ProcessLauncher(), _BUNDLE, _setup(script), tmp_path / "s", 30.0) as service:
+        assert service.running.listening() == (f"127.0.0.1:{service.ports['rest']}",)
+        assert 1_000_000 < service.running.memory_bytes() <= service.running.peak_memory_bytes()
 
 
 def test_what_is_missing_is_said_before_anything_starts(tmp_path: Path) -> None:
     script = _Script("", absent=True)
     with (
         pytest.raises(Unavailable, match="not here") as raised,
-        ProcessLauncher().launch(script, _BUNDLE, Ports(by_role={}), tmp_path / "s"),
+        ProcessLauncher().launch(script, _BUNDLE, Setup(ports=Ports(by_role={})), tmp_path / "s"),
     ):
         pass
     assert raised.value.remedy == "get it"
@@ -178,7 +251,7 @@ def test_what_is_missing_is_said_before_anything_starts(tmp_path: Path) -> None:
 
 
 def test_a_launcher_that_the_server_does_not_name_refuses() -> None:
-    missing = EmbeddedLauncher().missing(_Script(""))
+    missing = EmbeddedLauncher().missing(_Script(""), ())
     assert missing is not None
     assert "process" in missing[1]
 
@@ -187,7 +260,7 @@ def test_a_server_that_ends_early_is_told_with_its_log(tmp_path: Path) -> None:
     script = _Script("import sys; sys.exit('cannot find my model')", lambda _: False)
     with (
         pytest.raises(NotReady, match=r"ended before its model was ready.*\ncannot find my model") as raised,
-        serving(script, ProcessLauncher(), _BUNDLE, free_ports(script.ports), tmp_path, 30.0),
+        serving(script, ProcessLauncher(), _BUNDLE, _setup(script), tmp_path, 30.0),
     ):
         pass
     assert raised.value.remedy

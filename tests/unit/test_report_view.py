@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from evaluator import scoring, terminal
+from evaluator.core.records import CELL_STAGES
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
 from evaluator.report import _format, _svg, _view
 from tests import sample_scorecard
@@ -244,7 +245,7 @@ def test_summary_shows_markup_as_text() -> None:
 def test_cells_table_has_a_line_for_every_cell() -> None:
     lines = printed(terminal.cells_table(CARD.cells))
     assert max(map(len, lines)) <= 80
-    assert sum(line.startswith(("train", "export", "verify", "run", "serve")) for line in lines) == len(CARD.cells)
+    assert sum(line.startswith(CELL_STAGES) for line in lines) == len(CARD.cells)
 
 
 def test_show_prints_the_scorecard_as_json(capsys: pytest.CaptureFixture[str]) -> None:

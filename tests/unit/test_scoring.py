@@ -253,5 +253,15 @@ def test_one_round_and_the_reference_server_are_warned_of() -> None:
 
 
 def test_loss_curves_are_drawn_for_both_frameworks() -> None:
-    curves = fakes.scorecard().curves
+    curves = [c for c in fakes.scorecard().curves if c.name == "training loss"]
     assert [(c.framework, c.device, len(c.x)) for c in curves] == [("pytorch", "cpu", 60), ("tensorflow", "cpu", 60)]
+
+
+def test_latencies_are_drawn_against_the_rate_for_every_server() -> None:
+    curves = [c for c in fakes.scorecard().curves if c.x_name == "requests per second"]
+    assert {(c.subject, c.name) for c in curves} == {
+        (server, f"latency (p90) over {wire}")
+        for server in ("TorchServe (process on this machine)", "TensorFlow Serving API (embedded reference server)")
+        for wire in ("REST", "gRPC")
+    }
+    assert {(c.x, c.y) for c in curves} == {((24.0, 48.0), (0.03, 0.06))}  # at 90 % no latency was measured

@@ -97,6 +97,27 @@ def test_ratio_intervals_hold_the_true_ratio_often_enough(rounds: int) -> None:
     assert np.mean(held) >= 0.94
 
 
+def test_a_paired_difference_has_the_textbook_interval() -> None:
+    served, alone = [[3.0], [4.0], [5.0]], [[2.0], [2.0], [2.0]]  # differences 1, 2, 3: mean 2, deviation 1
+    found = statistics.difference_interval(served, alone)
+    reach = 4.302652729749464 / np.sqrt(3)  # Student's t, two degrees of freedom, 97.5 %
+    assert found.value == pytest.approx(2.0)
+    assert (found.low, found.high) == (pytest.approx(2 - reach), pytest.approx(2 + reach))
+    assert statistics.difference_interval(served[:2], alone[:2]) == Interval(value=1.5, low=None, high=None)
+
+
+def test_paired_differences_hold_the_true_one_although_the_host_drifts() -> None:
+    rng = np.random.default_rng(4)
+    held = []
+    for _ in range(500):
+        levels = [float(level) for level in rng.lognormal(sigma=0.3, size=5)]  # far more than what is looked for
+        alone = [[float(x) for x in level + 0.05 * rng.standard_normal(64)] for level in levels]
+        served = [[float(x) for x in level + 0.1 + 0.05 * rng.standard_normal(64)] for level in levels]
+        found = statistics.difference_interval(served, alone)
+        held.append(found.low is not None and found.high is not None and found.low <= 0.1 <= found.high)
+    assert np.mean(held) >= 0.93
+
+
 def test_a_difference_inside_the_noise_floor_means_nothing() -> None:
     ratio = Interval(value=1.05, low=1.04, high=1.06)
     assert not statistics.distinguishable(ratio, 0.06)

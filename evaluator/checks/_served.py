@@ -1,0 +1,26 @@
+"""What the checks of servers share: which attempt counts, and what is said when there is none."""
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import Risk
+from evaluator.evidence import Entry, Evidence
+from evaluator.judging import Answer, not_asked
+
+
+def chosen(entries: tuple[Entry, ...]) -> Entry | None:
+    """Return the attempt that says something about the subject, a real server before the reference one."""
+    answers = [entry for entry in entries if entry.result.outcome.is_answer]
+    return min(answers, key=lambda entry: entry.reference, default=None)
+
+
+def missing(entries: tuple[Entry, ...], what: str, risk: Risk | None = None) -> Answer:
+    """Say why nothing was served."""
+    if not entries:
+        return not_asked(what, risk)
+    result = entries[0].result
+    reason = result.reason or result.outcome.value
+    return Answer(state=Outcome.UNAVAILABLE, score=None, reason=reason, remedy=result.remedy, risk=risk)
+
+
+def named(evidence: Evidence, entry: Entry) -> str:
+    """Name a server and how it was started, for people."""
+    return f"{evidence.title(entry.step.server)} ({evidence.title(entry.step.launcher)})"
