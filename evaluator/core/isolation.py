@@ -5,6 +5,7 @@ The child gets a time limit, a memory limit, its own session, its own TMPDIR, an
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import resource
@@ -62,7 +63,7 @@ class Child:
         folder.mkdir(parents=True)
         temp = scratch(folder)
         clear(folder)
-        temp.mkdir(mode=0o700)
+        self._lock = _make_locked(temp)
         files.write_record(folder / "job.json", step)
         _write_reproduce(folder, environment)
         self.process: subprocess.Popen[bytes] = processes.start(
@@ -91,9 +92,10 @@ class Child:
 
     def _end(self) -> None:
         processes.end_group(self.process, first=signal.SIGINT, grace_s=GRACE_S)
-        with contextlib.suppress(OSError):
-            os.close(self.descriptor)
         clear(self.folder)
+        for descriptor in (self.descriptor, self._lock):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     def _result(self) -> Result:
         try:
@@ -141,6 +143,31 @@ def scratch(folder: Path) -> Path:
 def clear(folder: Path) -> None:
     """Remove the step's temporary folder, also one that a killed run left."""
     shutil.rmtree(scratch(folder), ignore_errors=True)
+
+
+def sweep() -> tuple[Path, ...]:
+    """Remove the temporary folders of steps whose evaluator was killed; return those that are gone now."""
+    removed = []
+    for temp in sorted(Path(tempfile.gettempdir()).glob(f"fweval-{os.getuid()}-*")):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:  # OSError: locked, or just removed
+            descriptor = os.open(temp, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(temp)
+            removed.append(temp)
+    return tuple(removed)
+
+
+def _make_locked(temp: Path) -> int:
+    """Make a folder and hold a lock on it, which the kernel frees when this process ends, however it does."""
+    while True:
+        temp.mkdir(mode=0o700)
+        with contextlib.suppress(FileNotFoundError):  # swept away before it was locked: again
+            descriptor = os.open(temp, os.O_RDONLY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if temp.exists():
+                return descriptor
+            os.close(descriptor)
 
 
 def _limit_memory(size: int) -> None:
