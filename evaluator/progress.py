@@ -121,11 +121,11 @@ def expected_seconds(step: Step) -> float:
     """Return a first guess of a step's duration, from its profile where that decides."""
     profile = step.settings.get("profile", {})
     per_wire = float(profile.get("sampling", {}).get("min_seconds", 0.0))
-    load = profile.get("load", {"clients": (), "shares": (), "seconds": 0.0})
+    load = profile.get("load", {"saturation_s": 0.0, "shares": ()})
     measuring = {
         "run": 1.5 * per_wire,
         "serve": 3.0 * per_wire,
-        "load": 3.0 * (len(load["clients"]) + len(load["shares"])) * float(load["seconds"]),
+        "load": 12.0 * float(load["saturation_s"]) + 3.0 * len(load["shares"]) * per_wire,
         "probe": 12.0 * float(profile.get("probe_seconds", 0.0)),
     }
     return _EXPECTED_S[step.stage] + measuring.get(step.stage, 0.0)

@@ -26,9 +26,9 @@ warmup_queries = 2
 warmup_seconds = 0.05
 
 [load]
-clients = [1, 4]
+saturation_s = 0.3
+most_clients = 2
 shares = [0.5]
-seconds = 0.5
 
 [timeout_s]
 align = 120

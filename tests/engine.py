@@ -28,7 +28,7 @@ PROFILE = Profile(
     heldout_samples=32,
     verify_samples=16,
     highest_tail="p90",
-    load=LoadPlan(clients=(1, 4), shares=(0.3, 0.6, 0.9), seconds=1.5),
+    load=LoadPlan(saturation_s=1.5, most_clients=4, shares=(0.3, 0.6, 0.9)),
     probe_seconds=1.5,
     timeout_s=dict.fromkeys(STAGES, 60.0),
 )

@@ -156,7 +156,7 @@ def run_record(scenarios: tuple[str, ...], rounds: int) -> RunRecord:
         heldout_samples=256,
         verify_samples=64,
         highest_tail="p95",
-        load=LoadPlan(clients=(1, 4), shares=(0.3, 0.6, 0.9), seconds=1.5),
+        load=LoadPlan(saturation_s=1.5, most_clients=4, shares=(0.3, 0.6, 0.9)),
         probe_seconds=1.5,
         timeout_s=dict.fromkeys(("train", "export", "verify", "run", "serve", "load", "probe"), 600.0),
     )

@@ -128,11 +128,14 @@ class Sampling(Record, frozen=True, kw_only=True):
 
 
 class LoadPlan(Record, frozen=True, kw_only=True):
-    """How servers are loaded: saturated by clients in closed loops first, then at shares of that rate, open-loop."""
+    """How servers are loaded: saturated in closed loops first, then open-loop at shares of what they sustained.
 
-    clients: tuple[Count, ...]  # in flight at once, one closed loop after the other
-    shares: tuple[Seconds, ...]  # of the saturation rate, ascending; above 1 is more than the server can take
-    seconds: Seconds  # per closed loop and per rate
+    Each rate is sampled by the profile's minima and cap.
+    """
+
+    saturation_s: Seconds  # per closed loop: of one client, of two, of four …
+    most_clients: Count
+    shares: tuple[Seconds, ...]  # of the saturation rate, growing; above 1 is more than the server can take
 
 
 class Profile(Record, frozen=True, kw_only=True):

@@ -56,7 +56,7 @@ def work(work: Work) -> Measured:
         "import_s": begin - start,
         "load_s": loaded - begin,
         "first_call_s": first - loaded,
-        **tails("latency", latency, about.profile),
+        **tails("latency", latency.seconds, about.profile),
         "queries": len(latency.seconds),
         "throughput_per_s": _per_second(throughput, size),
         "throughput_batch": size,

@@ -88,7 +88,7 @@ def _figures(blocks: Blocks, served: Served) -> Metrics:
     metrics: Metrics = {}
     for name, each in blocks.items():
         samples = joined(each)
-        metrics |= {**tails(name, samples, served.about.profile), f"{name}_queries": len(samples.seconds)}
+        metrics |= {**tails(name, samples.seconds, served.about.profile), f"{name}_queries": len(samples.seconds)}
         if name != IN_PROCESS:
             extra = difference_interval(_rounds(each), _rounds(blocks[IN_PROCESS]))
             ends = {"": extra.value, "_low": extra.low, "_high": extra.high}

@@ -1,0 +1,104 @@
+"""Load: the server is saturated, then asked at growing rates whether or not it keeps up, over each wire; then batched.
+
+Rates, knee and throughput in time come from loads that count: a rate at which the client was the bottleneck, or calls
+failed, has no latency here (evaluator.measure.load says which, `loads.json` keeps them all).
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+
+import msgspec
+
+from evaluator.core import files
+from evaluator.core.records import Measured, Metrics
+from evaluator.core.tensors import rows
+from evaluator.core.work import Work
+from evaluator.measure.load import Load, best_under, invalid, knee, saturation
+from evaluator.stages._evidence import read_examples
+from evaluator.stages._figures import tails
+from evaluator.stages._serving import REFERENCE, Served
+from serving.contract import Wire
+from serving.life import Service
+from serving.load.sweep import Plan, sweep
+
+WIRES = ("rest", "grpc")  # those that every server has, so that servers can be set side by side
+LOADS = "loads.json"
+_HIGHEST_TAIL = 99.0  # what service level objectives speak of
+
+
+def work(work: Work) -> Measured:
+    """Load one server over each wire, without and with batching."""
+    served = Served(work)
+    tail = min(_HIGHEST_TAIL, float(served.about.profile.highest_tail.removeprefix("p")))
+    metrics: Metrics = {"reference": served.reference, "tail": f"p{tail:g}"}
+    loads: dict[str, Sequence[Load]] = {}
+    bundle = served.bundle(work.folder / "bundle")
+    with served.serve(bundle, work.folder / "server") as service:
+        for wire in WIRES:
+            loads[wire] = _sweep(served, work, service, wire)
+    with served.serve(bundle, work.folder / "server-batching", batching=True) as service:
+        for wire in WIRES:
+            loads[f"{wire}_batched"] = _sweep(served, work, service, wire, shares=())
+    for name, swept in loads.items():
+        metrics |= _figures(name, swept, served, tail)
+    files.write_text(work.folder / LOADS, msgspec.json.encode(loads).decode())
+    return Measured(reason=REFERENCE if served.reference else None, metrics=metrics, files={"loads": LOADS})
+
+
+def _sweep(
+    served: Served, work: Work, service: Service, wire: str, shares: Sequence[float] | None = None
+) -> tuple[Load, ...]:
+    """Sweep over one wire; without shares of the saturation rate, saturate only."""
+    inputs, _ = read_examples(work.need("verified"))
+    connect = partial(_connect, service, wire)
+    with connect() as connection:
+        count = len(next(iter(inputs.values())))
+        requests = [connection.encode(rows(inputs, index, index + 1)) for index in range(count)]
+    profile = served.about.profile
+    plan = Plan(
+        sampling=profile.sampling,
+        saturation_s=profile.load.saturation_s,
+        most_clients=profile.load.most_clients,
+        shares=profile.load.shares if shares is None else tuple(shares),
+        seed=served.about.seed,
+    )
+    return sweep(connect, requests, plan, work.folder / "loadgen" / wire)
+
+
+def _connect(service: Service, wire: str) -> AbstractContextManager[Wire]:
+    return service.server.connect(wire, service.bundle, service.ports)
+
+
+def _figures(name: str, loads: Sequence[Load], served: Served, tail: float) -> Metrics:
+    """Return what the loads of one wire come to; what none of them shows is left out."""
+    found: dict[str, float | None] = {"saturation_per_s": saturation(loads)}
+    opened = [load for load in loads if load.rate_per_s is not None]
+    metrics: Metrics = {}
+    if opened:
+        most = found["saturation_per_s"] or 0.0
+        for load in opened:
+            metrics |= _at_rate(f"{name}_at_{round(100 * (load.rate_per_s or 0.0) / most)}", load, served)
+        best = best_under(loads, served.about.scenario.serve.slo_s, tail / 100)
+        last = opened[-1]
+        found |= {
+            "knee_per_s": knee(loads),
+            "in_time_per_s": best.rate_per_s,
+            "not_in_time_per_s": best.failed_at_per_s,
+            "client_cpu_per_1000_s": 1000 * last.client_cpu_s / last.calls,
+        }
+    return metrics | {f"{name}_{figure}": value for figure, value in found.items() if value is not None}
+
+
+def _at_rate(place: str, load: Load, served: Served) -> Metrics:
+    """Return the figures of one rate: its latencies only when they are the server's."""
+    metrics: Metrics = {
+        f"{place}_rate_per_s": load.rate_per_s or 0.0,
+        f"{place}_achieved_per_s": load.achieved_per_s,
+        f"{place}_errors": sum(load.errors.values()),
+        f"{place}_keeps_up": load.keeps_up,
+    }
+    why = invalid(load)
+    if why is not None:
+        return metrics | {f"{place}_invalid": why}
+    return metrics | tails(place, load.seconds, served.about.profile)

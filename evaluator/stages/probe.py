@@ -1,0 +1,55 @@
+"""Probe: what operators, clients and networks do to a server is done to this one, probe by probe.
+
+The probes themselves are in serving/probes; each reply becomes figures here, and a finding when the run is judged.
+"""
+
+from evaluator.core import registry
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Measured, Metrics
+from evaluator.core.tensors import rows
+from evaluator.core.work import Work
+from evaluator.stages._evidence import read_examples
+from evaluator.stages._serving import READY_WITHIN_S, REFERENCE, Served
+from serving.probing import REPLIES, Field, Reply, ask_all
+
+
+def work(work: Work) -> Measured:
+    """Ask every probe; the step fails when a probe did, with all replies as its figures."""
+    served = Served(work)
+    inputs, expected = read_examples(work.need("verified"))
+    field = Field(
+        server=served.server,
+        launcher=served.launcher,
+        artifact=served.path,
+        signature=served.artifact.signature,
+        inputs=rows(inputs, 0, 1),
+        expected=rows(expected, 0, 1),
+        folder=work.folder / "probes",
+        images=served.images,
+        seconds=served.about.profile.probe_seconds,
+        ready_within_s=READY_WITHIN_S,
+    )
+    probes = registry.load_all("probe")
+    replies = ask_all(field, probes)
+    metrics: Metrics = {"reference": served.reference}
+    for probe in probes:
+        metrics |= {f"{probe.name}_risk": probe.risk, **_figures(probe.name, replies[probe.name])}
+    lost = [probe.title for probe in probes if replies[probe.name].outcome is Outcome.FAILED]
+    if lost:
+        return Measured(
+            outcome=Outcome.FAILED,
+            reason=f"{len(lost)} of {len(probes)} probes failed: {', '.join(lost)}",
+            remedy="each has its own finding, with a remedy",
+            metrics=metrics,
+            files={"replies": f"probes/{REPLIES}"},
+        )
+    reason = REFERENCE if served.reference else None
+    return Measured(reason=reason, metrics=metrics, files={"replies": f"probes/{REPLIES}"})
+
+
+def _figures(name: str, reply: Reply) -> Metrics:
+    """Return a reply as metrics: its ending and words, and its own figures."""
+    told: Metrics = {f"{name}_outcome": reply.outcome.value, f"{name}_reason": reply.reason}
+    if reply.remedy is not None:
+        told[f"{name}_remedy"] = reply.remedy
+    return told | {f"{name}_{figure}": value for figure, value in reply.figures.items()}
