@@ -95,14 +95,3 @@ def batch(rows: int) -> None:
 def page() -> bytes:
     """Write everything in Prometheus' text format; the library ends counters with `_total`, upstream does not."""
     return re.sub(rb"(:\w+_count)_total\b", rb"\1", generate_latest(_REGISTRY))
-
-
-def path(config: str) -> str | None:
-    """Read a MonitoringConfig (config/monitoring_config.proto, text format): the page's path, None when it is off.
-
-    The message is not in the tensorflow-serving-api wheel, so its two fields are looked for by name.
-    """
-    if re.search(r"\benable\s*:\s*(true|True|t|1)\b", config) is None:
-        return None
-    found = re.search(r"""\bpath\s*:\s*(["'])(.+?)\1""", config)
-    return found[2] if found else DEFAULT_PATH

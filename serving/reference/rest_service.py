@@ -1,215 +1,165 @@
-"""The REST side: predict, status and metadata, over the standard library's threading HTTP server.
+"""The REST side: HTTP/1.1 by uvicorn with httptools and uvloop (https://www.uvicorn.org).
 
-URL grammar: tensorflow_serving/model_servers/http_rest_api_util.cc. JSON: tensorflow_serving/util/json_tensor.cc, and
-https://www.tensorflow.org/tfx/serving/api_rest for the row and column formats.
+One thread moves bytes for all connections; documents and models are worked on by a pool of threads. So neither a slow
+model nor a client that sends its request drop by drop keeps the others waiting.
 """
 
-import json
+import asyncio
 import re
+import socket
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import numpy as np
+import uvicorn
 
-from evaluator.core.tensors import Array, Arrays
-from serving.contract import HOST
+from serving.reference import metrics
 from serving.reference.manager import Manager
-from serving.reference.servable import DEFAULT_SIGNATURE, Servable
-from serving.reference.status import Code, StatusError, invalid
-from serving.wires.http import from_json, to_json
+from serving.reference.rest_api import Reply, answer, refusal
+from serving.reference.status import Code
 
 SERVER = "fweval-reference (not tensorflow_model_server)"
+LARGEST_BODY_BYTES = 256 << 20
+_OURS = re.compile(r"(?i)/v1/.*")  # kPathRegex, model_servers/http_rest_api_util.h; evhttp answers 404 for the rest
+_JSON = b"application/json"
+_KEEP_IDLE_S = 3600  # upstream keeps connections for as long as the client does
+_BACKLOG = 1024
 
-_PREDICT = re.compile(r"(?i)/v1/models/([^/:]+)(?:/versions/(\d+))?:predict")
-_DESCRIBE = re.compile(r"(?i)/v1/models/([^/:]+)(?:/versions/(\d+))?(/metadata)?")
-_KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}  # kind of a tensor's dtype -> kinds of JSON values it takes
+_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """What a URL asks for."""
+class Settings:
+    """How the REST side is to work."""
 
-    action: str  # "predict", "status" or "metadata"
-    model: str
-    version: int | None
-
-
-def route(method: str, path: str) -> Route:
-    """Read a URL; `StatusError` "Malformed request" when it is none of the API's."""
-    found = (_PREDICT if method == "POST" else _DESCRIBE).fullmatch(path)
-    if found is None:
-        raise invalid(f"Malformed request: {method} {path}")
-    version = int(found[2]) if found[2] else None
-    action = "predict" if method == "POST" else "metadata" if found[3] else "status"
-    return Route(action=action, model=found[1], version=version)
+    address: str
+    port: int
+    threads: int  # requests that are worked on at the same time
+    timeout_s: float  # for a request to arrive, and once more to be answered
+    metrics_path: str | None = None  # where the page for Prometheus is shown; None: nowhere
 
 
-def answer(manager: Manager, method: str, path: str, body: bytes) -> bytes:
-    """Answer one request with a JSON document; `StatusError` when it cannot be."""
-    wanted = route(method, path)
-    if wanted.action == "predict":
-        with manager.use(wanted.model, wanted.version) as servable:
-            return _predict(servable, body)
-    from google.protobuf import json_format
+class RestServer:
+    """A server that runs in a thread of its own."""
 
-    from serving.reference import descriptions
+    def __init__(self, manager: Manager, settings: Settings) -> None:
+        """Bind the port; `OSError` when it cannot be had. Nothing is answered before `start`."""
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="rest")
+        self._socket = _bound(settings)
+        self._config = uvicorn.Config(
+            _App(manager, settings, self._pool),
+            http="httptools",
+            loop="uvloop",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            headers=[("Server", SERVER)],
+            timeout_keep_alive=_KEEP_IDLE_S,
+            backlog=_BACKLOG,
+        )
+        self._server = uvicorn.Server(self._config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="rest", daemon=True)
 
-    if wanted.action == "status":
-        document = descriptions.status(manager.states(wanted.model, wanted.version))
-    else:
-        with manager.use(wanted.model, wanted.version) as servable:
-            document = descriptions.metadata(servable)
-    # As the real server does: the protocol's own names, and defaults printed.
-    text = json_format.MessageToJson(
-        document, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return text.encode()
+    def start(self) -> None:
+        """Return when connections are accepted."""
+        self._thread.start()
+        while self._thread.is_alive() and not self._server.started:
+            time.sleep(0.01)
 
-
-def start(manager: Manager, port: int) -> ThreadingHTTPServer:
-    """Listen on the loopback port in a thread of its own; `OSError` when the port cannot be had."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"  # connections are kept alive
-        disable_nagle_algorithm = True
-        wbufsize = -1  # head and body leave together
-
-        def version_string(self) -> str:
-            return SERVER
-
-        def do_GET(self) -> None:  # the name that http.server calls
-            self._serve()
-
-        def do_POST(self) -> None:
-            self._serve()
-
-        def _serve(self) -> None:
-            try:
-                body = self.rfile.read(self._length())
-                self._send(200, answer(manager, self.command, self.path, body))
-            except StatusError as error:
-                self._send(error.code.http, json.dumps({"error": error.message}, indent=4).encode())
-
-        def _length(self) -> int:
-            """Return the length of the body; a body whose end is unknown ends the connection."""
-            given = self.headers.get("Content-Length", "0")
-            if not given.isdecimal() or "Transfer-Encoding" in self.headers:
-                self.close_connection = True
-                raise invalid("a request needs a Content-Length")
-            return int(given)
-
-        def _send(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Log nothing: the real server does not either."""
-
-    server = _Server((HOST, port), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+    def stop(self, grace_s: float) -> None:
+        """Accept nothing more, give the calls in flight that time to end, and close."""
+        self._config.timeout_graceful_shutdown = max(1, round(grace_s))
+        self._server.should_exit = True
+        self._thread.join()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
+class _App:
+    """The application that uvicorn calls for every request (https://asgi.readthedocs.io/en/latest/specs/www.html)."""
+
+    def __init__(self, manager: Manager, settings: Settings, pool: ThreadPoolExecutor) -> None:
+        self._manager = manager
+        self._settings = settings
+        self._pool = pool
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
+        """Answer a request; one whose client went away is dropped."""
+        path = scope["raw_path"].decode("latin-1")
+        if scope["method"] == "GET" and path == self._settings.metrics_path:
+            await _send(send, Reply(status=200, body=metrics.page()), b"text/plain")
+            return
+        if scope["query_string"]:  # part of what upstream matches
+            path = f"{path}?{scope['query_string'].decode('latin-1')}"
+        try:
+            body = await self._body(scope, receive)
+        except _Refused as refused:
+            await _send(send, refused.reply, _JSON, close=refused.close)
+            return
+        if body is not None:
+            await _send(send, await self._answer(scope["method"], path, body), _JSON)
+
+    async def _body(self, scope: MutableMapping[str, Any], receive: _Receive) -> bytes | None:
+        """Collect the body; None when the client goes away before its end."""
+        size = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+        chunks, arrived, more = [], 0, True
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                while more:
+                    if max(size, arrived) > LARGEST_BODY_BYTES:
+                        raise _Refused(413, f"Request body is larger than {LARGEST_BODY_BYTES} bytes", close=False)
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    chunks.append(message["body"])
+                    arrived += len(message["body"])
+                    more = message["more_body"]
+        except TimeoutError:
+            raise _Refused(408, "The request did not arrive in time", close=True) from None
+        return b"".join(chunks)
+
+    async def _answer(self, method: str, path: str, body: bytes) -> Reply:
+        if _OURS.fullmatch(path) is None:
+            return refusal(Code.NOT_FOUND.http, f"Not found: {method} {path}")
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                return await loop.run_in_executor(self._pool, answer, self._manager, method, path, body)
+        except TimeoutError:
+            return refusal(Code.DEADLINE_EXCEEDED.http, f"Timed out after {self._settings.timeout_s:g} s")
 
 
-def _predict(servable: Servable, body: bytes) -> bytes:
-    request = _parse(body)
-    signature = request.get("signature_name", DEFAULT_SIGNATURE)
-    if not isinstance(signature, str):
-        raise invalid("'signature_name' key must be a string value.")
-    if signature not in servable.signatures:
-        raise invalid(f'Serving signature name: "{signature}" not found in signature def')
-    specs = servable.inputs(signature)
-    if "instances" in request:
-        return _rows(servable.run(signature, _from_rows(request["instances"], specs)))
-    if "inputs" in request:
-        return _columns(servable.run(signature, _from_columns(request["inputs"], specs)))
-    raise invalid("Missing 'inputs' or 'instances' key")
+class _Refused(Exception):
+    """A request that is answered before it has arrived completely."""
+
+    def __init__(self, status: int, message: str, *, close: bool) -> None:
+        super().__init__(message)
+        self.reply = refusal(status, message)
+        self.close = close
 
 
-def _parse(body: bytes) -> dict[str, Any]:
-    if not body.strip():
-        raise invalid("JSON Parse error: The document is empty")
+async def _send(send: _Send, reply: Reply, content_type: bytes, *, close: bool = False) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(reply.body)).encode())]
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """Hold the port from now on, so that nobody else gets it while models load."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        request = from_json(body)
-    except json.JSONDecodeError as error:
-        raise invalid(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
-    except UnicodeDecodeError as error:
-        raise invalid(f"JSON Parse error: {error.reason} at offset: {error.start}") from error
-    if not isinstance(request, dict):
-        raise invalid("JSON Value found, but must be an object at the top")
-    return request
-
-
-def _from_columns(inputs: Any, specs: Mapping[str, Any]) -> Arrays:
-    """Read the column format: one list per input, or the list alone when there is one input."""
-    if not isinstance(inputs, dict):
-        if len(specs) != 1:
-            raise invalid("'inputs' is a plain value/list, but expecting an object as multiple input tensors required")
-        inputs = dict.fromkeys(specs, inputs)
-    for name in specs:
-        if name not in inputs:
-            raise invalid(f"Missing named input: {name} in 'inputs' object.")
-    extra = sorted(set(inputs) - set(specs))
-    if extra:
-        raise invalid(f"'inputs' object has unknown keys: {', '.join(extra)}")
-    return {name: _array(name, inputs[name], specs[name]) for name in specs}
-
-
-def _from_rows(instances: Any, specs: Mapping[str, Any]) -> Arrays:
-    """Read the row format: one object per example, or its bare value when there is one input."""
-    if not isinstance(instances, list) or not instances:
-        raise invalid("Expecting 'instances' value to be a non-empty list/array")
-    if not isinstance(instances[0], dict):
-        if len(specs) != 1:
-            raise invalid("instances is a plain list, but expecting list of objects as multiple input tensors required")
-        return {name: _array(name, instances, spec) for name, spec in specs.items()}
-    for index, instance in enumerate(instances):
-        if not isinstance(instance, dict) or set(instance) != set(specs):
-            text = json.dumps(instance)[:200]
-            keys = ",".join(sorted(specs))
-            message = f"Failed to process element: {index} of 'instances' list. JSON object: {text}"
-            raise invalid(f"{message} keys must be equal to: {keys}")
-    return {name: _array(name, [row[name] for row in instances], spec) for name, spec in specs.items()}
-
-
-def _array(name: str, values: Any, spec: Any) -> Array:
-    """Turn nested lists into an array of the input's dtype."""
-    wanted = np.dtype(spec.dtype.as_numpy_dtype)
-    if wanted.kind not in _KINDS:
-        raise StatusError(Code.UNIMPLEMENTED, f"the reference server takes no {spec.dtype.name} inputs: {name}")
-    try:
-        array = np.asarray(values)
-    except ValueError as error:  # lists of different lengths
-        raise invalid(f"Encountered list at unexpected size in input {name}: {error}") from error
-    if array.dtype.kind not in _KINDS[wanted.kind]:
-        raise invalid(f"JSON Value of input {name}: {array.dtype.name} is not of expected type: {spec.dtype.name}")
-    cast = array.astype(wanted)
-    if wanted.kind in "iu" and not np.array_equal(cast, array):
-        raise invalid(f"JSON Value of input {name}: out of range of expected type: {spec.dtype.name}")
-    return cast
-
-
-def _columns(outputs: Arrays) -> bytes:
-    named = {name: np.ascontiguousarray(array) for name, array in outputs.items()}
-    return to_json({"outputs": next(iter(named.values())) if len(named) == 1 else named})
-
-
-def _rows(outputs: Arrays) -> bytes:
-    sizes = {array.shape[:1] for array in outputs.values()}
-    if len(sizes) != 1 or () in sizes:
-        raise StatusError(Code.FAILED_PRECONDITION, "Batch size for all output tensors must be equal")
-    named = {name: np.ascontiguousarray(array) for name, array in outputs.items()}
-    if len(named) == 1:
-        return to_json({"predictions": next(iter(named.values()))})
-    rows = [dict(zip(named, values, strict=True)) for values in zip(*named.values(), strict=True)]
-    return to_json({"predictions": rows})
+        bound.bind((settings.address, settings.port))
+    except OSError as error:
+        bound.close()
+        message = f"cannot listen on {settings.address}:{settings.port}: {error.strerror}"
+        raise OSError(message) from error
+    return bound

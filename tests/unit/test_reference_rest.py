@@ -1,8 +1,12 @@
-"""The reference server's REST side over a scripted model: URL grammar, both formats, the error table."""
+"""The reference server's REST side over a scripted model: URL grammar, both formats, the error table, bad clients."""
 
 import http.client
 import json
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -11,49 +15,64 @@ import numpy as np
 import pytest
 
 from evaluator.core.tensors import Array, Arrays
+from serving.contract import HOST
 from serving.ports import free_ports
-from serving.reference import rest_service
+from serving.reference import rest_api, rest_service
 from serving.reference.status import Code, StatusError
 
+NAN = float("nan")
+_TIMEOUT_S = 0.5
+_DTYPES = {"x": 1, "n": 9, "s": 7, "b": 10, "h": 19, "small": 4}  # numbers of types.proto
+_MODELS = {"one": ("x",), "two": ("x", "n"), "text": ("s",), "truth": ("b",), "half": ("h",), "small": ("small",)}
 
-def _spec(dtype: str) -> Any:
-    return SimpleNamespace(dtype=SimpleNamespace(as_numpy_dtype=np.dtype(dtype).type, name=dtype))
 
+class _Scripted:
+    """Doubles `x` and gives back what else there is; a negative number is refused, 1000 takes too long."""
 
-class _Doubler:
-    """Doubles `x`; with two inputs, adds the integers `n` to a second output."""
+    name = "scripted"
 
-    def __init__(self, *, two: bool) -> None:
-        self._specs = {"x": _spec("float32"), "n": _spec("int64")} if two else {"x": _spec("float32")}
-        self.signatures = {"serving_default": None}
-
-    def inputs(self, _: str) -> dict[str, Any]:
-        return self._specs
+    def __init__(self, inputs: tuple[str, ...]) -> None:
+        self.signature_defs = {
+            "serving_default": SimpleNamespace(inputs={name: SimpleNamespace(dtype=_DTYPES[name]) for name in inputs})
+        }
 
     def run(self, _: str, inputs: dict[str, Array]) -> Arrays:
+        if "x" not in inputs:
+            name, array = next(iter(inputs.items()))
+            return {"s": array, "s_bytes": array} if name == "s" else {name: array}
         if np.any(np.less(inputs["x"], 0)):
             raise StatusError(Code.RESOURCE_EXHAUSTED, "too small")
+        if np.any(np.equal(inputs["x"], 1000)):
+            time.sleep(2 * _TIMEOUT_S)
         outputs: Arrays = {"y": np.multiply(inputs["x"], 2, dtype=np.float32)}
         return {**outputs, "m": inputs["n"]} if "n" in inputs else outputs
 
 
 class _Manager:
     @contextmanager
-    def use(self, name: str, version: int | None = None) -> Iterator[_Doubler]:
-        if name not in {"one", "two"} or version not in {None, 1}:
+    def use(self, name: str, version: int | None, label: str | None) -> Iterator[_Scripted]:
+        if name not in _MODELS or version not in {None, 1} or label not in {None, "stable"}:
             raise StatusError(Code.NOT_FOUND, f"Servable not found for request: Latest({name})")
-        yield _Doubler(two=name == "two")
+        yield _Scripted(_MODELS[name])
 
 
 @pytest.fixture(scope="module")
-def connection() -> Iterator[http.client.HTTPConnection]:
-    port = free_ports(("rest",))["rest"]
-    server = rest_service.start(_Manager(), port)  # type: ignore[arg-type]  # a scripted manager
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+def port() -> Iterator[int]:
+    number = free_ports(("rest",))["rest"]
+    settings = rest_service.Settings(
+        address=HOST, port=number, threads=4, timeout_s=_TIMEOUT_S, metrics_path="/monitoring/prometheus/metrics"
+    )
+    server = rest_service.RestServer(_Manager(), settings)  # type: ignore[arg-type]  # a scripted manager
+    server.start()
+    yield number
+    server.stop(1.0)
+
+
+@pytest.fixture
+def connection(port: int) -> Iterator[http.client.HTTPConnection]:
+    client = http.client.HTTPConnection(HOST, port, timeout=10)
     yield client
     client.close()
-    server.shutdown()
-    server.server_close()
 
 
 def _post(connection: http.client.HTTPConnection, path: str, body: object) -> tuple[int, Any]:
@@ -64,18 +83,21 @@ def _post(connection: http.client.HTTPConnection, path: str, body: object) -> tu
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "action", "model", "version"),
+    ("method", "path", "wanted"),
     [
-        ("POST", "/v1/models/m:predict", "predict", "m", None),
-        ("POST", "/V1/Models/m/Versions/12:PREDICT", "predict", "m", 12),
-        ("GET", "/v1/models/m", "status", "m", None),
-        ("GET", "/v1/models/m/versions/3", "status", "m", 3),
-        ("GET", "/v1/models/m/metadata", "metadata", "m", None),
-        ("GET", "/v1/models/m/versions/3/metadata", "metadata", "m", 3),
+        ("POST", "/v1/models/m:predict", {"action": "predict", "model": "m"}),
+        ("POST", "/V1/Models/M/Versions/12:predict", {"action": "predict", "model": "M", "version": 12}),
+        ("POST", "/v1/models/m/labels/stable:classify", {"action": "classify", "model": "m", "label": "stable"}),
+        ("POST", "/v1/models/a%20b/labels/c%2Fd:regress", {"action": "regress", "model": "a b", "label": "c/d"}),
+        ("GET", "/v1/models", {"action": "", "model": ""}),
+        ("GET", "/v1/models/m", {"action": "", "model": "m"}),
+        ("GET", "/v1/models/m/versions/3", {"action": "", "model": "m", "version": 3}),
+        ("GET", "/v1/models/m/metadata", {"action": "metadata", "model": "m"}),
+        ("GET", "/v1/models/m/labels/x/metadata", {"action": "metadata", "model": "m", "label": "x"}),
     ],
 )
-def test_urls_that_ask_for_something(method: str, path: str, action: str, model: str, version: int | None) -> None:
-    assert rest_service.route(method, path) == rest_service.Route(action=action, model=model, version=version)
+def test_urls_that_ask_for_something(method: str, path: str, wanted: dict[str, Any]) -> None:
+    assert rest_api.route(method, path) == rest_api.Route(**wanted)
 
 
 @pytest.mark.parametrize(
@@ -83,18 +105,25 @@ def test_urls_that_ask_for_something(method: str, path: str, action: str, model:
     [
         ("GET", "/v1/models/m:predict"),
         ("POST", "/v1/models/m"),
+        ("PUT", "/v1/models/m:predict"),
+        ("POST", "/v1/models/m:PREDICT"),
         ("POST", "/v1/models/m/versions/x:predict"),
+        ("POST", "/v1/models/m/versions/1/labels/a:predict"),
         ("POST", "/v1/models/a/b:predict"),
         ("POST", "/v1/models/:predict"),
         ("POST", "/v1/models/m:predict/"),
-        ("GET", "/v2/models/m"),
-        ("GET", "/"),
+        ("POST", "/v1/models/m:predict?x=1"),
     ],
 )
 def test_urls_that_are_malformed(method: str, path: str) -> None:
     with pytest.raises(StatusError) as raised:
-        rest_service.route(method, path)
+        rest_api.route(method, path)
     assert (raised.value.code, raised.value.message) == (Code.INVALID_ARGUMENT, f"Malformed request: {method} {path}")
+
+
+def test_a_version_beyond_64_bits_is_refused() -> None:
+    with pytest.raises(StatusError, match="Failed to convert version: 99999999999999999999 to numeric"):
+        rest_api.route("GET", "/v1/models/m/versions/99999999999999999999")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +131,24 @@ def test_urls_that_are_malformed(method: str, path: str) -> None:
     [
         ("/v1/models/one:predict", {"inputs": [1, 2]}, {"outputs": [2.0, 4.0]}),
         ("/v1/models/one/versions/1:predict", {"inputs": {"x": [1.5]}}, {"outputs": [3.0]}),
+        ("/v1/models/one/labels/stable:predict", {"inputs": 1.5}, {"outputs": 3.0}),
+        ("/v1/models/one:predict", {"inputs": []}, {"outputs": []}),
+        ("/v1/models/one:predict", {"inputs": {"x": [1], "unknown": 5}}, {"outputs": [2.0]}),
+        ("/v1/models/one:predict", b'{"inputs": [NaN, Infinity, 1e40]}', {"outputs": [NAN, np.inf, np.inf]}),
+        ("/v1/models/one:predict", b'{"inputs": [1]} and more', {"outputs": [2.0]}),
         ("/v1/models/one:predict", {"instances": [1, 2]}, {"predictions": [2.0, 4.0]}),
+        ("/v1/models/one:predict", {"instances": [[[1], [2]]]}, {"predictions": [[[2.0], [4.0]]]}),
+        ("/v1/models/truth:predict", {"inputs": [True, False]}, {"outputs": [True, False]}),
+        (
+            "/v1/models/text:predict",
+            {"instances": ["h\u00e9", {"b64": "/wA="}]},
+            {
+                "predictions": [
+                    {"s": "h\u00e9", "s_bytes": {"b64": "aMOp"}},
+                    {"s": "\ufffd\0", "s_bytes": {"b64": "/wA="}},
+                ]
+            },
+        ),
         ("/v1/models/one:predict", {"instances": [{"x": 1}, {"x": 2}]}, {"predictions": [2.0, 4.0]}),
         ("/v1/models/two:predict", {"inputs": {"x": [1], "n": [7]}}, {"outputs": {"y": [2.0], "m": [7]}}),
         (
@@ -113,69 +159,171 @@ def test_urls_that_are_malformed(method: str, path: str) -> None:
     ],
 )
 def test_row_and_column_formats(
-    connection: http.client.HTTPConnection, path: str, body: dict[str, Any], answer: dict[str, Any]
+    connection: http.client.HTTPConnection, path: str, body: object, answer: dict[str, Any]
 ) -> None:
-    assert _post(connection, path, body) == (200, answer)
+    assert repr(_post(connection, path, body)) == repr((200, answer))  # as text: NaN is not equal to itself
 
 
 @pytest.mark.parametrize(
     ("path", "body", "status", "words"),
     [
-        ("/v1/models/nope:predict", {"inputs": [1]}, 404, "Servable not found for request: Latest(nope)"),
-        ("/v1/models/one/versions/9:predict", {"inputs": [1]}, 404, "Servable not found"),
-        ("/v1/models/one:classify", {"inputs": [1]}, 400, "Malformed request: POST /v1/models/one:classify"),
-        ("/v1/models/one:predict", b"", 400, "JSON Parse error: The document is empty"),
-        ("/v1/models/one:predict", b'{"inputs": [1', 400, "JSON Parse error: "),
-        ("/v1/models/one:predict", b"\xff\xfe", 400, "JSON Parse error: "),
-        ("/v1/models/one:predict", b"[1]", 400, "must be an object"),
-        ("/v1/models/one:predict", {"signature_name": "serving_default"}, 400, "Missing 'inputs' or 'instances' key"),
-        ("/v1/models/one:predict", {"signature_name": 5, "inputs": [1]}, 400, "must be a string"),
-        ("/v1/models/one:predict", {"signature_name": "zz", "inputs": [1]}, 400, '"zz" not found in signature def'),
-        ("/v1/models/one:predict", {"inputs": {"z": [1]}}, 400, "Missing named input: x in 'inputs' object."),
-        ("/v1/models/one:predict", {"inputs": {"x": [1], "z": [1]}}, 400, "unknown keys: z"),
-        ("/v1/models/one:predict", {"inputs": ["a"]}, 400, "not of expected type: float32"),
-        ("/v1/models/one:predict", {"inputs": [[1], [2, 3]]}, 400, "unexpected size"),
-        ("/v1/models/one:predict", {"inputs": None}, 400, "not of expected type"),
-        ("/v1/models/one:predict", {"instances": []}, 400, "non-empty list"),
-        ("/v1/models/one:predict", {"instances": [{"z": 1}]}, 400, "Failed to process element: 0 of 'instances' list"),
-        ("/v1/models/two:predict", {"instances": [1]}, 400, "list of objects"),
-        ("/v1/models/two:predict", {"inputs": [1]}, 400, "multiple input tensors required"),
-        ("/v1/models/two:predict", {"inputs": {"x": [1], "n": [0.5]}}, 400, "not of expected type: int64"),
-        ("/v1/models/two:predict", {"inputs": {"x": [1], "n": [2**63]}}, 400, "out of range"),
-        ("/v1/models/two:predict", {"inputs": {"x": [1], "n": [2**70]}}, 400, "not of expected type: int64"),
-        ("/v1/models/one:predict", b"[" * 5000, 400, "JSON Parse error: "),
-        ("/v1/models/one:predict", {"inputs": [-1]}, 429, "too small"),
+        ("nope:predict", {"inputs": [1]}, 404, "Servable not found for request: Latest(nope)"),
+        ("one/versions/9:predict", {"inputs": [1]}, 404, "Servable not found"),
+        ("one:explain", {"inputs": [1]}, 400, "Malformed request: POST /v1/models/one:explain"),
+        ("one:predict", b"", 400, "JSON Parse error: The document is empty"),
+        ("one:predict", b"  ", 400, "JSON Parse error: The document is empty. at offset: 2"),
+        ("one:predict", b'{"inputs": [1', 400, "JSON Parse error: "),
+        ("one:predict", b"nonsense", 400, "JSON Parse error: Invalid value. at offset: 0"),
+        ("one:predict", b"\xff\xfe", 400, "JSON Parse error: "),
+        ("one:predict", b"[" * 5000, 400, "JSON Parse error: "),
+        ("one:predict", b"[1]", 400, "JSON Value: [1] Is not object"),
+        ("one:predict", {"signature_name": "serving_default"}, 400, "Missing 'inputs' or 'instances' key"),
+        ("one:predict", {"signature_name": 5, "inputs": [1]}, 400, "'signature_name' key must be a string value."),
+        (
+            "one:predict",
+            {"signature_name": "zz", "inputs": [1]},
+            400,
+            'Serving signature name: "zz" not found in signature def',
+        ),
+        ("one:predict", {"inputs": [1], "instances": [1]}, 400, "expecting only one of 'inputs' or 'instances'"),
+        ("one:predict", {"inputs": {"z": [1]}}, 400, "Missing named input: x in 'inputs' object."),
+        (
+            "one:predict",
+            {"inputs": ["a"]},
+            400,
+            'JSON Value: "a" Type: String is not of expected type: float',
+        ),
+        ("one:predict", {"inputs": [1, True]}, 400, "JSON Value: true Type: True is not of expected type: float"),
+        ("one:predict", {"inputs": None}, 400, "JSON Value: null Type: Null is not of expected type: float"),
+        ("one:predict", {"inputs": [{"b64": "AA=="}]}, 400, "Type: Object is not of expected type: float"),
+        (
+            "one:predict",
+            {"inputs": [[1], [2, 3]]},
+            400,
+            "Encountered list at unexpected size: 2 at level: 1 expected size: 1",
+        ),
+        ("one:predict", {"inputs": [1, [2]]}, 400, "Encountered list at unexpected level: 1 expected < 1"),
+        ("one:predict", {"inputs": [[1], 2]}, 400, "JSON Value: 2 found at incorrect level: 2 in the JSON DOM."),
+        ("one:predict", b'{"inputs": ' + b"[" * 40 + b"]" * 40 + b"}", 400, "unexpected level: 32 expected < 32"),
+        ("one:predict", {"instances": 1}, 400, "Expecting 'instances' to be an list/array"),
+        ("one:predict", {"instances": []}, 400, "No values in 'instances' array"),
+        (
+            "one:predict",
+            {"instances": [{"z": 1}]},
+            400,
+            "0 key: z of 'instances' list. Error: INVALID_ARGUMENT: JSON object: does not have named input: z",
+        ),
+        ("one:predict", {"instances": [[1], [2, 3]]}, 400, "Expecting tensor size: 1 but got: 2"),
+        ("one:predict", {"instances": [[[1, 2]], [[1], [2]]]}, 400, "Expecting shape [1,2] but got: [2,1]"),
+        ("one:predict", {"instances": [{"x": 1}, 2]}, 400, "Expecting object but got list at item 1 of input list"),
+        ("one:predict", {"instances": [1, {"x": 2}]}, 400, "Expecting value/list but got object at item 1"),
+        ("two:predict", {"instances": [{"x": 1}]}, 400, "keys must be equal to: n,x"),
+        ("two:predict", {"instances": [1]}, 400, "instances is a plain list, but expecting list of objects"),
+        ("two:predict", {"inputs": [1]}, 400, "inputs is a plain value/list, but expecting an object"),
+        ("two:predict", {"inputs": {"x": [1], "n": [0.5]}}, 400, "JSON Value: 0.5 Type: Number is not of expected"),
+        ("two:predict", {"inputs": {"x": [1], "n": [2**63]}}, 400, "Number is not of expected type: int64"),
+        ("two:predict", {"inputs": {"x": [1], "n": [2**70]}}, 400, "Number is not of expected type: int64"),
+        ("small:predict", {"inputs": [2**31]}, 400, "JSON Value: 2147483648 Type: Number is not of expected"),
+        ("truth:predict", {"inputs": [1]}, 400, "JSON Value: 1 Type: Number is not of expected type: bool"),
+        ("text:predict", {"inputs": [1]}, 400, "is not of expected type: string"),
+        ("text:predict", {"instances": [{"b64": "!"}]}, 400, "Unable to base64 decode"),
+        ("text:predict", {"inputs": [{"b65": ""}]}, 400, "not formatted correctly for base64 data"),
+        ("half:predict", {"inputs": [1]}, 501, "to type: half"),
+        ("one:predict", {"inputs": [-1]}, 429, "too small"),
+        ("one:predict", {"inputs": [1000]}, 504, "Timed out after 0.5 s"),
     ],
 )
 def test_the_error_table(
     connection: http.client.HTTPConnection, path: str, body: object, status: int, words: str
 ) -> None:
-    answered, document = _post(connection, path, body)
+    answered, document = _post(connection, f"/v1/models/{path}", body)
     assert answered == status
     assert list(document) == ["error"]
     assert words in document["error"]
     assert _post(connection, "/v1/models/one:predict", {"inputs": [1]}) == (200, {"outputs": [2.0]})
 
 
-@pytest.mark.parametrize("header", [("Transfer-Encoding", "chunked"), ("Content-Length", "-1")])
-def test_a_body_of_unknown_length_ends_the_connection(
-    connection: http.client.HTTPConnection, header: tuple[str, str]
-) -> None:
-    connection.close()
+def test_a_long_value_is_cut_short_in_a_message(connection: http.client.HTTPConnection) -> None:
+    _, document = _post(connection, "/v1/models/one:predict", {"signature_name": 5, "inputs": [1.5] * 10_000})
+    shown = document["error"].removeprefix("JSON Value: ").partition(" not formatted")[0]
+    assert shown.startswith('{\n    "signature_name": 5,\n    "inputs": [1.5, 1.5, ')
+    assert 256 <= len(shown) < 270
+
+
+def test_a_path_outside_the_api_is_not_found(connection: http.client.HTTPConnection) -> None:
+    connection.request("GET", "/v2/nothing")
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())) == (404, {"error": "Not found: GET /v2/nothing"})
+    assert answer.headers["Server"] == "fweval-reference (not tensorflow_model_server)"
+
+
+def test_chunks_make_a_body(connection: http.client.HTTPConnection) -> None:
+    connection.request("POST", "/v1/models/one:predict", iter([b'{"inputs"', b": [1]}"]), encode_chunked=True)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())) == (200, {"outputs": [2.0]})
+
+
+def test_an_oversize_body_is_refused_before_it_is_sent(connection: http.client.HTTPConnection) -> None:
     connection.putrequest("POST", "/v1/models/one:predict")
-    connection.putheader(*header)
+    connection.putheader("Content-Length", str(rest_service.LARGEST_BODY_BYTES + 1))
     connection.endheaders()
     answer = connection.getresponse()
-    assert (answer.status, json.loads(answer.read())) == (400, {"error": "a request needs a Content-Length"})
-    connection.close()
+    assert (answer.status, list(json.loads(answer.read()))) == (413, ["error"])
 
 
-def test_it_says_what_it_is(connection: http.client.HTTPConnection) -> None:
-    connection.close()
-    connection.request("GET", "/v1/nothing")
+def test_slow_clients_and_models_hold_up_nobody(port: int, connection: http.client.HTTPConnection) -> None:
+    slow = [socket.create_connection((HOST, port)) for _ in range(50)]
+    head = b"POST /v1/models/one:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n"
+    for client in slow:
+        client.sendall(head)
+    with ThreadPoolExecutor(2) as pool:
+        other = http.client.HTTPConnection(HOST, port, timeout=10)
+        stuck = pool.submit(_post, other, "/v1/models/one:predict", {"inputs": [1000]})
+        while not stuck.running():
+            time.sleep(0.01)
+        assert _post(connection, "/v1/models/one:predict", {"inputs": [1]}) == (200, {"outputs": [2.0]})
+        assert not stuck.done()
+        assert stuck.result()[0] == 504
+        other.close()
+    with slow[0].makefile("rb") as answer:
+        assert answer.readline() == b"HTTP/1.1 408 Request Timeout\r\n"
+        assert b"connection: close\r\n" in answer.read()
+    for client in slow:
+        client.close()
+
+
+def test_metrics_are_counted_by_status(connection: http.client.HTTPConnection) -> None:
+    _post(connection, "/v1/models/one:predict", {"inputs": [1]})
+    _post(connection, "/v1/models/counted:predict", {"inputs": [1]})
+    connection.request("GET", "/monitoring/prometheus/metrics")
     answer = connection.getresponse()
-    answer.read()
-    assert answer.headers["Server"] == "fweval-reference (not tensorflow_model_server)"
+    page = answer.read().decode()
+    assert answer.headers["Content-Type"] == "text/plain"
+    assert ':tensorflow:serving:request_count{model_name="counted",status="NOT_FOUND"} 1.0\n' in page
+    assert ':tensorflow:serving:request_latency_count{API="predict",entrypoint="REST",model_name="one"}' in page
+    assert ':tensorflow:serving:runtime_latency_sum{API="Predict",model_name="scripted",runtime="TF1"}' in page
+
+
+def test_a_stop_lets_calls_in_flight_end() -> None:
+    number = free_ports(("rest",))["rest"]
+    settings = rest_service.Settings(address=HOST, port=number, threads=2, timeout_s=10)
+    server = rest_service.RestServer(_Manager(), settings)  # type: ignore[arg-type]  # a scripted manager
+    server.start()
+    connection = http.client.HTTPConnection(HOST, number, timeout=10)
+    connection.request("POST", "/v1/models/one:predict", b'{"inputs": [1000]}')
+    time.sleep(0.2)
+    stopping = threading.Thread(target=server.stop, args=(10.0,))
+    stopping.start()
+    assert connection.getresponse().status == 200
+    stopping.join(10)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((HOST, number))
+
+
+def test_a_port_in_use_is_told_before_anything_is_answered(port: int) -> None:
+    settings = rest_service.Settings(address=HOST, port=port, threads=1, timeout_s=1)
+    with pytest.raises(OSError, match=f"cannot listen on {HOST}:{port}"):
+        rest_service.RestServer(_Manager(), settings)  # type: ignore[arg-type]  # a scripted manager
 
 
 def test_every_code_has_an_http_status() -> None:
