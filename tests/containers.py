@@ -1,11 +1,25 @@
-"""For tests that need a container engine: skip without one, or fail where the environment says that one is here."""
+"""For tests that need a container engine: skip without one, a server that is a line of Python, and what is there."""
 
+import contextlib
 import os
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 
+import psutil
 import pytest
 
 from evaluator.core.errors import Unavailable
+from evaluator.core.records import Signature
 from serving import engine
+from serving.contract import HOST, Admin, Bundle, Command, Place, Ports, Server, Setup, Wire
+from serving.ports import free_ports
+
+IMAGE = "fweval/base:bookworm"  # the small one of docker/: Debian with its Python
+LISTEN = "import socket, sys, time; s = socket.create_server(('0.0.0.0', int(sys.argv[1])));"
+ANSWER = f"{LISTEN} print('listening', flush=True)\nwhile True: s.accept()[0].sendall(b'yes')"
 
 
 def engine_or_skip(image: str | None = None) -> None:
@@ -20,3 +34,94 @@ def engine_or_skip(image: str | None = None) -> None:
     if "containers" in os.environ.get("FWEVAL_REQUIRE", "").split(","):
         pytest.fail(f"FWEVAL_REQUIRE=containers, but {lacking}")
     pytest.skip(lacking)
+
+
+class Script(Server):
+    """A server that is a piece of Python, started as `python3 -c CODE PORT`; ready when it answers "yes"."""
+
+    name = "script"
+    title = "Script"
+    framework = "pytorch"
+    format = "torchscript"
+    launchers = ("container",)
+    ports = ("rest",)
+    images = (IMAGE,)
+    distributions = ()
+
+    def __init__(self, code: str = ANSWER) -> None:
+        self._code = code
+
+    def missing(self, launcher: str) -> tuple[str, str] | None:
+        return None
+
+    def bundle(self, artifact: Path, signature: Signature, folder: Path) -> Bundle:
+        (folder / "weights").write_text("secret")
+        (folder / "weights").chmod(0o600)
+        return Bundle(model="model", folder=folder, signature=signature)
+
+    def command(self, bundle: Bundle, setup: Setup, place: Place, launcher: str) -> Command:
+        (place.files / "settings").write_text(place.address)
+        return Command(
+            argv=("python3", "-u", "-c", self._code, str(setup.ports["rest"])), env={"MODEL": str(bundle.folder)}
+        )
+
+    def ready(self, bundle: Bundle, ports: Ports) -> bool:
+        return answers(ports["rest"])
+
+    def healthy(self, ports: Ports) -> bool:
+        return answers(ports["rest"])
+
+    def connect(self, wire: str, bundle: Bundle, ports: Ports) -> AbstractContextManager[Wire]:
+        raise NotImplementedError
+
+    def admin(self, bundle: Bundle, ports: Ports) -> AbstractContextManager[Admin]:
+        raise NotImplementedError
+
+
+def answers(port: int, within_s: float = 1.0) -> bool:
+    """Tell whether the scripted server says yes."""
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=within_s) as connection:
+        connection.settimeout(within_s)
+        return connection.recv(3) == b"yes"
+    return False
+
+
+def instance(server: Script, folder: Path, images: Sequence[str] = (IMAGE,)) -> tuple[Bundle, Setup]:
+    """Pack nothing for the scripted server below the folder, and choose its port."""
+    (folder / "bundle").mkdir(parents=True)
+    bundle = server.bundle(folder, Signature(inputs=(), outputs=()), folder / "bundle")
+    return bundle, Setup(ports=free_ports(server.ports), images=tuple(images))
+
+
+def present(folder: Path) -> set[str]:
+    """Name everything that an evaluation in that folder could leave on this machine.
+
+    Other people's containers come and go while tests run, so what bears the label of another folder is not counted.
+    """
+    with engine.connect() as client:
+        ours = {thing.id for thing in engine.things(client) if Path(thing.folder).is_relative_to(folder)}
+        others = {thing.id for thing in engine.things(client)} - ours
+        found = {f"container {each.id}" for each in client.containers.list(all=True) if each.id not in others}
+        found |= {f"network {each.id}" for each in client.networks.list() if each.id not in others}
+        found |= {f"volume {each.id}" for each in client.volumes.list()}
+        found |= {f"image {each.id}" for each in client.images.list(filters={"dangling": True})}
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if str(folder) in line or any(number in line for number in ours):
+            found.add(f"process {process.pid} {line[:80]}")
+    return found
+
+
+def assert_nothing_left(before: set[str], folder: Path, ports: Sequence[int], within_s: float = 10.0) -> None:
+    """Wait until nothing is there but what was, and the ports are free."""
+    deadline = time.monotonic() + within_s
+    while left := (present(folder) - before) | {f"port {port}" for port in ports if _listens(port)}:
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        time.sleep(0.1)
+
+
+def _listens(port: int) -> bool:
+    return any(
+        connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN
+        for connection in psutil.net_connections("tcp")
+    )
