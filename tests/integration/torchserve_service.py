@@ -1,0 +1,87 @@
+"""What the tests of TorchServe share: a small model, its golden answers, and a server of it by every launcher."""
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluator.core import registry
+from evaluator.core.records import Signature, TensorSpec
+from evaluator.core.tensors import Arrays, read_arrays, rows
+from serving.contract import Bundle, Launcher, Server, Setup
+from serving.life import Service, serving
+from serving.ports import free_ports
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SERVER: Server = registry.load("server", "torchserve")
+LAUNCHERS = ("process", "container")
+READY_WITHIN_S = 60.0
+SIGNATURE = Signature(
+    inputs=(
+        TensorSpec(name="image", dtype="float32", shape=(None, 3, None, None)),
+        TensorSpec(name="tokens", dtype="int64", shape=(None, None)),
+    ),
+    outputs=(
+        TensorSpec(name="logits", dtype="float32", shape=(None, 5)),
+        TensorSpec(name="label", dtype="int64", shape=(None,)),
+    ),
+)
+
+
+def launcher(name: str) -> Launcher:
+    """Return a launcher; skip the test where it cannot start TorchServe."""
+    found: Launcher = registry.load("launcher", name)
+    lacking = found.missing(SERVER, SERVER.images)
+    if lacking is not None:
+        pytest.skip(lacking[0])
+    return found
+
+
+@functools.cache
+def made(base: Path) -> Path:
+    """Make the TorchScript model in a child, once for all tests: this process stays free of torch."""
+    folder = base / "torchserve-model"
+    folder.mkdir()
+    child("pytorch", folder)
+    return folder
+
+
+def child(what: str, folder: Path) -> None:
+    command = [sys.executable, "-P", str(HERE / "serving_child.py"), what, str(folder)]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=100)
+
+
+def golden(folder: Path) -> Arrays:
+    return read_arrays(folder / "golden.npz")
+
+
+def inputs(answers: Arrays, start: int, stop: int) -> Arrays:
+    return rows({"image": answers["image"], "tokens": answers["tokens"]}, start, stop)
+
+
+def pack(artifact: Path, folder: Path) -> Bundle:
+    """Make a bundle below the folder."""
+    (folder / "bundle").mkdir(parents=True)
+    return SERVER.bundle(artifact, SIGNATURE, folder / "bundle")
+
+
+@contextmanager
+def serve(how: Launcher, bundle: Bundle, folder: Path, **setup: Any) -> Iterator[Service]:
+    """Serve a model until the end of the block; nothing of it must be left then."""
+    wanted = Setup(ports=free_ports(SERVER.ports), images=SERVER.images, **setup)
+    with serving(SERVER, how, bundle, wanted, folder / "run", READY_WITHIN_S) as service:
+        yield service
+    assert service.leftovers == ()
+
+
+def ask(service: Service, wire: str, given: Arrays) -> Arrays:
+    """Send one request over a connection of its own."""
+    with service.server.connect(wire, service.bundle, service.ports) as connection:
+        return connection.decode(connection.call(connection.encode(given)))
