@@ -87,6 +87,12 @@ def checks() -> str:
     return _table(("Check", "Question", "Category", "Risk"), rows)
 
 
+def probes() -> str:
+    """One row per probe of a server: its question, and what a wrong answer costs."""
+    rows = ((f"`{each.name}`", each.question, each.risk) for each in registry.load_all("probe"))
+    return _table(("Probe", "Question", "Risk"), rows)
+
+
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
@@ -98,6 +104,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "formats": formats,
     "servers": servers,
     "checks": checks,
+    "probes": probes,
 }
 
 if __name__ == "__main__":
