@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from serving.reference.manager import VersionState
 from serving.reference.servable import Servable
+from serving.reference.versions import VersionState
 
 
 def status(states: Iterable[VersionState]) -> Any:

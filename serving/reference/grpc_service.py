@@ -1,23 +1,37 @@
-"""The gRPC side: PredictionService (Predict, GetModelMetadata) and ModelService (GetModelStatus)."""
+"""The gRPC side: PredictionService, ModelService and, when asked for, the standard health service.
 
-from collections.abc import Callable
+Texts of errors: tensorflow_serving/model_servers/*_impl.cc and servables/tensorflow/*_impl.cc.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
 from concurrent import futures
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from evaluator.core.tensors import Array
-from serving.contract import HOST
-from serving.reference import descriptions
+from serving.reference import classification, configuration, descriptions, metrics
+from serving.reference.flags import Flags
 from serving.reference.manager import Manager
-from serving.reference.servable import DEFAULT_SIGNATURE
+from serving.reference.messages import message
+from serving.reference.predicting import predict
+from serving.reference.servable import Servable
 from serving.reference.status import Code, StatusError, invalid
 
-_THREADS = 8
 _LONGEST_MESSAGE = 1024  # model_servers/grpc_status_util.cc
 _UNLIMITED = -1
+_SERVING = 1  # HealthCheckResponse.ServingStatus
+_HEALTHY = frozenset({"", "ModelService", "PredictionService"})  # model_servers/server.cc
+
+Ask = Callable[[Servable, Any], Any]
+Method = tuple[Any, Callable[[Any], Any]]  # class of the request, and what answers one or raises `StatusError`
+
+log = logging.getLogger("reference")
 
 
-def start(manager: Manager, port: int) -> Any:
-    """Listen on the loopback port and return the `grpc.Server`; `OSError` when the port cannot be had."""
+def start(manager: Manager, flags: Flags) -> Any:
+    """Listen where the flags say and return the `grpc.Server`; `OSError` when an address cannot be had."""
     import grpc
 
     options = [
@@ -25,100 +39,170 @@ def start(manager: Manager, port: int) -> Any:
         ("grpc.max_receive_message_length", _UNLIMITED),
         ("grpc.so_reuseport", 0),
     ]
-    server = grpc.server(futures.ThreadPoolExecutor(_THREADS), options=options)
-    _add_prediction_service(server, manager)
-    _add_model_service(server, manager)
-    try:
-        server.add_insecure_port(f"{HOST}:{port}")
-    except RuntimeError as error:
-        message = f"cannot listen on {HOST}:{port}: {error}"
-        raise OSError(message) from error
+    server = grpc.server(futures.ThreadPoolExecutor(flags.grpc_max_threads), options=options)
+    raw = flags.enable_serialization_as_tensor_content
+    _add(server, "tensorflow.serving.PredictionService", _prediction_methods(manager, raw=raw))
+    _add(server, "tensorflow.serving.ModelService", _model_methods(manager))
+    if flags.enable_grpc_healthcheck_service:
+        _add(server, "grpc.health.v1.Health", {"Check": (message("HealthCheckRequest"), _health)})
+    addresses = [f"{flags.address}:{flags.port}"] if flags.port else []
+    if flags.grpc_socket_path:
+        addresses.append(f"unix:{flags.grpc_socket_path}")
+    credentials = None if flags.ssl_config_file is None else _credentials(flags.ssl_config_file)
+    for address in addresses:
+        _listen(server, address, credentials)
+        log.info("Running gRPC at %s", address)
     server.start()
     return server
 
 
-def _add_prediction_service(server: Any, manager: Manager) -> None:
-    from tensorflow_serving.apis import prediction_service_pb2_grpc as service
-
-    class Predictions(service.PredictionServiceServicer):  # type: ignore[misc]  # the stubs have no types
-        def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802  # the protocol's name
-            return _answer(context, lambda: _predict(manager, request))
-
-        def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-            return _answer(context, lambda: _metadata(manager, request))
-
-    service.add_PredictionServiceServicer_to_server(Predictions(), server)
+def _listen(server: Any, address: str, credentials: Any) -> None:
+    try:
+        if credentials is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        failure = f"cannot listen on {address}: {error}"
+        raise OSError(failure) from error
 
 
-def _add_model_service(server: Any, manager: Manager) -> None:
-    from tensorflow_serving.apis import model_service_pb2_grpc as service
+def _credentials(path: Path) -> Any:
+    """Make TLS credentials of an SSLConfig file, as BuildServerCredentials in model_servers/server.cc does."""
+    import grpc
 
-    class Models(service.ModelServiceServicer):  # type: ignore[misc]  # the stubs have no types
-        def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802  # the protocol's name
-            spec = request.model_spec
-            return _answer(context, lambda: descriptions.status(manager.states(spec.name, *_which(spec))))
+    config = configuration.parse(path, message("SSLConfig")())
+    authority = config.custom_ca.encode() or None
+    if config.client_verify and authority is None:
+        raise invalid("client_verify needs a custom_ca to verify clients with")
+    return grpc.ssl_server_credentials(
+        [(config.server_key.encode(), config.server_cert.encode())], authority, config.client_verify
+    )
 
-    service.add_ModelServiceServicer_to_server(Models(), server)
+
+def _add(server: Any, service: str, methods: Mapping[str, Method]) -> None:
+    import grpc
+
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(
+            partial(_respond, answer),
+            request_deserializer=request.FromString,
+            response_serializer=lambda response: response.SerializeToString(),
+        )
+        for name, (request, answer) in methods.items()
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
 
 
-def _predict(manager: Manager, request: Any) -> Any:
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2
+def _respond(answer: Callable[[Any], Any], request: Any, context: Any) -> Any:
+    """Return the answer, or end the call with the status of the error."""
+    import grpc
 
-    if not request.HasField("model_spec"):
-        raise invalid("Missing ModelSpec")
-    signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    inputs = {name: _array(name, tensor) for name, tensor in request.inputs.items()}
-    response = predict_pb2.PredictResponse()
-    with manager.use(request.model_spec.name, *_which(request.model_spec)) as servable:
-        for name, array in servable.run(signature, inputs, request.output_filter).items():
-            response.outputs[name].CopyFrom(tf.make_tensor_proto(array))
-        response.model_spec.version.value = servable.version
-    response.model_spec.name = request.model_spec.name
-    response.model_spec.signature_name = signature
+    try:
+        return answer(request)
+    except StatusError as error:
+        text = error.message
+        if len(text) > _LONGEST_MESSAGE:
+            text = f"{text[:_LONGEST_MESSAGE]}...TRUNCATED"
+        codes = {code.value[0]: code for code in grpc.StatusCode}
+        context.abort(codes[Code(error.code).value], text)
+
+
+def _prediction_methods(manager: Manager, *, raw: bool) -> dict[str, Method]:
+    from tensorflow_serving.apis import (
+        classification_pb2,
+        get_model_metadata_pb2,
+        inference_pb2,
+        predict_pb2,
+        regression_pb2,
+    )
+
+    asks: dict[str, tuple[Any, Ask]] = {
+        "Predict": (predict_pb2.PredictRequest, partial(predict, raw=raw)),
+        "Classify": (classification_pb2.ClassificationRequest, classification.classify),
+        "Regress": (regression_pb2.RegressionRequest, classification.regress),
+        "MultiInference": (inference_pb2.MultiInferenceRequest, classification.multi_inference),
+    }
+    methods: dict[str, Method] = {
+        api: (request, partial(_ask, manager, api, ask)) for api, (request, ask) in asks.items()
+    }
+    methods["GetModelMetadata"] = (get_model_metadata_pb2.GetModelMetadataRequest, partial(_metadata, manager))
+    return methods
+
+
+def _model_methods(manager: Manager) -> dict[str, Method]:
+    from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2
+
+    return {
+        "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, partial(_status, manager)),
+        "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, partial(_reload, manager)),
+    }
+
+
+def _ask(manager: Manager, api: str, ask: Ask, request: Any) -> Any:
+    """Answer a request with the servable that it names, and count it."""
+    begin = time.perf_counter()
+    spec = _spec(request)
+    try:
+        with manager.use(spec.name, *_which(spec)) as servable:
+            response = ask(servable, request)
+    except StatusError as error:
+        metrics.request(spec.name, api, "GRPC", time.perf_counter() - begin, error.code)
+        raise
+    metrics.request(spec.name, api, "GRPC", time.perf_counter() - begin)
     return response
 
 
-def _metadata(manager: Manager, request: Any) -> Any:
+def _spec(request: Any) -> Any:
+    """Return a request's ModelSpec; that of a MultiInferenceRequest is its first task's."""
+    if "tasks" in request.DESCRIPTOR.fields_by_name:
+        if not request.tasks:
+            raise invalid("ModelSpec has no name specified.")
+        return request.tasks[0].model_spec
     if not request.HasField("model_spec"):
         raise invalid("Missing ModelSpec")
-    if not request.metadata_field:
-        raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
-    for field in request.metadata_field:
-        if field != "signature_def":
-            raise invalid(f"Metadata field {field} is not supported")
-    with manager.use(request.model_spec.name, *_which(request.model_spec)) as servable:
-        return descriptions.metadata(servable)
-
-
-def _array(name: str, tensor: Any) -> Array:
-    import tensorflow as tf
-
-    try:
-        array: Array = tf.make_ndarray(tensor)
-    except (TypeError, ValueError) as error:
-        raise invalid(f"tensor parsing error: {name}: {error}") from error
-    return array
+    return request.model_spec
 
 
 def _which(spec: Any) -> tuple[int | None, str | None]:
     """Return the version and the label that a ModelSpec names (at most one of them)."""
     choice = spec.WhichOneof("version_choice")
-    return (
-        spec.version.value if choice == "version" else None,
-        spec.version_label if choice == "version_label" else None,
-    )
+    version = spec.version.value if choice == "version" else None
+    return version, spec.version_label if choice == "version_label" else None
 
 
-def _answer(context: Any, make: Callable[[], Any]) -> Any:
-    """Return the answer, or end the call with the status of the error."""
-    import grpc
+def _metadata(manager: Manager, request: Any) -> Any:
+    spec = _spec(request)
+    if not request.metadata_field:
+        raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+    for field in request.metadata_field:
+        if field != "signature_def":
+            raise invalid(f"Metadata field {field} is not supported")
+    with manager.use(spec.name, *_which(spec)) as servable:
+        return descriptions.metadata(servable)
 
-    try:
-        return make()
-    except StatusError as error:
-        message = error.message
-        if len(message) > _LONGEST_MESSAGE:
-            message = f"{message[:_LONGEST_MESSAGE]}...TRUNCATED"
-        codes = {code.value[0]: code for code in grpc.StatusCode}
-        context.abort(codes[Code(error.code).value], message)
+
+def _status(manager: Manager, request: Any) -> Any:
+    spec = _spec(request)
+    return descriptions.status(manager.states(spec.name, *_which(spec)))
+
+
+def _reload(manager: Manager, request: Any) -> Any:
+    """Replace the models; only a list of models can be taken (model_service_impl.cc)."""
+    from tensorflow_serving.apis import model_management_pb2
+
+    if request.config.WhichOneof("config") != "model_config_list":
+        raise invalid(
+            "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+            "Only ModelConfigList is currently supported"
+        )
+    manager.reload(request.config)
+    response = model_management_pb2.ReloadConfigResponse()
+    response.status.error_code = 0
+    return response
+
+
+def _health(request: Any) -> Any:
+    if request.service not in _HEALTHY:
+        raise StatusError(Code.NOT_FOUND, "service name unknown")
+    return message("HealthCheckResponse")(status=_SERVING)

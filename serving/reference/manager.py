@@ -1,46 +1,55 @@
-"""The models of this server: which versions there are, in which state, and which of them answers a request."""
+"""The models of this server: which versions there are, in which state, and which of them answers a request.
 
-from collections.abc import Iterator
+A new version is loaded beside the old one, takes over, and only then is the old one unloaded, after its last call:
+tensorflow_serving/core/availability_preserving_policy.cc. A version that cannot be loaded disturbs no other.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from serving.reference import configuration
+from serving.reference.configuration import Model
 from serving.reference.servable import Servable
 from serving.reference.status import Code, StatusError, invalid
+from serving.reference.versions import State, Version, VersionState, on_disk, to_load, to_unload
 
+log = logging.getLogger("reference")
 
-class State(IntEnum):
-    """The life of a version, by the names and numbers of apis/get_model_status.proto."""
-
-    START = 10
-    LOADING = 20
-    AVAILABLE = 30
-    UNLOADING = 40
-    END = 50
+Load = Callable[[str, int, Path], Servable]  # name, version and folder; `StatusError` when it cannot be loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VersionState:
-    """Where a version is in its life, and the error that brought it there (code 0: none)."""
+class Habits:
+    """How a manager goes about it, by the flags of tensorflow_model_server."""
 
-    version: int
-    state: State
-    code: int = 0
-    message: str = ""
+    poll_s: float = 1.0  # look for versions this often; not above 0: only at the start and when told
+    retries: int = 5
+    retry_s: float = 60.0
+    labels_for_unavailable: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Served:
+    model: Model
+    versions: dict[int, Version] = field(default_factory=dict)
 
 
 class Manager:
     """Finds the servable that a request asks for. All methods may be called from many threads."""
 
-    def __init__(self, name: str, base: Path) -> None:
-        """Load the folder with the highest number below `base`; `FileNotFoundError` when there is none."""
-        versions = [int(path.name) for path in base.iterdir() if path.is_dir() and path.name.isdecimal()]
-        if not versions:
-            message = f"No versions of servable {name} found under base path {base}"
-            raise FileNotFoundError(message)
-        self._servable = Servable(name, max(versions), base / str(max(versions)))
+    def __init__(self, load: Load, habits: Habits) -> None:
+        self._load = load
+        self._habits = habits
+        self._served: dict[str, _Served] = {}
+        self._removed: dict[str, dict[int, Version]] = {}
+        self._known = threading.Condition()  # guards the two above
+        self._changing = threading.Lock()  # held while versions come and go: by one thread at a time
+        self._closed = threading.Event()
 
     @contextmanager
     def use(self, name: str, version: int | None = None, label: str | None = None) -> Iterator[Servable]:
@@ -48,23 +57,193 @@ class Manager:
 
         Texts: core/basic_manager.cc and model_servers/server_core.cc of tensorflow_serving.
         """
-        if label is not None:
-            raise invalid(f"Unrecognized servable version label: {label}")
-        if name != self._servable.name or version not in {None, self._servable.version}:
-            which = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            raise StatusError(Code.NOT_FOUND, f"Servable not found for request: {which}")
-        yield self._servable
+        if not name:
+            raise invalid("ModelSpec has no name specified.")
+        with self._known:
+            found, servable = self._find(name, version, label)
+            found.users += 1
+        try:
+            yield servable
+        finally:
+            with self._known:
+                found.users -= 1
+                if found.state is State.UNLOADING:
+                    self._known.notify_all()
 
     def states(self, name: str, version: int | None = None, label: str | None = None) -> list[VersionState]:
-        """Tell how the versions of a model are, newest first; texts: model_servers/get_model_status_impl.cc."""
-        if label is not None:
-            raise invalid(f"Unrecognized servable version label: {label}")
-        if name != self._servable.name:
-            raise StatusError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
-        if version not in {None, self._servable.version}:
-            raise StatusError(Code.NOT_FOUND, f"Could not find version {version} of model {name}")
-        return [VersionState(version=self._servable.version, state=State.AVAILABLE)]
+        """Tell how the versions of a model are, newest first; texts: model_servers/get_model_status_impl.cc.
+
+        A label is not looked at, as upstream does not either.
+        """
+        with self._known:
+            served = self._served.get(name)
+            versions = served.versions if served is not None else self._removed.get(name, {})
+            states = [versions[number].described() for number in sorted(versions, reverse=True)]
+        if version is None:
+            if not states:
+                raise StatusError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
+            return states
+        for state in states:
+            if state.version == version:
+                return [state]
+        raise StatusError(Code.NOT_FOUND, f"Could not find version {version} of model {name}")
 
     def reload(self, config: Any) -> None:
-        """Replace the models by those of a ModelServerConfig; returns when they are there."""
-        raise StatusError(Code.UNIMPLEMENTED, "ModelConfigList cannot be replaced yet")
+        """Replace the models by those of a ModelServerConfig; returns when the new ones are there, or raises."""
+        models = configuration.models(config)
+        with self._changing:
+            with self._known:
+                self._check_labels(models)
+                new = self._replace(models)
+            self._refresh()
+        self._check_available(new)
+
+    def start(self) -> None:
+        """Look for new and removed versions from now on, as often as the habits say."""
+        if self._habits.poll_s > 0:
+            threading.Thread(target=self._poll, daemon=True).start()
+
+    def close(self, timeout_s: float) -> None:
+        """Stop looking, and free what nobody uses any more; returns when all is free, or when time is up."""
+        self._closed.set()
+        with self._known:
+            self._replace([])
+            versions = [version for versions in self._removed.values() for version in versions.values()]
+            for version in versions:
+                self._unload(version)
+            self._known.wait_for(lambda: all(version.servable is None for version in versions), timeout_s)
+
+    def _find(self, name: str, version: int | None, label: str | None) -> tuple[Version, Servable]:
+        served = self._served.get(name)
+        if label is not None:
+            if served is None or label not in served.model.labels:
+                raise invalid(f"Unrecognized servable version label: {label}")
+            version = served.model.labels[label]
+        versions = {} if served is None else served.versions
+        available = [number for number, known in versions.items() if known.state is State.AVAILABLE]
+        chosen = max(available, default=None) if version is None else version
+        if chosen is not None and chosen in available and (servable := versions[chosen].servable) is not None:
+            return versions[chosen], servable
+        which = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+        raise StatusError(Code.NOT_FOUND, f"Servable not found for request: {which}")
+
+    def _check_labels(self, models: Sequence[Model]) -> None:
+        """Allow labels for available versions only (UpdateModelVersionLabelMap in server_core.cc)."""
+        for model in models:
+            served = self._served.get(model.name, _Served(model=Model(name=model.name, base=model.base)))
+            for label, number in model.labels.items():
+                known = served.versions.get(number)
+                moves = served.model.labels.get(label, number) != number
+                if self._habits.labels_for_unavailable and not moves:
+                    continue
+                if known is None or known.state is not State.AVAILABLE:
+                    raise StatusError(
+                        Code.FAILED_PRECONDITION,
+                        f"Request to assign label to version {number} of model {model.name}, which is not currently "
+                        "available for inference",
+                    )
+
+    def _replace(self, models: Sequence[Model]) -> list[str]:
+        """Take over a list of models; return the names of the new ones."""
+        wanted = {model.name: model for model in models}
+        for name in set(self._served) - set(wanted):
+            self._removed[name] = self._served.pop(name).versions
+        new = [name for name in wanted if name not in self._served]
+        for name, model in wanted.items():
+            known = self._served.pop(name, None)
+            versions = known.versions if known is not None else self._removed.pop(name, {})
+            self._served[name] = _Served(model=model, versions=versions)
+        return new
+
+    def _refresh(self) -> None:
+        """Compare the disk with what is loaded, and load and unload accordingly."""
+        with self._known:
+            served = list(self._served.values())
+            gone = [version for versions in self._removed.values() for version in versions.values()]
+        for version in gone:
+            self._unload(version)
+        for one in served:
+            present = on_disk(one.model.base)
+            if present is None:
+                log.error("Could not find base path %s for servable %s", one.model.base, one.model.name)
+                continue
+            if not present:
+                log.warning("No versions of servable %s found under base path %s", one.model.name, one.model.base)
+            self._settle(one, present)
+
+    def _settle(self, served: _Served, present: Mapping[int, Path]) -> None:
+        """Bring one model's versions to what is wanted, one action after another."""
+        wanted = served.model.policy.choose(present)
+        with self._known:
+            for number, version in served.versions.items():
+                version.dropped = version.dropped or number not in wanted
+        while not self._closed.is_set():
+            with self._known:
+                for number in to_unload(served.versions, wanted):
+                    self._unload(served.versions[number])
+                chosen = to_load(served.versions, wanted)
+                if chosen is None:
+                    return
+                new = served.versions[chosen] = Version(number=chosen)
+            self._try_to_load(served.model.name, new, present[chosen])
+
+    def _try_to_load(self, name: str, version: Version, folder: Path) -> None:
+        """Load a version, as often as we may; what does not succeed ends with the error in its state."""
+        for attempt in range(1 + max(self._habits.retries, 0)):
+            if attempt and self._closed.wait(self._habits.retry_s):
+                return
+            with self._known:
+                version.state = State.LOADING
+            log.info("Loading servable version {name: %s version: %d}", name, version.number)
+            try:
+                servable = self._load(name, version.number, folder)
+            except StatusError as error:
+                log.error("Loading servable {name: %s version: %d} failed: %s", name, version.number, error)  # noqa: TRY400
+                version.error = error
+            else:
+                log.info("Successfully loaded servable version {name: %s version: %d}", name, version.number)
+                with self._known:
+                    version.servable, version.error, version.state = servable, None, State.AVAILABLE
+                return
+        with self._known:
+            version.state = State.END
+
+    def _unload(self, version: Version) -> None:
+        """Let a version answer no further request, and free it after its last; does not wait for that."""
+        with self._known:
+            if version.state is not State.AVAILABLE:
+                return
+            version.state = State.UNLOADING
+        threading.Thread(target=self._end, args=(version,), daemon=True).start()
+
+    def _end(self, version: Version) -> None:
+        with self._known:
+            self._known.wait_for(lambda: version.users == 0)
+            servable = version.servable
+        if servable is not None:
+            servable.close()
+        with self._known:
+            version.servable, version.state = None, State.END
+            self._known.notify_all()
+
+    def _check_available(self, names: Sequence[str]) -> None:
+        """Raise unless each model has an available version; text: WaitUntilModelsAvailable in server_core.cc."""
+        failures = []
+        for name in names:
+            with self._known:
+                versions = [version.described() for version in self._served[name].versions.values()]
+            if not any(version.state is State.AVAILABLE for version in versions):
+                errors = [
+                    f"{{{{name: {name} version: {version.version}}} due to error: {version.message}}}, "
+                    for version in versions
+                ]
+                failures.append("".join(errors) or f"{{{{name: {name}}} no versions found}}, ")
+        if failures:
+            raise StatusError(
+                Code.UNKNOWN, f"{len(failures)} model(s) did not become available: {{{''.join(failures)}}}"
+            )
+
+    def _poll(self) -> None:
+        while not self._closed.wait(self._habits.poll_s):
+            with self._changing:
+                self._refresh()
