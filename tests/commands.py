@@ -1,11 +1,14 @@
 """Runs the `fweval` command as a person would, in a process of its own."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+NO_ENGINE = {**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"}  # the same rows with and without Docker here
 FWEVAL = str(Path(sys.executable).with_name("fweval"))  # installed beside the Python that runs the tests
 PROFILE = """
 name = "e2e"
@@ -42,10 +45,12 @@ probe = 240
 """
 
 
-def fweval(*arguments: str | Path, cwd: Path, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
+def fweval(
+    *arguments: str | Path, cwd: Path, timeout_s: float = 60.0, env: Mapping[str, str] = NO_ENGINE
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end; without a Docker engine unless the environment says otherwise."""
     command = [FWEVAL, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, timeout=timeout_s, text=True, capture_output=True, check=False)
+    return subprocess.run(command, cwd=cwd, timeout=timeout_s, text=True, capture_output=True, check=False, env=env)
 
 
 def start(*arguments: str | Path, cwd: Path, log: Path) -> subprocess.Popen[bytes]:
@@ -57,6 +62,7 @@ def start(*arguments: str | Path, cwd: Path, log: Path) -> subprocess.Popen[byte
             stdout=file,
             stderr=file,
             stdin=subprocess.DEVNULL,
+            env=NO_ENGINE,
             start_new_session=True,
         )
 

@@ -63,7 +63,7 @@ UNDER_LOAD: Metrics = {
 }
 PROBES: Metrics = {
     **{f"hot_swap_{name}": told for name, told in (("outcome", "passed"), ("reason", "done"), ("risk", "high"))},
-    **{f"tls_{name}": told for name, told in (("outcome", "failed"), ("reason", "none"), ("risk", "low"))},
+    **{f"tls_{name}": told for name, told in (("outcome", "passed"), ("reason", "done"), ("risk", "low"))},
 }
 LATENCY_S = {
     "torch_jit": 0.012,

@@ -14,13 +14,14 @@ import pytest
 from evaluator.core import registry
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import FRAMEWORKS, Signature, TensorSpec
-from serving.contract import HOST, Bundle, Launcher, Place, Server
+from serving.contract import HOST, Bundle, Launcher, Place, Server, Setup
 from serving.errors import ServerError
-from serving.launchers.container import engine_version
+from serving.engine import engine_version
 from serving.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-WIRES = ("rest", "grpc")
+COMMON = {"rest", "grpc"}  # the wires that every server has: by these they are compared
+ROLE = {"raw": "rest", "oip": "rest", "oip_grpc": "grpc"}  # wires that share another one's port
 HEAVY = ("torch", "tensorflow", "keras", "grpc", "ts", "tensorflow_serving", "docker")
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="x", dtype="float32", shape=(None, 2)),),
@@ -89,10 +90,11 @@ def test_what_a_server_refers_to_exists(server: Server) -> None:
     assert server.format in registry.names("format")
     assert server.launchers
     assert set(server.launchers) <= set(registry.names("launcher"))
-    assert server.wires
-    assert set(server.wires) <= set(WIRES)
-    assert set(server.wires) <= set(server.ports), "every wire has a port of its own"
+    assert set(server.wires) >= COMMON
+    assert {ROLE.get(wire, wire) for wire in server.wires} <= set(server.ports), "every wire has a port"
     assert len(set(server.ports)) == len(server.ports)
+    assert server.images
+    assert all(":" in image for image in server.images), "an image without a tag may be another one tomorrow"
 
 
 @each_server
@@ -107,7 +109,7 @@ def test_what_a_server_needs_is_declared(server: Server) -> None:
 
 @each_pair
 def test_what_is_missing_comes_with_reason_and_remedy(server: Server, launcher: Launcher) -> None:
-    missing = launcher.missing(server)
+    missing = launcher.missing(server, server.images)
     if missing is not None:
         reason, remedy = missing
         assert reason
@@ -117,24 +119,33 @@ def test_what_is_missing_comes_with_reason_and_remedy(server: Server, launcher: 
 
 @each_pair
 def test_a_launcher_refuses_in_the_same_words(server: Server, launcher: Launcher, tmp_path: Path) -> None:
-    missing = launcher.missing(server)
+    missing = launcher.missing(server, server.images)
     if missing is None:
         pytest.skip("nothing is missing here")
     empty = Bundle(model="model", folder=tmp_path, signature=SIGNATURE)
     with (
         pytest.raises(Unavailable) as raised,
-        launcher.launch(server, empty, free_ports(server.ports), tmp_path / "run"),
+        launcher.launch(server, empty, _setup(server), tmp_path / "run"),
     ):
         pass
     assert (raised.value.message, raised.value.remedy) == missing
     assert not (tmp_path / "run").exists()
 
 
+def _setup(server: Server) -> Setup:
+    return Setup(ports=free_ports(server.ports), images=server.images)
+
+
 @each_server
-def test_the_container_launcher_tells_the_truth(server: Server) -> None:
-    missing = registry.load("launcher", "container").missing(server)
-    words = "no Docker engine answers" if engine_version() is None else "does not start containers"
-    assert words in missing[0]
+def test_without_its_image_a_container_is_refused_with_what_to_do(server: Server) -> None:
+    missing = registry.load("launcher", "container").missing(server, ("fweval/no-such-image:1",))
+    assert missing is not None
+    reason, remedy = missing
+    if engine_version() is None:
+        assert "no Docker engine answers" in reason
+    else:
+        assert "fweval/no-such-image:1" in reason
+        assert "fweval fetch" in remedy
 
 
 def test_an_engine_that_is_not_there_does_not_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -164,16 +175,17 @@ def test_what_cannot_be_packed_is_refused_with_a_message(server: Server, tmp_pat
 
 @each_pair
 def test_a_command_is_complete(server: Server, launcher: Launcher, bundle: Bundle, tmp_path: Path) -> None:
-    if launcher.missing(server) is not None:
+    if launcher.name not in server.launchers or server.missing(launcher.name) is not None:
         pytest.skip("cannot be launched here")
     ports = free_ports(server.ports)
     (tmp_path / "files").mkdir()
     (tmp_path / "temp").mkdir()
     place = Place(files=tmp_path / "files", temp=tmp_path / "temp")
-    command = server.command(bundle, ports, place, launcher.name)
+    command = server.command(bundle, Setup(ports=ports), place, launcher.name)
     written = " ".join(path.read_text() for path in place.files.iterdir())
-    assert os.access(command.argv[0], os.X_OK)
-    assert Path(command.argv[0]).is_absolute()
+    if launcher.name != "container":  # there it is the image's
+        assert os.access(command.argv[0], os.X_OK)
+        assert Path(command.argv[0]).is_absolute()
     for role, port in ports.by_role.items():
         assert str(port) in " ".join(command.argv) + written, f"nobody is told the port {role}"
     for address in re.findall(r"\d+\.\d+\.\d+\.\d+", written):
@@ -183,6 +195,11 @@ def test_a_command_is_complete(server: Server, launcher: Launcher, bundle: Bundl
 @each_server
 def test_a_server_that_is_not_there_is_not_ready(server: Server, bundle: Bundle) -> None:
     assert not server.ready(bundle, free_ports(server.ports))
+
+
+@each_server
+def test_a_server_that_is_not_there_is_not_healthy(server: Server) -> None:
+    assert not server.healthy(free_ports(server.ports))
 
 
 @each_wire
@@ -208,7 +225,7 @@ def test_the_real_binary_is_taken_from_path(tmp_path: Path, monkeypatch: pytest.
     assert server.missing("process") is None
     bundle = Bundle(model="model", folder=tmp_path / "model", signature=SIGNATURE)
     ports = free_ports(server.ports)
-    argv = server.command(bundle, ports, Place(files=tmp_path, temp=tmp_path), "process").argv
+    argv = server.command(bundle, Setup(ports=ports), Place(files=tmp_path, temp=tmp_path), "process").argv
     assert argv[0] == str(binary)
     assert f"--port={ports['grpc']}" in argv
     assert f"--rest_api_port={ports['rest']}" in argv
@@ -221,7 +238,7 @@ def test_listing_and_asking_imports_no_framework() -> None:
         "from evaluator.core import registry\n"
         "for launcher in registry.load_all('launcher'):\n"
         "    for server in registry.load_all('server'):\n"
-        "        if launcher.name != 'container': launcher.missing(server)\n"
+        "        if launcher.name != 'container': launcher.missing(server, ())\n"
         f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
     )

@@ -33,7 +33,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def go_on(home: Path) -> "subprocess.Popen[bytes]":
     """Begin the run, or resume it."""
-    asked = ["--resume", "run"] if (home / "run").exists() else ["tiny", "--profile", "e2e.toml", "--out", "run"]
+    begun = (home / "run").exists()
+    asked = ["--resume", "run"] if begun else ["tiny", "--profile", "e2e.toml", "--skip", "probe", "--out", "run"]
     return start("full", *asked, cwd=home, log=home / "log")
 
 
@@ -84,12 +85,12 @@ def assert_closed(ports: set[int], within_s: float = 5.0) -> None:
 def test_a_run_survives_being_killed_in_every_stage(home: Path) -> None:
     """SIGKILL, so that nobody can clean up: the kernel ends the children, and resuming clears what lies about."""
     before: dict[str, bytes] = {}
-    for stage in ("train", "export", "verify", "run", "serve"):
+    for stage in ("train", "export", "verify", "run", "serve", "load"):
         events = home / "run" / "events.jsonl"
         skip = events.stat().st_size if events.exists() else 0
         with go_on(home) as process:
             reach(home, process, stage, skip=skip)
-            ports = wait_for_server(process) if stage == "serve" else set()
+            ports = wait_for_server(process) if stage in ("serve", "load") else set()
             below = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
             assert below
             os.kill(process.pid, signal.SIGKILL)
@@ -129,7 +130,7 @@ def test_the_run_is_completed_without_doing_anything_twice(home: Path) -> None:
     endings = {row["outcome"] for row in cells(home / "run")}
     assert endings <= {"passed", "unavailable", "not_applicable"}
     assert {row["stage"] for row in cells(home / "run") if row["outcome"] == "passed"} == {
-        *("train", "export", "verify", "run", "serve")
+        *("train", "export", "verify", "run", "serve", "load")
     }
     assert len(cells(home / "run")) == len([s for s in RunFolder.open(home / "run").plan.steps if s.stage != "align"])
     assert leftovers(home) == []

@@ -324,7 +324,9 @@ def test_a_server_that_was_not_loaded_is_missing_evidence() -> None:
 
 
 def test_every_probe_is_a_finding_with_its_own_risk() -> None:
-    found = [f for f in serving_operations.judge(fakes.complete_run()) if f.candidate == "pytorch"]
+    steps = fakes.is_step(stage="probe", server="torchserve", launcher="process")
+    run = fakes.change(fakes.complete_run(), steps, tls_outcome="failed")
+    found = [f for f in serving_operations.judge(run) if f.candidate == "pytorch"]
     assert [(f.subject, f.score, f.risk) for f in found] == [
         ("TorchServe (process on this machine): hot_swap", 10, "high"),
         ("TorchServe (process on this machine): tls", 0, "low"),
