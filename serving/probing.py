@@ -5,13 +5,9 @@ back. The order is from harmless to deadly, so that a server which does not surv
 """
 
 import contextlib
-import itertools
 import shutil
-import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from concurrent import futures
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -25,16 +21,18 @@ from evaluator.measure import fidelity
 from serving.contract import Bundle, Launcher, Running, Server, Setup, Wire
 from serving.errors import ServerError
 from serving.life import Service, serving
+from serving.load import closed_loop
+from serving.load.closed_loop import Calls
 from serving.ports import free_ports
 
 REPLIES = "probes.json"
+END_OF_LOG = "; it last wrote:"
 WRONG = "WRONG"  # the code of an answer that came, and is not the model's
 _TOLERANCE = 1e-3  # relative to the output's scale: a batch may be summed in another order, a wrong answer is far off
 
 Risk = Literal["high", "medium", "low"]
 Harm = Literal["none", "changes", "kills"]
 _ENDS = {Unsupported: Outcome.UNSUPPORTED, Unavailable: Outcome.UNAVAILABLE}
-_PAUSE_S = 0.05  # after a failed call, before the next: a refused connection takes no time
 _HARMS: tuple[Harm, ...] = ("none", "changes", "kills")
 
 
@@ -61,43 +59,27 @@ class Probe(ABC):
         """Try it. A `FwevalError` is a reply too: `Unsupported`, `Unavailable`, and failed for all others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One call of the background traffic."""
+class CheckedWire:
+    """A wire on which an answer that is not the expected one is a failed call, with the code `WRONG`."""
 
-    begin: float  # of `time.perf_counter`
-    end: float
-    error: ServerError | None
+    def __init__(self, wire: Wire, expected: Arrays) -> None:
+        self._wire = wire
+        self._expected = expected
+        self.encode = wire.encode
+        self.decode = wire.decode
+
+    def call(self, request: Any) -> Any:
+        """Call, decode and compare."""
+        answer = self._wire.call(request)
+        compare(self._expected, self._wire.decode(answer))
+        return answer
 
 
-class Calls:
-    """What the background traffic has seen so far."""
-
-    def __init__(self) -> None:
-        self.taken: list[Call] = []
-
-    def take(self, ask: Callable[[], None]) -> bool:
-        """Call once and keep how it went; return whether the answer was right."""
-        begin, error = time.perf_counter(), None
-        try:
-            ask()
-        except ServerError as raised:
-            error = raised
-        self.taken.append(Call(begin=begin, end=time.perf_counter(), error=error))
-        return error is None
-
-    def right(self, since: float = 0.0) -> list[Call]:
-        """Return the calls begun since then that were answered rightly."""
-        return [call for call in list(self.taken) if call.error is None and call.begin >= since]
-
-    def failed(self, since: float = 0.0) -> list[Call]:
-        """Return the calls ended since then that were refused or lost, or answered wrongly."""
-        return [call for call in list(self.taken) if call.error is not None and call.end >= since]
-
-    def longest_gap_s(self, begin: float, end: float) -> float:
-        """Return the longest time within these bounds in which no right answer came."""
-        ends = sorted(call.end for call in self.right() if begin < call.end < end)
-        return max(after - before for before, after in itertools.pairwise([begin, *ends, end]))
+def compare(expected: Arrays, answered: Arrays) -> None:
+    """Raise `ServerError` with the code `WRONG` unless the answer is the expected one."""
+    found = fidelity.compare(expected, answered, _TOLERANCE)
+    if not found.passed:
+        raise ServerError(WRONG, f"not the model's answer: {found.first_difference}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,6 +102,11 @@ class Field:
     _started: int = 0
 
     @property
+    def wires(self) -> tuple[str, ...]:
+        """The wires that have a port of their own; what else the server speaks there is not probed again."""
+        return tuple(wire for wire in self.server.wires if wire in self.server.ports)
+
+    @property
     def bundle(self) -> Bundle:
         """The packed artifact; all instances that are given no other one start from it."""
         if self._bundle is None:
@@ -137,14 +124,20 @@ class Field:
         """Start an instance and wait for nothing; `changes` go into its `Setup`."""
         setup = self._setup(**changes)
         with self.launcher.launch(self.server, bundle or self.bundle, setup, self._place()) as running:
-            yield setup, running
+            try:
+                yield setup, running
+            finally:
+                _kill(running)
 
     @contextlib.contextmanager
     def start(self, bundle: Bundle | None = None, **changes: Any) -> Iterator[Service]:
         """Start an instance of its own for a probe and wait until it is ready; raises `NotReady`."""
         setup, place = self._setup(**changes), self._place()
         with serving(self.server, self.launcher, bundle or self.bundle, setup, place, self.ready_within_s) as service:
-            yield service
+            try:
+                yield service
+            finally:
+                _kill(service.running)
 
     @property
     def service(self) -> Service:
@@ -166,50 +159,34 @@ class Field:
         return ended
 
     @contextlib.contextmanager
-    def asking(self, service: Service, wire: str | None = None) -> Iterator[Callable[[], None]]:
-        """Open a connection and yield what calls once over it: `ServerError` when refused, or wrong (code `WRONG`)."""
-        with service.server.connect(wire or self.server.wires[0], service.bundle, service.ports) as connection:
+    def connect(self, service: Service, wire: str | None = None) -> Iterator[Wire]:
+        """Open a connection over a wire (the first) that takes no answer but the expected one."""
+        with self.server.connect(wire or self.wires[0], service.bundle, service.ports) as connection:
+            yield CheckedWire(connection, self.expected)
+
+    @contextlib.contextmanager
+    def asking(self, service: Service, wire: str | None = None) -> Iterator[Callable[[], Any]]:
+        """Open a connection and yield what calls once over it; raises `ServerError` when refused or wrong."""
+        with self.connect(service, wire) as connection:
             request = connection.encode(self.inputs)
-            yield lambda: self.check(connection, connection.call(request))
+            yield lambda: connection.call(request)
 
-    def check(self, connection: Wire, answer: Any) -> None:
-        """Compare an answer to the sample with the expected one; raises `ServerError` with the code `WRONG`."""
-        found = fidelity.compare(self.expected, connection.decode(answer), _TOLERANCE)
-        if not found.passed:
-            raise ServerError(WRONG, f"not the model's answer: {found.first_difference}")
-
-    def problem(self, service: Service, wire: str | None = None) -> str | None:
+    def problem(self, service: Service, wire: str | None = None) -> ServerError | None:
         """Ask once over a new connection; return what went wrong, None when the answer was right."""
-        if not service.running.alive():
-            return "the server has ended"
         try:
             with self.asking(service, wire) as ask:
                 ask()
         except ServerError as error:
-            return f"{error.code}: {error.said}"
+            return error
         return None
 
     @contextlib.contextmanager
-    def traffic(self, service: Service, wire: str | None = None, callers: int = 2) -> Iterator["Calls"]:
-        """Let callers ask one after the other in the background, each answer checked; they end with the context."""
-        calls = Calls()
-        stop = threading.Event()
-        with futures.ThreadPoolExecutor(callers) as pool:
-            at_work = [pool.submit(self._call_on, service, wire, calls, stop) for _ in range(callers)]
-            try:
-                yield calls
-            finally:
-                stop.set()
-        for caller in at_work:
-            caller.result()  # a bug of ours is raised here
-
-    def _call_on(self, service: Service, wire: str | None, calls: "Calls", stop: threading.Event) -> None:
-        """Call until told to stop; after a failure over a new connection, as a client would."""
-        while not stop.is_set():
-            with self.asking(service, wire) as ask:
-                while not stop.is_set() and calls.take(ask):
-                    pass
-            stop.wait(_PAUSE_S)
+    def traffic(self, service: Service, wire: str | None = None, callers: int = 2) -> Iterator[Calls]:
+        """Let callers ask one request after the other in the background; the code of a wrong answer is `WRONG`."""
+        with self.connect(service, wire) as connection:
+            requests = [connection.encode(self.inputs)]
+        with closed_loop.calling(lambda: self.connect(service, wire), requests, callers) as calls:
+            yield calls
 
     def close(self) -> None:
         """Stop whatever runs and remove the bundles; logs stay."""
@@ -266,4 +243,11 @@ def _ask(field: Field, probe: Probe) -> Reply:
         return probe.ask(field)
     except FwevalError as error:
         outcome = next((ends for kind, ends in _ENDS.items() if isinstance(error, kind)), Outcome.FAILED)
-        return Reply(outcome=outcome, reason=error.message, remedy=error.remedy, figures={})
+        first_line, _, _ = error.message.partition("\n")  # the end of a server's log may follow, and lies in the folder
+        return Reply(outcome=outcome, reason=first_line.removesuffix(END_OF_LOG), remedy=error.remedy, figures={})
+
+
+def _kill(running: Running) -> None:
+    """End a server whose stop is not what is asked: a graceful one takes seconds each time."""
+    if running.alive():
+        running.kill()

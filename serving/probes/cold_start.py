@@ -8,13 +8,14 @@ answer; its own time-out should be a multiple of it.
 import statistics
 import time
 
-from serving.contract import Bundle, Running, Setup
+from evaluator.core.records import Metrics
 from serving.errors import NotReady
 from serving.life import Service
-from serving.probing import Field, Probe, Reply, failed, passed
+from serving.probing import END_OF_LOG, Field, Probe, Reply, failed, passed
 
 _LOOK_EVERY_S = 0.05
 _WARM_CALLS = 20
+_MATERIAL_S = 0.5  # shorter than any health check's interval: nobody sends requests in that time
 _LONG_S = 30.0  # phases of this length allow for three starts instead of one
 
 
@@ -31,15 +32,15 @@ class ColdStart(Probe):
         """Start once, or three times where there is time; the slowest counts."""
         starts = [_start(field) for _ in range(3 if field.seconds >= _LONG_S else 1)]
         slowest = max(starts, key=lambda start: start["ready_s"])
-        early_s = max(start["healthy_too_early_s"] for start in starts)
+        lead_s = max(start["healthy_lead_s"] for start in starts)
+        figures: Metrics = {**slowest, "healthy_lead_s": lead_s, "starts": len(starts)}
         reason = (
             f"the first right answer came {slowest['ready_s']:.2f} s after the start; "
             f"the first call took {slowest['first_call_s']:.3f} s, a warm one {slowest['warm_call_s']:.4f} s"
         )
-        figures = {**slowest, "healthy_too_early_s": early_s, "starts": len(starts)}
-        if early_s > 0:
+        if lead_s > _MATERIAL_S:
             return failed(
-                f"the health endpoint said healthy {early_s:.2f} s before the model answered; {reason}",
+                f"the health endpoint said healthy {lead_s:.2f} s before the model could answer; {reason}",
                 "let load balancers ask for the model's own status, not for the server's health",
                 **figures,
             )
@@ -47,45 +48,40 @@ class ColdStart(Probe):
 
 
 def _start(field: Field) -> dict[str, float]:
-    """Watch one start. Healthy too early: a call was refused after the endpoint had said yes."""
+    """Watch one start: when the endpoint says healthy, when the model is ready, when the first right answer comes."""
     bundle, begin = field.bundle, time.perf_counter()
     with field.launch() as (setup, running):
-        service = _service(field, bundle, setup, running)
         healthy_at: float | None = None
-        while True:
-            asked = time.perf_counter()
-            healthy = healthy_at is not None or field.server.healthy(setup.ports)
-            if healthy and healthy_at is None:
-                healthy_at = asked
-            ready = field.server.ready(bundle, setup.ports)
-            called = time.perf_counter()
-            if (healthy or ready) and field.problem(service) is None:
-                break
-            if not running.alive() or called - begin > field.ready_within_s:
-                raise NotReady(f"no right answer after {called - begin:.1f} s; it last wrote:\n{running.log_tail()}")
+        while not field.server.ready(bundle, setup.ports):
+            if healthy_at is None and field.server.healthy(setup.ports):
+                healthy_at = time.perf_counter()
+            if not running.alive() or time.perf_counter() - begin > field.ready_within_s:
+                waited_s = time.perf_counter() - begin
+                raise NotReady(f"not ready after {waited_s:.1f} s{END_OF_LOG}\n{running.log_tail()}")
             time.sleep(_LOOK_EVERY_S)
-        first_s = time.perf_counter() - called
+        service = Service(server=field.server, bundle=bundle, setup=setup, running=running, ready_s=0.0)
+        ready_at = time.perf_counter()
+        first_s, warm_s = _calls_s(field, service)
         return {
-            "ready_s": called + first_s - begin,
+            "ready_s": ready_at + first_s - begin,
             "first_call_s": first_s,
-            "warm_call_s": _warm_s(field, service),
-            "healthy_too_early_s": 0.0 if healthy_at is None or healthy_at >= asked else called - healthy_at,
+            "warm_call_s": warm_s,
+            "healthy_lead_s": 0.0 if healthy_at is None else ready_at - healthy_at,
         }
 
 
-def _service(field: Field, bundle: Bundle, setup: Setup, running: Running) -> Service:
-    return Service(server=field.server, bundle=bundle, setup=setup, running=running, ready_s=0.0)
-
-
-def _warm_s(field: Field, service: Service) -> float:
-    """Return the median time of calls over one connection."""
+def _calls_s(field: Field, service: Service) -> tuple[float, float]:
+    """Return the time of the first call, with the connection, and the median of later ones."""
+    begin = time.perf_counter()
     with field.asking(service) as ask:
+        ask()
+        first_s = time.perf_counter() - begin
         seconds = []
         for _ in range(_WARM_CALLS):
             begin = time.perf_counter()
             ask()
             seconds.append(time.perf_counter() - begin)
-    return statistics.median(seconds)
+    return first_s, statistics.median(seconds)
 
 
 plugin = ColdStart()

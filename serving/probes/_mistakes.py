@@ -1,0 +1,31 @@
+"""The mistakes that callers make: inputs that the signature does not allow."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from evaluator.core.records import Signature, TensorSpec
+from evaluator.core.tensors import Array, Arrays
+
+
+def wrong_inputs(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Arrays]:
+    """Return what is wrong → inputs; each has one mistake. The first two are there for every signature."""
+    spec = signature.inputs[0]
+    name, good = spec.name, inputs[spec.name]
+    others = {key: array for key, array in inputs.items() if key != name}
+    found = {
+        "wrong rank": {**inputs, name: good[..., np.newaxis]},
+        "wrong dtype": {**inputs, name: good.astype(np.float32 if good.dtype.kind == "b" else np.bool_)},
+        "wrong name": {**others, f"not_{name}": good},
+        "missing input": others,
+        "extra input": {**inputs, f"more_{name}": good},
+    }
+    axis = _fixed_axis(spec)
+    if axis is not None:
+        found["wrong shape"] = {**inputs, name: np.concatenate([good, good], axis=axis)}
+    return found
+
+
+def _fixed_axis(spec: TensorSpec) -> int | None:
+    """Return a dimension beside the batch whose size is fixed; None where all are free."""
+    return next((axis for axis, size in enumerate(spec.shape) if axis > 0 and size is not None), None)

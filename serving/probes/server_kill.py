@@ -1,0 +1,53 @@
+"""The whole server dies, and a supervisor starts it again on the same ports.
+
+Nothing may be left that keeps the next one from starting: processes that hold ports, locks, sockets.
+"""
+
+import time
+
+from serving.probes._waiting import until_right
+from serving.probing import Field, Probe, Reply, failed, passed
+
+_SHARE = 4
+_NOTICE_S = 0.5  # what callers get to notice; then they stop, so that no connection of theirs takes a port
+
+
+class ServerKill(Probe):
+    """Kills all processes of the server under load and starts it again."""
+
+    name = "server_kill"
+    title = "Death of the server"
+    question = "Is the service right again after a kill and a restart, with nothing left behind?"
+    risk = "high"
+    harm = "kills"
+
+    def ask(self, field: Field) -> Reply:
+        """Kill, restart, ask until the answer is right."""
+        service = field.service
+        with field.traffic(service) as calls:
+            time.sleep(field.seconds / _SHARE)
+            begin = time.perf_counter()
+            service.running.kill()
+            time.sleep(_NOTICE_S)
+        killed, new = field.restart()
+        until_right(lambda: field.problem(new), field.ready_within_s, "the restart")
+        outage_s = time.perf_counter() - begin
+        before = [call for call in calls.taken if call.begin < begin]
+        lost = sum(call.code is not None for call in before)
+        figures = {
+            "outage_s": outage_s,
+            "requests_lost": lost,
+            "requests_answered": len(before) - lost,
+            "leftovers": len(killed.leftovers),
+        }
+        told = f"right answers came {outage_s:.2f} s after kill and restart; {lost} of {len(before)} requests were lost"
+        if killed.leftovers:
+            return failed(
+                f"the killed server left behind: {', '.join(killed.leftovers)}; {told}",
+                "run it where its supervisor ends all of its processes (a container, a systemd unit)",
+                **figures,
+            )
+        return passed(told, **figures)
+
+
+plugin = ServerKill()
