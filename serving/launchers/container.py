@@ -12,11 +12,11 @@ What it costs: on the loopback interface every byte passes one more process, the
 """
 
 import contextlib
-import ipaddress
 import math
 import os
 import secrets
 import signal
+import socket
 import stat
 import sys
 import time
@@ -44,6 +44,7 @@ _TAIL_LINES = 50
 _TEMP = Path("/tmp")  # noqa: S108  # the container's own
 _ANY = "0.0.0.0"  # noqa: S104  # of the container's own network; the engine publishes on loopback only
 _NOBODY = 10001  # a user that no image and no host gives rights to
+_IPV4_BYTES = 4
 _LISTEN = "0A"  # TCP_LISTEN (include/net/tcp_states.h)
 _RESOLVER = "127.0.0.11:"  # the engine's own name server, which it puts into the container's network
 
@@ -312,7 +313,8 @@ def listeners(table: str) -> Iterator[str]:
         local, state = line.split()[1], line.split()[3]
         words, _, port = local.partition(":")
         packed = b"".join(int(words[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(words), 8))
-        listener = f"{ipaddress.ip_address(packed)}:{int(port, 16)}"
+        family = socket.AF_INET if len(packed) == _IPV4_BYTES else socket.AF_INET6
+        listener = f"{socket.inet_ntop(family, packed)}:{int(port, 16)}"
         if state == _LISTEN and not listener.startswith(_RESOLVER):
             yield listener
 
