@@ -15,8 +15,8 @@ from evaluator.core import registry
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import FRAMEWORKS, Signature, TensorSpec
 from serving.contract import HOST, Bundle, Launcher, Place, Server, Setup
-from serving.errors import ServerError
 from serving.engine import engine_version
+from serving.errors import ServerError
 from serving.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
