@@ -7,17 +7,15 @@ in its trace, which numbers queries in the order in which it hands them out.
 """
 
 import re
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from queue import SimpleQueue
+from typing import Any, NamedTuple
 
 from evaluator.measure.load import Load
-from serving.contract import Wire
 from serving.load.calls import Call, Connect, timed
 
 LONGEST_QUEUE_S = 2.0  # what is in flight never amounts to more than this time's requests: then the load is aborted
@@ -53,27 +51,28 @@ def offer(
 
     folder.mkdir(parents=True, exist_ok=True)
     most = max(_LEAST_IN_FLIGHT, min(MOST_IN_FLIGHT, int(rate_per_s * LONGEST_QUEUE_S)))
+    senders = _Senders(connect, requests, most)
+    sut = loadgen.ConstructFastSUT(senders.issue, lambda: None)
+    library = loadgen.ConstructQSL(len(requests), len(requests), lambda _: None, lambda _: None)
     cpu = time.process_time()
-    with _Senders(connect, requests, most) as senders:
-        sut = loadgen.ConstructFastSUT(senders.issue, lambda: None)
-        library = loadgen.ConstructQSL(len(requests), len(requests), lambda _: None, lambda _: None)
-        settings = _settings(rate_per_s, seconds, seed, most)
-        loadgen.StartTestWithLogSettings(sut, library, settings, _log_settings(folder), "")
-        loadgen.DestroyQSL(library)
-        loadgen.DestroyFastSUT(sut)
+    settings = _settings(rate_per_s, seconds, seed, most)
+    loadgen.StartTestWithLogSettings(sut, library, settings, _log_settings(folder), "")
     client_cpu_s = time.process_time() - cpu
-    queries, calls = read_trace(folder / _TRACE), senders.calls()
+    senders.end()
+    loadgen.DestroyQSL(library)
+    loadgen.DestroyFastSUT(sut)
+    queries, calls = read_trace(folder / _TRACE), senders.calls
     issued_late_s = sum(query.issued_s for query in queries) / len(queries)
     return Load(
         kind="open",
         rate_per_s=rate_per_s,
-        clients=senders.connections(),
+        clients=senders.connections,
         seconds=tuple(query.done_s for query, call in zip(queries, calls, strict=True) if call.code is None),
         errors=dict(Counter(call.code for call in calls if call.code is not None)),
         wall_s=max(query.due_s + query.done_s for query in queries),
         client_cpu_s=client_cpu_s,
         scheduled_s=queries[-1].due_s,
-        late_s=issued_late_s + senders.late_s(),
+        late_s=issued_late_s + senders.late_s,
         aborted=_ABORTED in (folder / _DETAIL).read_text(encoding="utf-8"),
     )
 
@@ -92,59 +91,85 @@ def read_trace(path: Path) -> list[Query]:
 
 
 class _Senders:
-    """Threads that send what loadgen hands out, each over its own connection; one more when none is idle."""
+    """Threads that send what loadgen hands out, each over its own connection; one more when there is none to spare.
+
+    A thread pool that is given one job per thread, not per request: that would cost as much again as the sending.
+    """
 
     def __init__(self, connect: Connect, requests: Sequence[Any], most: int) -> None:
+        import mlperf_loadgen as loadgen
+
+        self._loadgen = loadgen
         self._connect = connect
         self._requests = requests
-        self._handed: list[float] = []  # when loadgen handed out each query
-        self._sent: list[Future[Call]] = []
-        self._own = threading.local()
-        self._connections = ExitStack()
-        self._opened = 0
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="sender")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
-        self._connections.close()
+        self._most = most
+        self._queries: SimpleQueue[_Handed | None] = SimpleQueue()
+        self._issued = 0
+        self._sent: list[tuple[_Handed, Call]] = []  # in the order in which they ended
+        self._pool = ThreadPoolExecutor(most + 1, thread_name_prefix="sender")
+        self._threads: list[Future[None]] = []
 
     def issue(self, ids: list[int], samples: list[int]) -> None:
         """Take queries from loadgen, which waits meanwhile."""
         for number, sample in zip(ids, samples, strict=True):
-            self._handed.append(time.perf_counter())
-            self._sent.append(self._pool.submit(self._send, number, sample))
+            self._queries.put(_Handed(self._issued, number, sample, time.perf_counter()))
+            self._issued += 1
+        if self._issued - len(self._sent) >= len(self._threads) < self._most:
+            self._threads.append(self._pool.submit(self._send))
+            self._threads[-1].add_done_callback(self._ended)
 
-    def calls(self) -> list[Call]:
-        """Return the calls in the order in which loadgen handed them out; raises what a wire raised."""
-        return [future.result() for future in self._sent]
+    def end(self) -> None:
+        """Let the threads end and close their connections; raises what a wire raised."""
+        for _ in self._threads:
+            self._queries.put(None)
+        self._pool.shutdown()
+        for thread in self._threads:
+            thread.result()
 
+    @property
     def connections(self) -> int:
-        """Return how many were opened."""
-        return self._opened
+        """How many were opened."""
+        return len(self._threads)
 
+    @property
+    def calls(self) -> list[Call]:
+        """The calls in the order in which loadgen handed them out."""
+        return [call for _, call in sorted(self._sent)]
+
+    @property
     def late_s(self) -> float:
-        """Return how long a query waited for its thread, on average."""
-        waits = [call.begin - handed for call, handed in zip(self.calls(), self._handed, strict=True)]
-        return sum(waits) / len(waits)
+        """How long a query waited for its thread, on average."""
+        return sum(call.begin - query.at for query, call in self._sent) / len(self._sent)
 
-    def _send(self, number: int, sample: int) -> Call:
-        import mlperf_loadgen as loadgen
+    def _send(self) -> None:
+        with self._connect() as wire:
+            for query in iter(self._queries.get, None):
+                try:
+                    self._sent.append((query, timed(wire, self._requests[query.sample])))
+                finally:
+                    self._complete(query)
 
-        try:
-            return timed(self._wire(), self._requests[sample])
-        finally:  # loadgen waits for every query, whatever became of it
-            loadgen.QuerySamplesComplete([loadgen.QuerySampleResponse(number, 0, 0)])
+    def _complete(self, query: "_Handed") -> None:
+        """Tell loadgen that a query is done. It waits for every one, whatever became of it."""
+        self._loadgen.QuerySamplesComplete([self._loadgen.QuerySampleResponse(query.number, 0, 0)])
 
-    def _wire(self) -> Wire:
-        """Return this thread's connection."""
-        if not hasattr(self._own, "wire"):
-            self._own.wire = self._connections.enter_context(self._connect())
-            self._opened += 1
-        wire: Wire = self._own.wire
-        return wire
+    def _ended(self, thread: Future[None]) -> None:
+        """Do not leave loadgen waiting when a thread ended by an error of ours, which `end` raises."""
+        if thread.exception() is not None:
+            self._pool.submit(self._give_up)
+
+    def _give_up(self) -> None:
+        for query in iter(self._queries.get, None):
+            self._complete(query)
+
+
+class _Handed(NamedTuple):
+    """A query as loadgen handed it out."""
+
+    order: int
+    number: int  # by which loadgen knows it
+    sample: int  # the request
+    at: float  # `time.perf_counter()`
 
 
 def _settings(rate_per_s: float, seconds: float, seed: int, most: int) -> Any:
