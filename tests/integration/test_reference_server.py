@@ -18,7 +18,7 @@ import urllib3
 from evaluator.core import registry
 from evaluator.core.records import Signature, TensorSpec
 from evaluator.core.tensors import Arrays, read_arrays, rows
-from serving.contract import HOST, Bundle, Server
+from serving.contract import HOST, Bundle, Server, Setup
 from serving.errors import NotReady, ServerError
 from serving.launchers.embedded import EmbeddedLauncher
 from serving.launchers.process import LOG
@@ -46,7 +46,7 @@ SIGNATURE = Signature(
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the SavedModel in a child: this process stays free of TensorFlow."""
-    lacking = EmbeddedLauncher().missing(SERVER)
+    lacking = EmbeddedLauncher().missing(SERVER, ())
     if lacking is not None:
         pytest.skip(lacking[0])
     folder = tmp_path_factory.mktemp("tensorflow")
@@ -73,7 +73,9 @@ def _bundle(artifact: Path, folder: Path) -> Bundle:
 def service(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     bundle = _bundle(made / "model", folder)
-    with serving(SERVER, EmbeddedLauncher(), bundle, free_ports(SERVER.ports), folder / "run", 60.0) as running:
+    with serving(
+        SERVER, EmbeddedLauncher(), bundle, Setup(ports=free_ports(SERVER.ports)), folder / "run", 60.0
+    ) as running:
         yield running
     assert running.leftovers == ()
     log = (folder / "run" / LOG).read_text()
@@ -148,7 +150,7 @@ PREDICT = "/v1/models/model:predict"
         ("POST", PREDICT, b'{"inputs": nonsense}', 400, "JSON Parse error: "),
         ("POST", PREDICT, {"signature_name": "zz", "inputs": {}}, 400, 'name: "zz" not found in signature def'),
         ("POST", PREDICT, {"inputs": {"image": PICTURE}}, 400, "Missing named input: shift in 'inputs' object."),
-        ("POST", PREDICT, {"inputs": {"image": [["x"]], "shift": [0]}}, 400, "not of expected type: float32"),
+        ("POST", PREDICT, {"inputs": {"image": [["x"]], "shift": [0]}}, 400, "not of expected type: float"),
         ("POST", PREDICT, {"inputs": {"image": PICTURE, "shift": [0.5]}}, 400, "not of expected type: int32"),
         ("POST", PREDICT, {"inputs": {"image": PICTURE[0], "shift": [0]}}, 400, "to have shape (None, 32, 32, 3)"),
         ("POST", PREDICT, {"instances": [{"image": PICTURE[0]}]}, 400, "keys must be equal to: image,shift"),
@@ -244,7 +246,7 @@ def test_a_corrupt_model_is_told_at_once(made: Path, tmp_path: Path) -> None:
     graph.write_bytes(b"no graph")
     with (
         pytest.raises(NotReady, match="ended before its model was ready") as raised,
-        serving(SERVER, EmbeddedLauncher(), bundle, free_ports(SERVER.ports), tmp_path / "run", 60.0),
+        serving(SERVER, EmbeddedLauncher(), bundle, Setup(ports=free_ports(SERVER.ports)), tmp_path / "run", 60.0),
     ):
         pass
     assert "Failed to start server. Error: " in raised.value.message
