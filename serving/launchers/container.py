@@ -39,9 +39,14 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 4 << 30  # BERT-base in a Python server takes 2 to 3 GB; what lies in /tmp counts too
 TEMP_BYTES = 2 << 30  # room for TorchServe to unpack BERT-base (0.5 GB) a few times
 PIDS = 1024  # processes and threads: TensorFlow starts several threads for every core
+_TEMP = Path("/tmp")  # noqa: S108  # the container's own
+_ENVIRONMENT = {
+    **dict.fromkeys(("HOME", "TMPDIR", "TEMP"), str(_TEMP)),
+    "USER": "fweval",  # Python would look its user's number up, which the image has no name for
+    "LANG": "C.UTF-8",
+}
 _LOG_BYTES = 20 << 20
 _TAIL_LINES = 50
-_TEMP = Path("/tmp")  # noqa: S108  # the container's own
 _ANY = "0.0.0.0"  # noqa: S104  # of the container's own network; the engine publishes on loopback only
 _NOBODY = 10001  # a user that no image and no host gives rights to
 _IPV4_BYTES = 4
@@ -105,7 +110,7 @@ def options(command: Command, mounted: Sequence[Path], ports: Ports, folder: Pat
     return {
         "entrypoint": list(command.argv[:1]),
         "command": list(command.argv[1:]),
-        "environment": {"HOME": str(_TEMP), "TMPDIR": str(_TEMP), "TEMP": str(_TEMP), "LANG": "C.UTF-8", **command.env},
+        "environment": {**_ENVIRONMENT, **command.env},
         "working_dir": str(folder.absolute()),
         "use_config_proxy": False,
         "mounts": [Mount(str(path), str(path), type="bind", read_only=True) for path in mounted],

@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import tarfile
 import tempfile
 import threading
@@ -17,19 +19,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from containers import ANSWER, IMAGE, LISTEN, Script, answers, assert_nothing_left, engine_or_skip, instance, present
 from docker.errors import ImageNotFound
 
-from evaluator.core import machine, owner
+from evaluator.core import machine, owner, registry
 from evaluator.core.errors import Unavailable
+from evaluator.core.records import Signature, TensorSpec
+from evaluator.core.tensors import read_arrays
 from serving import engine
-from serving.contract import HOST, Bundle, Place, Setup, Tls
+from serving.contract import HOST, Bundle, Launcher, Place, Server, Setup, Tls
 from serving.errors import NotReady
 from serving.launchers.container import MEMORY_BYTES, PIDS, ContainerLauncher, ServerContainer, options
 from serving.launchers.process import LOG
-from serving.life import serving
+from serving.life import Service, serving
+from serving.ports import free_ports
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -352,16 +358,16 @@ class _Registry(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def registry() -> Iterator[str]:
+def image_registry() -> Iterator[str]:
     with ThreadingHTTPServer((HOST, 0), _Registry) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"{HOST}:{server.server_port}"
         server.shutdown()
 
 
-def test_the_first_image_that_can_be_had_is_pulled_once(registry: str) -> None:
-    absent, name = f"{registry}/absent:1.0-none", f"{registry}/made-up:1.0"
-    digest = f"{registry}/made-up@sha256:{hashlib.sha256(_Registry.manifest).hexdigest()}"
+def test_the_first_image_that_can_be_had_is_pulled_once(image_registry: str) -> None:
+    absent, name = f"{image_registry}/absent:1.0-none", f"{image_registry}/made-up:1.0"
+    digest = f"{image_registry}/made-up@sha256:{hashlib.sha256(_Registry.manifest).hexdigest()}"
     try:
         assert engine.provide(("fweval/absent:local", absent, name), lambda _: None) == f"{name} ({digest})"
     finally:
@@ -369,8 +375,8 @@ def test_the_first_image_that_can_be_had_is_pulled_once(registry: str) -> None:
             client.images.remove(name)
 
 
-def test_images_that_cannot_be_had_are_named_with_the_reason(registry: str) -> None:
-    absent = f"{registry}/absent:1.0-none"
+def test_images_that_cannot_be_had_are_named_with_the_reason(image_registry: str) -> None:
+    absent = f"{image_registry}/absent:1.0-none"
     with pytest.raises(Unavailable) as raised:
         engine.provide(("fweval/absent:local", absent), lambda _: None)
     assert f"{absent} (the Docker engine: " in raised.value.message
@@ -466,3 +472,78 @@ def test_the_server_cannot_reach_out(tmp_path: Path) -> None:
         network = client.networks.list(names=[thing.name])[0]
         assert network.attrs["Options"]["com.docker.network.bridge.enable_ip_masquerade"] == "false"
         assert list(client.containers.get(thing.id).attrs["NetworkSettings"]["Networks"]) == [thing.name]
+
+
+SIGNATURES = {
+    "torchserve": Signature(
+        inputs=(
+            TensorSpec(name="image", dtype="float32", shape=(None, 3, None, None)),
+            TensorSpec(name="tokens", dtype="int64", shape=(None, None)),
+        ),
+        outputs=(
+            TensorSpec(name="logits", dtype="float32", shape=(None, 5)),
+            TensorSpec(name="label", dtype="int64", shape=(None,)),
+        ),
+    ),
+    "tensorflow_serving": Signature(
+        inputs=(
+            TensorSpec(name="image", dtype="float32", shape=(None, 32, 32, 3)),
+            TensorSpec(name="shift", dtype="int32", shape=(None,)),
+        ),
+        outputs=(
+            TensorSpec(name="logits", dtype="float32", shape=(None, 5)),
+            TensorSpec(name="label", dtype="int64", shape=(None,)),
+        ),
+    ),
+}
+BUILT = {"torchserve": "fweval/torchserve:local", "tensorflow_serving": "fweval/reference-server:local"}
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_real_servers_answer_from_their_containers_and_leave_nothing(tmp_path: Path, name: str) -> None:
+    engine_or_skip(BUILT[name])
+    server: Server = registry.load("server", name)
+    launcher: Launcher = registry.load("launcher", "container")
+    images = (BUILT[name],)
+    lacking = launcher.missing(server, images)
+    if lacking is not None:
+        pytest.skip(lacking[0])
+    assert launcher.reference(server, images) == (name == "tensorflow_serving")
+    _make_model(server.framework, tmp_path)
+    artifact = tmp_path / ("model.pt" if server.framework == "pytorch" else "model")
+    golden = read_arrays(tmp_path / "golden.npz")
+    (tmp_path / "bundle").mkdir()
+    bundle = server.bundle(artifact, SIGNATURES[name], tmp_path / "bundle")
+    setup = Setup(ports=free_ports(server.ports), images=images)
+    before = present(tmp_path)
+    with serving(server, launcher, bundle, setup, tmp_path / "run", 90.0) as service:
+        assert server.healthy(setup.ports)
+        for wire in server.wires:
+            with server.connect(wire, bundle, setup.ports) as connection:
+                inputs = {spec.name: golden[spec.name] for spec in bundle.signature.inputs}
+                answer = connection.decode(connection.call(connection.encode(inputs)))
+            np.testing.assert_allclose(answer["logits"], golden["logits"], rtol=1e-4, atol=1e-5, err_msg=wire)
+            np.testing.assert_array_equal(answer["label"], golden["label"], err_msg=wire)
+        heard = {int(listener.rpartition(":")[2]) for listener in service.running.listening()}
+        assert set(setup.ports.by_role.values()) <= heard
+        assert service.running.peak_memory_bytes() >= service.running.memory_bytes() > 50_000_000
+        _kill_a_worker(service)
+    assert service.stop_s is not None
+    assert service.stop_s < 9, "it was not killed"
+    assert service.leftovers == ()
+    assert_nothing_left(before, tmp_path, list(setup.ports.by_role.values()))
+
+
+def _make_model(framework: str, folder: Path) -> None:
+    command = [sys.executable, "-P", str(Path(__file__).with_name("serving_child.py")), framework, str(folder)]
+    root = Path(__file__).parents[2]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(root)}, check=True, timeout=100)
+
+
+def _kill_a_worker(service: Service) -> None:
+    """Kill a worker by the number that the server knows it by; a server without workers is let be."""
+    with service.server.admin(service.bundle, service.ports) as admin:
+        workers = admin.workers()
+        if workers:
+            service.running.kill(workers[0])
+            _wait(lambda: admin.workers() and workers[0] not in admin.workers(), within_s=60.0)
