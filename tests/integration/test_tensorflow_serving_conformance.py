@@ -1,0 +1,561 @@
+"""TF Serving's contract, asked of whatever serves it: the reference server, its container, the real binary.
+
+Every row of the table of errors, over gRPC and REST; URLs, versions, labels, formats. Nothing here knows who answers:
+only ports are given. Sources, all in https://github.com/tensorflow/serving: http_rest_api_handler_test.cc,
+json_tensor_test.cc, server_core_test.cc, predict_util.cc, classifier.cc, regressor.cc, multi_inference.cc.
+"""
+
+import base64
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from evaluator.core import registry
+from evaluator.core.records import Signature, TensorSpec
+from serving.contract import HOST, Launcher, Server, Setup
+from serving.life import serving
+from serving.ports import free_ports
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+HERE = Path(__file__).parent
+CHILD = [sys.executable, "-P", str(HERE / "conformance_child.py")]
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(HERE.parents[1]),
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+SERVER: Server = registry.load("server", "tensorflow_serving")
+SIGNATURE = Signature(
+    inputs=(TensorSpec(name="x", dtype="float32", shape=(None, 2)),),
+    outputs=(TensorSpec(name="y", dtype="float32", shape=(None, 2)),),
+)
+LABELS = {"stable": "1", "canary": "2"}
+LAUNCHERS = ("embedded", "container", "process")
+CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A running server: its ports, and a child that asks over gRPC with the official stubs."""
+
+    rest: int
+    grpc: int
+    base: Path  # the folder of versions, as the server sees it
+    child: "subprocess.Popen[str]"
+
+    def get(self, path: str) -> tuple[int, Any]:
+        return self.send("GET", path)
+
+    def post(self, path: str, body: object) -> tuple[int, Any]:
+        return self.send("POST", path, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    def send(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
+        answer = urllib3.request(method, f"http://{HOST}:{self.rest}{path}", body=body, retries=False, timeout=30)
+        assert answer.headers["Content-Type"] == "application/json"
+        return answer.status, json.loads(answer.data)
+
+    def ask(self, method: str, request: Mapping[str, Any]) -> tuple[str, str, Any]:
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        print(json.dumps([method, request]), file=self.child.stdin, flush=True)
+        code, said, answer = json.loads(self.child.stdout.readline())
+        return code, said, answer
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Save versions 1 and 2 in a child: this process stays free of TensorFlow."""
+    lacking = SERVER.missing("container")
+    if lacking is not None:
+        pytest.skip(lacking[0])
+    folder = tmp_path_factory.mktemp("versions")
+    for version in ("1", "2"):
+        subprocess.run([*CHILD, "save", str(folder / version), version], env=ENVIRONMENT, check=True, timeout=100)
+    return folder
+
+
+@pytest.fixture(scope="module", params=LAUNCHERS)
+def endpoint(
+    request: pytest.FixtureRequest, versions: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Endpoint]:
+    """Serve both versions, with the labels "stable" (1) and "canary" (2)."""
+    launcher: Launcher = registry.load("launcher", request.param)
+    lacking = launcher.missing(SERVER, SERVER.images)
+    if lacking is not None:
+        pytest.skip(f"{request.param}: {lacking[0]}")
+    folder = tmp_path_factory.mktemp(request.param)
+    (folder / "bundle").mkdir()
+    bundle = SERVER.bundle(versions / "1", SIGNATURE, folder / "bundle")
+    shutil.copytree(versions / "2", bundle.folder / "2")
+    ports = free_ports(SERVER.ports)
+    setup = Setup(ports=ports, images=SERVER.images)
+    with serving(SERVER, launcher, bundle, setup, folder / "run", 100.0) as service:
+        child = subprocess.Popen(
+            [*CHILD, "ask", str(ports["grpc"])],
+            env=ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with child:
+            served = Endpoint(rest=ports["rest"], grpc=ports["grpc"], base=bundle.folder, child=child)
+            _serve_both(served)
+            yield served
+            assert child.stdin is not None
+            child.stdin.close()
+            child.wait(30)
+    assert service.leftovers == ()
+
+
+def _serve_both(served: Endpoint) -> None:
+    """Only the newest version is served by default; a reload is how an operator asks for more, and sets labels."""
+    assert [row["version"] for row in served.get("/v1/models/model")[1]["model_version_status"]] == ["2"]
+    assert _reload(served, _both(served.base))[0] == "OK"
+    assert _reload(served, {**_both(served.base), "versionLabels": LABELS})[0] == "OK"
+
+
+def _both(base: Path) -> dict[str, Any]:
+    policy = {"specific": {"versions": ["1", "2"]}}
+    return {"name": "model", "basePath": str(base), "modelPlatform": "tensorflow", "modelVersionPolicy": policy}
+
+
+def _reload(served: Endpoint, model: Mapping[str, Any]) -> tuple[str, str, Any]:
+    return served.ask("HandleReloadConfigRequest", {"config": {"modelConfigList": {"config": [model]}}})
+
+
+def _floats(*values: float, shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"dtype": "DT_FLOAT", **_shaped(shape), "floatVal": list(values)}
+
+
+def _longs(*values: int, shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"dtype": "DT_INT64", **_shaped(shape), "int64Val": list(values)}
+
+
+def _shaped(shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"tensorShape": {"dim": [{"size": size} for size in shape]}}
+
+
+def _spec(signature: str = "", name: str = "model", **which: object) -> dict[str, Any]:
+    return {"name": name, "signatureName": signature, **which}
+
+
+def _examples(*sizes: float) -> dict[str, Any]:
+    return {"exampleList": {"examples": [_example(size=size) for size in sizes]}}
+
+
+def _example(**features: float | str) -> dict[str, Any]:
+    def feature(value: float | str) -> dict[str, Any]:
+        if isinstance(value, str):
+            return {"bytesList": {"value": [base64.b64encode(value.encode()).decode()]}}
+        return {"floatList": {"value": [value]}}
+
+    return {"features": {"feature": {name: feature(value) for name, value in features.items()}}}
+
+
+X = _floats(1.5, 2.5, shape=(1, 2))
+TORN = {"dtype": "DT_FLOAT", **_shaped((1, 2)), "tensorContent": "AAA="}
+TWO = {"a": _floats(1, shape=(1,)), "b": _longs(2, shape=(1,))}
+
+# ---------------------------------------------------------------------------------------------------- what goes right
+
+
+@pytest.mark.parametrize(
+    ("which", "factor"),
+    [
+        ({}, 2),
+        ({"version": 1}, 1),
+        ({"version": 2}, 2),
+        ({"versionLabel": "stable"}, 1),
+        ({"versionLabel": "canary"}, 2),
+    ],
+)
+def test_predict_over_grpc(endpoint: Endpoint, which: dict[str, Any], factor: int) -> None:
+    code, said, answer = endpoint.ask("Predict", {"modelSpec": _spec(**which), "inputs": {"x": X}})
+    assert (code, said) == ("OK", "")
+    assert answer["outputs"]["y"]["floatVal"] == [1.5 * factor, 2.5 * factor]
+    assert answer["modelSpec"] == {"name": "model", "version": str(factor), "signatureName": "serving_default"}
+
+
+@pytest.mark.parametrize(
+    ("path", "factor"),
+    [
+        ("model", 2),
+        ("model/versions/1", 1),
+        ("model/versions/2", 2),
+        ("model/labels/stable", 1),
+        ("model/labels/canary", 2),
+        ("m%6fdel/labels/st%61ble", 1),
+    ],
+)
+def test_predict_over_rest(endpoint: Endpoint, path: str, factor: int) -> None:
+    rows = {"predictions": [[1.5 * factor, 2.5 * factor]]}
+    assert endpoint.post(f"/v1/models/{path}:predict", {"instances": [[1.5, 2.5]]}) == (200, rows)
+    assert endpoint.post(f"/V1/MODELS/{path}:predict", {"instances": [{"x": [1.5, 2.5]}]}) == (200, rows)
+    columns = {"outputs": [[1.5 * factor, 2.5 * factor]]}
+    assert endpoint.post(f"/v1/models/{path}:predict", {"inputs": [[1.5, 2.5]]}) == (200, columns)
+    assert endpoint.post(f"/v1/models/{path}:predict", {"inputs": {"x": [[1.5, 2.5]]}}) == (200, columns)
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        (
+            {"signature_name": "two", "instances": [{"a": 1, "b": 2}, {"a": 0.5, "b": 3}]},
+            {"predictions": [{"sum": 3.0, "twice": 4}, {"sum": 3.5, "twice": 6}]},
+        ),
+        (
+            {"signature_name": "two", "inputs": {"a": [1, 0.5], "b": [2, 3]}},
+            {"outputs": {"sum": [3.0, 3.5], "twice": [4, 6]}},
+        ),
+        (
+            {"signature_name": "text", "instances": ["plain", {"b64": "w6k="}]},
+            {
+                "predictions": [
+                    {"said": "plain", "said_bytes": {"b64": "cGxhaW4="}},
+                    {"said": "é", "said_bytes": {"b64": "w6k="}},
+                ]
+            },
+        ),
+        (
+            {"signature_name": "text", "inputs": {"text": [{"b64": "/w=="}]}},
+            {"outputs": {"said": ["\ufffd"], "said_bytes": [{"b64": "/w=="}]}},
+        ),
+        ({"signature_name": "total", "inputs": [[1, 2], [3, 4]]}, {"outputs": 10.0}),
+        (b'{"signature_name": "total", "inputs": [[1, 2]]} and more', {"outputs": 3.0}),
+    ],
+)
+def test_row_and_column_formats(endpoint: Endpoint, body: object, answer: dict[str, Any]) -> None:
+    assert endpoint.post("/v1/models/model:predict", body) == (200, answer)
+
+
+def test_numbers_without_a_json_spelling_survive(endpoint: Endpoint) -> None:
+    _, answer = endpoint.post("/v1/models/model:predict", b'{"signature_name": "inverse", "instances": [[0, NaN]]}')
+    infinite, nothing = answer["predictions"][0]
+    assert math.isinf(infinite)
+    assert math.isnan(nothing)
+
+
+def test_floats_are_as_short_as_they_can_be(endpoint: Endpoint) -> None:
+    path = f"http://{HOST}:{endpoint.rest}/v1/models/model/versions/1:predict"
+    said = urllib3.request("POST", path, body=b'{"instances": [[0.1, 3]]}').data
+    assert b"".join(said.split()) == b'{"predictions":[[0.1,3.0]]}'
+
+
+def test_only_the_outputs_asked_for(endpoint: Endpoint) -> None:
+    request = {"modelSpec": _spec("two"), "inputs": TWO, "outputFilter": ["sum"]}
+    assert set(endpoint.ask("Predict", request)[2]["outputs"]) == {"sum"}
+
+
+def test_classify(endpoint: Endpoint) -> None:
+    request = {"modelSpec": _spec("classify"), "input": _examples(0.25, 0.5)}
+    code, said, answer = endpoint.ask("Classify", request)
+    assert (code, said) == ("OK", "")
+    assert answer["result"]["classifications"] == [
+        {"classes": [{"label": "nobody", "score": 0.25}, {"label": "other", "score": 1.75}]},
+        {"classes": [{"label": "nobody", "score": 0.5}, {"label": "other", "score": 1.5}]},
+    ]
+    assert answer["modelSpec"] == {"name": "model", "version": "2", "signatureName": "classify"}
+    body = {"signature_name": "classify", "examples": [{"size": 0.25, "name": "me"}, {"size": [0.5]}]}
+    results = [[["me", 0.25], ["other", 0.75]], [["nobody", 0.5], ["other", 0.5]]]
+    assert endpoint.post("/v1/models/model/labels/stable:classify", body) == (200, {"results": results})
+
+
+def test_regress_with_a_context(endpoint: Endpoint) -> None:
+    shared = {"context": _example(size=3.0), "examples": [_example(size=0.5), _example(name="x")]}
+    request = {"modelSpec": _spec("regress"), "input": {"exampleListWithContext": shared}}
+    code, said, answer = endpoint.ask("Regress", request)
+    assert (code, said) == ("OK", "")
+    assert answer["result"]["regressions"] == [{"value": 1.0}, {"value": 6.0}]
+    body = {
+        "signature_name": "regress",
+        "context": {"size": 3.0},
+        "examples": [{"size": 0.5}, {"name": {"b64": "eA=="}}],
+    }
+    assert endpoint.post("/v1/models/model:regress", body) == (200, {"results": [1.0, 6.0]})
+
+
+def test_multi_inference(endpoint: Endpoint) -> None:
+    tasks = [
+        {"modelSpec": _spec("regress"), "methodName": REGRESS},
+        {"modelSpec": _spec("classify"), "methodName": CLASSIFY},
+    ]
+    code, said, answer = endpoint.ask("MultiInference", {"tasks": tasks, "input": _examples(0.5)})
+    assert (code, said) == ("OK", "")
+    assert [result["modelSpec"]["signatureName"] for result in answer["results"]] == ["regress", "classify"]
+    assert answer["results"][0]["regressionResult"] == {"regressions": [{"value": 1.0}]}
+    assert len(answer["results"][1]["classificationResult"]["classifications"][0]["classes"]) == 2
+
+
+def test_status_prints_its_defaults(endpoint: Endpoint) -> None:
+    def available(version: str) -> dict[str, Any]:
+        return {"version": version, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+
+    assert endpoint.get("/v1/models/model") == (200, {"model_version_status": [available("2"), available("1")]})
+    assert endpoint.get("/v1/models/model/versions/1") == (200, {"model_version_status": [available("1")]})
+    # A label is part of the URL's grammar and of the documentation, but upstream's status does not look at it.
+    assert endpoint.get("/v1/models/model/labels/canary") == endpoint.get("/v1/models/model")
+    answer = endpoint.ask("GetModelStatus", {"modelSpec": _spec(version=1)})[2]
+    assert answer == {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": {}}]}
+
+
+def test_metadata(endpoint: Endpoint) -> None:
+    status, shown = endpoint.get("/v1/models/model/versions/1/metadata")
+    assert (status, shown["model_spec"]) == (200, {"name": "model", "signature_name": "", "version": "1"})
+    assert set(shown["metadata"]) == {"signature_def"}
+    signatures = shown["metadata"]["signature_def"]["signature_def"]
+    assert {"serving_default", "two", "text", "total", "classify", "regress"} <= set(signatures)
+    assert signatures["classify"]["method_name"] == CLASSIFY
+    x = signatures["serving_default"]["inputs"]["x"]
+    assert (x["dtype"], x["name"]) == ("DT_FLOAT", "x:0")
+    assert x["tensor_shape"] == {"dim": [{"size": "-1", "name": ""}, {"size": "2", "name": ""}], "unknown_rank": False}
+    request = {"modelSpec": _spec(versionLabel="stable"), "metadataField": ["signature_def"]}
+    answer = endpoint.ask("GetModelMetadata", request)[2]
+    assert answer["modelSpec"] == {"name": "model", "version": "1"}
+    assert set(answer["metadata"]["signature_def"]["signatureDef"]) == set(signatures)
+
+
+def test_the_official_example_client_works_unchanged(endpoint: Endpoint) -> None:
+    done = subprocess.run(
+        [*CHILD, "plain", str(endpoint.grpc)], env=ENVIRONMENT, capture_output=True, text=True, timeout=100, check=True
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == [[3.0, 5.0]]
+
+
+# ---------------------------------------------------------------------------------------------------- what goes wrong
+
+
+def _predict(signature: str = "", inputs: Mapping[str, Any] | None = None, **which: object) -> dict[str, Any]:
+    return {"modelSpec": _spec(signature, **which), "inputs": {"x": X} if inputs is None else inputs}  # type: ignore[arg-type]
+
+
+def _tasks(*tasks: tuple[str, str, str]) -> dict[str, Any]:
+    listed = [{"modelSpec": _spec(signature, name), "methodName": method} for name, signature, method in tasks]
+    return {"tasks": listed, "input": _examples(0.5)}
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "code", "words"),
+    [
+        ("Predict", _predict(name="foo"), "NOT_FOUND", "Servable not found for request: Latest(foo)"),
+        ("Predict", _predict(version=50), "NOT_FOUND", "Servable not found for request: Specific(model, 50)"),
+        ("Predict", _predict(versionLabel="L"), "INVALID_ARGUMENT", "Unrecognized servable version label: L"),
+        ("Predict", {"inputs": {"x": X}}, "INVALID_ARGUMENT", "Missing ModelSpec"),
+        ("Predict", _predict("zz"), "FAILED_PRECONDITION", 'Serving signature key "zz" not found.'),
+        (
+            "Predict",
+            _predict("two", {"a": TWO["a"]}),
+            "INVALID_ARGUMENT",
+            "signature: 1!=2 len({a}) != len({a,b}). Sent extra: {}. Missing but required: {b}.",
+        ),
+        ("Predict", _predict(inputs={"bad": X}), "INVALID_ARGUMENT", "Inputs expected to be in the request {bad}"),
+        ("Predict", _predict(inputs={}), "INVALID_ARGUMENT", "Missing but required: {x}."),
+        ("Predict", {**_predict(), "outputFilter": ["no"]}, "INVALID_ARGUMENT", "alias not found in signature: no"),
+        (
+            "Predict",
+            _predict(inputs={"x": _longs(1, 2, shape=(1, 2))}),
+            "INVALID_ARGUMENT",
+            "Expects arg[0] to be float but int64 is provided",
+        ),
+        ("Predict", _predict(inputs={"x": _floats(1, 2, 3, shape=(1, 3))}), "INVALID_ARGUMENT", ""),
+        ("Predict", _predict(inputs={"x": TORN}), "INVALID_ARGUMENT", "tensor parsing error: x"),
+        ("GetModelStatus", {"modelSpec": _spec(name="X")}, "NOT_FOUND", "Could not find any versions of model X"),
+        ("GetModelStatus", {"modelSpec": _spec(version=9)}, "NOT_FOUND", "Could not find version 9 of model model"),
+        ("GetModelMetadata", {"modelSpec": _spec()}, "INVALID_ARGUMENT", "must specify at least one metadata_field"),
+        ("GetModelMetadata", {"metadataField": ["signature_def"]}, "INVALID_ARGUMENT", "Missing ModelSpec"),
+        (
+            "GetModelMetadata",
+            {"modelSpec": _spec(), "metadataField": ["other"]},
+            "INVALID_ARGUMENT",
+            "Metadata field other is not supported",
+        ),
+        ("Classify", {"input": _examples(1)}, "INVALID_ARGUMENT", "Missing ModelSpec"),
+        ("Classify", {"modelSpec": _spec("classify")}, "INVALID_ARGUMENT", "Input is empty."),
+        ("Classify", {"modelSpec": _spec("no")}, "INVALID_ARGUMENT", "No signature was found with the name: no"),
+        ("Classify", {"modelSpec": _spec()}, "INVALID_ARGUMENT", "No classification inputs found in SignatureDef"),
+        ("Classify", {"modelSpec": _spec("two")}, "INVALID_ARGUMENT", "Expected one input Tensor."),
+        (
+            "Classify",
+            {"modelSpec": _spec("regress")},
+            "INVALID_ARGUMENT",
+            'Expected classification signature outputs to contain at least one of "classes" or "scores".',
+        ),
+        ("Classify", {"modelSpec": _spec("classify", "foo")}, "NOT_FOUND", "Latest(foo)"),
+        ("Regress", {"modelSpec": _spec("regress"), "input": _examples()}, "INVALID_ARGUMENT", "Input is empty."),
+        ("Regress", {"modelSpec": _spec("classify")}, "INVALID_ARGUMENT", "Expected one output Tensor."),
+        ("Regress", {"modelSpec": _spec()}, "INVALID_ARGUMENT", "No regression inputs found in SignatureDef"),
+        (
+            "MultiInference",
+            _tasks(("model", "regress", REGRESS), ("other", "classify", CLASSIFY)),
+            "INVALID_ARGUMENT",
+            "All ModelSpecs in a MultiInferenceRequest must access the same model name.",
+        ),
+        (
+            "MultiInference",
+            _tasks(("model", "regress", REGRESS), ("model", "regress", REGRESS)),
+            "INVALID_ARGUMENT",
+            "Duplicate evaluation of signature: regress",
+        ),
+        (
+            "MultiInference",
+            _tasks(("model", "serving_default", "tensorflow/serving/predict")),
+            "UNIMPLEMENTED",
+            "Unsupported signature method_name: tensorflow/serving/predict",
+        ),
+        (
+            "MultiInference",
+            _tasks(("model", "no", CLASSIFY)),
+            "INVALID_ARGUMENT",
+            "Requested signature not found in model graph: no",
+        ),
+        (
+            "HandleReloadConfigRequest",
+            {"config": {"modelConfigList": {"config": [{"name": "model", "modelPlatform": "tensorflow"}]}}},
+            "INVALID_ARGUMENT",
+            "",
+        ),
+    ],
+)
+def test_the_error_table_over_grpc(
+    endpoint: Endpoint, method: str, request_: dict[str, Any], code: str, words: str
+) -> None:
+    answered, said, _ = endpoint.ask(method, request_)
+    assert answered == code, said
+    assert words in said
+    assert endpoint.ask("Predict", _predict())[0] == "OK"
+
+
+def test_a_label_for_a_version_that_is_not_available_is_refused(endpoint: Endpoint) -> None:
+    code, said, _ = _reload(
+        endpoint, {**_both(endpoint.base), "versionLabels": {"stable": "1", "canary": "2", "future": "3"}}
+    )
+    assert code == "FAILED_PRECONDITION"
+    assert "Request to assign label to version 3 of model model, which is not currently available for inference" in said
+    assert endpoint.ask("Predict", _predict(versionLabel="stable"))[0] == "OK"
+    assert _reload(endpoint, {**_both(endpoint.base), "versionLabels": LABELS})[0] == "OK"
+
+
+def test_long_messages_are_cut_over_grpc(endpoint: Endpoint) -> None:
+    said = endpoint.ask("Predict", _predict("z" * 2000))[1]
+    assert said == f'Serving signature key "{"z" * 2000}'[:1024] + "...TRUNCATED"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("foo:predict", {"instances": [[1, 2]]}, 404, "Servable not found for request: Latest(foo)"),
+        (
+            "model/versions/50:predict",
+            {"instances": [[1, 2]]},
+            404,
+            "Servable not found for request: Specific(model, 50)",
+        ),
+        ("model/labels/L:predict", {"instances": [[1, 2]]}, 400, "Unrecognized servable version label: L"),
+        ("foo:classify", {"examples": [{"size": 1.0}]}, 404, "Servable not found for request: Latest(foo)"),
+        (
+            "model:predict",
+            {"signature_name": "zz", "instances": [[1, 2]]},
+            400,
+            'Serving signature name: "zz" not found in signature def',
+        ),
+        ("model:predict", {"signature_name": 5, "inputs": 1}, 400, "'signature_name' key must be a string value."),
+        ("model:predict", {"instances": [{"bad": 1}]}, 400, "JSON object: does not have named input: bad"),
+        (
+            "model:predict",
+            {"signature_name": "two", "instances": [{"a": 1, "b": 2}, {"a": 1}]},
+            400,
+            "element: 1 of 'instances' list. JSON object: {\n    \"a\": 1\n} keys must be equal to: a,b",
+        ),
+        ("model:predict", {"inputs": {"bad": 1}}, 400, "Missing named input: x in 'inputs' object."),
+        ("model:predict", {"inputs": [["x", 1]]}, 400, 'JSON Value: "x" Type: String is not of expected type: float'),
+        ("model:predict", {"inputs": [[True, 1]]}, 400, "JSON Value: true Type: True is not of expected type: float"),
+        (
+            "model:predict",
+            {"signature_name": "two", "inputs": {"a": [1], "b": [1.0]}},
+            400,
+            "JSON Value: 1.0 Type: Number is not of expected type: int64",
+        ),
+        ("model:predict", {"inputs": [[1, 2, 3]]}, 400, ""),
+        ("model:predict", {"inputs": [[1, 2], [3]]}, 400, "Encountered list at unexpected size: 1"),
+        ("model:predict", {"instances": [[1, 2], [3]]}, 400, "Expecting tensor size: 2 but got: 1"),
+        ("model:predict", b"nonsense", 400, "JSON Parse error: Invalid value. at offset: 0"),
+        ("model:predict", b"", 400, "JSON Parse error: The document is empty"),
+        ("model:predict", {"signature_name": ""}, 400, "Missing 'inputs' or 'instances' key"),
+        ("model:predict", {"instances": [], "inputs": []}, 400, "expecting only one of 'inputs' or 'instances' keys"),
+        ("model:predict", {"signature_name": "total", "instances": [[1, 2]]}, 400, "Tensor name: total has no shape"),
+        (
+            "model:predict",
+            {"signature_name": "two", "instances": [1]},
+            400,
+            "instances is a plain list, but expecting list of objects as multiple input tensors required",
+        ),
+        ("model:classify", {"signature_name": "classify"}, 400, "key 'examples' is expected and was not found"),
+        ("model:classify", {"examples": []}, 400, "'examples' value is an empty array"),
+        ("model:classify", {"examples": [1]}, 400, "Example must be JSON object but got JSON Number"),
+        (
+            "model:classify",
+            {"examples": [{"size": None}]},
+            400,
+            "Feature: size has element with unexpected JSON type: Null",
+        ),
+        (
+            "model:classify",
+            {"examples": [{"size": [1.5, "a"]}]},
+            400,
+            "Unexpected element type in feature: size expecting type: float",
+        ),
+        ("model:classify", {"examples": [{"size": 1.0}]}, 400, "No classification inputs found in SignatureDef"),
+        ("model:regress", {"signature_name": "zz", "examples": [{"size": 1.0}]}, 400, "No signature was found"),
+    ],
+)
+def test_the_error_table_over_rest(endpoint: Endpoint, path: str, body: object, status: int, words: str) -> None:
+    answered, document = endpoint.post(f"/v1/models/{path}", body)
+    assert (answered, list(document)) == (status, ["error"]), document
+    assert words in document["error"]
+    assert endpoint.post("/v1/models/model:predict", {"inputs": [[1, 2]]})[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/v1/models/x:predict", 400, "Malformed request: GET /v1/models/x:predict"),
+        ("POST", "/v1/models/model", 400, "Malformed request: POST /v1/models/model"),
+        ("POST", "/v1/models/model:explain", 400, "Malformed request: POST /v1/models/model:explain"),
+        ("DELETE", "/v1/models/model", 400, "Malformed request: DELETE /v1/models/model"),
+        ("GET", "/v1/models", 400, "Missing model name in request."),
+        ("GET", "/v1/models/X", 404, "Could not find any versions of model X"),
+        ("GET", "/v1/models/model/versions/9", 404, "Could not find version 9 of model model"),
+        ("GET", "/v1/models/model/labels/L/metadata", 400, "Unrecognized servable version label: L"),
+        ("GET", "/v1/models/X/metadata", 404, "Servable not found for request: Latest(X)"),
+    ],
+)
+def test_urls_that_find_nothing(endpoint: Endpoint, method: str, path: str, status: int, said: str) -> None:
+    assert endpoint.send(method, path) == (status, {"error": said})
+
+
+def test_an_error_body_is_printed_over_several_lines(endpoint: Endpoint) -> None:
+    said = urllib3.request("GET", f"http://{HOST}:{endpoint.rest}/v1/models/X").data
+    assert said == b'{\n    "error": "Could not find any versions of model X"\n}'
+
+
+def test_metrics_have_the_names_of_tensorflow_serving(endpoint: Endpoint) -> None:
+    """Prometheus' page is there, and requests of both kinds are counted in it."""
+    endpoint.ask("Predict", _predict())
+    endpoint.post("/v1/models/model:predict", {"inputs": [[1, 2]]})
+    page = urllib3.request("GET", f"http://{HOST}:{endpoint.rest}/monitoring/prometheus/metrics").data.decode()
+    counts = [line for line in page.splitlines() if line.startswith(":tensorflow:serving:request_count{")]
+    assert any('model_name="model"' in line and 'status="OK"' in line for line in counts)
+    latencies = [line for line in page.splitlines() if line.startswith(":tensorflow:serving:request_latency_count{")]
+    assert {line.partition('entrypoint="')[2].partition('"')[0] for line in latencies} >= {"GRPC", "REST"}
+    assert ":tensorflow:serving:runtime_latency_bucket{" in page
