@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from evaluator.measure.load import Load
-from serving.load.calls import Call, Connect, timed
+from serving.load.calls import Call, Connect, timed, undisturbed
 
 _AFTER_FAILURE_S = 0.01  # a server that is gone refuses within microseconds: do not spin
 
@@ -59,10 +59,11 @@ def calling(connect: Connect, requests: Sequence[Any], clients: int = 1, pause_s
 
 def saturate(connect: Connect, requests: Sequence[Any], clients: int, seconds: float) -> Load:
     """Keep that many clients busy for that long; the rate achieved is what the server sustains with them."""
-    begin, cpu = time.perf_counter(), time.process_time()
-    with calling(connect, requests, clients) as calls:
-        time.sleep(seconds)
-    wall_s, client_cpu_s = time.perf_counter() - begin, time.process_time() - cpu
+    with undisturbed():
+        begin, cpu = time.perf_counter(), time.process_time()
+        with calling(connect, requests, clients) as calls:
+            time.sleep(seconds)
+        wall_s, client_cpu_s = time.perf_counter() - begin, time.process_time() - cpu
     taken = sorted(calls.taken)
     return Load(
         kind="closed",

@@ -10,13 +10,12 @@ import re
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from evaluator.measure.load import Load
-from serving.load.calls import Call, Connect, timed
+from serving.load.calls import Connect, undisturbed
+from serving.load.senders import senders_for
 
 LONGEST_QUEUE_S = 2.0  # what is in flight never amounts to more than this time's requests: then the load is aborted
 MOST_IN_FLIGHT = 512
@@ -43,21 +42,21 @@ def offer(
 ) -> Load:
     """Offer requests at that rate for that long; the same seed gives the same schedule. The logs go to `folder`.
 
-    There are as many connections as there are requests in flight, each with a thread. When more are in flight than
-    arrive in two seconds (at most 512), no more are sent and the load is `aborted`. Raises what a wire raised other
-    than `ServerError`, after the end.
+    There are as many connections as requests in flight at a time. When more are in flight than arrive in two seconds
+    (at most 512), no more are sent and the load is `aborted`: an overload ends in bounded time.
     """
     import mlperf_loadgen as loadgen
 
     folder.mkdir(parents=True, exist_ok=True)
     most = max(_LEAST_IN_FLIGHT, min(MOST_IN_FLIGHT, int(rate_per_s * LONGEST_QUEUE_S)))
-    senders = _Senders(connect, requests, most)
+    senders = senders_for(connect, requests, most)
     sut = loadgen.ConstructFastSUT(senders.issue, lambda: None)
     library = loadgen.ConstructQSL(len(requests), len(requests), lambda _: None, lambda _: None)
-    cpu = time.process_time()
     settings = _settings(rate_per_s, seconds, seed, most)
-    loadgen.StartTestWithLogSettings(sut, library, settings, _log_settings(folder), "")
-    client_cpu_s = time.process_time() - cpu
+    with undisturbed():
+        cpu = time.process_time()
+        loadgen.StartTestWithLogSettings(sut, library, settings, _log_settings(folder), "")
+        client_cpu_s = time.process_time() - cpu
     senders.end()
     loadgen.DestroyQSL(library)
     loadgen.DestroyFastSUT(sut)
@@ -88,88 +87,6 @@ def read_trace(path: Path) -> list[Query]:
                 found[int(number)] = (float(due_us) / 1e6, int(issued_ns) / 1e9, int(done_ns) / 1e9)
     first = found[0][0]
     return [Query(due - first, issued, done) for _, (due, issued, done) in sorted(found.items())]
-
-
-class _Senders:
-    """Threads that send what loadgen hands out, each over its own connection; one more when there is none to spare.
-
-    A thread pool that is given one job per thread, not per request: that would cost as much again as the sending.
-    """
-
-    def __init__(self, connect: Connect, requests: Sequence[Any], most: int) -> None:
-        import mlperf_loadgen as loadgen
-
-        self._loadgen = loadgen
-        self._connect = connect
-        self._requests = requests
-        self._most = most
-        self._queries: SimpleQueue[_Handed | None] = SimpleQueue()
-        self._issued = 0
-        self._sent: list[tuple[_Handed, Call]] = []  # in the order in which they ended
-        self._pool = ThreadPoolExecutor(most + 1, thread_name_prefix="sender")
-        self._threads: list[Future[None]] = []
-
-    def issue(self, ids: list[int], samples: list[int]) -> None:
-        """Take queries from loadgen, which waits meanwhile."""
-        for number, sample in zip(ids, samples, strict=True):
-            self._queries.put(_Handed(self._issued, number, sample, time.perf_counter()))
-            self._issued += 1
-        if self._issued - len(self._sent) >= len(self._threads) < self._most:
-            self._threads.append(self._pool.submit(self._send))
-            self._threads[-1].add_done_callback(self._ended)
-
-    def end(self) -> None:
-        """Let the threads end and close their connections; raises what a wire raised."""
-        for _ in self._threads:
-            self._queries.put(None)
-        self._pool.shutdown()
-        for thread in self._threads:
-            thread.result()
-
-    @property
-    def connections(self) -> int:
-        """How many were opened."""
-        return len(self._threads)
-
-    @property
-    def calls(self) -> list[Call]:
-        """The calls in the order in which loadgen handed them out."""
-        return [call for _, call in sorted(self._sent)]
-
-    @property
-    def late_s(self) -> float:
-        """How long a query waited for its thread, on average."""
-        return sum(call.begin - query.at for query, call in self._sent) / len(self._sent)
-
-    def _send(self) -> None:
-        with self._connect() as wire:
-            for query in iter(self._queries.get, None):
-                try:
-                    self._sent.append((query, timed(wire, self._requests[query.sample])))
-                finally:
-                    self._complete(query)
-
-    def _complete(self, query: "_Handed") -> None:
-        """Tell loadgen that a query is done. It waits for every one, whatever became of it."""
-        self._loadgen.QuerySamplesComplete([self._loadgen.QuerySampleResponse(query.number, 0, 0)])
-
-    def _ended(self, thread: Future[None]) -> None:
-        """Do not leave loadgen waiting when a thread ended by an error of ours, which `end` raises."""
-        if thread.exception() is not None:
-            self._pool.submit(self._give_up)
-
-    def _give_up(self) -> None:
-        for query in iter(self._queries.get, None):
-            self._complete(query)
-
-
-class _Handed(NamedTuple):
-    """A query as loadgen handed it out."""
-
-    order: int
-    number: int  # by which loadgen knows it
-    sample: int  # the request
-    at: float  # `time.perf_counter()`
 
 
 def _settings(rate_per_s: float, seconds: float, seed: int, most: int) -> Any:

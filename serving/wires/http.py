@@ -10,6 +10,7 @@ import contextlib
 import json
 import select
 import socket
+from collections.abc import Iterator
 from typing import Any, Self
 
 import httptools
@@ -50,31 +51,63 @@ class Http:
         """Send a request of any method without a body or its type; raises `ServerError` unless the status is 200."""
         return self._call(method, path)
 
+    def ask(self, path: str, body: bytes, content_type: str = JSON) -> None:
+        """Send a body without waiting for the answer; raises `ServerError` when it cannot be sent."""
+        request = self._request("POST", path, body, content_type)
+        connection = self._connected()
+        with self._failing():
+            connection.send(request)
+
+    def take(self) -> bytes | None:
+        """Read what has come of the answer to `ask`, of which there must be something; None while it is not whole.
+
+        Raises `ServerError` unless the status is 200.
+        """
+        connection = self._asked()
+        with self._failing():
+            connection.receive()
+        return self._answer(connection) if connection.whole else None
+
+    def fileno(self) -> int:
+        """Return the socket of the last `ask`: readable when there is something to take."""
+        return self._asked().fileno()
+
     def _call(self, method: str, path: str, body: bytes = b"", content_type: str | None = None) -> bytes:
+        request = self._request(method, path, body, content_type)
+        connection = self._connected()
+        with self._failing():
+            connection.send(request)
+            while not connection.whole:
+                connection.receive()
+        return self._answer(connection)
+
+    def _request(self, method: str, path: str, body: bytes, content_type: str | None) -> bytes:
         head = f"{method} {path} HTTP/1.1\r\nHost: {HOST}:{self._port}\r\n"
         if content_type is not None:
             head += f"Content-Type: {content_type}\r\n"
         if method != "GET":
             head += f"Content-Length: {len(body)}\r\n"
-        status, answer = self._exchange(f"{head}\r\n".encode() + body)
-        if status != 200:
-            raise ServerError(str(status), said(answer))
-        return answer
+        return f"{head}\r\n".encode() + body
 
-    def _exchange(self, request: bytes) -> tuple[int, bytes]:
-        """Send a request and return status and body; a connection on which that failed is not used again."""
-        connection = self._connected()
+    def _answer(self, connection: "_Connection") -> bytes:
+        """Return the body of a whole answer."""
+        if not connection.kept:
+            self._close()
+        if connection.status != 200:
+            raise ServerError(str(connection.status), said(connection.body))
+        return connection.body
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Turn what can go wrong into `ServerError`; the connection is not used again."""
         try:
-            answer = connection.exchange(request)
+            yield
         except TimeoutError as error:
             self._close()
             raise ServerError("TIMEOUT", f"no answer within {self._read_timeout_s:g} s") from error
         except (OSError, httptools.HttpParserError) as error:
             self._close()
             raise ServerError("UNREACHABLE", str(error)) from error
-        if not connection.kept:
-            self._close()
-        return answer
 
     def _connected(self) -> "_Connection":
         """Return the connection, a new one when the server has closed the last."""
@@ -84,6 +117,11 @@ class Http:
                 self._connection = _Connection(self._port, self._read_timeout_s)
             except OSError as error:
                 raise ServerError("UNREACHABLE", str(error)) from error
+        return self._connection
+
+    def _asked(self) -> "_Connection":
+        if self._connection is None:
+            raise ServerError("UNREACHABLE", "the connection on which it was asked is closed")
         return self._connection
 
     def _close(self) -> None:
@@ -103,27 +141,38 @@ class _Connection:
         self._poll.register(self._socket, select.POLLIN)
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
-        self._whole = False
         self._has_length = False
+        self.whole = False  # there is an answer, with all of its body
         self.kept = True  # the server lets the connection be used again
 
-    def exchange(self, request: bytes) -> tuple[int, bytes]:
-        """Send a request and wait for the answer; return its status and body.
-
-        Raises `OSError` or `HttpParserError` when none comes that can be read.
-        """
-        self._parts, self._whole, self._has_length = [], False, False
+    def send(self, request: bytes) -> None:
+        """Send a request, whose answer is then received piece by piece. Raises `OSError` when it cannot be sent."""
+        self._parts, self._has_length, self.whole = [], False, False
         with contextlib.suppress(BrokenPipeError):  # a server may answer, and close, before it has read everything
             self._socket.sendall(request)
-        while not self._whole:
-            data = self._socket.recv(_READ_BYTES)
-            if data:
-                self._parser.feed_data(data)
-            elif self.kept or self._has_length:
-                raise ConnectionError("the server closed the connection without an answer, or in the middle of it")
-            else:  # RFC 9112, 6.3: such a body lasts until the connection is closed
-                break
-        return self._parser.get_status_code(), b"".join(self._parts)
+
+    def receive(self) -> None:
+        """Wait for the next piece of the answer. Raises `OSError` or `HttpParserError` when none can be read."""
+        data = self._socket.recv(_READ_BYTES)
+        if data:
+            self._parser.feed_data(data)
+        elif self.kept or self._has_length:
+            raise ConnectionError("the server closed the connection without an answer, or in the middle of it")
+        else:  # RFC 9112, 6.3: such a body lasts until the connection is closed
+            self.whole = True
+
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return self._parser.get_status_code()
+
+    @property
+    def body(self) -> bytes:
+        """The body of the answer, as far as it has come."""
+        return b"".join(self._parts)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
 
     def closed(self) -> bool:
         """Tell whether the server has closed the connection; between two answers there is nothing else to read."""
@@ -143,7 +192,7 @@ class _Connection:
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
-        self._whole = True
+        self.whole = True
 
 
 def said(body: bytes) -> str:

@@ -31,6 +31,18 @@ class RestWire:
         """Post a prepared body; raises `ServerError` unless it succeeded."""
         return self._http.post(self._path, request)
 
+    def ask(self, request: bytes) -> None:
+        """Post a prepared body without waiting; raises `ServerError` when it cannot be sent."""
+        self._http.ask(self._path, request)
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when there is something to take."""
+        return self._http.fileno()
+
+    def take(self) -> bytes | None:
+        """Read what has come of the answer; None while it is not whole. Raises `ServerError` unless it succeeded."""
+        return self._http.take()
+
     def decode(self, answer: bytes) -> Arrays:
         """Read the outputs; TF Serving leaves out the name when there is only one."""
         specs = self._signature.outputs
