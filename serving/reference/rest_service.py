@@ -24,9 +24,9 @@ from serving.reference.status import Code
 SERVER = "fweval-reference (not tensorflow_model_server)"
 LARGEST_BODY_BYTES = 256 << 20
 _OURS = re.compile(r"(?i)/v1/.*")  # kPathRegex, model_servers/http_rest_api_util.h; evhttp answers 404 for the rest
-_JSON = b"application/json"
 _KEEP_IDLE_S = 3600  # upstream keeps connections for as long as the client does
 _BACKLOG = 1024
+_TELL_S = 0.2  # before a stop: how long answers say that no more will come
 
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -50,8 +50,9 @@ class RestServer:
         """Bind the port; `OSError` when it cannot be had. Nothing is answered before `start`."""
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="rest")
         self._socket = _bound(settings)
+        self._app = _App(manager, settings, self._pool)
         self._config = uvicorn.Config(
-            _App(manager, settings, self._pool),
+            self._app,
             http="httptools",
             loop="uvloop",
             ws="none",
@@ -74,7 +75,15 @@ class RestServer:
             time.sleep(0.01)
 
     def stop(self, grace_s: float) -> None:
-        """Accept nothing more, give the calls in flight that time to end, and close."""
+        """Accept nothing more, give the calls in flight that time to end, and close.
+
+        First the answers tell that they are the last ones of their connections: a client that found its connection
+        closed without a word could not know whether its next request was worked on.
+        """
+        self._app.closing = True
+        for listener in self._server.servers:
+            listener.get_loop().call_soon_threadsafe(listener.close)
+        time.sleep(_TELL_S)
         self._config.timeout_graceful_shutdown = max(1, round(grace_s))
         self._server.should_exit = True
         self._thread.join()
@@ -88,22 +97,23 @@ class _App:
         self._manager = manager
         self._settings = settings
         self._pool = pool
+        self.closing = False  # answers say so, and clients open no further request on their connections
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
         """Answer a request; one whose client went away is dropped."""
         path = scope["raw_path"].decode("latin-1")
         if scope["method"] == "GET" and path == self._settings.metrics_path:
-            await _send(send, Reply(status=200, body=metrics.page()), b"text/plain")
+            await self._send(send, Reply(status=200, body=metrics.page()), b"text/plain")
             return
         if scope["query_string"]:  # part of what upstream matches
             path = f"{path}?{scope['query_string'].decode('latin-1')}"
         try:
             body = await self._body(scope, receive)
         except _Refused as refused:
-            await _send(send, refused.reply, _JSON, close=refused.close)
+            await self._send(send, refused.reply, close=refused.close)
             return
         if body is not None:
-            await _send(send, await self._answer(scope["method"], path, body), _JSON)
+            await self._send(send, await self._answer(scope["method"], path, body))
 
     async def _body(self, scope: MutableMapping[str, Any], receive: _Receive) -> bytes | None:
         """Collect the body; None when the client goes away before its end."""
@@ -134,6 +144,15 @@ class _App:
         except TimeoutError:
             return refusal(Code.DEADLINE_EXCEEDED.http, f"Timed out after {self._settings.timeout_s:g} s")
 
+    async def _send(
+        self, send: _Send, reply: Reply, content_type: bytes = b"application/json", *, close: bool = False
+    ) -> None:
+        headers = [(b"content-type", content_type), (b"content-length", str(len(reply.body)).encode())]
+        if close or self.closing:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+
 
 class _Refused(Exception):
     """A request that is answered before it has arrived completely."""
@@ -142,14 +161,6 @@ class _Refused(Exception):
         super().__init__(message)
         self.reply = refusal(status, message)
         self.close = close
-
-
-async def _send(send: _Send, reply: Reply, content_type: bytes, *, close: bool = False) -> None:
-    headers = [(b"content-type", content_type), (b"content-length", str(len(reply.body)).encode())]
-    if close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
 
 
 def _bound(settings: Settings) -> socket.socket:
