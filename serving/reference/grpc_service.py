@@ -96,11 +96,11 @@ def _add(server: Any, service: str, methods: Mapping[str, Method]) -> None:
 
 def _respond(answer: Callable[[Any], Any], request: Any, context: Any) -> Any:
     """Return the answer, or end the call with the status of the error."""
-    import grpc
-
     try:
         return answer(request)
     except StatusError as error:
+        import grpc
+
         text = error.message
         if len(text) > _LONGEST_MESSAGE:
             text = f"{text[:_LONGEST_MESSAGE]}...TRUNCATED"

@@ -1,8 +1,4 @@
-"""One version of a model, loaded from a SavedModel and asked by signature.
-
-It is loaded and run as TF Serving does it (tensorflow/cc/saved_model/loader.cc): the graph in a session, variables by
-the saver's restore operation. A model that Python could load only by its object graph fails here as it would there.
-"""
+"""One version of a model, loaded from a SavedModel and asked by signature."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
@@ -10,15 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evaluator.core.tensors import Array, Arrays
+from serving.reference import saved_model
 from serving.reference.batching import Batcher
 from serving.reference.configuration import Batching
 from serving.reference.status import Code, StatusError, invalid
 from serving.wires.tensor_codec import read
 
 DEFAULT_SIGNATURE = "serving_default"
-_INIT = "__saved_model_init_op"
-_TAGS = {"serve"}
-_IN_THE_CALLERS_THREAD = -1
 _QUESTIONS = 64  # compiled ones that are kept; clients choose among the outputs as they like
 
 
@@ -30,30 +24,34 @@ class _Question(NamedTuple):
     outputs: tuple[str, ...]
 
 
+class _Input(NamedTuple):
+    """What an input must be. A size of None stands for any; a shape of None for any number of any sizes."""
+
+    place: int
+    name: str
+    dtype: Any  # numpy's
+    shape: tuple[int | None, ...] | None
+
+
 class Servable:
     """A loaded SavedModel. Calls may come from many threads at once; they run beside one another."""
 
     def __init__(self, name: str, version: int, folder: Path, threads: int = 0) -> None:
-        """Load a version, with so many threads for the parts of an operation (0: TensorFlow chooses).
-
-        The operations of a request run one after another in the thread that brought it: a hop to another thread costs
-        more than a small model, and the cores are kept busy by requests. `StatusError` when it cannot be loaded.
-        """
+        """Load a version, with so many threads for one operation (0: TensorFlow chooses); `StatusError` if it fails."""
         import tensorflow as tf
 
         self.name = name
         self.version = version
-        meta_graph = _meta_graph(folder)
+        meta_graph = saved_model.meta_graph(folder)
         self.signature_defs: Mapping[str, Any] = {
-            key: definition for key, definition in meta_graph.signature_def.items() if key != _INIT
+            key: definition for key, definition in meta_graph.signature_def.items() if key != saved_model.INIT
         }
-        try:
-            self._session = _session(meta_graph, folder, threads)
-        except (tf.errors.OpError, ValueError) as error:
-            raise _load_error(folder, error) from error
+        self._session = saved_model.session(meta_graph, folder, threads)
+        self._refusal: Any = tf.errors.OpError
         self._batcher: Batcher | None = None
         # Bound here, so that forgetting a servable forgets its compiled questions too.
         self.inputs = cache(self._inputs)
+        self._expected = cache(self._expectations)
         self._callable = lru_cache(_QUESTIONS)(self._make_callable)
 
     def batch(self, settings: Batching) -> None:
@@ -69,6 +67,13 @@ class Servable:
             for name, info in sorted(self.signature_defs[signature].inputs.items())
         }
 
+    def _expectations(self, signature: str) -> tuple[_Input, ...]:
+        """Return what each input must be, in terms that are compared without asking TensorFlow."""
+        return tuple(
+            _Input(place, name, spec.dtype.as_numpy_dtype, None if spec.shape.rank is None else tuple(spec.shape))
+            for place, (name, spec) in enumerate(self.inputs(signature).items())
+        )
+
     def run(self, signature: str, inputs: Mapping[str, Array], only: Sequence[str] = ()) -> Arrays:
         """Compute the outputs of a signature, or `only` some of them. `StatusError` tells what does not fit.
 
@@ -78,11 +83,11 @@ class Servable:
         if signature not in self.signature_defs:
             raise StatusError(Code.FAILED_PRECONDITION, f'Serving signature key "{signature}" not found.')
         definition = self.signature_defs[signature]
-        specs = self.inputs(signature)
+        expected = self._expected(signature)
         complete = _complete(inputs, definition)
-        for index, (name, spec) in enumerate(specs.items()):
-            _fits(index, name, complete[name], spec)
-        question = _Question(signature, tuple(specs), _chosen(definition.outputs, only))
+        for input_ in expected:
+            _fits(complete[input_.name], input_)
+        question = _Question(signature, tuple(input_.name for input_ in expected), _chosen(definition.outputs, only))
         compute = self._compute if self._batcher is None else self._batcher.run
         return compute(question, complete)
 
@@ -93,11 +98,9 @@ class Servable:
         self._session.close()
 
     def _compute(self, question: Any, inputs: Mapping[str, Array]) -> Arrays:
-        import tensorflow as tf
-
         try:
             outputs = self._callable(question)(*(inputs[name] for name in question.inputs))
-        except tf.errors.OpError as error:
+        except self._refusal as error:
             raise StatusError(Code(error.error_code), error.message) from error
         return dict(zip(question.outputs, outputs, strict=True))
 
@@ -111,57 +114,6 @@ class Servable:
             fetch=[definition.outputs[name].name for name in question.outputs],
         )
         return self._session._make_callable_from_options(options)  # noqa: SLF001  # there is no public way to it
-
-
-def _meta_graph(folder: Path) -> Any:
-    """Read the graph that is tagged for serving; texts: tensorflow/cc/saved_model/reader.cc."""
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    path = folder / "saved_model.pb"
-    if not path.is_file():
-        raise StatusError(
-            Code.NOT_FOUND,
-            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {folder}.",
-        )
-    try:
-        saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
-    except DecodeError as error:
-        raise StatusError(Code.DATA_LOSS, f"Can't parse {path} as binary proto") from error
-    for meta_graph in saved.meta_graphs:
-        if set(meta_graph.meta_info_def.tags) == _TAGS:
-            return meta_graph
-    raise StatusError(
-        Code.NOT_FOUND,
-        f"Could not find meta graph def matching supplied tags: {{ {' '.join(_TAGS)} }} in {folder}",
-    )
-
-
-def _session(meta_graph: Any, folder: Path, threads: int) -> Any:
-    """Import the graph, restore the variables and run the initialisers, with the paths of assets fed."""
-    import tensorflow as tf
-
-    config = tf.compat.v1.ConfigProto(
-        intra_op_parallelism_threads=threads, inter_op_parallelism_threads=_IN_THE_CALLERS_THREAD
-    )
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.graph_util.import_graph_def(meta_graph.graph_def, name="")
-    session = tf.compat.v1.Session(graph=graph, config=config)
-    assets = {asset.tensor_info.name: str(folder / "assets" / asset.filename) for asset in meta_graph.asset_file_def}
-    saver = meta_graph.saver_def
-    if saver.restore_op_name and (folder / "variables" / "variables.index").is_file():
-        paths = {saver.filename_tensor_name: str(folder / "variables" / "variables")}
-        session.run(saver.restore_op_name, {**paths, **assets})
-    for output in meta_graph.signature_def[_INIT].outputs.values() if _INIT in meta_graph.signature_def else ():
-        session.run(output.name, assets)
-    return session
-
-
-def _load_error(folder: Path, error: Exception) -> StatusError:
-    """Say what TensorFlow says; what its importer raises as `ValueError` has no code of its own."""
-    code = Code(getattr(error, "error_code", Code.INVALID_ARGUMENT))
-    return StatusError(code, f"{getattr(error, 'message', str(error))} (loading {folder})")
 
 
 def _complete(inputs: Mapping[str, Array], definition: Any) -> Mapping[str, Array]:
@@ -194,22 +146,24 @@ def _listed(names: Any) -> str:
     return ",".join(sorted(names))
 
 
-def _fits(index: int, name: str, array: Array, spec: Any) -> None:
+def _fits(array: Array, wanted: _Input) -> None:
     """Compare dtype (text: tensorflow/core/framework/function.cc, ValidateArgs) and shape."""
+    if array.dtype != wanted.dtype:
+        names = f"{_type_name(wanted.dtype)} but {_type_name(array.dtype)} is provided"
+        raise invalid(f"Expects arg[{wanted.place}] to be {names}")
+    if wanted.shape is None:
+        return
+    sizes = zip(array.shape, wanted.shape, strict=False)
+    if array.ndim != len(wanted.shape) or any(size not in {given, None} for given, size in sizes):
+        raise invalid(f"Expects input {wanted.name} to have shape {wanted.shape} but {list(array.shape)} is provided")
+
+
+def _type_name(dtype: Any) -> str:
+    """Return TensorFlow's C++ name of a numpy dtype (core/framework/types.cc, DataTypeString)."""
     import tensorflow as tf
-
-    if array.dtype != spec.dtype.as_numpy_dtype:
-        wanted, given = (tf.as_dtype(dtype).as_datatype_enum for dtype in (spec.dtype, array.dtype))
-        raise invalid(f"Expects arg[{index}] to be {_type_name(wanted)} but {_type_name(given)} is provided")
-    if not spec.shape.is_compatible_with(array.shape):
-        raise invalid(f"Expects input {name} to have shape {spec.shape} but {list(array.shape)} is provided")
-
-
-def _type_name(number: int) -> str:
-    """Return TensorFlow's C++ name of a dtype (core/framework/types.cc, DataTypeString)."""
     from tensorflow.core.framework import types_pb2
 
-    name: str = types_pb2.DataType.Name(number)
+    name: str = types_pb2.DataType.Name(tf.as_dtype(dtype).as_datatype_enum)
     return name.removeprefix("DT_").lower()
 
 
