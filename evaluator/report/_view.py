@@ -30,7 +30,10 @@ LOAD: Columns = (
     ("Saturated with batching, REST and gRPC", ("rest_batched_saturation_per_s", "grpc_batched_saturation_per_s")),
     ("Client CPU per 1,000 requests", ("rest_client_cpu_per_1000_s", "grpc_client_cpu_per_1000_s")),
 )
-IMAGE = ("image", "image_digest", "image_size_bytes", "image_os", "image_end_of_life", "image_user", "image_packages")
+IMAGE = (
+    *("image", "image_digest", "image_architecture", "image_size_bytes", "image_os", "image_end_of_life"),
+    *("image_long_term_end", "image_user", "image_packages"),
+)
 STEP = "step"  # what the curves of a training run along
 # Cells that agree in these are the same subject, measured again in another round.
 _SUBJECT = ("stage", "scenario", "framework", "format", "precision", "runtime", "server", "launcher", "device")

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from evaluator.core import registry
+from evaluator.core import files, registry
+from evaluator.core.errors import Unavailable
 from evaluator.core.records import Metrics
 from evaluator.core.work import Work, subject
 from evaluator.stages._evidence import Subject, read_artifact
 from exports.contract import Runtime
+from serving import engine, images
 from serving.contract import Batching, Bundle, Launcher, Server, Setup
 from serving.life import Service, serving
 from serving.ports import free_ports
@@ -65,6 +67,21 @@ class Served:
         """Describe the container image that was started, and keep the list of what is in it; nothing elsewhere."""
         if not self.images:
             return {}
-        from serving import images
-
-        return images.facts(self.images[0], folder)
+        with engine.connect() as client:
+            facts = images.describe(client, self.images[0])
+        files.write_record(folder / "image.json", facts)
+        told: dict[str, str | int | None] = {
+            "image": facts.name,
+            "image_digest": facts.digest or f"built here: {facts.id}",
+            "image_size_bytes": facts.size_bytes,
+            "image_architecture": facts.architecture,
+            "image_os": facts.system_title,
+            "image_end_of_life": facts.end_of_life,
+            "image_long_term_end": facts.long_term_end,
+            "image_user": facts.user,
+        }
+        try:
+            told["image_packages"] = sum(images.packages(images.sbom(facts, folder)).values())
+        except Unavailable as error:  # the server was measured all the same
+            told["image_packages_missing"] = error.message
+        return {name: value for name, value in told.items() if value is not None}

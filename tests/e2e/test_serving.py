@@ -1,0 +1,130 @@
+"""Both scenarios behind every server, as a process and in a container: parity, load, probes, and nothing left behind.
+
+One run of the command, short but real. Containers are required where FWEVAL_REQUIRE says so, as CI does.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import PROFILE, cells, fweval
+from containers import engine_or_skip
+
+from evaluator.core import files, registry
+from evaluator.core.scorecard import Scorecard
+from serving import engine
+from serving.contract import Server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
+
+SCENARIOS = ("resnet50", "bert")
+SERVERS: tuple[Server, ...] = registry.load_all("server")
+# Server and launcher, and whether it is the labelled reference implementation.
+SERVED = {
+    ("torchserve", "container"): False,
+    ("torchserve", "process"): False,
+    ("tensorflow_serving", "container"): True,
+    ("tensorflow_serving", "embedded"): True,
+}
+IMAGES = {"torchserve": "fweval/torchserve:local", "tensorflow_serving": "fweval/reference-server:local"}
+WIRES = ("rest", "grpc")
+# What every server must survive, whoever made it; the other probes may fail, and say so.
+MUST_PASS = ("batch_neighbours", "cold_start", "hot_swap", "metrics_present", "server_kill", "slow_client")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for image in IMAGES.values():
+        engine_or_skip(image)
+    folder = tmp_path_factory.mktemp("serving")
+    (folder / "e2e.toml").write_text(PROFILE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(home: Path) -> subprocess.CompletedProcess[str]:
+    stages = [part for stage in ("serve", "load", "probe") for part in ("--only", stage)]
+    asked = ["--profile", "e2e.toml", "--device", "cpu", "--launcher", "all", "--out", "run"]
+    return fweval("full", *SCENARIOS, *stages, *asked, cwd=home, timeout_s=1400, env=os.environ)
+
+
+@pytest.fixture(scope="module")
+def rows(home: Path, done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert (home / "run" / "scorecard.json").exists(), done.stderr
+    return cells(home / "run")
+
+
+def of(rows: list[dict[str, Any]], stage: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Return a stage's rows by scenario, server and launcher; those that could not be had are left out."""
+    gone = ("unavailable", "not_applicable")
+    return {
+        (row["scenario"], row["server"], row["launcher"]): row
+        for row in rows
+        if row["stage"] == stage and row["outcome"] not in gone
+    }
+
+
+@pytest.mark.parametrize("stage", ["serve", "load", "probe"])
+def test_every_server_was_tried_by_every_launcher_that_can(stage: str, rows: list[dict[str, Any]]) -> None:
+    found = of(rows, stage)
+    assert set(found) >= {(scenario, *pair) for scenario in SCENARIOS for pair in SERVED}
+    for (_, *pair), row in found.items():
+        assert row["metrics"]["reference"] is SERVED.get((pair[0], pair[1]), False)
+
+
+def test_answers_over_every_wire_are_those_of_the_runtime(rows: list[dict[str, Any]]) -> None:
+    for (_, name, _), row in of(rows, "serve").items():
+        assert row["outcome"] == "passed", row
+        for wire in registry.load("server", name).wires:
+            assert row["metrics"][f"parity_{wire}_max_rel_diff"] <= 1e-5
+            assert row["metrics"][f"{wire}_queries"] >= 64
+            assert f"{wire}_overhead_s" in row["metrics"]
+        assert row["metrics"]["leftovers"] == 0
+
+
+def test_containers_say_what_is_in_them(rows: list[dict[str, Any]], home: Path) -> None:
+    for (_, name, launcher), row in of(rows, "serve").items():
+        told = {key: value for key, value in row["metrics"].items() if key.startswith("image")}
+        if launcher != "container":
+            assert told == {}
+            continue
+        assert told["image"] == IMAGES[name]
+        assert told["image_size_bytes"] > 100_000_000
+        assert told["image_os"].startswith("Debian")
+        assert told["image_user"].split(":")[0] not in ("", "0", "root")
+        assert told["image_packages"] > 50
+        assert (home / "run" / row["evidence"] / "sbom.cdx.json").is_file()
+
+
+def test_load_gives_rates_and_latencies_over_both_wires(rows: list[dict[str, Any]]) -> None:
+    for row in of(rows, "load").values():
+        assert row["outcome"] == "passed", row
+        for wire in WIRES:
+            assert row["metrics"][f"{wire}_saturation_per_s"] > 0
+            assert row["metrics"][f"{wire}_batched_saturation_per_s"] > 0
+            assert row["metrics"][f"{wire}_at_50_achieved_per_s"] > 0
+            assert row["metrics"][f"{wire}_at_50_errors"] == 0
+
+
+def test_every_probe_got_an_answer_and_no_server_failed_the_least(rows: list[dict[str, Any]]) -> None:
+    for subject, row in of(rows, "probe").items():
+        endings = {probe: row["metrics"].get(f"{probe}_outcome") for probe in registry.names("probe")}
+        assert None not in endings.values(), subject
+        assert "error" not in endings.values(), subject
+        failed = [f"{name}: {row['metrics'][f'{name}_reason']}" for name in MUST_PASS if endings[name] == "failed"]
+        assert not failed, (subject, failed)
+
+
+def test_the_report_draws_every_server_and_the_verdict_stands(home: Path, rows: list[dict[str, Any]]) -> None:
+    card = files.read_record(home / "run" / "scorecard.json", Scorecard)
+    drawn = {(curve.scenario, curve.framework, curve.subject) for curve in card.curves if curve.x_name != "step"}
+    assert len(drawn) >= len(SCENARIOS) * len(SERVED)
+    page = (home / "run" / "scorecard.html").read_text()
+    assert all(image in page for image in IMAGES.values())
+
+
+def test_nothing_of_it_is_left(rows: list[dict[str, Any]]) -> None:
+    with engine.connect() as client:
+        assert engine.things(client) == []
