@@ -1,4 +1,7 @@
-"""The mistakes that callers make: inputs that the signature does not allow."""
+"""The mistakes that callers make: inputs that the signature does not allow.
+
+An input too many is none of these: a tolerant reader ignores it.
+"""
 
 from collections.abc import Mapping
 
@@ -9,7 +12,7 @@ from evaluator.core.tensors import Array, Arrays
 
 
 def wrong_inputs(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Arrays]:
-    """Return what is wrong → inputs; each has one mistake. The first two are there for every signature."""
+    """Return what is wrong → inputs; each has one mistake. The first is the gravest."""
     spec = signature.inputs[0]
     name, good = spec.name, inputs[spec.name]
     others = {key: array for key, array in inputs.items() if key != name}
@@ -18,7 +21,6 @@ def wrong_inputs(signature: Signature, inputs: Mapping[str, Array]) -> dict[str,
         "wrong dtype": {**inputs, name: good.astype(np.float32 if good.dtype.kind == "b" else np.bool_)},
         "wrong name": {**others, f"not_{name}": good},
         "missing input": others,
-        "extra input": {**inputs, f"more_{name}": good},
     }
     axis = _fixed_axis(spec)
     if axis is not None:

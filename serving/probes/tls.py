@@ -53,14 +53,16 @@ class TlsPossible(Probe):
 def _certificate(folder: Path) -> tuple[Tls, Path]:
     """Make an authority and a certificate for `HOST`; return it, and the authority's own certificate."""
     import trustme
+    from cryptography.hazmat.primitives import serialization as form
 
     folder.mkdir()
     authority = trustme.CA()
-    # RSA is what every server reads: TorchServe takes no other key (its ConfigManager.java, loadPrivateKey).
+    # RSA in PKCS #8 is what every server reads: TorchServe's REST side takes no other key, its gRPC side no other form.
     issued = authority.issue_cert(HOST, "localhost", key_type=trustme.KeyType.RSA)
+    key = form.load_pem_private_key(issued.private_key_pem.bytes(), None)
     tls = Tls(certificate=folder / "server.pem", key=folder / "server.key")
     authority.cert_pem.write_to_path(str(folder / "authority.pem"))
-    issued.private_key_pem.write_to_path(str(tls.key))
+    tls.key.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
     tls.certificate.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
     return tls, folder / "authority.pem"
 
