@@ -11,7 +11,7 @@ from evaluator.core import isolation
 from evaluator.core.errors import Unavailable
 from serving import engine
 
-_AT_WORK = "its evaluation is running"
+_AT_WORK = "its evaluation is running, or ran on another host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -242,8 +242,13 @@ class ServerContainer:
             return
         for outside in self._members():
             if _inner(outside) == pid:
-                with contextlib.suppress(ProcessLookupError):
+                try:
                     os.kill(outside, signal.SIGKILL)
+                except ProcessLookupError:
+                    return
+                except PermissionError as error:
+                    remedy = "the engine must not rename users (rootless, userns-remap)"
+                    raise Unavailable(f"process {pid} of the container is another user's", remedy=remedy) from error
 
     def stop(self) -> float:
         """Ask the server to end (SIGTERM), give it time, let the engine kill it; keep its log, remove everything."""

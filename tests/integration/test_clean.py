@@ -17,6 +17,7 @@ from containers import IMAGE, answers, assert_nothing_left, engine_or_skip, pres
 from engine import assert_gone, is_alive
 
 from evaluator.core import owner
+from serving import engine
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 HERE = Path(__file__).parent
@@ -130,6 +131,26 @@ def test_clean_speaks_to_people(temp: Path, tmp_path: Path) -> None:
         said.append(done.stdout.strip())
         assert "containers were not looked for: no Docker engine answers" in done.stderr
     assert said == [f"removed folder {temp}/fweval-{os.getuid()}-0123456789ab", "nothing was left"]
+
+
+def test_what_cannot_be_removed_is_said(tmp_path: Path, temp: Path) -> None:
+    engine_or_skip(IMAGE)
+    pid, place = owner.this_process().split("@")
+    labels = {**engine.labels(str(tmp_path / "run")), engine.OWNER: f"{pid}0@{place}"}  # it started at another time
+    with engine.connect() as client:
+        network = client.networks.create(f"fweval-test-{os.getpid()}", labels=labels)
+        guest = client.containers.create(IMAGE, ["sleep", "60"], network=network.name)
+        try:
+            guest.start()
+            environment = {**os.environ, "TMPDIR": str(temp)}
+            done = subprocess.run([FWEVAL, "clean"], env=environment, capture_output=True, text=True, check=False)
+        finally:
+            guest.remove(force=True)
+            network.remove()
+    assert done.returncode == 3
+    said = next(line for line in done.stdout.splitlines() if str(network.name) in line)
+    assert said.startswith(f"kept network {network.name}, made for {tmp_path / 'run'}: the Docker engine: ")
+    assert "active endpoints" in said
 
 
 def test_an_owner_that_waits_for_its_burial_is_gone() -> None:
