@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help full test unit lint doctor docs constraints clean
+.PHONY: help full test unit lint images doctor docs constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: $(VENV)/installed-all,dev ## Run ruff, mypy and import-linter
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+images: | $(BIN)/python ## Build our container images, without a registry: [ARGS="--from debian:bookworm-slim"]
+	PYTHON=$(BIN)/python docker/build $(ARGS)
 
 doctor: $(VENV)/installed-all ## Say what this machine can measure, and how to get the rest
 	$(BIN)/fweval doctor
