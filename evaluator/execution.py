@@ -75,12 +75,12 @@ def _blocked(step: Step, folder: RunFolder) -> Result | None:
     for role, needed in step.needs.items():
         result = folder.result(needed)
         if result is None:
-            reason, remedy = f"not measured, because {_ROLES[role]} has not run", "resume the run"
+            reason, remedy = f"not measured, because {ROLES[role]} has not run", "resume the run"
         elif result.outcome is Outcome.UNAVAILABLE and result.reason:
             reason, remedy = result.reason, result.remedy or f"see steps/{needed}"  # the root cause, passed on
         elif result.outcome is not Outcome.PASSED:
             ending = result.outcome.value.replace("_", " ")
-            reason = f"not measured, because {_ROLES[role]} did not pass ({ending}): {result.reason}"
+            reason = f"not measured, because {ROLES[role]} did not pass ({ending}): {result.reason}"
             remedy = f"see steps/{needed}"
         else:
             continue
@@ -88,13 +88,14 @@ def _blocked(step: Step, folder: RunFolder) -> Result | None:
     return None
 
 
-_ROLES = {
+ROLES = {  # what a step may need, in words
     "reference": "preparing the common weights",
     "weights": "preparing the common weights",
     "aligned": "aligning the two models",
     "trained": "training",
     "artifact": "the export",
     "verified": "the proof of its outputs",
+    "served": "serving it",
 }
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from engine import PROFILE, PaperMachine
 
-from evaluator import plan
+from evaluator import execution, plan
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
@@ -337,3 +337,8 @@ def test_unknown_names_are_refused_with_the_nearest(options: Options, said: str,
         make(options=options)
     assert said in refused.value.message
     assert refused.value.remedy == hint
+
+
+def test_whatever_a_step_needs_has_a_name_for_people() -> None:
+    roles = {role for step in make(options=Options()).steps for role in step.needs}
+    assert roles == set(execution.ROLES)
