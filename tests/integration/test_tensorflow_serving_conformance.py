@@ -8,10 +8,8 @@ json_tensor_test.cc, server_core_test.cc, predict_util.cc, classifier.cc, regres
 import base64
 import json
 import math
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,29 +18,13 @@ from typing import Any
 import pytest
 import urllib3
 
-from evaluator.core import registry
-from evaluator.core.records import Signature, TensorSpec
-from serving.contract import HOST, Launcher, Server, Setup
-from serving.life import serving
-from serving.ports import free_ports
+from serving.contract import HOST
+from tests.integration import tensorflow_service
+from tests.integration.tensorflow_service import CHILD, ENVIRONMENT, LAUNCHERS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
-HERE = Path(__file__).parent
-CHILD = [sys.executable, "-P", str(HERE / "conformance_child.py")]
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": str(HERE.parents[1]),
-    "CUDA_VISIBLE_DEVICES": "-1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}
-SERVER: Server = registry.load("server", "tensorflow_serving")
-SIGNATURE = Signature(
-    inputs=(TensorSpec(name="x", dtype="float32", shape=(None, 2)),),
-    outputs=(TensorSpec(name="y", dtype="float32", shape=(None, 2)),),
-)
 LABELS = {"stable": "1", "canary": "2"}
-LAUNCHERS = ("embedded", "container", "process")
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
 
@@ -74,49 +56,25 @@ class Endpoint:
         return code, said, answer
 
 
-@pytest.fixture(scope="module")
-def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Save versions 1 and 2 in a child: this process stays free of TensorFlow."""
-    lacking = SERVER.missing("container")
-    if lacking is not None:
-        pytest.skip(lacking[0])
-    folder = tmp_path_factory.mktemp("versions")
-    for version in ("1", "2"):
-        subprocess.run([*CHILD, "save", str(folder / version), version], env=ENVIRONMENT, check=True, timeout=100)
-    return folder
-
-
 @pytest.fixture(scope="module", params=LAUNCHERS)
-def endpoint(
-    request: pytest.FixtureRequest, versions: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Endpoint]:
+def endpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """Serve both versions, with the labels "stable" (1) and "canary" (2)."""
-    launcher: Launcher = registry.load("launcher", request.param)
-    lacking = launcher.missing(SERVER, SERVER.images)
-    if lacking is not None:
-        pytest.skip(f"{request.param}: {lacking[0]}")
+    how = tensorflow_service.launcher(request.param)
+    versions = tensorflow_service.versions(tmp_path_factory.getbasetemp())
     folder = tmp_path_factory.mktemp(request.param)
-    (folder / "bundle").mkdir()
-    bundle = SERVER.bundle(versions / "1", SIGNATURE, folder / "bundle")
+    bundle = tensorflow_service.pack(versions / "1", folder)
     shutil.copytree(versions / "2", bundle.folder / "2")
-    ports = free_ports(SERVER.ports)
-    setup = Setup(ports=ports, images=SERVER.images)
-    with serving(SERVER, launcher, bundle, setup, folder / "run", 100.0) as service:
-        child = subprocess.Popen(
-            [*CHILD, "ask", str(ports["grpc"])],
-            env=ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        with child:
-            served = Endpoint(rest=ports["rest"], grpc=ports["grpc"], base=bundle.folder, child=child)
+    with tensorflow_service.serve(how, bundle, folder) as service:
+        rest, grpc = service.ports["rest"], service.ports["grpc"]
+        with subprocess.Popen(
+            [*CHILD, "ask", str(grpc)], env=ENVIRONMENT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as child:
+            served = Endpoint(rest=rest, grpc=grpc, base=bundle.folder, child=child)
             _serve_both(served)
             yield served
             assert child.stdin is not None
             child.stdin.close()
             child.wait(30)
-    assert service.leftovers == ()
 
 
 def _serve_both(served: Endpoint) -> None:
