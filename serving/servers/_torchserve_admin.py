@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -21,15 +20,14 @@ class TorchServeAdmin:
         self._bundle = bundle
         self._management = Http(ports["management"], read_timeout_s=_START_S)
         self._metrics = Http(ports["metrics"])
+        self._inference = Http(ports["rest"])
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._management.__exit__(kind, raised, trace)
-        self._metrics.__exit__(kind, raised, trace)
+    def __exit__(self, *ending: object) -> None:
+        for http in (self._management, self._metrics, self._inference):
+            http.__exit__(*ending)
 
     def deploy(self, artifact: Path, version: int) -> None:
         """Register a further version, batched like the present one, and make it the default.
@@ -48,11 +46,12 @@ class TorchServeAdmin:
         self._make_default(version)
 
     def roll_back(self, version: int) -> None:
-        """Make an earlier version the default, and unregister the later ones."""
+        """Make an earlier version the default; unregister the later ones when they have answered what they took."""
         self._make_default(version)
-        for one in self.describe("all"):
-            if int(one["modelVersion"]) > version:
-                self.unregister(int(one["modelVersion"]))
+        later = [int(one["modelVersion"]) for one in self.describe("all") if int(one["modelVersion"]) > version]
+        for one in later:
+            self._drain(one)
+            self.unregister(one)
 
     def answering(self) -> int:
         """Return the default version."""
@@ -92,6 +91,15 @@ class TorchServeAdmin:
     def unregister(self, version: int | None = None) -> None:
         """Take a version out; the default one (None) only when there is no other."""
         self._management.send("DELETE", self._path(version))
+
+    def _drain(self, version: int) -> None:
+        """Wait until a version has answered the requests before ours: its queue is first in, first out.
+
+        What is still queued, or computed, when a version is unregistered gets no answer at all: its callers wait until
+        they lose patience. Our request is none that the handler takes, so the answer is a refusal.
+        """
+        with suppress(ServerError):
+            self._inference.post(f"/predictions/{self._bundle.model}/{version}", b"")
 
     def _make_default(self, version: int) -> None:
         self._management.send("PUT", f"{self._path(version)}/set-default")
