@@ -6,7 +6,9 @@ server that stalls is charged for everybody who had to wait. loadgen's logs stay
 in its trace, which numbers queries in the order in which it hands them out.
 """
 
+import gzip
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -53,14 +55,18 @@ def offer(
     sut = loadgen.ConstructFastSUT(senders.issue, lambda: None)
     library = loadgen.ConstructQSL(len(requests), len(requests), lambda _: None, lambda _: None)
     settings = _settings(rate_per_s, seconds, seed, most)
-    with undisturbed():
-        cpu = time.process_time()
-        loadgen.StartTestWithLogSettings(sut, library, settings, _log_settings(folder), "")
-        client_cpu_s = time.process_time() - cpu
-    senders.end()
+    try:
+        with undisturbed():
+            cpu = time.process_time()
+            loadgen.StartTestWithLogSettings(sut, library, settings, _log_settings(folder), "")
+            client_cpu_s = time.process_time() - cpu
+    finally:
+        senders.over = True
+        senders.end()
     loadgen.DestroyQSL(library)
     loadgen.DestroyFastSUT(sut)
-    queries, calls = read_trace(folder / _TRACE), senders.calls
+    _compress(folder / _TRACE)
+    queries, calls = read_trace(folder), senders.calls
     issued_late_s = sum(query.issued_s for query in queries) / len(queries)
     return Load(
         kind="open",
@@ -76,10 +82,10 @@ def offer(
     )
 
 
-def read_trace(path: Path) -> list[Query]:
-    """Read the queries of a trace, in the order in which they were due."""
+def read_trace(folder: Path) -> list[Query]:
+    """Read the queries from the compressed trace in a folder of `offer`, in the order in which they were due."""
     found = {}
-    with path.open(encoding="utf-8") as lines:
+    with gzip.open(folder / f"{_TRACE}.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             sample = _SAMPLE.match(line)
             if sample:
@@ -87,6 +93,13 @@ def read_trace(path: Path) -> list[Query]:
                 found[int(number)] = (float(due_us) / 1e6, int(issued_ns) / 1e9, int(done_ns) / 1e9)
     first = found[0][0]
     return [Query(due - first, issued, done) for _, (due, issued, done) in sorted(found.items())]
+
+
+def _compress(path: Path) -> None:
+    """Replace a file by `….gz`: a trace takes a kilobyte per query, and there may be a hundred thousand."""
+    with path.open("rb") as source, gzip.open(f"{path}.gz", "wb", compresslevel=1) as target:
+        shutil.copyfileobj(source, target)
+    path.unlink()
 
 
 def _settings(rate_per_s: float, seconds: float, seed: int, most: int) -> Any:

@@ -55,6 +55,7 @@ class Senders(ABC):
         import mlperf_loadgen as loadgen
 
         self.connections = 0
+        self.over = False  # loadgen has forgotten its queries, perhaps before their time: do not tell it any more
         self._requests = requests
         self._loadgen = loadgen
         self._issued = 0
@@ -73,7 +74,7 @@ class Senders(ABC):
 
     @abstractmethod
     def end(self) -> None:
-        """Close the connections; all queries have ended."""
+        """Wait for what is in flight, and close the connections."""
 
     @property
     def calls(self) -> list[Call]:
@@ -90,7 +91,8 @@ class Senders(ABC):
         self._tell(query)
 
     def _tell(self, query: Query) -> None:
-        self._loadgen.QuerySamplesComplete([self._loadgen.QuerySampleResponse(query.number, 0, 0)])
+        if not self.over:
+            self._loadgen.QuerySamplesComplete([self._loadgen.QuerySampleResponse(query.number, 0, 0)])
 
 
 def senders_for(connect: Connect, requests: Sequence[Any], most: int) -> Senders:
@@ -115,7 +117,6 @@ class OneWaiter(Senders):
         self._idle: list[Wire] = []
         self._waiting: dict[int, tuple[Query, float, Any]] = {}  # descriptor -> query, when it was sent, wire
         self._epoll = self._wires.enter_context(select.epoll())
-        self._stop = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="waiter")
         self._waiter = self._pool.submit(self._wait)
 
@@ -135,7 +136,6 @@ class OneWaiter(Senders):
 
     def end(self) -> None:
         """Let the waiter end; raises what stopped it."""
-        self._stop = True
         self._pool.shutdown()
         self._wires.close()
         self._waiter.result()
@@ -146,7 +146,7 @@ class OneWaiter(Senders):
 
     def _wait(self) -> None:
         looked = time.perf_counter()
-        while not self._stop:
+        while not self.over:
             for descriptor, _ in self._epoll.poll(_LOOK_EVERY_S):
                 self._take(descriptor)
             now = time.perf_counter()

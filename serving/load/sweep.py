@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.core.records import Count, Record, Sampling, Seconds
-from evaluator.measure.load import Load, client_bound, saturation
+from evaluator.measure.load import Load, saturation
 from serving.load.calls import Connect
 from serving.load.closed_loop import saturate
 from serving.load.open_loop import offer
@@ -33,9 +33,9 @@ class Plan(Record, frozen=True, kw_only=True):
 def sweep(connect: Connect, requests: Sequence[Any], plan: Plan, folder: Path) -> tuple[Load, ...]:
     """Warm up, saturate with 1, 2, 4 … clients, then offer each share of the best rate; stop when it is too much.
 
-    Each load comes with what it is worth: see `evaluator.measure.load`. The first rate that the server does not keep up
-    with is the last one, and so is the first at which the client is what is measured. When no closed loop is valid,
-    there is no rate to take shares of, and no open loop. loadgen's logs go to one folder per share below `folder`.
+    The first rate that the server does not keep up with is the last one. When no closed loop is valid, there is no rate
+    to take shares of, and no open loop. Which loads count is not decided here but in `evaluator.measure.load`. The
+    logs of loadgen go to one folder per share below `folder`.
     """
     saturate(connect, requests, 1, plan.sampling.warmup_seconds)
     loads = _saturations(connect, requests, plan)
@@ -45,7 +45,7 @@ def sweep(connect: Connect, requests: Sequence[Any], plan: Plan, folder: Path) -
     for share in plan.shares:
         rate = share * most
         loads.append(offer(connect, requests, rate, plan.seconds(rate), plan.seed, folder / f"{share:.2f}"))
-        if not loads[-1].keeps_up or client_bound(loads[-1]) is not None:
+        if not loads[-1].keeps_up:
             break
     return tuple(loads)
 

@@ -6,34 +6,36 @@ float32, at several times the size.
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from serving.errors import ServerError
-from serving.wires.http import Http, from_json, to_json
+from serving.wires.http import JSON, Http, from_json, to_json
 
 
-class RestWire:
-    """A connection that posts predictions to one path."""
+class PostWire:
+    """A connection that posts prepared bodies of one type to one path; what they hold is the deriving wire's business.
+
+    `ask`, `fileno` and `take` are for whoever waits for many answers at a time (`serving.load.senders`).
+    """
+
+    content_type: ClassVar[str]
 
     def __init__(self, http: Http, path: str, signature: Signature) -> None:
         self._http = http
         self._path = path
         self._signature = signature
 
-    def encode(self, inputs: Mapping[str, Array]) -> bytes:
-        """Write the inputs as JSON."""
-        return to_json({"inputs": {name: np.ascontiguousarray(array) for name, array in inputs.items()}})
-
     def call(self, request: bytes) -> bytes:
         """Post a prepared body; raises `ServerError` unless it succeeded."""
-        return self._http.post(self._path, request)
+        return self._http.post(self._path, request, self.content_type)
 
     def ask(self, request: bytes) -> None:
         """Post a prepared body without waiting; raises `ServerError` when it cannot be sent."""
-        self._http.ask(self._path, request)
+        self._http.ask(self._path, request, self.content_type)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when there is something to take."""
@@ -42,6 +44,16 @@ class RestWire:
     def take(self) -> bytes | None:
         """Read what has come of the answer; None while it is not whole. Raises `ServerError` unless it succeeded."""
         return self._http.take()
+
+
+class RestWire(PostWire):
+    """A connection that posts predictions as JSON."""
+
+    content_type = JSON
+
+    def encode(self, inputs: Mapping[str, Array]) -> bytes:
+        """Write the inputs as JSON."""
+        return to_json({"inputs": {name: np.ascontiguousarray(array) for name, array in inputs.items()}})
 
     def decode(self, answer: bytes) -> Arrays:
         """Read the outputs; TF Serving leaves out the name when there is only one."""

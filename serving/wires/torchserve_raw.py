@@ -11,7 +11,7 @@ import numpy as np
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from serving.errors import ServerError
-from serving.wires.http import Http
+from serving.wires.rest import PostWire
 
 BYTES = "application/octet-stream"
 
@@ -36,21 +36,14 @@ def from_bytes(answer: bytes, signature: Signature) -> Arrays:
         raise ServerError("OK", f"an answer that does not fit the signature: {error!r}") from error
 
 
-class RawWire:
-    """A connection that posts safetensors to one path."""
+class RawWire(PostWire):
+    """A connection that posts predictions as safetensors."""
 
-    def __init__(self, http: Http, path: str, signature: Signature) -> None:
-        self._http = http
-        self._path = path
-        self._signature = signature
+    content_type = BYTES
 
     def encode(self, inputs: Mapping[str, Array]) -> bytes:
         """Write the inputs as safetensors."""
         return to_bytes(inputs)
-
-    def call(self, request: bytes) -> bytes:
-        """Post a prepared body; raises `ServerError` unless it succeeded."""
-        return self._http.post(self._path, request, BYTES)
 
     def decode(self, answer: bytes) -> Arrays:
         """Read the outputs."""
