@@ -148,6 +148,8 @@ class Manager:
         wanted = {model.name: model for model in models}
         for name in set(self._served) - set(wanted):
             self._removed[name] = self._served.pop(name).versions
+            for version in self._removed[name].values():
+                version.dropped = True
         new = [name for name in wanted if name not in self._served]
         for name, model in wanted.items():
             known = self._served.pop(name, None)

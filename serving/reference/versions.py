@@ -68,6 +68,6 @@ def to_load(versions: Mapping[int, Version], wanted: Collection[int]) -> int | N
     """Return the version to load next, the newest first; one that failed is not tried again while it is wanted."""
     for number in sorted(wanted, reverse=True):
         known = versions.get(number)
-        if known is None or (known.dropped and known.state is State.END):
+        if known is None or (known.dropped and known.state >= State.UNLOADING):
             return number
     return None
