@@ -12,6 +12,7 @@ It serves predictions as JSON ("rest"), as bytes over REST ("raw") and gRPC ("gr
 """
 
 import shlex
+import socket
 import stat
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from evaluator.core import machine
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
 from serving import java
-from serving.contract import MODEL, Admin, Bundle, Command, Place, Ports, Server, Setup, Wire
+from serving.contract import HOST, MODEL, Admin, Bundle, Command, Place, Ports, Server, Setup, Wire
 from serving.errors import ServerError
 from serving.servers import _torchserve_archive as archive
 from serving.servers import _torchserve_settings as settings
@@ -106,7 +107,7 @@ class TorchServe(Server):
     def ready(self, bundle: Bundle, ports: Ports) -> bool:
         """Ask the management API for the model's workers: /ping says "Healthy" while they still crash.
 
-        When it wants a token first, as TorchServe does by default, all that can be seen is that it listens.
+        When it wants a token first, as TorchServe does by default, all that can be seen is that its ports are open.
         """
         from serving.wires.http import Http, from_json
 
@@ -116,7 +117,7 @@ class TorchServe(Server):
         except ServerError as error:
             if error.code == "404":  # models are read before it listens: what is not there now will not come
                 raise
-            return error.code == "400" and "Token" in error.said
+            return error.code == "400" and "Token" in error.said and _listens(ports["grpc_management"])
         return any(worker["status"] == "READY" for version in described for worker in version["workers"])
 
     def gave_up(self, log: str) -> bool:
@@ -124,7 +125,7 @@ class TorchServe(Server):
         return "Backend worker process died." in log
 
     def healthy(self, ports: Ports) -> bool:
-        """Ask /ping; it is refused while TorchServe wants tokens, and does not speak plain text under TLS."""
+        """Ask /ping; it is refused when TorchServe wants tokens, and in plain text when it wants TLS."""
         from serving.wires.http import Http
 
         try:
@@ -169,6 +170,15 @@ def _rest(wire: str, path: str, bundle: Bundle, ports: Ports) -> Iterator[Wire]:
 
     with Http(ports["rest"]) as http:
         yield RawWire(http, path, bundle.signature) if wire == "raw" else RestWire(http, path, bundle.signature)
+
+
+def _listens(port: int) -> bool:
+    """Tell whether a connection can be opened."""
+    try:
+        socket.create_connection((HOST, port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def _java(place: Place) -> Path:
