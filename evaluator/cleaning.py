@@ -23,6 +23,11 @@ class Leftover:
     server: str | None = None  # the folder of the server that it was made for
     kept: str | None = None  # why it was not removed
 
+    @property
+    def in_use(self) -> bool:
+        """Tell whether somebody else is at work with it."""
+        return self.kept == _AT_WORK
+
     def line(self) -> str:
         """Return one line for people."""
         of = f", made for {self.server}" if self.server else ""
@@ -39,7 +44,7 @@ class Cleaned:
     @property
     def complete(self) -> bool:
         """Tell whether nothing was kept but what is in use."""
-        return all(leftover.kept in (None, _AT_WORK) for leftover in self.found)
+        return all(leftover.kept is None or leftover.in_use for leftover in self.found)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for machines."""

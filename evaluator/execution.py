@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from evaluator.cleaning import clean
 from evaluator.core import machine
 from evaluator.core.isolation import Child
 from evaluator.core.outcome import Outcome
@@ -57,6 +58,15 @@ def _finish(child: Child, folder: RunFolder, reporter: Reporter) -> None:
     folder.save(result)
     folder.event("ended", step=child.step.id, outcome=result.outcome.value)
     reporter.ended(child.step, result)
+    if child.step.server is not None and result.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT):
+        tidy(reporter)  # a container that it had started is the engine's child, not its own
+
+
+def tidy(reporter: Reporter) -> None:
+    """Remove what evaluations and steps that have ended left on this machine, and say what it was."""
+    for leftover in clean().found:
+        if not leftover.in_use:
+            reporter.note(leftover.line())
 
 
 def _may_start(step: Step, running: Sequence[Child], waiting: Sequence[Step]) -> bool:

@@ -21,7 +21,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Profile, Result, RunRecord, Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
-from evaluator.execution import execute
+from evaluator.execution import execute, tidy
 from evaluator.progress import Reporter
 from scenarios import datasets
 from scenarios.loading import Scenario, load_profile, load_scenario, model_of
@@ -149,6 +149,7 @@ def pursue(run: Run) -> None:
             remedy="free some space, or choose another folder with --out",
         )
     with run.folder.lock():
+        tidy(run.reporter)
         run.folder.event("session", stages=" ".join(stage.__name__ for stage in run.stages))
         for stage in run.stages:
             stage(run)
