@@ -1,5 +1,6 @@
 """`python -P -m serving.reference`: load the models, then serve them until SIGTERM."""
 
+import gc
 import logging
 import signal
 import sys
@@ -51,6 +52,8 @@ def serve(flags: Flags, stop: threading.Event) -> None:
     rest_server = _rest(manager, flags) if flags.rest_api_port else None
     manager.reload(_models(flags))
     manager.start()
+    gc.collect()
+    gc.freeze()  # looking through TensorFlow's objects again and again would halt all requests for 0.2 s each time
     if flags.model_config_file is not None and flags.model_config_file_poll_wait_s > 0:
         threading.Thread(target=_follow, args=(manager, flags, stop), daemon=True).start()
     grpc_server = grpc_service.start(manager, flags)
