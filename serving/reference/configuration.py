@@ -59,8 +59,11 @@ def parse(path: Path, target: Any) -> Any:
 
     try:
         return text_format.Parse(path.read_text(), target)
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise invalid(f"Invalid protobuf file: '{path}': {error}") from error
+    except text_format.ParseError as error:
+        said = str(error).rpartition("': ")[2]  # before that it quotes the line, which may be a private key
+        raise invalid(f"Invalid protobuf file: '{path}': line {error.GetLine()}: {said}") from error
 
 
 def model_config(path: Path) -> Any:

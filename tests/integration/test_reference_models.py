@@ -1,0 +1,307 @@
+"""The reference server's models for real: hot swaps under load, broken versions, warm-up, batching, a graceful stop."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import grpc
+import numpy as np
+import pytest
+import reference_process
+import urllib3
+from reference_process import Reference, call, channel, outputs, predict, request, running
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytest.importorskip("tensorflow_serving", reason="pip install 'fweval[tensorflow,serving]'")
+
+CHILD = Path(__file__).parent / "reference_child.py"
+POLL = "--file_system_poll_wait_seconds=1"
+
+
+def _child(*arguments: object) -> None:
+    subprocess.run(
+        [sys.executable, "-P", str(CHILD), *map(str, arguments)],
+        env=reference_process.environment(),
+        check=True,
+        timeout=100,
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    _child("save", folder, 1, 2, 3)
+    return folder
+
+
+def _base(made: Path, folder: Path, *versions: int) -> Path:
+    base = folder / "base"
+    for version in versions:
+        shutil.copytree(made / str(version), base / str(version))
+    return base
+
+
+def _appear(made: Path, base: Path, version: int) -> None:
+    """Put a version in place whole, as a deployment should."""
+    shutil.copytree(made / str(version), base / "arriving")
+    (base / "arriving").rename(base / str(version))
+
+
+def _single(base: Path) -> tuple[str, ...]:
+    return ("--model_name=model", f"--model_base_path={base}", POLL)
+
+
+def _states(server: Reference) -> dict[str, tuple[str, str]]:
+    """Return the state and the error of every version, by REST."""
+    answer = urllib3.request("GET", f"http://127.0.0.1:{server.rest_port}/v1/models/model", retries=False, timeout=10)
+    found = answer.json()["model_version_status"]
+    return {one["version"]: (one["state"], one["status"]["error_message"]) for one in found}
+
+
+def _until(server: Reference, **wanted: str) -> dict[str, tuple[str, str]]:
+    """Wait until the versions `v1`, `v2` … are in these states."""
+    until = time.monotonic() + 60
+    while True:
+        states = _states(server)
+        if all(states.get(version[1:], ("",))[0] == state for version, state in wanted.items()):
+            return states
+        assert time.monotonic() < until, server.said()
+        time.sleep(0.1)
+
+
+X = {"x": np.array([1, 2], np.float32)}
+
+
+class _Load:
+    """Asks from two threads without a pause; remembers which factor answered, and every error."""
+
+    def __init__(self, port: int, signature: str = "") -> None:
+        self.seen: list[float] = []
+        self.errors: list[grpc.RpcError] = []
+        self._request = request("model", X, signature=signature)
+        self._port = port
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(2)]
+
+    def _run(self) -> None:
+        with channel(self._port) as open_channel:
+            while not self._stop.is_set():
+                try:
+                    answer = outputs(predict(open_channel, self._request))
+                except grpc.RpcError as error:
+                    self.errors.append(error)
+                    return
+                self.seen.append(float(answer["y"][0]))
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_versions_are_swapped_without_a_failed_request(made: Path, tmp_path: Path) -> None:
+    base = _base(made, tmp_path, 1)
+    with running(tmp_path / "run", *_single(base)) as server:
+        with _Load(server.port) as load:
+            _appear(made, base, 2)
+            _until(server, v2="AVAILABLE", v1="END")
+            (base / "3").mkdir()
+            (base / "3" / "saved_model.pb").write_bytes(b"no graph")
+            states = _until(server, v3="END")
+            assert states["2"] == ("AVAILABLE", "")
+            assert "Can't parse" in states["3"][1]
+            shutil.rmtree(base / "3")
+            shutil.rmtree(base / "2")
+            _until(server, v1="AVAILABLE", v2="END")
+        assert load.errors == []
+        assert load.seen[0] == 1
+        assert load.seen[-1] == 1
+        assert set(load.seen) == {1, 2}
+        with channel(server.port) as open_channel, pytest.raises(grpc.RpcError) as raised:
+            predict(open_channel, request("model", X, version=2))
+        assert raised.value.details() == "Servable not found for request: Specific(model, 2)"
+        assert server.stop() == 0
+
+
+def test_calls_in_flight_are_answered_before_the_end(made: Path, tmp_path: Path) -> None:
+    base = _base(made, tmp_path, 1)
+    with running(tmp_path / "run", *_single(base)) as server, channel(server.port) as open_channel:
+        slow = request("model", X, signature="slow")
+        predict(open_channel, slow)
+        with ThreadPoolExecutor(4) as pool:
+            calls = [pool.submit(predict, open_channel, slow) for _ in range(4)]
+            time.sleep(0.05)
+            server.process.terminate()
+            answers = [outputs(future.result())["y"].tolist() for future in calls]
+        assert answers == [[1, 2]] * 4
+        assert server.process.wait(20) == 0
+        with pytest.raises(grpc.RpcError):
+            predict(open_channel, slow)
+        assert server.said().rstrip().endswith("INFO stopped")
+
+
+def test_the_file_of_models_is_followed(made: Path, tmp_path: Path) -> None:
+    base = _base(made, tmp_path, 1, 2, 3)
+    config = tmp_path / "models.config"
+    entry = f"name: 'model' base_path: '{base}' model_platform: 'tensorflow'"
+
+    def write(more: str) -> None:
+        config.write_text(f"model_config_list {{ config {{ {entry} {more} }} }}")
+
+    write("model_version_policy { specific { versions: 1 versions: 2 } }")
+    flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1", POLL)
+    with running(tmp_path / "run", *flags) as server:
+        assert _until(server, v1="AVAILABLE", v2="AVAILABLE").keys() == {"1", "2"}
+        write("model_version_policy { all {} } version_labels { key: 'stable' value: 1 }")
+        _until(server, v3="AVAILABLE")
+        asked = request("model", X)
+        asked.model_spec.version_label = "stable"
+        with channel(server.port) as open_channel:
+            assert outputs(predict(open_channel, asked))["y"].tolist() == [1, 2]
+            assert outputs(predict(open_channel, request("model", X)))["y"].tolist() == [3, 6]
+        config.write_text("model_config_list { nonsense }")
+        time.sleep(1.5)
+        assert "Invalid protobuf file" in server.said()
+        assert _states(server)["3"][0] == "AVAILABLE"
+
+
+def test_warm_up(made: Path, tmp_path: Path) -> None:
+    base = _base(made, tmp_path, 1, 2, 3)
+    for version, ending in ((1, "good"), (2, "bad"), (3, "garbage")):
+        _child("warm", base, version, ending)
+    monitoring = tmp_path / "monitoring.config"
+    monitoring.write_text("prometheus_config { enable: true }")
+    entry = f"name: 'model' base_path: '{base}' model_platform: 'tensorflow' model_version_policy {{ all {{}} }}"
+    config = tmp_path / "models.config"
+    config.write_text(f"model_config_list {{ config {{ {entry} }} }}")
+    flags = (f"--model_config_file={config}", f"--monitoring_config_file={monitoring}")
+    with running(tmp_path / "run", *flags, "--num_request_iterations_for_warmup=3") as server:
+        states = _states(server)
+        assert states["1"] == ("AVAILABLE", "")
+        assert states["2"][0] == states["3"][0] == "END"
+        assert "Signature input alias: x(feed name: " in states["2"][1]
+        assert "Failed to parse warmup record" in states["3"][1]
+        page = urllib3.request(
+            "GET", f"http://127.0.0.1:{server.rest_port}/monitoring/prometheus/metrics", retries=False, timeout=10
+        ).data.decode()
+        # two records in each of three iterations; two more versions whose good records were answered first
+        runs = re.search(r'runtime_latency_count\{API="Predict",model_name="model",runtime="TF1"\} (\d+)', page)
+        assert runs is not None
+        assert int(runs[1]) == 3 * 6
+    config.write_text(f"model_config_list {{ config {{ {entry} }} }}")
+    with running(tmp_path / "cold", *flags[:1], "--enable_model_warmup=false") as server:
+        assert {state for state, _ in _states(server).values()} == {"AVAILABLE"}
+
+
+def test_batching_joins_requests(made: Path, tmp_path: Path) -> None:
+    base = _base(made, tmp_path, 1)
+    parameters = tmp_path / "batching.txt"
+    parameters.write_text(
+        "max_batch_size { value: 8 } batch_timeout_micros { value: 500000 } num_batch_threads { value: 1 }"
+    )
+    flags = (*_single(base), "--enable_batching", f"--batching_parameters_file={parameters}")
+    with running(tmp_path / "run", *flags) as server, channel(server.port) as open_channel:
+        wrong = request("model", {"x": np.array([1, 2], np.int64)})
+
+        def ask(number: int) -> Any:
+            if number == 2:
+                with pytest.raises(grpc.RpcError) as raised:
+                    predict(open_channel, wrong)
+                return raised.value.details()
+            return outputs(predict(open_channel, request("model", {"x": np.array([number] * 2, np.float32)})))
+
+        with ThreadPoolExecutor(5) as pool:
+            answers = list(pool.map(ask, range(5)))
+        assert answers.pop(2) == "Expects arg[0] to be float but int64 is provided"
+        assert [answer["y"].tolist() for answer in answers] == [[n, n] for n in (0, 1, 3, 4)]
+        assert {tuple(answer["rows"].tolist()) for answer in answers} == {(8, 8)}, "they were computed together"
+        with pytest.raises(grpc.RpcError) as raised:
+            predict(open_channel, request("model", {"x": np.zeros(9, np.float32)}))
+        assert raised.value.details() == "Task size 9 is larger than maximum input batch size 8"
+
+
+@pytest.fixture(scope="module")
+def certified(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Reference, Path, bytes]]:
+    """Serve with TLS, on a socket too, with the health service and raw answers."""
+    folder = tmp_path_factory.mktemp("tls")
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
+    files = ("-keyout", "key.pem", "-out", "cert.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *files, *subject],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    ssl = folder / "ssl.config"
+    fields = {"server_key": folder / "key.pem", "server_cert": folder / "cert.pem"}
+    ssl.write_text("".join(f"{name}: {json.dumps(path.read_text())}\n" for name, path in fields.items()))
+    flags = (
+        *_single(_base(made, folder, 1)),
+        f"--ssl_config_file={ssl}",
+        f"--grpc_socket_path={folder}/socket",
+        "--enable_grpc_healthcheck_service",
+        "--enable_serialization_as_tensor_content=true",
+    )
+    with running(folder / "run", *flags) as server:
+        yield server, folder / "socket", (folder / "cert.pem").read_bytes()
+
+
+def test_tls(certified: tuple[Reference, Path, bytes]) -> None:
+    server, socket, certificate = certified
+    credentials = grpc.ssl_channel_credentials(certificate)
+    for target in (f"127.0.0.1:{server.port}", f"unix:{socket}"):
+        options = [("grpc.ssl_target_name_override", "localhost")]
+        with grpc.secure_channel(target, credentials, options) as open_channel:
+            answer = predict(open_channel, request("model", X))
+            assert answer.outputs["y"].tensor_content
+            assert outputs(answer)["y"].tolist() == [1, 2]
+    with channel(server.port) as plain, pytest.raises(grpc.RpcError) as raised:
+        predict(plain, request("model", X), timeout_s=5)
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_health(certified: tuple[Reference, Path, bytes]) -> None:
+    from serving.reference.messages import message
+
+    server, _, certificate = certified
+    asked, answer = message("HealthCheckRequest"), message("HealthCheckResponse")
+    with grpc.secure_channel(f"127.0.0.1:{server.port}", grpc.ssl_channel_credentials(certificate)) as open_channel:
+        for service in ("", "PredictionService", "ModelService"):
+            assert call(open_channel, "grpc.health.v1.Health/Check", asked(service=service), answer).status == 1
+        with pytest.raises(grpc.RpcError) as raised:
+            call(open_channel, "grpc.health.v1.Health/Check", asked(service="nope"), answer)
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (("--model_base_path=/m", "--enable_profiler"), 2, "unrecognized arguments: --enable_profiler"),
+        ((), 1, "Failed to start server. Error: INVALID_ARGUMENT: Both server_options.model_base_path"),
+        (
+            ("--model_base_path=/absent",),
+            1,
+            "Failed to start server. Error: UNKNOWN: 1 model(s) did not become available",
+        ),
+    ],
+)
+def test_it_says_in_one_line_why_it_does_not_start(
+    tmp_path: Path, flags: tuple[str, ...], code: int, words: str
+) -> None:
+    server = reference_process.start(tmp_path, *flags)
+    assert server.process.wait(60) == code
+    assert words in server.said().splitlines()[-1]
+    assert "Traceback" not in server.said()
