@@ -34,9 +34,15 @@ def save(folder: Path, version: int) -> None:
     signatures = v1.saved_model.signature_def_utils
     info = v1.saved_model.build_tensor_info
 
-    def predict(inputs: dict[str, Any], outputs: dict[str, Any]) -> Any:
+    def signature(inputs: dict[str, Any], outputs: dict[str, Any], method: str = "predict") -> Any:
         tensors = ({name: info(tensor) for name, tensor in named.items()} for named in (inputs, outputs))
-        return signatures.build_signature_def(*tensors, "tensorflow/serving/predict")
+        return signatures.build_signature_def(*tensors, f"tensorflow/serving/{method}")
+
+    def classify(**outputs: Any) -> Any:
+        return signature({"inputs": examples}, outputs, "classify")
+
+    def regress(outputs: Any) -> Any:
+        return signature({"inputs": examples}, {"outputs": outputs}, "regress")
 
     builder = v1.saved_model.Builder(str(folder))
     with v1.Session() as session:
@@ -45,13 +51,20 @@ def save(folder: Path, version: int) -> None:
             session,
             ["serve"],
             {
-                "serving_default": predict({"x": x}, {"y": weight * x}),
-                "two": predict({"a": a, "b": b}, {"sum": a + tf.cast(b, tf.float32), "twice": 2 * b}),
-                "text": predict({"text": text}, {"said": tf.identity(text), "said_bytes": tf.identity(text)}),
-                "total": predict({"x": x}, {"total": tf.reduce_sum(x)}),
-                "inverse": predict({"x": x}, {"y": 1 / x}),
+                "serving_default": signature({"x": x}, {"y": weight * x}),
+                "two": signature({"a": a, "b": b}, {"sum": a + tf.cast(b, tf.float32), "twice": 2 * b}),
+                "text": signature({"text": text}, {"said": tf.identity(text), "said_bytes": tf.identity(text)}),
+                "total": signature({"x": x}, {"total": tf.reduce_sum(x)}),
+                "inverse": signature({"x": x}, {"y": 1 / x}),
                 "classify": signatures.classification_signature_def(examples, classes, scores),
                 "regress": signatures.regression_signature_def(examples, weight * features["size"]),
+                "labels": classify(classes=classes),
+                "flat_scores": classify(scores=scores[:, 0]),
+                "numbered_classes": classify(classes=tf.cast(scores, tf.int64)),
+                "twice_the_batch": classify(scores=tf.concat([scores, scores], 0)),
+                "more_labels": classify(classes=classes, scores=scores[:, :1]),
+                "wide": regress(scores),
+                "double": regress(tf.cast(scores[:, 0], tf.float64)),
             },
             main_op=v1.tables_initializer(),
         )

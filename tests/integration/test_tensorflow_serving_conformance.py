@@ -230,6 +230,12 @@ def test_classify(endpoint: Endpoint) -> None:
     assert endpoint.post("/v1/models/model/labels/stable:classify", body) == (200, {"results": results})
 
 
+def test_classify_without_scores(endpoint: Endpoint) -> None:
+    body = {"signature_name": "labels", "examples": [{"size": 1.0, "name": "me"}]}
+    answer = {"results": [[["me", 0.0], ["other", 0.0]]]}
+    assert endpoint.post("/v1/models/model:classify", body) == (200, answer)
+
+
 def test_regress_with_a_context(endpoint: Endpoint) -> None:
     shared = {"context": _example(size=3.0), "examples": [_example(size=0.5), _example(name="x")]}
     request = {"modelSpec": _spec("regress"), "input": {"exampleListWithContext": shared}}
@@ -348,6 +354,17 @@ def _tasks(*tasks: tuple[str, str, str]) -> dict[str, Any]:
             {"modelSpec": _spec("regress")},
             "INVALID_ARGUMENT",
             'Expected classification signature outputs to contain at least one of "classes" or "scores".',
+        ),
+        *(
+            (method, {"modelSpec": _spec(name), "input": _examples(1)}, "INVALID_ARGUMENT", words)
+            for method, name, words in (
+                ("Classify", "flat_scores", "Expected Tensor shape: [batch_size num_classes] but got [1]"),
+                ("Classify", "numbered_classes", "Expected classes Tensor of DT_STRING. Got: DT_INT64"),
+                ("Classify", "twice_the_batch", "Expected scores output batch size of 1. Got: 2"),
+                ("Classify", "more_labels", "Tensors class and score should match in dim_size(1). Got 2 vs. 1"),
+                ("Regress", "wide", "shape to be either [batch_size] or [batch_size, 1] but got [1,2]"),
+                ("Regress", "double", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
+            )
         ),
         ("Classify", {"modelSpec": _spec("classify", "foo")}, "NOT_FOUND", "Latest(foo)"),
         ("Regress", {"modelSpec": _spec("regress"), "input": _examples()}, "INVALID_ARGUMENT", "Input is empty."),
