@@ -39,7 +39,7 @@ class Settings:
     address: str
     port: int
     threads: int  # requests that are worked on at the same time
-    timeout_s: float  # for a request to arrive, and once more to be answered
+    timeout_s: float  # for a request to arrive, and once more to be answered; 0: no limit
     metrics_path: str | None = None  # where the page for Prometheus is shown; None: nowhere
 
 
@@ -120,7 +120,7 @@ class _App:
         size = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
         chunks, arrived, more = [], 0, True
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
+            async with asyncio.timeout(self._settings.timeout_s or None):
                 while more:
                     if max(size, arrived) > LARGEST_BODY_BYTES:
                         raise _Refused(413, f"Request body is larger than {LARGEST_BODY_BYTES} bytes", close=False)
@@ -139,7 +139,7 @@ class _App:
             return refusal(Code.NOT_FOUND.http, f"Not found: {method} {path}")
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
+            async with asyncio.timeout(self._settings.timeout_s or None):
                 return await loop.run_in_executor(self._pool, answer, self._manager, method, path, body)
         except TimeoutError:
             return refusal(Code.DEADLINE_EXCEEDED.http, f"Timed out after {self._settings.timeout_s:g} s")
