@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from evaluator.core import files
 from evaluator.core.errors import FwevalError, Unavailable, Unsupported
@@ -31,9 +31,9 @@ WRONG = "WRONG"  # the code of an answer that came, and is not the model's
 _TOLERANCE = 1e-3  # relative to the output's scale: a batch may be summed in another order, a wrong answer is far off
 
 Risk = Literal["high", "medium", "low"]
-Harm = Literal["none", "changes", "kills"]
+Harm = Literal["none", "changes", "kills", "ends"]
 _ENDS = {Unsupported: Outcome.UNSUPPORTED, Unavailable: Outcome.UNAVAILABLE}
-_HARMS: tuple[Harm, ...] = ("none", "changes", "kills")
+_HARMS: tuple[Harm, ...] = get_args(Harm)
 
 
 class Reply(Record, frozen=True, kw_only=True):

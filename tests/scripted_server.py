@@ -177,12 +177,16 @@ class ScriptedLauncher(Launcher):
 
     def __init__(self, prepare: Callable[[ScriptedRunning], Any] = lambda running: None) -> None:
         self.prepare = prepare
+        self.contained = False
 
     def missing(self, server: Server, images: Sequence[str]) -> tuple[str, str] | None:
         return None
 
     def reference(self, server: Server, images: Sequence[str]) -> bool:
         return False
+
+    def image(self, images: Sequence[str]) -> str | None:
+        return "scripted:latest" if self.contained else None
 
     @contextlib.contextmanager
     def launch(self, server: Server, bundle: Bundle, setup: Setup, folder: Path) -> Iterator[Running]:

@@ -5,11 +5,12 @@ A server that answers everybody by default is open wherever somebody forgot a se
 
 import time
 
+from evaluator.core.errors import Unavailable
 from evaluator.core.records import Metrics
 from serving.contract import Running, Setup
 from serving.errors import NotReady
 from serving.life import Service
-from serving.probes._shipped import as_shipped
+from serving.probes._shipped import as_shipped, contained, is_loopback
 from serving.probing import END_OF_LOG, Field, Probe, Reply, failed, passed
 
 _LOOK_EVERY_S = 0.1
@@ -49,6 +50,12 @@ def _settled(field: Field, wire: str, setup: Setup, running: Running) -> str:
     service = Service(server=field.server, bundle=field.bundle, setup=setup, running=running, ready_s=0.0)
     begin = time.perf_counter()
     while (refusal := field.problem(service, wire)) is not None and refusal.code in _NOT_YET:
+        sockets = running.listening()
+        if contained(field) and sockets and all(is_loopback(socket) for socket in sockets):
+            raise Unavailable(
+                "with its defaults it listens on loopback inside its container, where no call from outside arrives",
+                remedy="ask it with the process launcher",
+            )
         if not running.alive() or time.perf_counter() - begin > field.ready_within_s:
             raise NotReady(f"with its defaults: {refusal}{END_OF_LOG}\n{running.log_tail()}")
         time.sleep(_LOOK_EVERY_S)

@@ -3,13 +3,12 @@
 On all interfaces means: reachable by everybody in the network, management interfaces included.
 """
 
-import ipaddress
 import time
 
 from evaluator.core.records import Metrics
 from serving.contract import Running
 from serving.errors import NotReady
-from serving.probes._shipped import as_shipped
+from serving.probes._shipped import as_shipped, is_loopback
 from serving.probing import END_OF_LOG, Field, Probe, Reply, failed, passed
 
 _LOOK_EVERY_S = 0.2
@@ -38,14 +37,6 @@ class Exposure(Probe):
                 **figures,
             )
         return passed(f"with its defaults all of its {len(addresses)} sockets are on loopback", **figures)
-
-
-def is_loopback(listening: str) -> bool:
-    """Tell whether an "address:port" can be reached from the same machine only."""
-    address, _, _ = listening.rpartition(":")
-    parsed = ipaddress.ip_address(address.strip("[]"))
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_loopback
 
 
 def _settled(running: Running, bound_s: float) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from serving.errors import NotReady
 from serving.probing import Field, Probe, Reply, failed, passed
 
 _SHARE = 4
-_CALLERS = 4
+_CALLERS = 8
 _GRACE_S = 10.0  # Docker's, and what our launchers wait before they kill
 
 
@@ -21,7 +21,7 @@ class GracefulStop(Probe):
     title = "Graceful stop"
     question = "Are requests on their way answered when the server is told to stop, and does it end in time?"
     risk = "medium"
-    harm = "kills"
+    harm = "ends"
 
     def ask(self, field: Field) -> Reply:
         """Stop, and look at the calls that had begun before."""

@@ -37,7 +37,7 @@ class TlsPossible(Probe):
         context = ssl.create_default_context(cafile=str(authority))
         with field.launch(tls=tls) as (setup, running):
             service = Service(server=field.server, bundle=field.bundle, setup=setup, running=running, ready_s=0.0)
-            version = {wire: _version(field, service, wire, context) for wire in field.wires}
+            version = _versions(field, service, context)
             if version.get("rest"):
                 _predict(field, service, context)
             plain = [wire for wire in field.wires if field.problem(service, wire) is None]
@@ -67,21 +67,28 @@ def _certificate(folder: Path) -> tuple[Tls, Path]:
     return tls, folder / "authority.pem"
 
 
-def _version(field: Field, service: Service, wire: str, context: ssl.SSLContext) -> str | None:
-    """Shake hands as soon as somebody listens; return TLS's version, None when it is not spoken there."""
-    context.set_alpn_protocols([_PROTOCOLS[wire]])
+def _versions(field: Field, service: Service, context: ssl.SSLContext) -> dict[str, str | None]:
+    """Shake hands with every wire until all have, or the model is ready: then what does not speak TLS never will."""
     begin = time.perf_counter()
     while True:
-        try:
-            with (
-                socket.create_connection((HOST, service.ports[wire]), timeout=_TIMEOUT_S) as plain,
-                context.wrap_socket(plain, server_hostname=HOST) as secure,
-            ):
-                return secure.version() if secure.selected_alpn_protocol() in (_PROTOCOLS[wire], None) else None
-        except ConnectionRefusedError as error:
-            _go_on(field, service.running, begin, str(error))
-        except (ssl.SSLError, ConnectionError, TimeoutError):
-            return None
+        ready = field.server.ready(service.bundle, service.ports)
+        found = {wire: _version(service.ports[wire], wire, context) for wire in field.wires}
+        if ready or all(found.values()):
+            return found
+        _go_on(field, service.running, begin, "it is not ready")
+
+
+def _version(port: int, wire: str, context: ssl.SSLContext) -> str | None:
+    """Shake hands; return TLS's version, None when it is not spoken there, or not yet."""
+    context.set_alpn_protocols([_PROTOCOLS[wire]])
+    try:
+        with (
+            socket.create_connection((HOST, port), timeout=_TIMEOUT_S) as plain,
+            context.wrap_socket(plain, server_hostname=HOST) as secure,
+        ):
+            return secure.version() if secure.selected_alpn_protocol() in (_PROTOCOLS[wire], None) else None
+    except OSError:  # ssl.SSLError is one
+        return None
 
 
 def _predict(field: Field, service: Service, context: ssl.SSLContext) -> None:

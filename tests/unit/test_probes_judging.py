@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 import scripted_server
-from scripted_server import SIGNATURE, ScriptedAdmin, ScriptedRunning, ScriptedServer, X
+from scripted_server import SIGNATURE, ScriptedAdmin, ScriptedLauncher, ScriptedRunning, ScriptedServer, X
 
 from evaluator.core import registry
 from evaluator.core.errors import FwevalError, Unavailable, Unsupported
@@ -20,9 +20,9 @@ from serving.contract import Bundle, Ports
 from serving.errors import BundleError, NotReady, ServerError
 from serving.load.calls import Call
 from serving.probes._mistakes import wrong_inputs
+from serving.probes._shipped import is_loopback
 from serving.probes._under_load import Noticed
 from serving.probes.bad_requests import right
-from serving.probes.exposure import is_loopback
 from serving.probes.memory_growth import MATERIAL_BYTES, growth, judge
 from serving.probes.metrics_present import samples
 from serving.probing import REPLIES, Field, Harm, Probe, Reply, ask_all, passed
@@ -82,15 +82,16 @@ def test_the_harmless_come_first_and_every_reply_is_kept(make: Make) -> None:
         return passed("fine", answered=1)
 
     probes = [
-        probe("a", "kills", does),
+        probe("a", "ends", does),
+        probe("e", "kills", does),
         probe("b", "changes", does),
         probe("c", "none", does),
         probe("d", "none", does),
     ]
     told: list[str] = []
     replies = ask_all(field, probes, lambda probe, reply: told.append(probe.name))
-    assert list(replies) == told == ["c", "d", "b", "a"]
-    assert seen == [[], ["c"], ["c", "d"], ["b", "c", "d"]]
+    assert list(replies) == told == ["c", "d", "b", "e", "a"]
+    assert seen == [[], ["c"], ["c", "d"], ["b", "c", "d"], ["b", "c", "d", "e"]]
     kept = msgspec.json.decode((field.folder / REPLIES).read_bytes(), type=dict[str, Reply])
     assert kept == replies
 
@@ -634,6 +635,30 @@ def test_calls_without_credentials(make: Make, code: str | None, outcome: Outcom
     assert reply.figures == {"grpc_answered": code or "answered"}
     assert isinstance(field.server, ScriptedServer)
     assert field.server.last.setup.defaults
+
+
+def test_a_call_into_a_container_does_not_reach_its_loopback(make: Make) -> None:
+    class Server(ScriptedServer):
+        def answer(self, running: ScriptedRunning, bundle: Bundle, request: dict[str, Array]) -> Arrays:
+            raise ServerError("UNAVAILABLE", "reset by peer")
+
+    field = make(Server())
+    assert isinstance(field.launcher, ScriptedLauncher)
+    field.launcher.contained = True
+    with pytest.raises(Unavailable, match="loopback inside its container"):
+        ask("authentication", field)
+
+
+def test_a_container_may_be_exposed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Server(ScriptedServer):
+        def exposed_by_default(self, launcher: str) -> bool:
+            return True
+
+    monkeypatch.setattr("serving.probes.exposure._SETTLED_S", 0.1)
+    field = make(Server(), lambda running: setattr(running, "sockets", ("0.0.0.0:80",)))
+    assert isinstance(field.launcher, ScriptedLauncher)
+    field.launcher.contained = True
+    assert ask("exposure", field).figures["exposed"] == 1
 
 
 @pytest.mark.parametrize("name", ["authentication", "exposure"])

@@ -1,0 +1,53 @@
+"""What the tests of the probes on real servers share: one field, every probe asked once, and what is left of it."""
+
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from evaluator.core import registry
+from evaluator.core.records import Signature
+from evaluator.core.tensors import Arrays, rows
+from serving.contract import Launcher, Server
+from serving.probing import REPLIES, Field, Reply, ask_all
+
+SECONDS = 1.0
+
+
+def ask_every_probe(server: Server, launcher: Launcher, made: tuple[Path, Signature, Arrays], folder: Path) -> Field:
+    """Ask all probes on a server that is started for them; return the field, closed, with the replies in its folder."""
+    artifact, signature, golden = made
+    first = rows(golden, 0, 1)
+    field = Field(
+        server=server,
+        launcher=launcher,
+        artifact=artifact,
+        signature=signature,
+        inputs={spec.name: first[spec.name] for spec in signature.inputs},
+        expected={spec.name: first[spec.name] for spec in signature.outputs},
+        folder=folder,
+        seconds=SECONDS,
+    )
+    ask_all(field, registry.load_all("probe"))
+    return field
+
+
+def replies(field: Field) -> dict[str, Reply]:
+    """Read what was found."""
+    return msgspec.json.decode((field.folder / REPLIES).read_bytes(), type=dict[str, Reply])
+
+
+def bad_requests(field: Field) -> dict[str, str]:
+    """Read what was answered to each bad request."""
+    return msgspec.json.decode((field.folder / "bad_requests.json").read_bytes(), type=dict[str, str])
+
+
+def left(field: Field) -> list[str]:
+    """Name what should be gone: processes that know the folder, bundles, temporary folders."""
+    processes = [
+        f"process {process.pid}"
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(field.folder) in word for word in process.info["cmdline"] or ())
+    ]
+    folders = [str(path) for path in field.folder.iterdir() if "bundle" in path.name or path.name == "damaged"]
+    return processes + folders + [str(path) for path in field.folder.glob("server-*/tmp")]
