@@ -50,7 +50,7 @@ class TorchServe(Server):
     images = ("fweval/torchserve:local", "pytorch/torchserve:0.12.0-cpu")
     distributions = (
         *("torchserve", "torch-model-archiver", "safetensors", "grpcio", "grpcio-tools", "protobuf"),
-        *("orjson", "urllib3"),
+        *("httptools", "orjson"),
     )
 
     def missing(self, launcher: str) -> tuple[str, str] | None:
