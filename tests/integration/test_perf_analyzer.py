@@ -1,0 +1,135 @@
+"""A second opinion: Triton's perf_analyzer, another maker's client in C++, measures the same latency as our open loop.
+
+https://github.com/triton-inference-server/perf_analyzer; the wheel of tritonclient has it, for which Debian's libb64-0d
+and CUDA's runtime library must be there, though no GPU.
+"""
+
+import csv
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluator.core import registry
+from evaluator.core.records import Signature, TensorSpec
+from serving.contract import HOST, Server, Setup
+from serving.launchers.embedded import EmbeddedLauncher
+from serving.life import Service, serving
+from serving.load.calls import Connect
+from serving.load.open_loop import offer
+from serving.ports import free_ports
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
+
+HERE = Path(__file__).parent
+ANALYZER = Path(sys.executable).with_name("perf_analyzer")
+SERVER: Server = registry.load("server", "tensorflow_serving")
+SIGNATURE = Signature(
+    inputs=(TensorSpec(name="x", dtype="float32", shape=(None, 1024)),),
+    outputs=(TensorSpec(name="y", dtype="float32", shape=(None, 1024)),),
+)
+RATE_PER_S, SECONDS = 6.0, 6.0  # a fifth of what two cores can do: the queues there are do not move the median
+ROUNDS, BATCHES = 6, 3
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    """Return what perf_analyzer needs in its environment; skip where it does not start."""
+    cuda = util.find_spec("nvidia.cuda_runtime") if util.find_spec("nvidia") else None
+    if cuda is None or cuda.submodule_search_locations is None or not ANALYZER.is_file():
+        pytest.skip("perf_analyzer is not installed (tritonclient, nvidia-cuda-runtime-cu12)")
+    libraries = [f"{folder}/lib" for folder in cuda.submodule_search_locations]
+    path = ":".join([*libraries, os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(":")
+    found = {**os.environ, "LD_LIBRARY_PATH": path}
+    tried = subprocess.run([ANALYZER, "--version"], env=found, capture_output=True, text=True, timeout=30, check=False)
+    if "error while loading shared libraries" in tried.stderr:
+        pytest.skip(f"perf_analyzer does not start: {tried.stderr.strip()}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def service(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Serve a model that computes much and transports little, so that the clients' own work is small beside it."""
+    lacking = EmbeddedLauncher().missing(SERVER, ())
+    if lacking is not None:
+        pytest.skip(lacking[0])
+    folder = tmp_path_factory.mktemp("analyzed")
+    subprocess.run(
+        [sys.executable, "-P", str(HERE / "load_model_child.py"), str(folder)],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        check=True,
+        timeout=100,
+    )
+    (folder / "bundle").mkdir()
+    bundle = SERVER.bundle(folder / "model", SIGNATURE, folder / "bundle")
+    setup = Setup(ports=free_ports(SERVER.ports))
+    with serving(SERVER, EmbeddedLauncher(), bundle, setup, folder / "run", 60.0) as running:
+        yield running
+
+
+def test_perf_analyzer_measures_the_same(service: Service, environment: dict[str, str], tmp_path: Path) -> None:
+    """The medians agree within 10 %, at the same rate (Poisson for both), over rounds in turn (ABBA).
+
+    The median of the rounds' ratios decides. A batch of rounds that a busy host spoilt is repeated, twice at most.
+    """
+
+    def connect() -> Any:
+        return SERVER.connect("grpc", service.bundle, service.ports)
+
+    with connect() as wire:
+        random = np.random.default_rng(0)
+        requests = [wire.encode({"x": random.random((1, 1024), np.float32)}) for _ in range(4)]
+        wire.call(requests[0])
+    ratios = []
+    for batch in range(BATCHES):
+        folder = tmp_path / str(batch)
+        ratios.append(statistics.median(_ratios(connect, requests, service, environment, folder)))
+        if 1 / 1.1 <= ratios[-1] <= 1.1:
+            return
+    pytest.fail(f"median latency, ours over perf_analyzer's: {ratios}")
+
+
+def _ratios(
+    connect: Connect, requests: list[Any], service: Service, environment: dict[str, str], folder: Path
+) -> list[float]:
+    """Measure with both clients in turn; return our median latency over perf_analyzer's, for each round."""
+    folder.mkdir()
+    ratios = []
+    for number in range(ROUNDS):
+        ours, theirs = 0.0, 0.0
+        for who in ("ours", "theirs") if number % 2 else ("theirs", "ours"):
+            if who == "ours":
+                load = offer(connect, requests, RATE_PER_S, SECONDS, number, folder / str(number))
+                assert not load.errors
+                ours = statistics.median(load.seconds)
+            else:
+                theirs = _analyze(service, environment, folder / f"{number}.csv")
+        ratios.append(ours / theirs)
+    return ratios
+
+
+def _analyze(service: Service, environment: dict[str, str], table: Path) -> float:
+    """Let perf_analyzer send as many requests as we do; return the median latency in seconds."""
+    server = ("--service-kind", "tfserving", "-i", "grpc", "-u", f"{HOST}:{service.ports['grpc']}")
+    model = ("-m", service.bundle.model, "-b", "1", "--shape", "x:1,1024")
+    load = ("--request-rate-range", str(RATE_PER_S), "--request-distribution", "poisson")
+    count = ("--request-count", str(round(RATE_PER_S * SECONDS)))
+    done = subprocess.run(
+        [ANALYZER, *server, *model, *load, *count, "--percentile", "50", "-f", str(table)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with table.open(newline="") as lines:
+        (row,) = csv.DictReader(lines)
+    return float(row["p50 latency"]) / 1e6
