@@ -2,11 +2,11 @@
 
 import probes_field
 import pytest
-import torchserve_service as torchserve
 
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from serving.probing import Field, Reply
+from tests.integration import torchserve_service as torchserve
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 
