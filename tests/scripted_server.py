@@ -203,7 +203,7 @@ class ScriptedLauncher(Launcher):
 def field(
     server: ScriptedServer, folder: Path, prepare: Callable[[ScriptedRunning], Any] = lambda running: None
 ) -> Field:
-    """Return a field whose phases under load last a fifth of a second."""
+    """Return a field whose phases under load last a tenth of a second."""
     artifact = folder / "artifact.pt"
     artifact.write_bytes(b"0123456789")
     return Field(
@@ -214,6 +214,6 @@ def field(
         inputs={"x": X},
         expected={"y": 2 * X},
         folder=folder / "field",
-        seconds=0.2,
-        ready_within_s=0.5,
+        seconds=0.1,
+        ready_within_s=0.3,
     )

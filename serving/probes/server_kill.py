@@ -9,7 +9,7 @@ from serving.probes._waiting import until_right
 from serving.probing import Field, Probe, Reply, failed, passed
 
 _SHARE = 4
-_NOTICE_S = 0.5  # what callers get to notice; then they stop, so that no connection of theirs takes a port
+_NOTICE_S = 0.3  # what callers get to notice; then they stop, so that no connection of theirs takes a port
 
 
 class ServerKill(Probe):

@@ -17,7 +17,8 @@ from serving.probing import Field, Probe, Reply, failed, passed
 _CLIENTS = 32
 _BETWEEN_S = 0.1  # from one byte of a header to the next
 _CONNECT_S = 5.0
-_STARVED_S = 1.0  # without an answer, when there were several a second before
+_STARVED_S = 1.0  # without an answer, and
+_LONGER = 5  # times as long as without slow clients: others starve
 
 
 class SlowClient(Probe):
@@ -46,7 +47,7 @@ class SlowClient(Probe):
             f"beside {_CLIENTS} slow clients {noticed.summary()}; the longest gap between answers was "
             f"{noticed.longest_gap_s:.3f} s; {cut_off} slow clients were cut off within {field.seconds:.0f} s"
         )
-        if noticed.failed or noticed.longest_gap_s > max(_STARVED_S, 10 * usual.call_s):
+        if noticed.failed or noticed.longest_gap_s > max(_STARVED_S, _LONGER * usual.longest_gap_s):
             return failed(told, "put a proxy in front that reads requests whole before it passes them on", **figures)
         return passed(told, **figures)
 
