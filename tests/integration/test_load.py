@@ -15,7 +15,7 @@ import pytest
 
 from evaluator.core.records import Sampling, Signature
 from evaluator.core.tensors import Array, Arrays
-from evaluator.measure.load import Load, knee, saturation
+from evaluator.measure.load import Load, invalid, knee, saturation
 from serving.load.calls import Connect
 from serving.load.closed_loop import calling, saturate
 from serving.load.open_loop import offer, read_trace
@@ -252,7 +252,7 @@ def test_the_client_is_cheap(service: Service, size: int, tmp_path: Path) -> Non
 @pytest.mark.parametrize("service", [("0.005", "one")], indirect=True)
 def test_a_sweep_finds_the_end(service: Service, tmp_path: Path) -> None:
     """The server answers one request at a time: more clients bring nothing, and 1.5 times the rate is too much."""
-    sampling = Sampling(min_queries=64, min_seconds=1.0, cap_seconds=5.0, warmup_queries=1, warmup_seconds=0.2)
+    sampling = Sampling(min_queries=64, min_seconds=2.0, cap_seconds=5.0, warmup_queries=1, warmup_seconds=0.2)
     plan = Plan(sampling=sampling, saturation_s=0.5, shares=(0.2, 0.5, 1.5, 2.0))
     loads = sweep(service.connect, [GOOD], plan, tmp_path)
     closed, opened = (
@@ -266,7 +266,8 @@ def test_a_sweep_finds_the_end(service: Service, tmp_path: Path) -> None:
     assert [load.rate_per_s for load in opened] == pytest.approx([0.2 * most, 0.5 * most, 1.5 * most])
     assert [load.keeps_up for load in opened] == [True, True, False]
     assert all(load.calls >= 50 for load in opened)
-    assert knee(loads) is not None
+    counting = {load.rate_per_s for load in opened if load.keeps_up and invalid(load) is None}  # on a busy host: none
+    assert knee(loads) in (counting or {None})
     assert (tmp_path / "0.20" / "mlperf_log_summary.txt").is_file()
 
 
