@@ -6,7 +6,7 @@ from typing import Any
 from evaluator.core.tensors import Array
 from serving.reference import metrics
 from serving.reference.servable import DEFAULT_SIGNATURE, Servable
-from serving.reference.status import invalid
+from serving.reference.status import Code, StatusError, invalid
 from serving.wires.tensor_codec import fill, fill_values, read
 
 
@@ -18,8 +18,11 @@ def predict(servable: Servable, request: Any, *, raw: bool = False) -> Any:
         outputs = servable.run(signature, inputs, request.output_filter)
     response = _response()()
     write = fill if raw else fill_values
-    for name, array in outputs.items():
-        write(response.outputs[name], array)
+    try:
+        for name, array in outputs.items():
+            write(response.outputs[name], array)
+    except ValueError as error:
+        raise StatusError(Code.UNIMPLEMENTED, str(error)) from error
     response.model_spec.name = request.model_spec.name
     response.model_spec.signature_name = signature
     response.model_spec.version.value = servable.version
