@@ -4,7 +4,9 @@ Nothing may be left that keeps the next one from starting: processes that hold p
 """
 
 import time
+from collections.abc import Sequence
 
+from serving.load.calls import Call
 from serving.probes._waiting import until_right
 from serving.probing import Field, Probe, Reply, failed, passed
 
@@ -32,15 +34,14 @@ class ServerKill(Probe):
         killed, new = field.restart()
         until_right(lambda: field.problem(new), field.ready_within_s, "the restart")
         outage_s = time.perf_counter() - begin
-        before = [call for call in calls.taken if call.begin < begin]
-        lost = sum(call.code is not None for call in before)
+        lost, answered = _lost(calls.taken), sum(call.code is None for call in calls.taken)
         figures = {
             "outage_s": outage_s,
             "requests_lost": lost,
-            "requests_answered": len(before) - lost,
+            "requests_answered": answered,
             "leftovers": len(killed.leftovers),
         }
-        told = f"right answers came {outage_s:.2f} s after kill and restart; {lost} of {len(before)} requests were lost"
+        told = f"right answers came {outage_s:.2f} s after kill and restart; {lost} requests on their way were lost"
         if killed.leftovers:
             return failed(
                 f"the killed server left behind: {', '.join(killed.leftovers)}; {told}",
@@ -48,6 +49,13 @@ class ServerKill(Probe):
                 **figures,
             )
         return passed(told, **figures)
+
+
+def _lost(calls: Sequence[Call]) -> int:
+    """Count the calls that were on their way when the first one failed; those that began later were refused."""
+    failures = [call for call in calls if call.code is not None]
+    first = min((call.end for call in failures), default=0.0)
+    return sum(call.begin < first for call in failures)
 
 
 plugin = ServerKill()

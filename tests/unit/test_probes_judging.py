@@ -332,6 +332,7 @@ def test_a_killed_server_that_leaves_nothing_passes(make: Make) -> None:
     assert reply.outcome is Outcome.PASSED, reply
     assert isinstance(field.server, ScriptedServer)
     assert field.server.launched[0].killed == [None]
+    assert reply.figures["requests_lost"] in {1, 2}  # one for each caller that had one on its way
     assert len(field.server.launched) == 2
 
 
