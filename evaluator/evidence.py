@@ -91,6 +91,12 @@ class Evidence:
         """Return a name as people write it."""
         return self.titles.get(name or "", name or "")
 
+    def server(self, entry: Entry) -> str:
+        """Name a server and how it was started, for people; a reference server never passes for the real one."""
+        how = self.title(entry.step.launcher)
+        label = ", reference server" if entry.reference and "reference" not in how else ""
+        return f"{self.title(entry.step.server)} ({how}{label})"
+
     def setting(self, scenario: str, *keys: str, default: float) -> float:
         """Return a number of the scenario file by its keys, or the default where the file has none."""
         value: Any = self.run.scenarios.get(scenario)

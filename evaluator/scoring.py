@@ -175,10 +175,10 @@ def _under_load(evidence: Evidence, entry: Entry) -> Iterator[Curve]:
                     scenario=entry.step.scenario,
                     framework=entry.step.framework,
                     device=entry.step.device,
-                    name=f"latency ({tail}) over {title}",
+                    name=f"latency over {title}, {tail}",
                     unit="s",
                     x_name="requests per second",
-                    subject=f"{evidence.title(entry.step.server)} ({evidence.title(entry.step.launcher)})",
+                    subject=evidence.server(entry),
                     x=tuple(rate for rate, _ in known),
                     y=tuple(latency for _, latency in known),
                 )

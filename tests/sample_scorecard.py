@@ -528,7 +528,7 @@ def curves() -> tuple[Curve, ...]:
             scenario=scenario,
             framework=framework,
             device="cpu",
-            name=f"latency ({tail}) over gRPC",
+            name=f"latency over gRPC, {tail}",
             unit="s",
             x_name="requests per second",
             subject="TorchServe (process)" if framework == "pytorch" else "TF Serving (embedded reference server)",

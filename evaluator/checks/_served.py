@@ -2,7 +2,7 @@
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Risk
-from evaluator.evidence import Entry, Evidence
+from evaluator.evidence import Entry
 from evaluator.judging import Answer, not_asked
 
 
@@ -19,8 +19,3 @@ def missing(entries: tuple[Entry, ...], what: str, risk: Risk | None = None) -> 
     result = entries[0].result
     reason = result.reason or result.outcome.value
     return Answer(state=Outcome.UNAVAILABLE, score=None, reason=reason, remedy=result.remedy, risk=risk)
-
-
-def named(evidence: Evidence, entry: Entry) -> str:
-    """Name a server and how it was started, for people."""
-    return f"{evidence.title(entry.step.server)} ({evidence.title(entry.step.launcher)})"

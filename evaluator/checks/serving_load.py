@@ -5,7 +5,7 @@ stalled server cannot hide its queue. Rates at which the client was the bottlene
 """
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
-from evaluator.checks._served import chosen, missing, named
+from evaluator.checks._served import chosen, missing
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
@@ -32,7 +32,7 @@ class ServingLoad(Check):
             for framework in evidence.frameworks:
                 entries = evidence.select("load", scenario=scenario, framework=framework)
                 entry = chosen(entries)
-                text = f"{evidence.title(framework)} under load" if entry is None else named(evidence, entry)
+                text = f"{evidence.title(framework)} under load" if entry is None else evidence.server(entry)
                 answer = missing(entries, "serving under load") if entry is None else _judge(evidence, entry)
                 subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
                 findings.append(self.finding(subject, answer, entries if entry is None else (entry,)))
@@ -94,7 +94,7 @@ def _rate(evidence: Evidence, scenario: str, framework: str, wire: str) -> Found
         reason = missing(entries, "serving under load").reason
         subject = f"{evidence.title(framework)} served"
         return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason=reason, entries=entries)
-    rate, subject = entry.number(f"{wire}_in_time_per_s"), named(evidence, entry)
+    rate, subject = entry.number(f"{wire}_in_time_per_s"), evidence.server(entry)
     if not entry.passed or not rate:
         reason = entry.result.reason or "no rate was answered in time"
         return Gap(subject=subject, state=entry.result.outcome, reason=reason, entries=(entry,))

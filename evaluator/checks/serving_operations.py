@@ -3,7 +3,7 @@
 The probes themselves are in serving/probes: each was done for real, under load where that is the question.
 """
 
-from evaluator.checks._served import chosen, missing, named
+from evaluator.checks._served import chosen, missing
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Finding, Risk
 from evaluator.evidence import Entry, Evidence
@@ -40,7 +40,7 @@ class ServingOperations(Check):
         subject = Subject(
             scenario=entry.step.scenario,
             candidate=entry.step.framework,
-            text=f"{named(evidence, entry)}: {evidence.title(probe).lower()}",
+            text=f"{evidence.server(entry)}: {evidence.title(probe).lower()}",
             path="server",
         )
         return self.finding(subject, _answer(entry, probe), (entry,))

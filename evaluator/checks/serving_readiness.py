@@ -4,7 +4,7 @@ What the embedded reference server shows is provisional: it proves bundle, proto
 """
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
-from evaluator.checks._served import chosen, missing, named
+from evaluator.checks._served import chosen, missing
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
@@ -65,7 +65,7 @@ class ServingReadiness(Check):
             text = f"{evidence.title(framework)} in {what}"
             subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
             return self.finding(subject, missing(entries, f"serving in {what}", risk), entries)
-        subject = Subject(scenario=scenario, candidate=framework, text=named(evidence, entry), path="server")
+        subject = Subject(scenario=scenario, candidate=framework, text=evidence.server(entry), path="server")
         return self.finding(subject, _judge(entry, risk), (entry,))
 
 
@@ -118,7 +118,7 @@ def _latency(evidence: Evidence, scenario: str, framework: str, wire: str) -> Fo
     if not entry.passed or not entry.values(wire):
         reason = entry.result.reason or "not measured"
         return Gap(subject=subject, state=entry.result.outcome, reason=reason, entries=(entry,))
-    subject = named(evidence, entry)
+    subject = evidence.server(entry)
     return Measurement(subject=subject, rounds=(entry.values(wire),), entries=(entry,), provisional=entry.reference)
 
 

@@ -323,7 +323,7 @@ def curves(card: Scorecard, scenario: str, *, of_training: bool) -> tuple[tuple[
     for curve in card.curves:
         if curve.scenario == scenario and curve.y and (curve.x_name == STEP) is of_training:
             groups.setdefault((curve.name, curve.unit, curve.device), []).append(curve)
-    return tuple(tuple(same) for same in groups.values())
+    return tuple(tuple(groups[key]) for key in sorted(groups))
 
 
 def _sizes(trained: Iterable[Cell], exported: Iterable[Cell]) -> tuple[Bar, ...]:

@@ -49,3 +49,11 @@ def test_settings_are_read_from_the_scenario() -> None:
     assert run.setting("resnet50", "start_tolerance", default=1.0) == 1e-4
     assert run.setting("resnet50", "tolerance", "fp32", default=0.5) == 0.5
     assert run.setting("nobody", "tolerance", default=0.5) == 0.5
+
+
+def test_a_reference_server_never_passes_for_the_real_one() -> None:
+    run = fakes.change(fakes.complete_run(), fakes.is_step(stage="serve", server="torchserve"), reference=True)
+    (entry,) = [entry for entry in run.select("serve", server="torchserve") if entry.passed]
+    assert run.server(entry) == "TorchServe (process on this machine, reference server)"
+    (embedded,) = [entry for entry in run.select("serve", launcher="embedded") if entry.passed]
+    assert run.server(embedded).count("reference") == 1

@@ -260,7 +260,7 @@ def test_loss_curves_are_drawn_for_both_frameworks() -> None:
 def test_latencies_are_drawn_against_the_rate_for_every_server() -> None:
     curves = [c for c in fakes.scorecard().curves if c.x_name == "requests per second"]
     assert {(c.subject, c.name) for c in curves} == {
-        (server, f"latency (p90) over {wire}")
+        (server, f"latency over {wire}, p90")
         for server in ("TorchServe (process on this machine)", "TensorFlow Serving API (embedded reference server)")
         for wire in ("REST", "gRPC")
     }
