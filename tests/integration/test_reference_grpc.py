@@ -27,7 +27,7 @@ pytest.importorskip("tensorflow_serving", reason="pip install 'fweval[tensorflow
 
 CHILD = Path(__file__).parent / "reference_child.py"
 SIGNATURE = Signature(
-    inputs=(TensorSpec(name="image", dtype="float32", shape=(None, 64, 64, 3)),),
+    inputs=(TensorSpec(name="image", dtype="float32", shape=(None, 32, 32, 3)),),
     outputs=(TensorSpec(name="scores", dtype="float32", shape=(None, 10)),),
 )
 _ROUNDS = 5
