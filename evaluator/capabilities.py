@@ -40,10 +40,6 @@ class ThisMachine:
         """Ask the launcher."""
         return launcher.reference(server, images)
 
-    def image(self, launcher: Launcher, images: Sequence[str]) -> str | None:
-        """Ask the launcher."""
-        return launcher.image(images)
-
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the names of the scenario's data packages that have not been fetched."""
         model, settings = model_of(scenario)

@@ -93,10 +93,6 @@ class Capabilities(Protocol):
         """Tell whether it would start a labelled reference implementation."""
         ...
 
-    def image(self, launcher: Launcher, images: Sequence[str]) -> str | None:
-        """Return the container image that it would start, None when it starts none."""
-        ...
-
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the names of the scenario's data packages that have not been fetched."""
         ...
@@ -131,9 +127,8 @@ class _Draft:
                 "profile": msgspec.to_builtins(self.profile),
                 "seed": self.options.seed,
                 "threads": self.capabilities.cores,
-                **fields.get("settings", {}),
             },
-            **{name: value for name, value in fields.items() if name != "settings"},
+            **fields,
         )
         if _left_out(draft, self.options):
             return None
@@ -261,9 +256,6 @@ class _ScenarioPlan:
         refusals = {each.name: self.draft.capabilities.cannot_launch(server, each, images) for each in launchers}
         chosen = self._chosen(server, [each for each in launchers if refusals[each.name] is None], images)
         for launcher in launchers:
-            refusal, image = refusals[launcher.name], None
-            if refusal is None:
-                image = self.draft.capabilities.image(launcher, images)
             step = self._add(
                 "serve",
                 server.framework,
@@ -272,8 +264,7 @@ class _ScenarioPlan:
                 server=server.name,
                 launcher=launcher.name,
                 needs={**self._proof(server.framework, kind), "verified": proof},
-                settings={"image": image},
-                refusal=refusal,
+                refusal=refusals[launcher.name],
             )
             if step is not None and step not in self.draft.impossible and launcher.name not in chosen:
                 used = " and ".join(chosen) or self.draft.options.launcher
@@ -290,7 +281,6 @@ class _ScenarioPlan:
     def _under_load(self, stage: str) -> None:
         for (server, launcher), served in self.served.items():
             if served in self.draft.steps:
-                of_served = self.draft.steps[served]
                 self._add(
                     stage,
                     server.framework,
@@ -298,8 +288,7 @@ class _ScenarioPlan:
                     precision=PRECISION,
                     server=server.name,
                     launcher=launcher,
-                    needs={**of_served.needs, "served": served},
-                    settings={"image": of_served.settings["image"]},
+                    needs={**self.draft.steps[served].needs, "served": served},
                 )
 
     def _add(self, stage: str, framework: str, *, refusal: tuple[str, str] | None = None, **fields: Any) -> str | None:

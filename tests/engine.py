@@ -64,9 +64,6 @@ class PaperMachine:
     def is_reference(self, server: Server, launcher: Launcher, images: Sequence[str]) -> bool:
         return launcher.name in self._references
 
-    def image(self, launcher: Launcher, images: Sequence[str]) -> str | None:
-        return images[0] if launcher.name == "container" else None
-
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         return self._no_data
 

@@ -28,8 +28,8 @@ class Served:
         self.about = Subject(work)
         self.server: Server = registry.load("server", str(work.step.server))
         self.launcher: Launcher = registry.load("launcher", str(work.step.launcher))
-        image = work.step.settings["image"]
-        self.images: tuple[str, ...] = () if image is None else (image,)
+        image = self.launcher.image(self.about.scenario.serve.images.get(self.server.name, self.server.images))
+        self.images: tuple[str, ...] = () if image is None else (image,)  # the one that is there, for all its starts
         self.reference = self.launcher.reference(self.server, self.images)
         self.artifact, self.path = read_artifact(work.need("artifact"))
 

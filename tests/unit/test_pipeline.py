@@ -82,8 +82,11 @@ def test_what_cannot_be_had_is_on_disk_before_anything_runs(begin: Callable[...,
     assert f"{len(impossible)} of them unavailable here" in said(run)
 
 
-def test_what_could_be_had_before_stays_evidence(begin: Callable[..., pipeline.Run]) -> None:
+def test_what_could_be_had_before_stays_evidence(
+    begin: Callable[..., pipeline.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run is resumed on a day when the Docker engine is down: what was served from a container was served."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     run = begin()
     pipeline.make_plan(run)
     step = next(step for step in run.folder.plan.steps if step.launcher == "container")
