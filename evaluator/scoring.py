@@ -44,6 +44,7 @@ _SENTENCES = {
     "capped": "{count} measurement(s) ended at the time cap before the profile's minimum of queries, such as {place}: "
     "percentiles that would need more are left out.",
     "reference": "{count} server(s) were the embedded reference server, such as {place}: provisional figures.",
+    "old": "{count} container image(s) rest on a system whose regular security support has ended, such as {place}.",
     "unstable": "{count} measurement(s) had not settled; in {place} a third of the samples lies {amount:.0%} off. "
     "Close other programs and measure again.",
     "noisy": "{count} measurement(s) vary by more than 2.5 %, most in {place} ({amount:.0%}).",
@@ -266,8 +267,11 @@ def _doubts(evidence: Evidence, entry: Entry) -> list[tuple[str, float, str]]:
     doubts = []
     if entry.result.metrics.get("capped") is True:
         doubts.append(("capped", 0.0, place))
-    if entry.reference:
+    if entry.reference and entry.step.stage == "serve":
         doubts.append(("reference", 0.0, place))
+    ended = entry.result.metrics.get("image_end_of_life")
+    if isinstance(ended, str) and ended < evidence.run.created_at[: len(ended)]:
+        doubts.append(("old", 0.0, f"{place} (since {ended})"))
     for name in ("latency", "rest", "grpc"):
         doubts += [(kind, amount, place) for kind, amount in _unsteady(entry.samples.get(name, ()))]
     return doubts

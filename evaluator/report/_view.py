@@ -19,7 +19,9 @@ SERVING: Columns = (
     ("REST", ("rest_p50_s", "rest_p90_s")),
     ("gRPC", ("grpc_p50_s", "grpc_p90_s")),
     ("Largest difference, REST and gRPC", ("parity_rest_max_abs_diff", "parity_grpc_max_abs_diff")),
-    ("Server adds, REST and gRPC", ("rest_overhead_s", "grpc_overhead_s")),
+    ("Raw bytes over REST", ("raw_p50_s", "raw_p90_s")),
+    ("Open Inference Protocol, REST and gRPC", ("oip_p50_s", "oip_grpc_p50_s")),
+    ("Server adds to the call in process, REST and gRPC", ("rest_overhead_s", "grpc_overhead_s")),
     ("Stopped in", ("stop_s",)),
 )
 # The figures of a load step.
@@ -418,6 +420,16 @@ def images(card: Scorecard) -> tuple[Cell, ...]:
     """Return one serving cell for each container image that was started."""
     cells = {cell.metrics["image"]: cell for cell in select(card, "serve") if "image" in cell.metrics}
     return tuple(cells.values())
+
+
+def figure(cell: Cell, name: str) -> str:
+    """Write a metric of a cell, with the ends of its interval where it has one (`x_low_s` and `x_high_s` of `x_s`)."""
+    value = _format.metric(name, cell.metrics.get(name))
+    stem = name.removesuffix("_s")
+    ends = [
+        _format.metric(name, cell.metrics[end]) for end in (f"{stem}_low_s", f"{stem}_high_s") if end in cell.metrics
+    ]
+    return f"{value} ({' to '.join(ends)})" if len(ends) == 2 else value
 
 
 def is_provisional(card: Scorecard, cell: Cell) -> bool:

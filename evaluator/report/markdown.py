@@ -161,9 +161,7 @@ def _served(card: Scorecard, stage: str, columns: _view.Columns) -> Iterable[str
             _view.subject(cell) + (f" ({_PROVISIONAL})" if _view.is_provisional(card, cell) else ""),
             _format.words(cell.outcome) + (f": {cell.reason}" if cell.reason else ""),
             *(
-                " / ".join(_format.metric(name, cell.metrics.get(name)) for name in names)
-                if cell.metrics
-                else _format.NOT_MEASURED
+                " / ".join(_view.figure(cell, name) for name in names) if cell.metrics else _format.NOT_MEASURED
                 for _, names in columns
             ),
         )

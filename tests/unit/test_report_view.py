@@ -251,3 +251,10 @@ def test_cells_table_has_a_line_for_every_cell() -> None:
 def test_show_prints_the_scorecard_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.show(CARD, Path("x"), as_json=True)
     assert msgspec.json.decode(capsys.readouterr().out.encode(), type=Scorecard) == CARD
+
+
+def test_a_figure_has_the_ends_of_its_interval_where_there_are_any() -> None:
+    cell = next(cell for cell in CARD.cells if "rest_overhead_s" in cell.metrics)
+    assert _view.figure(cell, "rest_overhead_s") == "6.10 ms (5.20 ms to 7.10 ms)"
+    assert _view.figure(cell, "ready_s") == _format.metric("ready_s", cell.metrics["ready_s"])
+    assert _view.figure(cell, "raw_p50_s") == _format.NOT_MEASURED

@@ -265,3 +265,10 @@ def test_latencies_are_drawn_against_the_rate_for_every_server() -> None:
         for wire in ("REST", "gRPC")
     }
     assert {(c.x, c.y) for c in curves} == {((24.0, 48.0), (0.03, 0.06))}  # at 90 % no latency was measured
+
+
+def test_an_image_on_a_system_without_fixes_is_a_warning() -> None:
+    steps = fakes.is_step(stage="serve", server="torchserve", launcher="process")
+    for date, warned in (("2025-12-31", True), ("2026-01-02", False)):  # the run was made on 2026-01-01
+        run = fakes.change(fakes.complete_run(), steps, image_end_of_life=date)
+        assert any("security support has ended" in text for text in scoring.warnings(run)) is warned
