@@ -85,12 +85,12 @@ def assert_closed(ports: set[int], within_s: float = 5.0) -> None:
 def test_a_run_survives_being_killed_in_every_stage(home: Path) -> None:
     """SIGKILL, so that nobody can clean up: the kernel ends the children, and resuming clears what lies about."""
     before: dict[str, bytes] = {}
-    for stage in ("train", "export", "verify", "run", "serve", "load"):
+    for stage in ("train", "export", "verify", "run", "serve"):
         events = home / "run" / "events.jsonl"
         skip = events.stat().st_size if events.exists() else 0
         with go_on(home) as process:
             reach(home, process, stage, skip=skip)
-            ports = wait_for_server(process) if stage in ("serve", "load") else set()
+            ports = wait_for_server(process) if stage == "serve" else set()
             below = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
             assert below
             os.kill(process.pid, signal.SIGKILL)
@@ -105,7 +105,7 @@ def test_a_person_can_interrupt_a_server_at_work(home: Path) -> None:
     before = finished(home)
     skip = (home / "run" / "events.jsonl").stat().st_size
     with go_on(home) as process:
-        reach(home, process, "serve", skip=skip)
+        reach(home, process, "load", skip=skip)
         ports = wait_for_server(process)
         below = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
         os.kill(process.pid, signal.SIGINT)
