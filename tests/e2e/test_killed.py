@@ -102,10 +102,10 @@ def test_a_run_survives_being_killed_in_every_stage(home: Path) -> None:
 
 
 def test_a_person_can_interrupt_a_server_at_work(home: Path) -> None:
-    before = finished(home)
     skip = (home / "run" / "events.jsonl").stat().st_size
     with go_on(home) as process:
         reach(home, process, "load", skip=skip)
+        before = finished(home)
         ports = wait_for_server(process)
         below = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
         os.kill(process.pid, signal.SIGINT)
