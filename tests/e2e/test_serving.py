@@ -1,6 +1,7 @@
-"""Both scenarios behind every server, as a process and in a container: parity, load, probes, and nothing left behind.
+"""Both scenarios behind TorchServe, as a process and in a container: parity, load, probes, and nothing left behind.
 
-One run of the command, short but real. Containers are required where FWEVAL_REQUIRE says so, as CI does.
+One run of the command, short but real. Containers are required where FWEVAL_REQUIRE says so, as CI does. (The reference
+server is asked the same as a process in test_full.py, and from its container in tests/integration.)
 """
 
 import os
@@ -15,19 +16,12 @@ from containers import engine_or_skip
 from evaluator.core import files, registry
 from evaluator.core.scorecard import Scorecard
 from serving import engine
-from serving.contract import Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 SCENARIOS = ("resnet50", "bert")
-SERVERS: tuple[Server, ...] = registry.load_all("server")
-# Server and launcher, and whether it is the labelled reference implementation.
-SERVED = {
-    ("torchserve", "container"): False,
-    ("torchserve", "process"): False,
-    ("tensorflow_serving", "container"): True,
-}
-IMAGES = {"torchserve": "fweval/torchserve:local", "tensorflow_serving": "fweval/reference-server:local"}
+SERVED = (("torchserve", "container"), ("torchserve", "process"))
+IMAGE = "fweval/torchserve:local"
 WIRES = ("rest", "grpc")
 # What every server must survive, whoever made it; the other probes may fail, and say so.
 MUST_PASS = ("batch_neighbours", "hot_swap", "metrics_present", "server_kill", "slow_client")
@@ -35,8 +29,7 @@ MUST_PASS = ("batch_neighbours", "hot_swap", "metrics_present", "server_kill", "
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for image in IMAGES.values():
-        engine_or_skip(image)
+    engine_or_skip(IMAGE)
     folder = tmp_path_factory.mktemp("serving")
     (folder / "e2e.toml").write_text(PROFILE)
     return folder
@@ -44,9 +37,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(home: Path) -> subprocess.CompletedProcess[str]:
-    wanted = ("serve", "load", "probe", "torchscript", "savedmodel")
-    only = [part for name in wanted for part in ("--only", name)]
-    asked = ["--profile", "e2e.toml", "--device", "cpu", "--launcher", "all", "--skip", "embedded", "--out", "run"]
+    only = [part for name in ("serve", "load", "probe", "torchscript") for part in ("--only", name)]
+    asked = ["--framework", "pytorch", "--profile", "e2e.toml", "--device", "cpu", "--launcher", "all", "--out", "run"]
     return fweval("full", *SCENARIOS, *only, *asked, cwd=home, timeout_s=1400, env=os.environ)
 
 
@@ -69,9 +61,8 @@ def of(rows: list[dict[str, Any]], stage: str) -> dict[tuple[str, str, str], dic
 @pytest.mark.parametrize("stage", ["serve", "load", "probe"])
 def test_every_server_was_tried_by_every_launcher_that_can(stage: str, rows: list[dict[str, Any]]) -> None:
     found = of(rows, stage)
-    assert set(found) >= {(scenario, *pair) for scenario in SCENARIOS for pair in SERVED}
-    for (_, *pair), row in found.items():
-        assert row["metrics"]["reference"] is SERVED.get((pair[0], pair[1]), False)
+    assert set(found) == {(scenario, *pair) for scenario in SCENARIOS for pair in SERVED}
+    assert not any(row["metrics"]["reference"] for row in found.values())
 
 
 def test_answers_over_every_wire_are_those_of_the_runtime(rows: list[dict[str, Any]]) -> None:
@@ -85,12 +76,12 @@ def test_answers_over_every_wire_are_those_of_the_runtime(rows: list[dict[str, A
 
 
 def test_containers_say_what_is_in_them(rows: list[dict[str, Any]], home: Path) -> None:
-    for (_, name, launcher), row in of(rows, "serve").items():
+    for (_, _, launcher), row in of(rows, "serve").items():
         told = {key: value for key, value in row["metrics"].items() if key.startswith("image")}
         if launcher != "container":
             assert told == {}
             continue
-        assert told["image"] == IMAGES[name]
+        assert told["image"] == IMAGE
         assert told["image_size_bytes"] > 100_000_000
         assert told["image_os"].startswith("Debian")
         assert told["image_user"].split(":")[0] not in ("", "0", "root")
@@ -120,9 +111,8 @@ def test_every_probe_got_an_answer_and_no_server_failed_the_least(rows: list[dic
 def test_the_report_draws_every_server_and_the_verdict_stands(home: Path, rows: list[dict[str, Any]]) -> None:
     card = files.read_record(home / "run" / "scorecard.json", Scorecard)
     drawn = {(curve.scenario, curve.framework, curve.subject) for curve in card.curves if curve.x_name != "step"}
-    assert len(drawn) >= len(SCENARIOS) * len(SERVED)
-    page = (home / "run" / "scorecard.html").read_text()
-    assert all(image in page for image in IMAGES.values())
+    assert len(drawn) == len(SCENARIOS) * len(SERVED)
+    assert IMAGE in (home / "run" / "scorecard.html").read_text()
 
 
 def test_nothing_of_it_is_left(rows: list[dict[str, Any]]) -> None:
