@@ -18,7 +18,6 @@ from evaluator.core.tensors import Array, Arrays
 
 HOST = "127.0.0.1"
 MODEL = "model"  # the name under which every server serves the one model that it is given
-NO_CONTAINERS = ("not yet", "not yet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
