@@ -56,13 +56,8 @@ def _sweep(
         count = len(next(iter(inputs.values())))
         requests = [connection.encode(rows(inputs, index, index + 1)) for index in range(count)]
     profile = served.about.profile
-    plan = Plan(
-        sampling=profile.sampling,
-        saturation_s=profile.load.saturation_s,
-        most_clients=profile.load.most_clients,
-        shares=profile.load.shares if shares is None else tuple(shares),
-        seed=served.about.seed,
-    )
+    load = profile.load if shares is None else msgspec.structs.replace(profile.load, shares=tuple(shares))
+    plan = Plan(sampling=profile.sampling, load=load, seed=served.about.seed)
     return sweep(connect, requests, plan, work.folder / "loadgen" / wire)
 
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluator.core.records import Count, Record, Sampling, Seconds
+from evaluator.core.records import LoadPlan, Record, Sampling
 from evaluator.measure.load import Load, saturation
 from serving.load.calls import Connect
 from serving.load.closed_loop import saturate
 from serving.load.open_loop import offer
 
-SHARES = (0.10, 0.30, 0.50, 0.70, 0.85, 1.00, 1.20)
 _GAIN_FROM = 1.05  # more clients are tried as long as they bring at least 5 % more
 
 
@@ -18,9 +17,7 @@ class Plan(Record, frozen=True, kw_only=True):
     """How to sweep."""
 
     sampling: Sampling  # of each rate: queries and seconds, and the most seconds
-    saturation_s: Seconds = 2.0  # per number of clients
-    most_clients: Count = 16
-    shares: tuple[float, ...] = SHARES  # of the saturation rate, growing
+    load: LoadPlan  # without shares: saturate only
     seed: int = 0
 
     def seconds(self, rate_per_s: float) -> float:
@@ -42,7 +39,7 @@ def sweep(connect: Connect, requests: Sequence[Any], plan: Plan, folder: Path) -
     most = saturation(loads)
     if most is None:
         return tuple(loads)
-    for share in plan.shares:
+    for share in plan.load.shares:
         rate = share * most
         loads.append(offer(connect, requests, rate, plan.seconds(rate), plan.seed, folder / f"{share:.2f}"))
         if not loads[-1].keeps_up:
@@ -54,8 +51,8 @@ def _saturations(connect: Connect, requests: Sequence[Any], plan: Plan) -> list[
     """Double the clients until that brings nothing any more."""
     loads: list[Load] = []
     clients = 1
-    while clients <= plan.most_clients:
-        loads.append(saturate(connect, requests, clients, plan.saturation_s))
+    while clients <= plan.load.most_clients:
+        loads.append(saturate(connect, requests, clients, plan.load.saturation_s))
         if len(loads) > 1 and loads[-1].achieved_per_s < _GAIN_FROM * loads[-2].achieved_per_s:
             break
         clients *= 2
