@@ -164,11 +164,12 @@ def curves(evidence: Evidence) -> tuple[Curve, ...]:
 
 def _under_load(evidence: Evidence, entry: Entry) -> Iterator[Curve]:
     """Return the tail latency of one server against the rate that was offered, wire by wire."""
+    load = evidence.run.profile.load
     for wire, title in (("rest", "REST"), ("grpc", "gRPC")):
         for tail in ("p50", str(entry.result.metrics.get("tail", "p50"))):
             points = [
                 (entry.number(f"{place}_rate_per_s"), entry.number(f"{place}_{tail}_s"))
-                for place in (f"{wire}_at_{round(100 * share)}" for share in evidence.run.profile.load.shares)
+                for place in (load.figure(wire, share) for share in load.shares)
             ]
             known = [(rate, latency) for rate, latency in points if rate is not None and latency is not None]
             if known:

@@ -7,14 +7,16 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
 
+from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
 from serving import engine
-from serving.contract import HOST, Admin, Bundle, Command, Place, Ports, Server, Setup, Wire
+from serving.contract import HOST, Admin, Bundle, Command, Launcher, Place, Ports, Server, Setup, Wire
 from serving.ports import free_ports
 
 IMAGE = "fweval/base:bookworm"  # the small one of docker/: Debian with its Python
@@ -31,6 +33,21 @@ def engine_or_skip(image: str | None = None) -> None:
             lacking = f"the image {image} is not on this machine (make images)"
     except Unavailable as error:
         lacking = error.message
+    _fail_or_skip(lacking)
+
+
+def launcher_or_skip(name: str, server: Server) -> Launcher:
+    """Return a launcher that can start the server here, or skip; one that must be able to fails instead."""
+    found: Launcher = registry.load("launcher", name)
+    lacking = found.missing(server, server.images)
+    if lacking is None:
+        return found
+    if name == "container":
+        _fail_or_skip(lacking[0])
+    pytest.skip(f"{name}: {lacking[0]}")
+
+
+def _fail_or_skip(lacking: str) -> NoReturn:
     if "containers" in os.environ.get("FWEVAL_REQUIRE", "").split(","):
         pytest.fail(f"FWEVAL_REQUIRE=containers, but {lacking}")
     pytest.skip(lacking)

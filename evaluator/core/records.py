@@ -137,6 +137,11 @@ class LoadPlan(Record, frozen=True, kw_only=True):
     most_clients: Count
     shares: tuple[Seconds, ...]  # of the saturation rate, growing; above 1 is more than the server can take
 
+    @staticmethod
+    def figure(wire: str, share: float) -> str:
+        """Name what was measured over a wire at a share of the saturation rate: a metric's name begins with it."""
+        return f"{wire}_at_{round(100 * share)}"
+
 
 class Profile(Record, frozen=True, kw_only=True):
     """How thorough a run is: one TOML file in scenarios/profiles/."""

@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 
 from evaluator.core import files
-from evaluator.core.records import Measured, Metrics
+from evaluator.core.records import LoadPlan, Measured, Metrics
 from evaluator.core.tensors import rows
 from evaluator.core.work import Work
 from evaluator.measure.load import Load, best_under, invalid, knee, saturation
@@ -73,7 +73,7 @@ def _figures(name: str, loads: Sequence[Load], served: Served, tail: float) -> M
     if opened:
         most = found["saturation_per_s"] or 0.0
         for load in opened:
-            metrics |= _at_rate(f"{name}_at_{round(100 * (load.rate_per_s or 0.0) / most)}", load, served)
+            metrics |= _at_rate(LoadPlan.figure(name, (load.rate_per_s or 0.0) / most), load, served)
         best = best_under(loads, served.about.scenario.serve.slo_s, tail / 100)
         last = opened[-1]
         found |= {

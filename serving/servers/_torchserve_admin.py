@@ -84,7 +84,10 @@ class TorchServeAdmin:
         self._management.send("POST", f"/models?{urlencode(options)}")
 
     def scale(self, workers: int, version: int | None = None) -> None:
-        """Give a version that many workers; returns when they are ready, or gone."""
+        """Give a version that many workers; returns when their models are loaded, or the workers gone.
+
+        TorchServe answers an instant before it lists a new worker as ready: `workers` may miss it at first.
+        """
         options = {"min_worker": workers, "max_worker": workers, "synchronous": "true"}
         self._management.send("PUT", f"{self._path(version)}?{urlencode(options)}")
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from evaluator.core import registry
 from evaluator.core.records import Signature, TensorSpec
 from serving.contract import Batching, Bundle, Launcher, Server, Setup, Tls
 from serving.life import Service, serving
 from serving.ports import free_ports
+from tests.containers import launcher_or_skip
 
 HERE = Path(__file__).parent
 CHILD = [sys.executable, "-P", str(HERE / "conformance_child.py")]
@@ -35,11 +34,7 @@ SIGNATURE = Signature(
 
 def launcher(name: str) -> Launcher:
     """Return a launcher; skip the test where it cannot start TF Serving."""
-    found: Launcher = registry.load("launcher", name)
-    lacking = found.missing(SERVER, SERVER.images)
-    if lacking is not None:
-        pytest.skip(f"{name}: {lacking[0]}")
-    return found
+    return launcher_or_skip(name, SERVER)
 
 
 @functools.cache

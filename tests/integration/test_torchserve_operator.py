@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -68,6 +68,19 @@ def _until_ready(service: Service) -> None:
         time.sleep(0.05)
 
 
+def _workers(admin: TorchServeAdmin, count: int) -> tuple[int, ...]:
+    """Return that many workers; TorchServe answers before it lists what a "synchronous" request came to."""
+    _eventually(lambda: len(set(admin.workers())), count)
+    return admin.workers()
+
+
+def _eventually(look: Callable[[], object], wanted: object) -> None:
+    deadline = time.monotonic() + 20
+    while (seen := look()) != wanted:
+        assert time.monotonic() < deadline, f"{seen} is not {wanted}"
+        time.sleep(0.02)
+
+
 class _Callers:
     """Clients that ask all the time, until the end of the block."""
 
@@ -104,7 +117,7 @@ def test_versions_come_and_go_under_load_without_a_failed_request(
     with _Callers(service, golden, wire) as callers:
         admin.deploy(made / "model.pt", 2)
         assert admin.answering() == 2
-        assert len(admin.workers()) == 2, "the former version keeps its worker"
+        _workers(admin, 2)  # the former version keeps its own
         between = callers.answers
         admin.roll_back(1)
         assert admin.answering() == 1
@@ -139,8 +152,15 @@ def test_what_torchserve_itself_leaves_of_a_junk_model(
     archive.pack(tmp_path / "junk.pt", SIGNATURE, 4, service.bundle.folder)
     with pytest.raises(ServerError, match="500: Failed to start workers"):
         admin.register(archive.name(4))
-    (described,) = admin.describe(4)
-    assert described["workers"] == [], "registered all the same, with no worker"
+
+    def workers() -> list[object]:
+        try:
+            return [worker for one in admin.describe(4) for worker in one["workers"]]
+        except ServerError as error:
+            assert error.code == "404"
+            return []
+
+    _eventually(workers, [])  # most times it stays registered, with no worker; now and then it is gone
 
 
 @pytest.mark.parametrize(
@@ -181,10 +201,10 @@ def test_registering_with_a_content_type_and_no_body_is_torchserves_own_error(se
 
 def test_workers_are_scaled(service: Service, admin: TorchServeAdmin, golden: Arrays) -> None:
     admin.scale(2)
-    assert len(set(admin.workers())) == 2
+    _workers(admin, 2)
     assert _right(service, golden)
     admin.scale(0)
-    assert admin.workers() == ()
+    _workers(admin, 0)
     assert not SERVER.ready(service.bundle, service.ports)
     assert SERVER.healthy(service.ports), "it says so although nobody would answer"
     with pytest.raises(ServerError, match='503: Model "model" has no worker to serve inference request'):
@@ -194,7 +214,7 @@ def test_workers_are_scaled(service: Service, admin: TorchServeAdmin, golden: Ar
 
 
 def test_a_killed_worker_comes_back(service: Service, admin: TorchServeAdmin, golden: Arrays) -> None:
-    (former,) = admin.workers()
+    (former,) = _workers(admin, 1)
     service.running.kill(former)
     # What arrives before TorchServe notices is lost: 500 or 507 at once, or no answer until its responseTimeout.
     deadline = time.monotonic() + 30
@@ -202,7 +222,7 @@ def test_a_killed_worker_comes_back(service: Service, admin: TorchServeAdmin, go
         assert time.monotonic() < deadline, "TorchServe never noticed"
     assert SERVER.healthy(service.ports), "it says so although nobody answers now"
     assert _right(service, golden), "queued until the next worker was there"
-    (present,) = admin.workers()
+    (present,) = _workers(admin, 1)
     assert present != former
 
 
@@ -234,7 +254,7 @@ def test_the_management_api_over_grpc(service: Service, admin: TorchServeAdmin, 
     (described,) = json.loads(_management(service, "DescribeModel", model_name="model"))
     assert described["modelVersion"] == "2"
     _management(service, "ScaleWorker", model_name="model", min_worker=2, max_worker=2, synchronous=True)
-    assert len(admin.workers()) == 3
+    _workers(admin, 3)
     _management(service, "SetDefault", model_name="model", model_version="1")
     _management(service, "UnregisterModel", model_name="model", model_version="2")
     assert [one["modelVersion"] for one in admin.describe("all")] == ["1"]
@@ -260,4 +280,4 @@ def test_grpc_cannot_scale_to_nothing(service: Service, admin: TorchServeAdmin) 
     # A zero is what proto3 leaves out, and TorchServe takes what is left out for a one.
     told = _management(service, "ScaleWorker", model_name="model", min_worker=0, max_worker=0, synchronous=True)
     assert told == "Workers scaled to 1 for model: model"
-    assert len(admin.workers()) == 1
+    _workers(admin, 1)

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from evaluator.core import registry
 from evaluator.core.records import Signature, TensorSpec
 from evaluator.core.tensors import Arrays, read_arrays, rows
 from serving.contract import Bundle, Launcher, Server, Setup
 from serving.life import Service, serving
 from serving.ports import free_ports
+from tests.containers import launcher_or_skip
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -37,11 +36,7 @@ SIGNATURE = Signature(
 
 def launcher(name: str) -> Launcher:
     """Return a launcher; skip the test where it cannot start TorchServe."""
-    found: Launcher = registry.load("launcher", name)
-    lacking = found.missing(SERVER, SERVER.images)
-    if lacking is not None:
-        pytest.skip(lacking[0])
-    return found
+    return launcher_or_skip(name, SERVER)
 
 
 @functools.cache
