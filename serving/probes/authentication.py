@@ -48,10 +48,10 @@ class Authentication(Probe):
 def _settled(field: Field, wire: str, setup: Setup, running: Running) -> str:
     """Call until the answer is final; return the code of the refusal, or `_RIGHT`."""
     service = Service(server=field.server, bundle=field.bundle, setup=setup, running=running, ready_s=0.0)
-    begin = time.perf_counter()
+    begin, confined = time.perf_counter(), contained(field)
     while (refusal := field.problem(service, wire)) is not None and refusal.code in _NOT_YET:
-        sockets = running.listening()
-        if contained(field) and sockets and all(is_loopback(socket) for socket in sockets):
+        sockets = running.listening() if confined else ()
+        if sockets and all(is_loopback(socket) for socket in sockets):
             raise Unavailable(
                 "with its defaults it listens on loopback inside its container, where no call from outside arrives",
                 remedy="ask it with the process launcher",
