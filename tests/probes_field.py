@@ -6,6 +6,7 @@ import msgspec
 import psutil
 
 from evaluator.core import registry
+from evaluator.core.outcome import Outcome
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Arrays, rows
 from serving.contract import Launcher, Server
@@ -35,6 +36,20 @@ def ask_every_probe(server: Server, launcher: Launcher, made: tuple[Path, Signat
 def replies(field: Field) -> dict[str, Reply]:
     """Read what was found."""
     return msgspec.json.decode((field.folder / REPLIES).read_bytes(), type=dict[str, Reply])
+
+
+def assert_every_probe_replied(found: dict[str, Reply]) -> None:
+    """No probe is missing, and what failed says what to do."""
+    assert sorted(found) == sorted(registry.names("probe"))
+    for reply in found.values():
+        assert reply.outcome is not Outcome.FAILED or reply.remedy
+
+
+def assert_memory_is_told(found: dict[str, Reply]) -> None:
+    """Memory was sampled; the fields' second under load cannot convict a server of a leak."""
+    reply = found["memory_growth"]
+    assert reply.outcome in {Outcome.PASSED, Outcome.UNAVAILABLE}
+    assert reply.figures["memory_bytes"]
 
 
 def bad_requests(field: Field) -> dict[str, str]:

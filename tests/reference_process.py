@@ -1,7 +1,6 @@
 """Starts the reference server as its users do, by its command line, and asks it over gRPC."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -16,8 +15,8 @@ import grpc
 from evaluator.core.tensors import Array, Arrays
 from serving.ports import free_ports
 from serving.wires import tensor_codec, tensorflow_protos
+from tests import children
 
-ROOT = Path(__file__).parents[1]
 _READY_S = 60.0
 _STOP_S = 20.0
 
@@ -41,17 +40,6 @@ class Reference:
         return self.process.wait(_STOP_S)
 
 
-def environment() -> dict[str, str]:
-    """Return what a child with TensorFlow needs here."""
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "KERAS_BACKEND": "tensorflow",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
-
-
 def start(folder: Path, *flags: str) -> Reference:
     """Start a server with these flags, on free ports; it logs to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +49,7 @@ def start(folder: Path, *flags: str) -> Reference:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*argv, f"--rest_api_port={ports['rest']}", "--max_num_load_retries=0", *flags],
-            env=environment(),
+            env=children.environment(),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -8,8 +8,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import tarfile
 import tempfile
 import threading
@@ -22,20 +20,32 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from containers import ANSWER, IMAGE, LISTEN, Script, answers, assert_nothing_left, engine_or_skip, instance, present
+from containers import (
+    ANSWER,
+    IMAGE,
+    LISTEN,
+    Script,
+    answers,
+    assert_nothing_left,
+    engine_or_skip,
+    instance,
+    launcher_or_skip,
+    present,
+)
 from docker.errors import ImageNotFound
 
 from evaluator.core import machine, owner, registry
 from evaluator.core.errors import Unavailable
-from evaluator.core.records import Signature, TensorSpec
 from evaluator.core.tensors import read_arrays
 from serving import engine
-from serving.contract import HOST, Bundle, Launcher, Place, Server, Setup, Tls
+from serving.contract import HOST, Bundle, Place, Server, Setup, Tls
 from serving.errors import NotReady
 from serving.launchers.container import MEMORY_BYTES, PIDS, ContainerLauncher, ServerContainer, options
 from serving.launchers.process import LOG
 from serving.life import Service, serving
 from serving.ports import free_ports
+from tests.integration import served_models
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -143,11 +153,11 @@ def test_what_is_looked_at_and_done_to_a_server(tmp_path: Path) -> None:
         running.kill(999_999)
         assert "buried" not in running.log_tail()
         running.kill(worker_pid)
-        _wait(lambda: "buried -9" in running.log_tail())
+        until(lambda: "buried -9" in running.log_tail(), within_s=10.0)
         assert answers(port)
 
         running.kill()
-        _wait(lambda: not running.alive())
+        until(lambda: not running.alive(), within_s=10.0)
         assert "exit code 137" in running.log_tail()
         assert (running.memory_bytes(), running.listening()) == (0, ())
     assert service.stop_s is not None
@@ -155,13 +165,6 @@ def test_what_is_looked_at_and_done_to_a_server(tmp_path: Path) -> None:
     assert service.leftovers == ()
     assert "buried -9" in (tmp_path / "run" / LOG).read_text()
     assert_nothing_left(before, tmp_path, [port])
-
-
-def _wait(done: Any, within_s: float = 10.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_stop_is_asked_for_before_it_is_forced(tmp_path: Path) -> None:
@@ -199,7 +202,7 @@ def test_a_server_that_takes_too_much_memory_ends_and_that_is_said(tmp_path: Pat
     with engine.connect() as client:
         running = ServerContainer(client, setup.ports, tmp_path / "run")
         running.start(IMAGE, options(command, (), setup.ports, tmp_path / "run") | less)
-        _wait(lambda: not running.alive())
+        until(lambda: not running.alive(), within_s=10.0)
         tail = running.log_tail()
         running.stop()
     assert "exit code 137" in tail
@@ -474,28 +477,6 @@ def test_the_server_cannot_reach_out(tmp_path: Path) -> None:
         assert list(client.containers.get(thing.id).attrs["NetworkSettings"]["Networks"]) == [thing.name]
 
 
-SIGNATURES = {
-    "torchserve": Signature(
-        inputs=(
-            TensorSpec(name="image", dtype="float32", shape=(None, 3, None, None)),
-            TensorSpec(name="tokens", dtype="int64", shape=(None, None)),
-        ),
-        outputs=(
-            TensorSpec(name="logits", dtype="float32", shape=(None, 5)),
-            TensorSpec(name="label", dtype="int64", shape=(None,)),
-        ),
-    ),
-    "tensorflow_serving": Signature(
-        inputs=(
-            TensorSpec(name="image", dtype="float32", shape=(None, 32, 32, 3)),
-            TensorSpec(name="shift", dtype="int32", shape=(None,)),
-        ),
-        outputs=(
-            TensorSpec(name="logits", dtype="float32", shape=(None, 5)),
-            TensorSpec(name="label", dtype="int64", shape=(None,)),
-        ),
-    ),
-}
 BUILT = {"torchserve": "fweval/torchserve:local", "tensorflow_serving": "fweval/reference-server:local"}
 
 
@@ -503,17 +484,13 @@ BUILT = {"torchserve": "fweval/torchserve:local", "tensorflow_serving": "fweval/
 def test_real_servers_answer_from_their_containers_and_leave_nothing(tmp_path: Path, name: str) -> None:
     engine_or_skip(BUILT[name])
     server: Server = registry.load("server", name)
-    launcher: Launcher = registry.load("launcher", "container")
+    launcher = launcher_or_skip("container", server)
     images = (BUILT[name],)
-    lacking = launcher.missing(server, images)
-    if lacking is not None:
-        pytest.skip(lacking[0])
     assert launcher.reference(server, images) == (name == "tensorflow_serving")
-    _make_model(server.framework, tmp_path)
-    artifact = tmp_path / ("model.pt" if server.framework == "pytorch" else "model")
+    artifact = served_models.make(server.framework, tmp_path)
     golden = read_arrays(tmp_path / "golden.npz")
     (tmp_path / "bundle").mkdir()
-    bundle = server.bundle(artifact, SIGNATURES[name], tmp_path / "bundle")
+    bundle = server.bundle(artifact, served_models.SIGNATURES[server.framework], tmp_path / "bundle")
     setup = Setup(ports=free_ports(server.ports), images=images)
     before = present(tmp_path)
     with serving(server, launcher, bundle, setup, tmp_path / "run", 90.0) as service:
@@ -534,16 +511,10 @@ def test_real_servers_answer_from_their_containers_and_leave_nothing(tmp_path: P
     assert_nothing_left(before, tmp_path, list(setup.ports.by_role.values()))
 
 
-def _make_model(framework: str, folder: Path) -> None:
-    command = [sys.executable, "-P", str(Path(__file__).with_name("serving_child.py")), framework, str(folder)]
-    root = Path(__file__).parents[2]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(root)}, check=True, timeout=100)
-
-
 def _kill_a_worker(service: Service) -> None:
     """Kill a worker by the number that the server knows it by; a server without workers is let be."""
     with service.server.admin(service.bundle, service.ports) as admin:
         workers = admin.workers()
         if workers:
             service.running.kill(workers[0])
-            _wait(lambda: admin.workers() and workers[0] not in admin.workers(), within_s=60.0)
+            until(lambda: admin.workers() and workers[0] not in admin.workers(), within_s=60.0)

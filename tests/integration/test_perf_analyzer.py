@@ -20,15 +20,15 @@ import pytest
 from evaluator.core import registry
 from evaluator.core.records import Signature, TensorSpec
 from serving.contract import HOST, Server, Setup
-from serving.launchers.embedded import EmbeddedLauncher
 from serving.life import Service, serving
 from serving.load.calls import Connect
 from serving.load.open_loop import offer
 from serving.ports import free_ports
+from tests import children
+from tests.containers import launcher_or_skip
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
 
-HERE = Path(__file__).parent
 ANALYZER = Path(sys.executable).with_name("perf_analyzer")
 SERVER: Server = registry.load("server", "tensorflow_serving")
 SIGNATURE = Signature(
@@ -57,20 +57,13 @@ def environment() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def service(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Serve a model that computes much and transports little, so that the clients' own work is small beside it."""
-    lacking = EmbeddedLauncher().missing(SERVER, ())
-    if lacking is not None:
-        pytest.skip(lacking[0])
+    launcher = launcher_or_skip("embedded", SERVER)
     folder = tmp_path_factory.mktemp("analyzed")
-    subprocess.run(
-        [sys.executable, "-P", str(HERE / "load_model_child.py"), str(folder)],
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        check=True,
-        timeout=100,
-    )
+    children.run(Path(__file__).with_name("load_model_child.py"), folder)
     (folder / "bundle").mkdir()
     bundle = SERVER.bundle(folder / "model", SIGNATURE, folder / "bundle")
     setup = Setup(ports=free_ports(SERVER.ports))
-    with serving(SERVER, EmbeddedLauncher(), bundle, setup, folder / "run", 60.0) as running:
+    with serving(SERVER, launcher, bundle, setup, folder / "run", 60.0) as running:
         yield running
 
 

@@ -1,52 +1,27 @@
 """Every probe on the embedded reference server: it does what is expected of it, but for what TF Serving lacks."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import probes_field
 import pytest
 
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Signature, TensorSpec
 from evaluator.core.tensors import read_arrays
 from serving.contract import Server
-from serving.launchers.embedded import EmbeddedLauncher
 from serving.probing import Field, Reply
+from tests.containers import launcher_or_skip
+from tests.integration import served_models
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 
-HERE = Path(__file__).parent
 SERVER: Server = registry.load("server", "tensorflow_serving")
-SIGNATURE = Signature(
-    inputs=(
-        TensorSpec(name="image", dtype="float32", shape=(None, 32, 32, 3)),
-        TensorSpec(name="shift", dtype="int32", shape=(None,)),
-    ),
-    outputs=(
-        TensorSpec(name="logits", dtype="float32", shape=(None, 5)),
-        TensorSpec(name="label", dtype="int64", shape=(None,)),
-    ),
-)
 
 
 @pytest.fixture(scope="module")
 def field(tmp_path_factory: pytest.TempPathFactory) -> Field:
-    launcher = EmbeddedLauncher()
-    lacking = launcher.missing(SERVER, ())
-    if lacking is not None:
-        pytest.skip(lacking[0])
+    launcher = launcher_or_skip("embedded", SERVER)
     made = tmp_path_factory.mktemp("tensorflow")
-    environment = {"PYTHONPATH": str(HERE.parents[1]), "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
-    subprocess.run(
-        [sys.executable, "-P", str(HERE / "serving_child.py"), "tensorflow", str(made)],
-        env={**os.environ, **environment},
-        check=True,
-        timeout=200,
-    )
-    subject = (made / "model", SIGNATURE, read_arrays(made / "golden.npz"))
+    artifact = served_models.make("tensorflow", made)
+    subject = (artifact, served_models.SIGNATURES["tensorflow"], read_arrays(made / "golden.npz"))
     return probes_field.ask_every_probe(SERVER, launcher, subject, tmp_path_factory.mktemp("p") / "probes")
 
 
@@ -56,10 +31,8 @@ def replies(field: Field) -> dict[str, Reply]:
 
 
 def test_every_probe_has_replied_and_nothing_is_left(field: Field, replies: dict[str, Reply]) -> None:
-    assert sorted(replies) == sorted(registry.names("probe"))
+    probes_field.assert_every_probe_replied(replies)
     assert probes_field.left(field) == []
-    for reply in replies.values():
-        assert reply.outcome is not Outcome.FAILED or reply.remedy
 
 
 @pytest.mark.parametrize(
@@ -106,6 +79,4 @@ def test_codes_are_those_of_tf_serving(field: Field) -> None:
 
 
 def test_memory_is_told(replies: dict[str, Reply]) -> None:
-    reply = replies["memory_growth"]
-    assert reply.outcome in {Outcome.PASSED, Outcome.UNAVAILABLE}  # a second cannot convict
-    assert reply.figures["memory_bytes"]
+    probes_field.assert_memory_is_told(replies)

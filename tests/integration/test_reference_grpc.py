@@ -15,21 +15,17 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-import reference_process
 from reference_process import Reference, running
 
 from evaluator.core import machine
-from evaluator.core.records import Signature, TensorSpec
 from serving.wires import tensorflow_grpc
+from tests import children
+from tests.integration.reference_child import SIGNATURE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 pytest.importorskip("tensorflow_serving", reason="pip install 'fweval[tensorflow,serving]'")
 
 CHILD = Path(__file__).parent / "reference_child.py"
-SIGNATURE = Signature(
-    inputs=(TensorSpec(name="image", dtype="float32", shape=(None, 32, 32, 3)),),
-    outputs=(TensorSpec(name="scores", dtype="float32", shape=(None, 10)),),
-)
 _ROUNDS = 5
 _CALLS = 60  # in a round, on either side
 _CLIENT_S = 2.0
@@ -62,8 +58,7 @@ def _judge(measure: Callable[[], float], most: float) -> None:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cnn")
-    command = [sys.executable, "-P", str(CHILD), "cnn", str(folder)]
-    subprocess.run(command, env=reference_process.environment(), check=True, timeout=100)
+    children.run(CHILD, "cnn", folder)
     return folder
 
 
@@ -77,7 +72,7 @@ def server(made: Path) -> Iterator[Reference]:
 def _child(mode: str, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-P", str(CHILD), mode, *map(str, arguments)],
-        env=reference_process.environment(),
+        env=children.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,9 @@ import reference_process
 import urllib3
 from reference_process import Reference, call, channel, outputs, predict, request, running
 
+from tests import children
+from tests.waiting import until
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 pytest.importorskip("tensorflow_serving", reason="pip install 'fweval[tensorflow,serving]'")
 
@@ -26,19 +28,10 @@ CHILD = Path(__file__).parent / "reference_child.py"
 POLL = "--file_system_poll_wait_seconds=1"
 
 
-def _child(*arguments: object) -> None:
-    subprocess.run(
-        [sys.executable, "-P", str(CHILD), *map(str, arguments)],
-        env=reference_process.environment(),
-        check=True,
-        timeout=100,
-    )
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    _child("save", folder, 1, 2, 3)
+    children.run(CHILD, "save", folder, 1, 2, 3)
     return folder
 
 
@@ -68,13 +61,11 @@ def _states(server: Reference) -> dict[str, tuple[str, str]]:
 
 def _until(server: Reference, **wanted: str) -> dict[str, tuple[str, str]]:
     """Wait until the versions `v1`, `v2` … are in these states."""
-    until = time.monotonic() + 60
-    while True:
-        states = _states(server)
-        if all(states.get(version[1:], ("",))[0] == state for version, state in wanted.items()):
-            return states
-        assert time.monotonic() < until, server.said()
-        time.sleep(0.1)
+
+    def right(states: dict[str, tuple[str, str]]) -> bool:
+        return all(states.get(version[1:], ("",))[0] == state for version, state in wanted.items())
+
+    return until(lambda: _states(server), right, within_s=60.0, said=server.said)
 
 
 X = {"x": np.array([1, 2], np.float32)}
@@ -181,7 +172,7 @@ def test_the_file_of_models_is_followed(made: Path, tmp_path: Path) -> None:
 def test_warm_up(made: Path, tmp_path: Path) -> None:
     base = _base(made, tmp_path, 1, 2, 3)
     for version, ending in ((1, "good"), (2, "bad"), (3, "garbage")):
-        _child("warm", base, version, ending)
+        children.run(CHILD, "warm", base, version, ending)
     monitoring = tmp_path / "monitoring.config"
     monitoring.write_text("prometheus_config { enable: true }")
     entry = f"name: 'model' base_path: '{base}' model_platform: 'tensorflow' model_version_policy {{ all {{}} }}"

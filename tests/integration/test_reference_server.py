@@ -16,7 +16,6 @@ import pytest
 import urllib3
 
 from evaluator.core import registry
-from evaluator.core.records import Signature, TensorSpec
 from evaluator.core.tensors import Arrays, read_arrays, rows
 from serving.contract import HOST, Bundle, Server, Setup
 from serving.errors import NotReady, ServerError
@@ -25,37 +24,23 @@ from serving.launchers.process import LOG
 from serving.life import Service, serving
 from serving.ports import free_ports, in_use
 from serving.wires import rpc, tensorflow_grpc, tensorflow_protos
+from tests.containers import launcher_or_skip
+from tests.integration import served_models
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SERVER: Server = registry.load("server", "tensorflow_serving")
-SIGNATURE = Signature(
-    inputs=(
-        TensorSpec(name="image", dtype="float32", shape=(None, 32, 32, 3)),
-        TensorSpec(name="shift", dtype="int32", shape=(None,)),
-    ),
-    outputs=(
-        TensorSpec(name="logits", dtype="float32", shape=(None, 5)),
-        TensorSpec(name="label", dtype="int64", shape=(None,)),
-    ),
-)
+SIGNATURE = served_models.SIGNATURES["tensorflow"]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the SavedModel in a child: this process stays free of TensorFlow."""
-    lacking = EmbeddedLauncher().missing(SERVER, ())
-    if lacking is not None:
-        pytest.skip(lacking[0])
+    launcher_or_skip("embedded", SERVER)
     folder = tmp_path_factory.mktemp("tensorflow")
-    subprocess.run(
-        [sys.executable, "-P", str(HERE / "serving_child.py"), "tensorflow", str(folder)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"},
-        check=True,
-        timeout=100,
-    )
+    served_models.make("tensorflow", folder)
     return folder
 
 

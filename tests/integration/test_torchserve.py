@@ -24,8 +24,10 @@ from serving.launchers.container import ServerContainer
 from serving.launchers.process import LOG, ProcessLauncher
 from serving.life import Service
 from serving.ports import in_use
+from tests import children
+from tests.integration import served_models
 from tests.integration import torchserve_service as torchserve
-from tests.integration.torchserve_service import HERE, LAUNCHERS, ROOT, SERVER, SIGNATURE
+from tests.integration.torchserve_service import LAUNCHERS, SERVER, SIGNATURE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -114,7 +116,7 @@ def test_a_body_that_is_no_request_is_refused(service: Service, body: bytes, con
 
 def test_a_bad_request_fails_alone_in_its_batch(made: Path, golden: Arrays) -> None:
     (made / "signature.json").write_bytes(msgspec.json.encode(SIGNATURE))
-    torchserve.child("batch", made)
+    children.run(served_models.CHILD, "batch", made)
     answers = json.loads((made / "answers.json").read_text())
     found = answers["found"]
     assert answers["statuses"] == {"1": 400, "3": 400, "5": 400, "7": 400}
@@ -129,7 +131,7 @@ def test_a_bad_request_fails_alone_in_its_batch(made: Path, golden: Arrays) -> N
 
 
 def test_the_handler_is_python_that_the_official_image_understands() -> None:
-    ast.parse((ROOT / "serving/handlers/torchserve.py").read_text(), feature_version=(3, 9))
+    ast.parse((children.ROOT / "serving/handlers/torchserve.py").read_text(), feature_version=(3, 9))
 
 
 def test_unknown_models_are_refused(service: Service) -> None:
@@ -213,8 +215,8 @@ def test_nothing_outlives_the_evaluator(made: Path, tmp_path: Path, moment: str,
         str(tmp_path),
     ]
     parent = subprocess.Popen(
-        [sys.executable, "-P", str(HERE / "serving_launch.py"), *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-P", str(Path(__file__).with_name("serving_launch.py")), *arguments],
+        env={**os.environ, "PYTHONPATH": str(children.ROOT)},
         stdout=subprocess.PIPE,
         text=True,
     )

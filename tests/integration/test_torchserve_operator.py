@@ -1,25 +1,27 @@
 """What an operator does to TorchServe, for real: versions, workers, metrics, over REST and over gRPC."""
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
 
 from evaluator.core.tensors import Arrays
-from serving.contract import Batching
+from serving.contract import Batching, Wire
 from serving.errors import ServerError
 from serving.life import Service
+from serving.load.closed_loop import Calls, calling
 from serving.servers import _torchserve_archive as archive
 from serving.servers._torchserve_admin import TorchServeAdmin
 from serving.wires import rpc, torchserve_protos
 from serving.wires.http import JSON, Http
 from tests.integration import torchserve_service as torchserve
 from tests.integration.torchserve_service import LAUNCHERS, SERVER, SIGNATURE
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -62,69 +64,42 @@ def _right(service: Service, golden: Arrays, wire: str = "rest") -> bool:
 
 
 def _until_ready(service: Service) -> None:
-    deadline = time.monotonic() + 60
-    while not SERVER.ready(service.bundle, service.ports):
-        assert time.monotonic() < deadline, "the worker never came back"
-        time.sleep(0.05)
+    until(lambda: SERVER.ready(service.bundle, service.ports), within_s=60.0, said=lambda: "the worker never came back")
 
 
 def _workers(admin: TorchServeAdmin, count: int) -> tuple[int, ...]:
     """Return that many workers; TorchServe answers before it lists what a "synchronous" request came to."""
-    _eventually(lambda: len(set(admin.workers())), count)
-    return admin.workers()
+    return until(admin.workers, lambda found: len(set(found)) == count, said=lambda: f"{count} workers")
 
 
-def _eventually(look: Callable[[], object], wanted: object) -> None:
-    deadline = time.monotonic() + 20
-    while (seen := look()) != wanted:
-        assert time.monotonic() < deadline, f"{seen} is not {wanted}"
-        time.sleep(0.02)
+@contextmanager
+def _calling(service: Service, golden: Arrays, wire: str) -> Iterator[Calls]:
+    """Let clients ask all the time, until the end of the block."""
 
+    def connect() -> AbstractContextManager[Wire]:
+        return SERVER.connect(wire, service.bundle, service.ports)
 
-class _Callers:
-    """Clients that ask all the time, until the end of the block."""
-
-    def __init__(self, service: Service, golden: Arrays, wire: str) -> None:
-        self._stop = threading.Event()
-        self.answers, self.failures = 0, list[ServerError]()
-        self._threads = [threading.Thread(target=self._ask, args=(service, golden, wire)) for _ in range(3)]
-
-    def _ask(self, service: Service, golden: Arrays, wire: str) -> None:
-        with SERVER.connect(wire, service.bundle, service.ports) as connection:
-            request = connection.encode(torchserve.inputs(golden, 0, 1))
-            while not self._stop.is_set():
-                try:
-                    connection.call(request)
-                    self.answers += 1
-                except ServerError as error:
-                    self.failures.append(error)
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+    with connect() as connection:
+        request = connection.encode(torchserve.inputs(golden, 0, 1))
+    with calling(connect, [request], clients=3) as calls:
+        yield calls
 
 
 @pytest.mark.parametrize("wire", ["raw", "grpc"])
 def test_versions_come_and_go_under_load_without_a_failed_request(
     service: Service, admin: TorchServeAdmin, made: Path, golden: Arrays, wire: str
 ) -> None:
-    with _Callers(service, golden, wire) as callers:
+    with _calling(service, golden, wire) as calls:
         admin.deploy(made / "model.pt", 2)
         assert admin.answering() == 2
         _workers(admin, 2)  # the former version keeps its own
-        between = callers.answers
+        between = len(calls.taken)
         admin.roll_back(1)
         assert admin.answering() == 1
         assert [one["modelVersion"] for one in admin.describe("all")] == ["1"]
         time.sleep(0.5)
-    assert callers.failures == []
-    assert callers.answers > between > 0
+    assert [call for call in calls.taken if call.code is not None] == []
+    assert len(calls.taken) > between > 0
 
 
 def test_a_new_version_is_batched_like_the_former(admin: TorchServeAdmin, made: Path) -> None:
@@ -156,7 +131,7 @@ def test_what_torchserve_itself_leaves_of_a_junk_model(
     def workers() -> list[object]:
         return [worker for one in admin.describe("all") if one["modelVersion"] == "4" for worker in one["workers"]]
 
-    _eventually(workers, [])  # most times it stays registered, with no worker; now and then it is gone
+    until(lambda: not workers())  # most times it stays registered, with no worker; now and then it is gone
 
 
 @pytest.mark.parametrize(
@@ -213,9 +188,7 @@ def test_a_killed_worker_comes_back(service: Service, admin: TorchServeAdmin, go
     (former,) = _workers(admin, 1)
     service.running.kill(former)
     # What arrives before TorchServe notices is lost: 500 or 507 at once, or no answer until its responseTimeout.
-    deadline = time.monotonic() + 30
-    while former in admin.workers():
-        assert time.monotonic() < deadline, "TorchServe never noticed"
+    until(lambda: former not in admin.workers(), within_s=30.0, said=lambda: "TorchServe never noticed")
     assert SERVER.healthy(service.ports), "it says so although nobody answers now"
     assert _right(service, golden), "queued until the next worker was there"
     (present,) = _workers(admin, 1)

@@ -1,37 +1,23 @@
 """What the tests of TorchServe share: a small model, its golden answers, and a server of it by every launcher."""
 
 import functools
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from evaluator.core import registry
-from evaluator.core.records import Signature, TensorSpec
 from evaluator.core.tensors import Arrays, read_arrays, rows
 from serving.contract import Bundle, Launcher, Server, Setup
 from serving.life import Service, serving
 from serving.ports import free_ports
 from tests.containers import launcher_or_skip
+from tests.integration import served_models
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 SERVER: Server = registry.load("server", "torchserve")
 LAUNCHERS = ("process", "container")
 READY_WITHIN_S = 60.0
-SIGNATURE = Signature(
-    inputs=(
-        TensorSpec(name="image", dtype="float32", shape=(None, 3, None, None)),
-        TensorSpec(name="tokens", dtype="int64", shape=(None, None)),
-    ),
-    outputs=(
-        TensorSpec(name="logits", dtype="float32", shape=(None, 5)),
-        TensorSpec(name="label", dtype="int64", shape=(None,)),
-    ),
-)
+SIGNATURE = served_models.SIGNATURES["pytorch"]
 
 
 def launcher(name: str) -> Launcher:
@@ -44,13 +30,8 @@ def made(base: Path) -> Path:
     """Make the TorchScript model in a child, once for all tests: this process stays free of torch."""
     folder = base / "torchserve-model"
     folder.mkdir()
-    child("pytorch", folder)
+    served_models.make("pytorch", folder)
     return folder
-
-
-def child(what: str, folder: Path) -> None:
-    command = [sys.executable, "-P", str(HERE / "serving_child.py"), what, str(folder)]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=100)
 
 
 def golden(folder: Path) -> Arrays:
