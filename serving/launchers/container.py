@@ -48,6 +48,8 @@ _ENVIRONMENT = {
 }
 _LOG_BYTES = 20 << 20
 _TAIL_LINES = 50
+_NOTICED_S = 2.0  # what the engine gets to notice that a container has ended: until then it says "running"
+_LOOK_EVERY_S = 0.05
 _ANY = "0.0.0.0"  # noqa: S104  # of the container's own network; the engine publishes on loopback only
 _NOBODY = 10001  # a user that hosts and images do not have
 _IPV4_BYTES = 4
@@ -158,11 +160,14 @@ class ServerContainer:
             )
             self._container = self._client.containers.create(image, name=self._name, network=self._name, **options)
             self._container.start()
-        if not self._members() and self.alive():
-            raise Unavailable(
-                "the processes of containers cannot be seen from here",
-                remedy="the Docker engine must run on this machine, in no virtual machine and with control groups",
-            )
+        deadline = time.monotonic() + _NOTICED_S
+        while not self._members() and self.alive():
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    "the processes of containers cannot be seen from here",
+                    remedy="the Docker engine must run on this machine, in no virtual machine and with control groups",
+                )
+            time.sleep(_LOOK_EVERY_S)
 
     def alive(self) -> bool:
         """Ask the engine."""

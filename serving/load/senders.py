@@ -155,16 +155,17 @@ class OneWaiter(Senders):
                 self._drop_overdue(now)
 
     def _take(self, descriptor: int) -> None:
-        query, begin, wire = self._waiting[descriptor]
-        self._epoll.unregister(descriptor)  # before the wire may close it
+        # Before the wire may close it: the next connection would get the same descriptor, while we are still here.
+        query, begin, wire = self._waiting.pop(descriptor)
+        self._epoll.unregister(descriptor)
         code = None
         try:
             if wire.take() is None:
+                self._waiting[descriptor] = query, begin, wire
                 self._epoll.register(descriptor, select.EPOLLIN)
                 return
         except ServerError as error:
             code = error.code
-        del self._waiting[descriptor]
         self._idle.append(wire)
         self._done(query, Call(begin, time.perf_counter() - begin, code))
 
