@@ -95,7 +95,7 @@ class Script(Server):
         raise NotImplementedError
 
 
-def answers(port: int, within_s: float = 1.0) -> bool:
+def answers(port: int, within_s: float = 5.0) -> bool:
     """Tell whether the scripted server says yes."""
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=within_s) as connection:
         connection.settimeout(within_s)
@@ -118,7 +118,8 @@ def present(folder: Path) -> set[str]:
     with engine.connect() as client:
         ours = {thing.id for thing in engine.things(client) if Path(thing.folder).is_relative_to(folder)}
         others = {thing.id for thing in engine.things(client)} - ours
-        found = {f"container {each.id}" for each in client.containers.list(all=True) if each.id not in others}
+        containers = client.containers.list(all=True, ignore_removed=True)
+        found = {f"container {each.id}" for each in containers if each.id not in others}
         found |= {f"network {each.id}" for each in client.networks.list() if each.id not in others}
         found |= {f"volume {each.id}" for each in client.volumes.list()}
         found |= {f"image {each.id}" for each in client.images.list(filters={"dangling": True})}

@@ -18,6 +18,7 @@ from engine import assert_gone
 from evaluator.core import isolation
 from evaluator.core.store import RunFolder
 from serving.ports import in_use
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -68,6 +69,10 @@ def wait_for_server(process: "subprocess.Popen[bytes]", within_s: float = 60) ->
     raise AssertionError("no server was started")
 
 
+def pids_below(process: "subprocess.Popen[bytes]") -> list[int]:
+    return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+
+
 def finished(home: Path) -> dict[str, bytes]:
     """Return the results that a resumed run must keep."""
     results = {path.parent.name: path.read_bytes() for path in (home / "run" / "steps").glob("*/result.json")}
@@ -91,8 +96,7 @@ def test_a_run_survives_being_killed_in_every_stage(home: Path) -> None:
         with go_on(home) as process:
             reach(home, process, stage, skip=skip)
             ports = wait_for_server(process) if stage == "serve" else set()
-            below = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
-            assert below
+            below = until(lambda: pids_below(process))  # none for a moment between two steps
             os.kill(process.pid, signal.SIGKILL)
         assert_gone(below, within_s=10.0)
         assert_closed(ports)
@@ -107,7 +111,7 @@ def test_a_person_can_interrupt_a_server_at_work(home: Path) -> None:
         reach(home, process, "load", skip=skip)
         before = finished(home)
         ports = wait_for_server(process)
-        below = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+        below = pids_below(process)
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(60) == 130
     assert_gone(below, within_s=0.5)

@@ -61,9 +61,10 @@ def facts() -> ImageFacts:
 @BOTH
 def test_an_image_is_described_and_nothing_is_left(client: "DockerClient", name: str) -> None:
     engine_or_skip(name)
-    before = {each.id for each in client.containers.list(all=True)}
+    before = {each.id for each in client.containers.list(all=True, ignore_removed=True)}
     told = images.describe(client, name)
-    assert before >= {each.id for each in client.containers.list(all=True, filters={"ancestor": told.id})}
+    of_it = client.containers.list(all=True, filters={"ancestor": told.id}, ignore_removed=True)
+    assert before >= {each.id for each in of_it}
     assert (told.name, told.digest, told.user) == (name, None, "65532:65532")
     assert told.id == client.images.get(name).id
     assert told.reference == (name == REFERENCE)

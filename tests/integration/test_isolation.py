@@ -94,7 +94,8 @@ def test_an_interrupted_child_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
 def test_processes_that_a_step_started_end_with_it(seconds: float, tmp_path: Path) -> None:
-    step = engine.make_step("a", "leave_children", timeout_s=2.0, settings={"seconds": seconds})
+    limit = 2.0 if seconds else 30.0  # one that ends by itself is not to be stopped, however slow this machine is
+    step = engine.make_step("a", "leave_children", timeout_s=limit, settings={"seconds": seconds})
     child = engine.child(step, tmp_path / "a")
     pids = json.loads(engine.wait_for(tmp_path / "a" / "pids.json").read_text())
     result = engine.finish(child)
@@ -222,4 +223,4 @@ def test_a_process_that_is_deaf_to_signals_is_killed(tmp_path: Path) -> None:
     engine.wait_for(tmp_path / "at_work")
     assert processes.wait(process, 0.05) is None
     processes.end_group(process, first=signal.SIGINT, grace_s=0.1)
-    assert process.returncode == -signal.SIGKILL
+    assert processes.wait(process, 10.0) == -signal.SIGKILL  # its end may take longer than that grace

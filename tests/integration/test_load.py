@@ -97,7 +97,7 @@ def test_closed_loops_saturate(service: Service) -> None:
     assert alone.errors == four.errors == {}
     assert alone.achieved_per_s <= 50  # each answer takes 20 ms at least
     assert min(alone.seconds) >= 0.02
-    assert four.achieved_per_s > 2.5 * alone.achieved_per_s
+    assert four.achieved_per_s > 2 * alone.achieved_per_s
     assert 0 < alone.client_cpu_s < alone.wall_s
 
 
@@ -106,17 +106,21 @@ def test_background_calls_show_when_a_server_went(service: Service) -> None:
         time.sleep(0.3)
         killed = time.perf_counter()
         service.process.kill()
+        service.process.wait()
+        gone = time.perf_counter()
         time.sleep(0.5)
+    most = 2 * ((time.perf_counter() - gone) / 0.01 + 1)
     before = [call for call in calls.taken if call.end < killed]
-    after = [call for call in calls.taken if call.begin > killed + 0.1]
+    after = [call for call in calls.taken if call.begin > gone]
     assert {call.code for call in before} == {None}
     assert {call.code for call in after} == {"UNREACHABLE"}
-    assert 2 <= len(after) <= 2 * 0.5 / 0.01  # it goes on asking, and does not spin
+    assert 2 <= len(after) <= most  # it goes on asking, and does not spin
 
 
 @pytest.mark.parametrize("kind", ["asking", "blocking"])
 def test_latencies_are_those_of_loadgen(service: Service, kind: str, tmp_path: Path) -> None:
-    load = offer(_connects(service)[kind], [GOOD], 200, 2.0, 1, tmp_path)
+    # Of 4 s, the host may stall for 5 % before the end: that much behind, a server does not keep up.
+    load = offer(_connects(service)[kind], [GOOD], 200, 4.0, 1, tmp_path)
     summary = (tmp_path / "mlperf_log_summary.txt").read_text()
     printed = dict(re.findall(r"^(.+?)\s*(?:\(ns\)\s*)?: ([\d.]+)$", summary, re.MULTILINE))
     ordered = sorted(load.seconds)
@@ -262,7 +266,7 @@ def _per_1000(load: Load) -> float:
 @pytest.mark.parametrize("service", [("0.005", "one")], indirect=True)
 def test_a_sweep_finds_the_end(service: Service, tmp_path: Path) -> None:
     """The server answers one request at a time: more clients bring nothing, and 1.5 times the rate is too much."""
-    sampling = Sampling(min_queries=64, min_seconds=2.0, cap_seconds=5.0, warmup_queries=1, warmup_seconds=0.2)
+    sampling = Sampling(min_queries=64, min_seconds=4.0, cap_seconds=5.0, warmup_queries=1, warmup_seconds=0.2)
     plan = Plan(sampling=sampling, load=LoadPlan(saturation_s=0.5, most_clients=16, shares=(0.2, 0.5, 1.5, 2.0)))
     loads = sweep(service.connect, [GOOD], plan, tmp_path)
     closed, opened = (

@@ -1,12 +1,12 @@
 """TorchServe for real, by every launcher: parity through all wires, refusals, and nothing left however it ends."""
 
 import ast
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +21,16 @@ from serving import java
 from serving.contract import HOST, Launcher
 from serving.errors import NotReady, ServerError
 from serving.launchers.container import ServerContainer
-from serving.launchers.process import LOG, ProcessLauncher
+from serving.launchers.process import GRACE_S, LOG, ProcessLauncher
 from serving.life import Service
 from serving.ports import in_use
 from tests import children
+from tests.engine import assert_gone
 from tests.integration import served_models
 from tests.integration import torchserve_service as torchserve
 from tests.integration.torchserve_service import LAUNCHERS, SERVER, SIGNATURE
+from tests.running import assert_memory_known
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -163,7 +166,7 @@ def test_it_listens_on_the_ports_it_was_given(service: Service) -> None:
 
 
 def test_the_memory_of_all_its_processes_is_known(service: Service) -> None:
-    assert service.running.peak_memory_bytes() >= service.running.memory_bytes() > 100_000_000
+    assert_memory_known(service.running, at_least=100_000_000)
 
 
 def test_the_wheels_java_serves_where_there_is_none(
@@ -227,8 +230,7 @@ def test_nothing_outlives_the_evaluator(made: Path, tmp_path: Path, moment: str,
             assert parent.stdout.readline() == "ready\n"
         members = _members(parent.pid, at_least=2)
         parent.send_signal(number)
-        _, alive = psutil.wait_procs(members, timeout=10)
-        assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+        assert_gone(members, within_s=GRACE_S + 10)  # told to end by the evaluator that was interrupted, it may take it
         parent.wait(10)
     finally:
         parent.kill()
@@ -240,12 +242,19 @@ def test_nothing_outlives_the_evaluator(made: Path, tmp_path: Path, moment: str,
         assert (tmp_path / "run" / LOG).exists()
 
 
-def _members(parent: int, *, at_least: int) -> list[psutil.Process]:
+def _members(parent: int, *, at_least: int) -> list[int]:
     """Wait for the JVM and its Python worker."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        members = psutil.Process(parent).children(recursive=True)
-        if sum("python" in process.name() for process in members) >= 1 and len(members) >= at_least:
-            return members
-        time.sleep(0.02)
-    pytest.fail("the worker never came")
+
+    def look() -> list[psutil.Process]:
+        return psutil.Process(parent).children(recursive=True)
+
+    def right(members: list[psutil.Process]) -> bool:
+        return len(members) >= at_least and any(_is_python(process) for process in members)
+
+    return [process.pid for process in until(look, right, within_s=60.0, said=lambda: "the worker never came")]
+
+
+def _is_python(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):  # programs that the JVM asks once end at once
+        return "python" in process.name()
+    return False

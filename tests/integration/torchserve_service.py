@@ -16,7 +16,7 @@ from tests.integration import served_models
 
 SERVER: Server = registry.load("server", "torchserve")
 LAUNCHERS = ("process", "container")
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 90.0
 SIGNATURE = served_models.SIGNATURES["pytorch"]
 
 

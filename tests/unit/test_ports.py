@@ -10,11 +10,19 @@ from serving.contract import HOST
 from serving.ports import free_ports, in_use
 
 
-def _listener() -> socket.socket:
+def _listener(port: int = 0) -> socket.socket:
     listener = socket.socket()
-    listener.bind((HOST, 0))
+    listener.bind((HOST, port))
     listener.listen()
     return listener
+
+
+def _neighbours() -> int:
+    """Return a free port that a free one follows, below those that the system gives to clients."""
+    for first in range(20000, 20100, 2):
+        if not in_use(first) and not in_use(first + 1):
+            return first
+    pytest.fail("no two free neighbours in a hundred ports")
 
 
 def test_every_role_gets_a_port_of_its_own() -> None:
@@ -29,11 +37,8 @@ def test_wanted_ports_are_consecutive() -> None:
 
 
 def test_two_wanted_ports_follow_each_other() -> None:
-    for first in range(20000, 20100, 2):
-        if not in_use(first) and not in_use(first + 1):
-            assert dict(free_ports(("rest", "grpc"), first).by_role) == {"rest": first, "grpc": first + 1}
-            return
-    pytest.fail("no two free neighbours in a hundred ports")
+    first = _neighbours()
+    assert dict(free_ports(("rest", "grpc"), first).by_role) == {"rest": first, "grpc": first + 1}
 
 
 def test_a_taken_port_is_named_with_its_holder() -> None:
@@ -47,10 +52,9 @@ def test_a_taken_port_is_named_with_its_holder() -> None:
 
 
 def test_the_second_of_the_wanted_ports_is_looked_at_too() -> None:
-    with _listener() as listener:
-        port = listener.getsockname()[1]
-        with pytest.raises(Unavailable, match=f"port {port} "):
-            free_ports(("rest", "grpc"), port - 1)
+    first = _neighbours()
+    with _listener(first + 1), pytest.raises(Unavailable, match=f"port {first + 1} "):
+        free_ports(("rest", "grpc"), first)
 
 
 def test_ports_end_at_65535() -> None:

@@ -26,6 +26,7 @@ from serving.probes.bad_requests import right
 from serving.probes.memory_growth import MATERIAL_BYTES, growth, judge
 from serving.probes.metrics_present import samples
 from serving.probing import REPLIES, Field, Harm, Probe, Reply, ask_all, passed
+from tests.waiting import until
 
 Make = Callable[..., Field]
 
@@ -237,11 +238,11 @@ def test_a_change_that_costs_requests_fails(make: Make, name: str, *, wrong: boo
         def _change(self, now: str) -> None:
             if now == name:
                 server.changing = True
-                time.sleep(0.05)
+                until(lambda: server.noticed)
                 server.changing = False
 
     class Server(ScriptedServer):
-        changing = False
+        changing = noticed = False
 
         def operator(self) -> ScriptedAdmin:
             return Slow(self.last)
@@ -249,6 +250,7 @@ def test_a_change_that_costs_requests_fails(make: Make, name: str, *, wrong: boo
         def answer(self, running: ScriptedRunning, bundle: Bundle, request: dict[str, Array]) -> Arrays:
             if not self.changing:
                 return super().answer(running, bundle, request)
+            self.noticed = True
             if wrong:
                 return {"y": X}
             raise ServerError("INTERNAL", "changing")
@@ -313,11 +315,11 @@ def test_a_death_that_fails_the_requests_of_others_fails(make: Make) -> None:
             return ScriptedAdmin(self.last)
 
         def answer(self, running: ScriptedRunning, bundle: Bundle, request: dict[str, Array]) -> Arrays:
-            if 7 in running.killed:
-                running.workers = (8,)
-                if self.failures > 0:
-                    self.failures -= 1
-                    raise ServerError("500", "Worker died.")
+            if 7 in running.killed and self.failures > 0:
+                self.failures -= 1
+                if self.failures == 0:  # before that, nobody but the callers asks
+                    running.workers = (8,)
+                raise ServerError("500", "Worker died.")
             return super().answer(running, bundle, request)
 
     reply = ask("worker_kill", make(Server()))
@@ -347,12 +349,15 @@ def test_a_killed_server_that_leaves_something_fails(make: Make) -> None:
 def test_what_is_on_its_way_when_the_server_is_told_to_stop(make: Make, *, drains: bool) -> None:
     class Server(ScriptedServer):
         def answer(self, running: ScriptedRunning, bundle: Bundle, request: dict[str, Array]) -> Arrays:
-            time.sleep(0.02)  # so that some are on their way at any moment
+            if running.calls > 8:  # the first are answered at once, later ones are on their way when it is told
+                until(lambda: not running.is_alive)
             if not running.is_alive and not drains:
                 raise ServerError("UNAVAILABLE", "Socket closed")
             return super().answer(running, bundle, request)
 
-    reply = ask("graceful_stop", make(Server()))
+    field = make(Server())
+    field.seconds = 0.4  # time for the callers to begin
+    reply = ask("graceful_stop", field)
     assert reply.outcome is (Outcome.PASSED if drains else Outcome.FAILED), reply
     in_flight = reply.figures["requests_in_flight"]
     assert in_flight != 0
@@ -464,7 +469,7 @@ def test_a_health_endpoint_that_runs_ahead_fails(make: Make) -> None:
 
         def ready(self, bundle: Bundle, ports: Ports) -> bool:
             self.begin = self.begin or time.perf_counter()
-            return time.perf_counter() - self.begin > 0.7
+            return time.perf_counter() - self.begin > 1.0
 
     field = make(Server())
     field.ready_within_s = 5.0

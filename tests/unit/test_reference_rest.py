@@ -21,7 +21,7 @@ from serving.reference import rest_api, rest_service
 from serving.reference.status import Code, StatusError
 
 NAN = float("nan")
-_TIMEOUT_S = 0.5
+_TIMEOUT_S = 1.0
 _DTYPES = {"x": 1, "n": 9, "s": 7, "b": 10, "h": 19, "small": 4}  # numbers of types.proto
 _MODELS = {"one": ("x",), "two": ("x", "n"), "text": ("s",), "truth": ("b",), "half": ("h",), "small": ("small",)}
 
@@ -30,6 +30,7 @@ class _Scripted:
     """Doubles `x` and gives back what else there is; a negative number is refused, 1000 takes too long."""
 
     name = "scripted"
+    slow_begun = threading.Event()
 
     def __init__(self, inputs: tuple[str, ...]) -> None:
         self.signature_defs = {
@@ -43,6 +44,7 @@ class _Scripted:
         if np.any(np.less(inputs["x"], 0)):
             raise StatusError(Code.RESOURCE_EXHAUSTED, "too small")
         if np.any(np.equal(inputs["x"], 1000)):
+            self.slow_begun.set()
             time.sleep(2 * _TIMEOUT_S)
         outputs: Arrays = {"y": np.multiply(inputs["x"], 2, dtype=np.float32)}
         return {**outputs, "m": inputs["n"]} if "n" in inputs else outputs
@@ -230,7 +232,7 @@ def test_row_and_column_formats(
         ("text:predict", {"inputs": [{"b65": ""}]}, 400, "not formatted correctly for base64 data"),
         ("half:predict", {"inputs": [1]}, 501, "to type: half"),
         ("one:predict", {"inputs": [-1]}, 429, "too small"),
-        ("one:predict", {"inputs": [1000]}, 504, "Timed out after 0.5 s"),
+        ("one:predict", {"inputs": [1000]}, 504, "Timed out after 1 s"),
     ],
 )
 def test_the_error_table(
@@ -310,8 +312,9 @@ def test_a_stop_lets_calls_in_flight_end() -> None:
     server = rest_service.RestServer(_Manager(), settings)  # type: ignore[arg-type]  # a scripted manager
     server.start()
     connection = http.client.HTTPConnection(HOST, number, timeout=10)
+    _Scripted.slow_begun.clear()
     connection.request("POST", "/v1/models/one:predict", b'{"inputs": [1000]}')
-    time.sleep(0.2)
+    assert _Scripted.slow_begun.wait(10)
     stopping = threading.Thread(target=server.stop, args=(10.0,))
     stopping.start()
     assert connection.getresponse().status == 200
