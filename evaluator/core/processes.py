@@ -96,9 +96,12 @@ def end_group(process: subprocess.Popen[bytes], *, first: signal.Signals, grace_
 
 
 def is_running(process: psutil.Process) -> bool:
-    """Tell whether a process still runs; one that has ended and was not buried by its parent yet does not."""
+    """Tell whether a process still runs; one that has ended and was not buried by its parent yet does not.
+
+    It looks unburied, too, when its first thread has ended before the others, which still hold files and ports.
+    """
     try:
-        return process.status() != psutil.STATUS_ZOMBIE
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.NoSuchProcess:
         return False
 

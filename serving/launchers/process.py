@@ -144,7 +144,7 @@ class ServerProcess:
         found = []
         for member in processes.group(self._process.pid):
             with contextlib.suppress(psutil.NoSuchProcess):
-                if member.status() != psutil.STATUS_ZOMBIE:
+                if processes.is_running(member):
                     found.append(f"process {member.pid} ({member.name()})")
         found += [f"port {port} ({role})" for role, port in self._ports.by_role.items() if loopback.in_use(port)]
         if self._temp.exists():

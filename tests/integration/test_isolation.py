@@ -18,6 +18,7 @@ import pytest
 from evaluator.core import files, isolation, processes
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -211,6 +212,23 @@ def test_processes_that_nobody_buries_are_not_waited_for(tmp_path: Path) -> None
         prctl(PR_SET_CHILD_SUBREAPER, 0)
     os.waitpid(orphan, 0)
     assert float(done.stdout) < 5.0
+
+
+def test_a_process_runs_until_its_last_thread_has_ended() -> None:
+    """The first thread of a killed process may be gone, and the process look buried, while others hold its ports."""
+    program = (
+        "import ctypes, sys, threading; threading.Thread(target=sys.stdin.read).start();"
+        "print('started', flush=True); ctypes.CDLL(None).pthread_exit(None)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        seen = psutil.Process(process.pid)
+        until(lambda: seen.status() == psutil.STATUS_ZOMBIE)
+        assert processes.is_running(seen)
+        process.stdin.close()
+        until(lambda: not processes.is_running(seen))
 
 
 def test_a_process_that_is_deaf_to_signals_is_killed(tmp_path: Path) -> None:
