@@ -2,7 +2,7 @@
 
 from serving.contract import Running
 
-_ROUNDING = 1.02  # the kernel counts memory in portions for each thread
+_ROUNDING = 1.02  # the kernel notes a peak from counters that lag a little on each processor
 
 
 def assert_memory_known(running: Running, at_least: int) -> None:

@@ -97,7 +97,7 @@ def test_closed_loops_saturate(service: Service) -> None:
     assert alone.errors == four.errors == {}
     assert alone.achieved_per_s <= 50  # each answer takes 20 ms at least
     assert min(alone.seconds) >= 0.02
-    assert four.achieved_per_s > 2 * alone.achieved_per_s
+    assert four.achieved_per_s > 2.5 * alone.achieved_per_s
     assert 0 < alone.client_cpu_s < alone.wall_s
 
 

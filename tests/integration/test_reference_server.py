@@ -1,7 +1,6 @@
 """The embedded reference server for real: parity over REST (both formats) and gRPC, the error table, a clean stop."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -24,13 +23,15 @@ from serving.launchers.process import LOG
 from serving.life import Service, serving
 from serving.ports import free_ports, in_use
 from serving.wires import rpc, tensorflow_grpc, tensorflow_protos
+from tests import children
 from tests.containers import launcher_or_skip
+from tests.engine import assert_gone
 from tests.integration import served_models
+from tests.running import assert_memory_known
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 SERVER: Server = registry.load("server", "tensorflow_serving")
 SIGNATURE = served_models.SIGNATURES["tensorflow"]
 
@@ -221,7 +222,7 @@ def test_it_listens_on_loopback_only(service: Service) -> None:
 
 
 def test_the_memory_of_all_its_processes_is_known(service: Service) -> None:
-    assert service.running.peak_memory_bytes() > 100_000_000
+    assert_memory_known(service.running, at_least=100_000_000)
 
 
 def test_a_corrupt_model_is_told_at_once(made: Path, tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_nothing_outlives_the_evaluator(made: Path, tmp_path: Path) -> None:
     arguments = ["tensorflow_serving", "embedded", str(made / "model"), signature, str(tmp_path)]
     parent = subprocess.Popen(
         [sys.executable, "-P", str(HERE / "serving_launch.py"), *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=children.environment(),
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -252,10 +253,9 @@ def test_nothing_outlives_the_evaluator(made: Path, tmp_path: Path) -> None:
     with parent.stdout:
         ports = [int(word) for word in parent.stdout.readline().split()[1:]]
         assert parent.stdout.readline() == "ready\n"
-    members = psutil.Process(parent.pid).children(recursive=True)
+    members = [member.pid for member in psutil.Process(parent.pid).children(recursive=True)]
     assert members
     parent.send_signal(signal.SIGKILL)
     parent.wait(10)
-    _, alive = psutil.wait_procs(members, timeout=10)
-    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert_gone(members, within_s=10.0)
     assert not any(in_use(port) for port in ports)

@@ -3,7 +3,6 @@
 import ast
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -219,7 +218,7 @@ def test_nothing_outlives_the_evaluator(made: Path, tmp_path: Path, moment: str,
     ]
     parent = subprocess.Popen(
         [sys.executable, "-P", str(Path(__file__).with_name("serving_launch.py")), *arguments],
-        env={**os.environ, "PYTHONPATH": str(children.ROOT)},
+        env=children.environment(),
         stdout=subprocess.PIPE,
         text=True,
     )
