@@ -62,13 +62,19 @@ def formats() -> str:
     rows = (
         (
             each.title,
-            ", ".join(titles[name] for name in each.origins),
+            ", ".join(titles[name] for name in _origins(each.name)),
             each.path,
             ", ".join(runtime.title for runtime in registry.load_all("runtime") if each.name in runtime.formats),
         )
         for each in registry.load_all("format")
     )
     return _table(("Format", "Exported from", "Deployment path", "Verified and timed in"), rows)
+
+
+def _origins(form: str) -> list[str]:
+    """Return the frameworks that a format is exported from in every run."""
+    exporters = registry.load_all("exporter")
+    return sorted(exporter.origin for exporter in exporters if exporter.format == form and exporter.standard)
 
 
 def servers() -> str:

@@ -70,9 +70,8 @@ def _software(here: ThisMachine) -> Iterator[Diagnosis]:
     """Look whether the distributions of frameworks, exporters and runtimes are installed."""
     for framework in registry.load_all("framework"):
         yield _installed(here, "framework", framework.name, framework.distributions)
-    for kind in registry.load_all("format"):
-        for framework, distributions in kind.distributions.items():
-            yield _installed(here, "format", f"{kind.name} from {framework}", distributions)
+    for exporter in registry.load_all("exporter"):
+        yield _installed(here, "exporter", exporter.name, exporter.distributions)
     for runtime in registry.load_all("runtime"):
         yield _installed(here, "runtime", runtime.name, runtime.distributions)
 

@@ -112,10 +112,13 @@ class Evidence:
             if framework in origins and path in (None, self.paths.get(name))
         )
 
-    def select(self, stage: str, *, control: bool = False, **wanted: str | int | None) -> tuple[Entry, ...]:
+    def select(
+        self, stage: str, *, control: bool = False, standard: bool = True, **wanted: str | int | None
+    ) -> tuple[Entry, ...]:
         """Return the entries of a stage whose step has the wanted fields; `path` selects by the format's path.
 
-        Repeats for the noise floor (`control`) are kept apart: they must not weigh in twice.
+        Kept apart, because they must not weigh in: repeats for the noise floor (`control`), and cells of the export
+        matrix that are there to be looked at (not `standard`).
         """
         path = wanted.pop("path", None)
         return tuple(
@@ -123,6 +126,7 @@ class Evidence:
             for entry in self.entries
             if entry.step.stage == stage
             and entry.step.control is control
+            and entry.step.standard is standard
             and (path is None or self.paths.get(entry.step.format or "") == path)
             and all(getattr(entry.step, name) == value for name, value in wanted.items())
         )
@@ -143,5 +147,5 @@ class Evidence:
 
 def _same_subject(one: Step, other: Step) -> bool:
     """Tell whether two steps measured the same thing in the same round."""
-    fields = ("framework", "format", "precision", "runtime", "round")
+    fields = ("framework", "exporter", "precision", "runtime", "round")
     return all(getattr(one, name) == getattr(other, name) for name in fields)

@@ -9,6 +9,7 @@ it needs.
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -17,14 +18,14 @@ import evaluator
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import CELL_STAGES, FRAMEWORKS, STAGES, Profile, Record, Result, Step
+from evaluator.core.records import CELL_STAGES, FRAMEWORKS, PRECISIONS, STAGES, Profile, Record, Result, Step
 from evaluator.core.store import Plan
-from exports.contract import Format, Runtime
+from exports.contract import Exporter, Format, Runtime
 from scenarios.loading import Scenario
 from serving.contract import Launcher, Server
 
 DEVICES = ("cpu", "gpu")
-PRECISION = "fp32"
+STANDARD_PRECISION = PRECISIONS[0]  # what is run and served
 LAUNCHERS = ("container", "process", "embedded")  # the order in which `auto` tries them; `all` takes each that works
 PATHS = ("server", "mobile", "portable")
 MEASURING = frozenset({"train", "run", "serve", "load", "probe"})
@@ -143,15 +144,15 @@ class _Draft:
             if needed in self.impossible:
                 refusal = refusal or _passed_on(self.impossible[needed])
                 if self.impossible[needed].outcome is Outcome.NOT_APPLICABLE:
-                    self.not_applicable(step.id, refusal[0])
+                    self.end(step.id, Outcome.NOT_APPLICABLE, refusal[0])
                     return
         if refusal is not None:
             reason, remedy = refusal
             self.impossible[step.id] = Result(step=step.id, outcome=Outcome.UNAVAILABLE, reason=reason, remedy=remedy)
 
-    def not_applicable(self, step_id: str, reason: str) -> None:
-        """End a step because the question makes no sense any more."""
-        self.impossible[step_id] = Result(step=step_id, outcome=Outcome.NOT_APPLICABLE, reason=reason)
+    def end(self, step_id: str, outcome: Outcome, reason: str) -> None:
+        """Write down the ending of a step that needs no child to be known."""
+        self.impossible[step_id] = Result(step=step_id, outcome=outcome, reason=reason)
 
 
 def make_plan(scenarios: Sequence[Scenario], profile: Profile, options: Options, capabilities: Capabilities) -> Plan:
@@ -165,6 +166,48 @@ def make_plan(scenarios: Sequence[Scenario], profile: Profile, options: Options,
     return Plan(steps=tuple(draft.steps.values()), impossible=tuple(draft.impossible.values()))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """An artifact to be: what one exporter makes at one precision."""
+
+    exporter: Exporter
+    precision: str
+
+    @property
+    def standard(self) -> bool:
+        """Tell whether it is made in every profile, run and served."""
+        return self.exporter.standard and self.precision == STANDARD_PRECISION
+
+    @property
+    def format(self) -> Format:
+        """Return the format's plug-in."""
+        kind: Format = registry.load("format", self.exporter.format)
+        return kind
+
+    def fields(self) -> dict[str, Any]:
+        """Return what a step about it says about it."""
+        return {
+            "format": self.exporter.format,
+            "exporter": self.exporter.name,
+            "precision": self.precision,
+            "standard": self.standard,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """An artifact in a runtime on a device."""
+
+    made: _Made
+    runtime: Runtime
+    device: str
+
+    @property
+    def standard(self) -> bool:
+        """Tell whether it is proven in every profile, and timed."""
+        return self.made.standard and self.runtime.environment is None
+
+
 class _ScenarioPlan:
     """The steps of one scenario; one method per stage, called in the order of the stages."""
 
@@ -174,8 +217,8 @@ class _ScenarioPlan:
         self.frameworks = draft.options.frameworks
         self.aligned: dict[str, str | None] = {}
         self.trained: dict[str, str | None] = {}
-        self.exported: dict[tuple[str, str], str | None] = {}
-        self.verified: dict[tuple[str, str, str, str], str | None] = {}
+        self.exported: dict[_Made, str | None] = {}
+        self.verified: dict[_Subject, str | None] = {}
         self.served: dict[tuple[Server, str], str | None] = {}  # by server and launcher
 
     def align(self) -> None:
@@ -197,23 +240,25 @@ class _ScenarioPlan:
                     self.trained.setdefault(framework, step)
 
     def export(self) -> None:
-        """Export what each framework trained to each format that takes it."""
-        for kind, framework in self._formats():
-            self.exported[framework, kind.name] = self._add(
+        """Export what each framework trained: by the standard exporters, or by all of them at every precision."""
+        for made in self._artifacts():
+            exporter = made.exporter
+            step = self._add(
                 "export",
-                framework,
-                format=kind.name,
-                precision=PRECISION,
-                needs={"trained": self.trained[framework]},
-                refusal=self._not_installed(kind.distributions[framework]),
+                exporter.origin,
+                environment=exporter.environment,
+                needs={"trained": self.trained[exporter.origin]},
+                refusal=self._not_installed(exporter.distributions),
+                **made.fields(),
             )
+            if step is not None and made.precision in exporter.cannot:
+                self.draft.end(step, Outcome.UNSUPPORTED, exporter.cannot[made.precision])
+            self.exported[made] = step
 
     def verify(self) -> None:
         """Prove each artifact in each runtime that reads it, on every device."""
-        for kind, framework, runtime, device in self._subjects():
-            self.verified[framework, kind.name, runtime.name, device] = self._add(
-                "verify", framework, needs=self._proof(framework, kind), **_subject(kind, runtime, device, self)
-            )
+        for subject in self._subjects():
+            self.verified[subject] = self._about("verify", subject, needs=self._proof(subject.made))
 
     def run(self) -> None:
         """Measure each proven artifact: interleaved over the candidates, order reversed every other round (ABBA).
@@ -221,13 +266,16 @@ class _ScenarioPlan:
         On the CPU, the first subject that can be had is measured once more at the end of each round: an A/A pair shows
         the noise.
         """
-        subjects = sorted(self._subjects(), key=lambda s: (DEVICES.index(s[3]), PATHS.index(s[0].path)))
+        subjects = sorted(
+            (subject for subject in self._subjects() if subject.standard),
+            key=lambda subject: (DEVICES.index(subject.device), PATHS.index(subject.made.format.path)),
+        )
         for number in range(1, self.draft.profile.rounds + 1):
-            planned = {subject: self._run(*subject, round=number) for subject in _balanced(subjects, number)}
-            on_cpu = [subject for subject in subjects if subject[3] == "cpu" and planned[subject] is not None]
+            planned = {subject: self._run(subject, round=number) for subject in _balanced(subjects, number)}
+            on_cpu = [subject for subject in subjects if subject.device == "cpu" and planned[subject] is not None]
             able = [subject for subject in on_cpu if planned[subject] not in self.draft.impossible]
             for control in (able or on_cpu)[:1]:
-                self._run(*control, round=number, control=True)
+                self._run(control, round=number, control=True)
 
     def serve(self) -> None:
         """Serve each framework's artifact by the launcher that was asked for; the others stay visible."""
@@ -243,14 +291,27 @@ class _ScenarioPlan:
         """Try on every server that is served what an operator would fear."""
         self._under_load("probe")
 
-    def _run(self, kind: Format, framework: str, runtime: Runtime, device: str, **fields: Any) -> str | None:
-        proof = self.verified[framework, kind.name, runtime.name, device]
-        needs = {**self._proof(framework, kind), "verified": proof}
-        return self._add("run", framework, needs=needs, **_subject(kind, runtime, device, self), **fields)
+    def _run(self, subject: _Subject, **fields: Any) -> str | None:
+        needs = {**self._proof(subject.made), "verified": self.verified[subject]}
+        return self._about("run", subject, needs=needs, **fields)
+
+    def _about(self, stage: str, subject: _Subject, **fields: Any) -> str | None:
+        """Add a step about one artifact in one runtime on one device."""
+        runtime = subject.runtime
+        return self._add(
+            stage,
+            subject.made.exporter.origin,
+            runtime=runtime.name,
+            device=subject.device,
+            environment=runtime.environment,
+            refusal=self._no_device(subject.device) or self._not_installed(runtime.distributions),
+            **{**subject.made.fields(), "standard": subject.standard},
+            **fields,
+        )
 
     def _serve(self, server: Server) -> None:
-        kind = registry.load("format", server.format)
-        proof = self.verified.get((server.framework, server.format, _first_runtime(server.format).name, "cpu"))
+        served = self._served_by(server)
+        proof = self.verified.get(served)
         images = self.scenario.serve.images.get(server.name, server.images)
         launchers = [registry.load("launcher", name) for name in LAUNCHERS if name in server.launchers]
         refusals = {each.name: self.draft.capabilities.cannot_launch(server, each, images) for each in launchers}
@@ -259,17 +320,29 @@ class _ScenarioPlan:
             step = self._add(
                 "serve",
                 server.framework,
-                format=server.format,
-                precision=PRECISION,
                 server=server.name,
                 launcher=launcher.name,
-                needs={**self._proof(server.framework, kind), "verified": proof},
+                needs={**self._proof(served.made), "verified": proof},
                 refusal=refusals[launcher.name],
+                **served.made.fields(),
             )
             if step is not None and step not in self.draft.impossible and launcher.name not in chosen:
                 used = " and ".join(chosen) or self.draft.options.launcher
-                self.draft.not_applicable(step, f"launcher '{used}' was chosen instead")
+                self.draft.end(step, Outcome.NOT_APPLICABLE, f"launcher '{used}' was chosen instead")
             self.served[server, launcher.name] = step
+
+    def _served_by(self, server: Server) -> _Subject:
+        """Return what a server of that format embeds: the standard artifact, in the first runtime that reads it."""
+        runtimes: tuple[Runtime, ...] = registry.load_all("runtime")
+        return _Subject(
+            made=next(
+                made
+                for made in self._artifacts()
+                if made.standard and (made.exporter.format, made.exporter.origin) == (server.format, server.framework)
+            ),
+            runtime=next(runtime for runtime in runtimes if server.format in runtime.formats),
+            device="cpu",
+        )
 
     def _chosen(self, server: Server, able: Sequence[Launcher], images: Sequence[str]) -> list[str]:
         """Return the names of the launchers to use: for `auto`, a real server comes before a reference one."""
@@ -284,33 +357,39 @@ class _ScenarioPlan:
                 self._add(
                     stage,
                     server.framework,
-                    format=server.format,
-                    precision=PRECISION,
                     server=server.name,
                     launcher=launcher,
                     needs={**self.draft.steps[served].needs, "served": served},
+                    **self._served_by(server).made.fields(),
                 )
 
     def _add(self, stage: str, framework: str, *, refusal: tuple[str, str] | None = None, **fields: Any) -> str | None:
         return self.draft.add(self.scenario, {"stage": stage, "framework": framework, **fields}, refusal)
 
-    def _proof(self, framework: str, kind: Format) -> dict[str, str | None]:
-        return {"artifact": self.exported[framework, kind.name], "trained": self.trained[framework]}
+    def _proof(self, made: _Made) -> dict[str, str | None]:
+        return {"artifact": self.exported[made], "trained": self.trained[made.exporter.origin]}
 
-    def _formats(self) -> Iterator[tuple[Format, str]]:
-        for kind in registry.load_all("format"):
-            for framework in kind.origins:
-                if framework in self.frameworks:
-                    yield kind, framework
+    def _artifacts(self) -> Iterator[_Made]:
+        """Yield every artifact of the plan, format by format."""
+        everything = self.draft.profile.exports == "all"
+        exporters = [each for each in registry.load_all("exporter") if each.origin in self.frameworks]
+        for exporter in sorted(exporters, key=lambda each: (each.format, each.origin)):
+            for precision in PRECISIONS:
+                made = _Made(exporter=exporter, precision=precision)
+                if everything or made.standard:
+                    yield made
 
-    def _subjects(self) -> Iterator[tuple[Format, str, Runtime, str]]:
-        """Yield format, framework, runtime and device, for what the runtime can do at all."""
-        for kind, framework in self._formats():
+    def _subjects(self) -> Iterator[_Subject]:
+        """Yield every artifact that may come to be, in each runtime, on each device that the runtime can use."""
+        everything = self.draft.profile.exports == "all"
+        for made in self._artifacts():
+            if made.precision in made.exporter.cannot:
+                continue
             for runtime in registry.load_all("runtime"):
-                if kind.name in runtime.formats:
+                if made.exporter.format in runtime.formats and (everything or runtime.environment is None):
                     for device in self.draft.options.devices:
                         if device in runtime.devices:
-                            yield kind, framework, runtime, device
+                            yield _Subject(made=made, runtime=runtime, device=device)
 
     def _no_framework(self, framework: str) -> tuple[str, str] | None:
         absent = self.draft.capabilities.missing_data(self.scenario)
@@ -335,7 +414,7 @@ def check_names(options: Options) -> None:
     known = selectable()
     for name in (*options.only, *options.skip):
         if name not in known:
-            raise registry.unknown("stage, format, runtime, server or launcher", name, known)
+            raise registry.unknown("stage, format, exporter, runtime, server or launcher", name, known)
     for name in options.frameworks:
         if name not in FRAMEWORKS:
             raise registry.unknown("framework", name, FRAMEWORKS)
@@ -345,7 +424,7 @@ def check_names(options: Options) -> None:
 
 def selectable() -> tuple[str, ...]:
     """Return every name that --only and --skip understand."""
-    kinds = ("format", "runtime", "server", "launcher")
+    kinds = ("format", "exporter", "runtime", "server", "launcher")
     return (*CELL_STAGES, *itertools.chain.from_iterable(registry.names(kind) for kind in kinds))
 
 
@@ -354,6 +433,7 @@ def _left_out(step: Step, options: Options) -> bool:
     bearing = {
         "stage": step.stage,
         "format": step.format,
+        "exporter": step.exporter,
         "runtime": step.runtime,
         "server": step.server,
         "launcher": step.launcher,
@@ -381,7 +461,8 @@ def _identify(step: Step, versions: Mapping[str, str]) -> str:
         step.scenario,
         step.stage,
         step.framework,
-        step.format,
+        step.exporter or step.format,
+        None if step.precision in (None, STANDARD_PRECISION) else step.precision,
         step.runtime,
         step.server,
         step.launcher,
@@ -390,24 +471,6 @@ def _identify(step: Step, versions: Mapping[str, str]) -> str:
         "control" if step.control else None,
     )
     return "-".join([*(part for part in parts if part), digest])
-
-
-def _subject(kind: Format, runtime: Runtime, device: str, plan: _ScenarioPlan) -> dict[str, Any]:
-    """Return the fields of a step about one artifact in one runtime on one device."""
-    refusal = plan._no_device(device) or plan._not_installed(runtime.distributions)  # noqa: SLF001  # same file
-    return {
-        "format": kind.name,
-        "precision": PRECISION,
-        "runtime": runtime.name,
-        "device": device,
-        "refusal": refusal,
-    }
-
-
-def _first_runtime(format_name: str) -> Runtime:
-    """Return the runtime that a server of that format embeds: the first that reads it."""
-    runtimes: tuple[Runtime, ...] = registry.load_all("runtime")
-    return next(runtime for runtime in runtimes if format_name in runtime.formats)
 
 
 def _balanced(items: Iterable[Any], number: int) -> list[Any]:

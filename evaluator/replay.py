@@ -8,7 +8,7 @@ from pathlib import Path
 from evaluator import scoring
 from evaluator.core import files, registry
 from evaluator.core.errors import IncompleteEvidence
-from evaluator.core.records import CELL_STAGES, Record, Step
+from evaluator.core.records import CELL_STAGES, FRAMEWORKS, Record, Step
 from evaluator.core.scorecard import Comparison, Finding, Scorecard
 from evaluator.core.store import RunFolder
 from evaluator.evidence import RESULT, Entry, Evidence
@@ -69,8 +69,17 @@ def gather(folder: RunFolder) -> Evidence:
         entries=tuple(_entry(folder, step) for step in folder.plan.steps if step.stage in CELL_STAGES),
         titles=_titles(),
         paths={kind.name: kind.path for kind in formats},
-        origins={kind.name: kind.origins for kind in formats},
+        origins=_origins(),
     )
+
+
+def _origins() -> dict[str, tuple[str, ...]]:
+    """Return format -> the frameworks that it is exported from in every run."""
+    found: dict[str, list[str]] = {}
+    for exporter in registry.load_all("exporter"):
+        if exporter.standard:
+            found.setdefault(exporter.format, []).append(exporter.origin)
+    return {name: tuple(origin for origin in FRAMEWORKS if origin in origins) for name, origins in found.items()}
 
 
 def _entry(folder: RunFolder, step: Step) -> Entry:
@@ -85,5 +94,5 @@ def _entry(folder: RunFolder, step: Step) -> Entry:
 
 def _titles() -> dict[str, str]:
     """Return what people call every plug-in: raw name -> title."""
-    kinds = ("format", "runtime", "server", "launcher", "framework", "probe")
+    kinds = ("format", "exporter", "runtime", "server", "launcher", "framework", "probe")
     return {plugin.name: plugin.title for kind in kinds for plugin in registry.load_all(kind)}

@@ -1,15 +1,15 @@
-"""What a format and a runtime are: the two contracts of this package.
+"""What a format, an exporter and a runtime are: the three contracts of this package.
 
-A *format* turns a trained model into an artifact; a *runtime* loads an artifact and computes with it. Each lives in one
-file that imports no framework at its top, and each is asked the same questions by tests/contract.
+A *format* is a kind of artifact; an *exporter* turns a trained model into one; a *runtime* loads one and computes with
+it. Each lives in one file that imports no framework at its top, and each is asked the same questions by tests/contract.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
@@ -20,28 +20,48 @@ class Origin:
     """A trained model, alive in the child that exports it.
 
     `model` is a `torch.nn.Module` in eval mode on the CPU, or a `keras.Model`. `example` holds one batch of real
-    inputs (two rows, in the signature's order and layout) for exporters that trace.
+    inputs (two rows, in the signature's order and layout) for exporters that trace; `calibration` holds more rows, real
+    and held out, that no verification uses, for those that quantize. `counterpart` builds the same network with the
+    same weights in the other framework, in that framework's layout, for paths that cross by way of the weights.
     """
 
     framework: str
     model: Any
     signature: Signature
     example: Mapping[str, Array]
+    calibration: Mapping[str, Array]
+    counterpart: Callable[[], "Origin"]
 
 
 class Format(ABC):
-    """A kind of file that a model is exported to."""
+    """A kind of artifact: a file or a folder that runtimes load."""
 
     name: ClassVar[str]
     title: ClassVar[str]  # as people write it: "TorchScript"
-    path: ClassVar[str]  # the deployment path that it is for: "server", "mobile" or "portable"
-    origins: ClassVar[tuple[str, ...]]  # frameworks that it can be exported from
-    distributions: ClassVar[dict[str, tuple[str, ...]]]  # framework -> pip distributions that the export needs
+    path: ClassVar[str]  # the deployment path that it is for: "server", "mobile", "portable" or "web"
+    suffixes: ClassVar[tuple[str, ...]]  # how the names of its files end: (".onnx",); a folder's: ("",)
+
+
+class Exporter(ABC):
+    """One way from a trained model to an artifact: a tool, and how it is used."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]  # as people write it: "tf2onnx"
+    origin: ClassVar[str]  # the framework that it exports from
+    format: ClassVar[str]  # the format that it writes
+    route: ClassVar[Literal["native", "crossing"]]  # within the origin's ecosystem, or out of it
+    layout: ClassVar[str]  # the framework whose layout of inputs the artifact takes: images as NCHW or NHWC
+    standard: ClassVar[bool] = False  # in fp32 it is exported in every profile; what is run and served comes from it
+    cannot: ClassVar[dict[str, str]] = {}  # precision -> why the tool has no way to it; all others are tried
+    distributions: ClassVar[tuple[str, ...]]  # pip distributions that the export needs
+    environment: ClassVar[str | None] = None  # of exports/environments, for tools whose pins clash with ours
 
     @abstractmethod
-    def export(self, origin: Origin, folder: Path) -> Path:
+    def export(self, origin: Origin, precision: str, folder: Path) -> Path:
         """Write the artifact (a file or a folder) into the empty `folder` and return its path.
 
+        `precision` is one of `PRECISIONS` that is not in `cannot`. Inputs and outputs stay 32-bit floats (and
+        integers) at every precision, so that one signature holds for all.
         Raises `Unsupported` when the format cannot express the model; anything else the exporter raises is a failure.
         """
 
@@ -60,9 +80,11 @@ class Runtime(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     formats: ClassVar[tuple[str, ...]]
-    devices: ClassVar[tuple[str, ...]]  # "cpu", "gpu"
+    devices: ClassVar[tuple[str, ...]]  # "cpu", "gpu"; "arm64" is a CPU of that kind, emulated where there is none
     distributions: ClassVar[tuple[str, ...]]
     module: ClassVar[str]  # what `load` imports; importing it is timed on its own
+    environment: ClassVar[str | None] = None  # of exports/environments
+    edge: ClassVar[bool] = False  # made for phones and small computers: its artifacts get an edge verdict
 
     @abstractmethod
     def load(
@@ -72,3 +94,7 @@ class Runtime(ABC):
 
         Raises `Unsupported` with the runtime's own words when it refuses the artifact.
         """
+
+    def placement(self, artifact: Path) -> Mapping[str, int]:
+        """Return where the operators of an artifact run: "XNNPACK" -> 12; empty where the runtime does not tell."""
+        return {}

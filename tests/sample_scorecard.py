@@ -153,6 +153,7 @@ def cell(stage: str, scenario: str, framework: str, **rest: object) -> Cell:
         "scenario": scenario,
         "framework": framework,
         "format": None,
+        "exporter": None,
         "precision": None,
         "runtime": None,
         "server": None,
@@ -195,6 +196,7 @@ def _format(scenario: str, framework: str, name: str, runtimes: tuple[str, ...])
         scenario,
         framework,
         format=name,
+        exporter=f"{framework}_{name}",
         precision="fp32",
         evidence=f"steps/export-{here}",
         metrics={"export_s": 8.4, "size_bytes": size, "peak_rss_bytes": 1_450_000_000},
@@ -202,7 +204,7 @@ def _format(scenario: str, framework: str, name: str, runtimes: tuple[str, ...])
     rows = [export]
     for runtime in runtimes:
         speed = SPEED_MS[scenario, framework] * FACTOR[runtime] / 1000
-        same = {"format": name, "precision": "fp32", "runtime": runtime}
+        same = {"format": name, "exporter": f"{framework}_{name}", "precision": "fp32", "runtime": runtime}
         verify = cell("verify", scenario, framework, **same, evidence=f"steps/verify-{here}-{runtime}")
         verify = msgspec.structs.replace(verify, metrics={"max_abs_diff": 3.8e-6, "max_rel_diff": 4.1e-6})
         run = cell("run", scenario, framework, **same, evidence=f"steps/run-{here}-{runtime}")

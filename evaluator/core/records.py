@@ -15,6 +15,7 @@ FRAMEWORKS = ("pytorch", "tensorflow")
 # The stages that run steps, in their order, and those of them that `fweval cells` shows.
 STAGES = ("align", "train", "export", "verify", "run", "serve", "load", "probe")
 CELL_STAGES = ("train", "export", "verify", "run", "serve", "load", "probe")
+PRECISIONS = ("fp32", "fp16", "int8_dynamic", "int8")  # of an artifact; "int8_dynamic" quantizes its weights only
 Metrics = dict[str, float | int | str | bool]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -39,6 +40,18 @@ class Signature(Record, frozen=True, kw_only=True):
     outputs: tuple[TensorSpec, ...]
 
 
+class Anatomy(Record, frozen=True, kw_only=True):
+    """What an artifact is made of, read without executing any of it."""
+
+    version: str | None = None  # of the format, in its own words: "opset 18"
+    operators: dict[str, int] = msgspec.field(default_factory=dict)  # in the format's own names -> how many
+    inputs: tuple[TensorSpec, ...] = ()  # empty where the file does not tell; None for a dimension that is free
+    outputs: tuple[TensorSpec, ...] = ()
+    weights_bytes: int = 0
+    graph_bytes: int = 0  # the program: operators and how they are connected
+    metadata_bytes: int = 0  # all the rest
+
+
 class Step(Record, frozen=True, kw_only=True):
     """One isolated piece of work, as planned. Its id is a digest of all that can change its result."""
 
@@ -47,6 +60,7 @@ class Step(Record, frozen=True, kw_only=True):
     scenario: str
     framework: str
     format: str | None = None
+    exporter: str | None = None
     precision: str | None = None
     runtime: str | None = None
     server: str | None = None
@@ -54,6 +68,8 @@ class Step(Record, frozen=True, kw_only=True):
     device: str = "cpu"
     round: int = 1
     control: bool = False  # the second half of an A/A pair: same subject, measured again, to learn the noise
+    standard: bool = True  # False for a cell of the export matrix only: shown there, in no score
+    environment: str | None = None  # of tools whose pins clash with ours, which it runs in
     measures: bool = False  # measuring steps run strictly one at a time
     needs: dict[str, str] = msgspec.field(default_factory=dict)  # role -> id of the step that must have passed
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -91,6 +107,7 @@ class Cell(Record, frozen=True, kw_only=True):
     scenario: str
     framework: str
     format: str | None
+    exporter: str | None
     precision: str | None
     runtime: str | None
     server: str | None
@@ -156,6 +173,7 @@ class Profile(Record, frozen=True, kw_only=True):
     verify_samples: Count
     highest_tail: Literal["p50", "p90", "p95", "p97", "p99", "p99.9"]  # the highest that this profile may print
     load: LoadPlan
+    exports: Literal["standard", "all"] = "standard"  # "all": every exporter at every precision, the export matrix
     probe_seconds: Seconds  # how long a server is under load while something is done to it
     timeout_s: dict[str, Seconds]  # stage -> seconds
 

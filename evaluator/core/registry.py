@@ -16,6 +16,7 @@ from evaluator.core.errors import UsageError
 # kind -> the package whose modules are its plug-ins. Adding a plug-in touches none of this.
 KINDS = {
     "format": "exports.formats",
+    "exporter": "exports.exporters",
     "runtime": "exports.runtimes",
     "server": "serving.servers",
     "launcher": "serving.launchers",

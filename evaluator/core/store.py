@@ -162,6 +162,7 @@ def cell_of(step: Step, result: Result) -> Cell:
         scenario=step.scenario,
         framework=step.framework,
         format=step.format,
+        exporter=step.exporter,
         precision=step.precision,
         runtime=step.runtime,
         server=step.server,

@@ -16,7 +16,7 @@ from scenarios.contract import Framework, Model
 from scenarios.loading import Precision, Scenario
 
 WEIGHTS = "weights.safetensors"  # under PyTorch's names and layouts
-INPUTS = "inputs.npz"  # held-out examples in the framework's layout
+INPUTS = "inputs.npz"  # examples, in the layout of what computed them; a train step's are in the models' common one
 OUTPUTS = "outputs.npz"  # what was computed from them
 LABELS = "labels.npz"
 ARTIFACT = "artifact.json"
@@ -26,6 +26,7 @@ class Artifact(Record, frozen=True, kw_only=True):
     """One exported thing: where it lies below its step's folder, its digest and what it takes and gives."""
 
     path: str
+    layout: str  # the framework whose layout its inputs have
     sha256: str
     size_bytes: int
     signature: Signature

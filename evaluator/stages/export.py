@@ -1,47 +1,42 @@
 """Export: a trained model becomes an artifact, in a process of its own (conversions add up in memory)."""
 
 import time
+from pathlib import Path
 
 from evaluator.core import files, registry
-from evaluator.core.records import Measured
-from evaluator.core.tensors import rows
+from evaluator.core.records import FRAMEWORKS, Measured
+from evaluator.core.tensors import Arrays, read_arrays, rows
 from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_memory
-from evaluator.stages._evidence import ARTIFACT, WEIGHTS, Artifact, Subject, read_examples
-from exports.contract import Format, Origin
+from evaluator.stages._evidence import ARTIFACT, INPUTS, WEIGHTS, Artifact, Subject
+from exports.contract import Exporter, Origin
 from exports.sizes import artifact_bytes, digest
+from scenarios.contract import Framework
 from scenarios.weights import read_weights
 
 EXAMPLE_ROWS = 2  # more than one, so that no exporter takes the batch for a constant
+CALIBRATION_ROWS = 128  # at most; what is left of the held-out examples after those that verification uses
 
 
 def work(work: Work) -> Measured:
     """Rebuild the trained model from its weights and export it."""
     about = Subject(work)
     about.prepare()
-    kind: Format = registry.load("format", str(work.step.format))
-    trained = work.need("trained")
-    inputs, _ = read_examples(trained)
-    network = about.framework.build(about.model, about.settings)
-    about.framework.load_weights(network, read_weights(trained / WEIGHTS))
-    origin = Origin(
-        framework=about.framework.name,
-        model=network,
-        signature=about.signature,
-        example=rows(inputs, 0, EXAMPLE_ROWS),
-    )
+    exporter: Exporter = registry.load("exporter", str(work.step.exporter))
+    source = origin(about, work.need("trained"), about.framework)
     target = work.folder / "artifact"
     target.mkdir()
     before = peak_memory()["peak_rss_bytes"]
     begin = time.perf_counter()
-    with subject(f"exporting to {kind.title}"):
-        path = kind.export(origin, target)
+    with subject(f"exporting with {exporter.title}"):
+        path = exporter.export(source, str(work.step.precision), target)
     seconds = time.perf_counter() - begin
     artifact = Artifact(
         path=str(path.relative_to(work.folder)),
+        layout=exporter.layout,
         sha256=digest(path),
         size_bytes=artifact_bytes(path),
-        signature=about.signature,
+        signature=about.model.signature(about.settings, exporter.layout),
     )
     files.write_record(work.folder / ARTIFACT, artifact)
     return Measured(
@@ -54,3 +49,25 @@ def work(work: Work) -> Measured:
         },
         files={"artifact": artifact.path, "description": ARTIFACT},
     )
+
+
+def origin(about: Subject, trained: Path, framework: Framework) -> Origin:
+    """Build a framework's network with the trained weights, and real examples in that framework's layout."""
+    network = framework.build(about.model, about.settings)
+    framework.load_weights(network, read_weights(trained / WEIGHTS))
+    inputs = about.model.inputs_for(framework.name, read_arrays(trained / INPUTS))
+    (other,) = (name for name in FRAMEWORKS if name != framework.name)
+    return Origin(
+        framework=framework.name,
+        model=network,
+        signature=about.model.signature(about.settings, framework.name),
+        example=rows(inputs, 0, EXAMPLE_ROWS),
+        calibration=_calibration(inputs, about.profile.verify_samples),
+        counterpart=lambda: origin(about, trained, registry.load("framework", other)),
+    )
+
+
+def _calibration(inputs: Arrays, verified: int) -> Arrays:
+    """Return rows that verification does not look at: an artifact is not judged by what it was fitted to."""
+    count = len(next(iter(inputs.values())))
+    return rows(inputs, min(verified, count // 2), min(verified + CALIBRATION_ROWS, count))

@@ -26,6 +26,7 @@ def work(work: Work) -> Measured:
     runtime: Runtime = registry.load("runtime", str(work.step.runtime))
     artifact, path = read_artifact(work.need("artifact"))
     inputs, _ = read_examples(work.need("trained"))
+    inputs = about.model.inputs_for(artifact.layout, inputs)
     pool = [rows(inputs, index, index + 1) for index in range(min(POOL, len(next(iter(inputs.values())))))]
     batch = rows(inputs, 0, about.scenario.throughput_batch)
     size = len(next(iter(batch.values())))  # a short profile may hold out fewer examples than a batch has

@@ -45,7 +45,7 @@ def work(work: Work) -> Measured:
     files.write_samples(work.folder, {"step": seconds, "loss": losses})
     trained = framework.read_weights(network)
     write_weights(work.folder / WEIGHTS, trained)
-    write_examples(work.folder, heldout, outputs, {"labels": data.heldout.labels})
+    write_examples(work.folder, data.heldout.inputs, outputs, {"labels": data.heldout.labels})
     later = seconds[1:] or seconds
     metrics: Metrics = {
         "time_to_first_step_s": seconds[0],

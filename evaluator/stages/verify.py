@@ -25,6 +25,7 @@ def work(work: Work) -> Measured:
     runtime: Runtime = registry.load("runtime", str(work.step.runtime))
     artifact, path = read_artifact(work.need("artifact"))
     inputs, expected = read_examples(work.need("trained"))
+    inputs = about.model.inputs_for(artifact.layout, inputs)
     labels = read_arrays(work.need("trained") / LABELS)["labels"]
     count = min(about.profile.verify_samples, len(labels))
     inputs, expected, labels = rows(inputs, 0, count), rows(expected, 0, count), labels[:count]

@@ -5,27 +5,16 @@ under the signature `serving_default`.
 Specification: https://www.tensorflow.org/guide/saved_model
 """
 
-from pathlib import Path
-from typing import ClassVar
-
-from exports.contract import Format, Origin
-from exports.formats import _keras
+from exports.contract import Format
 
 
 class SavedModel(Format):
-    """A folder `model` with one signature, whose inputs and outputs carry our signature's names."""
+    """A folder with one signature, whose inputs and outputs carry our signature's names."""
 
     name = "savedmodel"
     title = "SavedModel"
     path = "server"
-    origins = ("tensorflow",)
-    distributions: ClassVar = {"tensorflow": ("tensorflow",)}
-
-    def export(self, origin: Origin, folder: Path) -> Path:
-        """Trace the Keras model into a serving function and write it with its variables."""
-        path = folder / "model"
-        _keras.write_saved_model(origin, path)
-        return path
+    suffixes = ("",)
 
 
 plugin = SavedModel()

@@ -1,69 +1,19 @@
 """TFLite (LiteRT): a flat buffer of operators and constant weights for interpreters on phones and small devices.
 
-What is lost: everything but the forward pass, in 32-bit floats here; operators that no TFLite kernel implements cannot
-be expressed (the converter says which). The batch dimension stays free.
+What is lost: everything but the forward pass; operators that no TFLite kernel implements cannot be expressed.
 Specification: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs
 """
 
-import re
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import ClassVar
-
-from evaluator.core.errors import Unsupported
-from exports.contract import Format, Origin
-from exports.formats import _keras
+from exports.contract import Format
 
 
 class TFLite(Format):
-    """A file `model.tflite` with the signature `serving_default`."""
+    """A file with the signature `serving_default`."""
 
     name = "tflite"
     title = "TFLite"
     path = "mobile"
-    origins = ("tensorflow",)
-    distributions: ClassVar = {"tensorflow": ("tensorflow",)}
-
-    def export(self, origin: Origin, folder: Path) -> Path:
-        """Convert by way of a SavedModel: the converter's other entrances lose the weights of Keras 3 models.
-
-        Raises `Unsupported` when the converter refuses an operator, `ValueError` when it lost the weights.
-        """
-        import tensorflow as tf
-        from tensorflow.lite.python.convert_phase import ConverterError
-
-        with TemporaryDirectory(dir=folder) as scratch:
-            _keras.write_saved_model(origin, Path(scratch))
-            try:
-                content = tf.lite.TFLiteConverter.from_saved_model(scratch).convert()
-            except ConverterError as error:
-                raise Unsupported(f"the TFLite converter refuses the model: {_cause(str(error))}") from error
-        refuse_lost_weights(content)
-        path = folder / "model.tflite"
-        path.write_bytes(content)
-        return path
-
-
-def _cause(message: str) -> str:
-    """Return the operators that the converter names (its message goes on for pages), else its first line."""
-    named = re.findall(r"^(?:TF Select|Custom) ops: (.+)$", message, flags=re.MULTILINE)
-    return f"TFLite has no kernel for {', '.join(dict.fromkeys(named))}" if named else message.partition("\n")[0]
-
-
-def refuse_lost_weights(content: bytes) -> None:
-    """Raise `ValueError` when a TFLite file refers to variables instead of holding the weights.
-
-    Such a file has VAR_HANDLE operators without data. It loads and runs, and computes with zeros: the converter calls
-    that a success (`from_concrete_functions`, or `from_saved_model` on a Keras 3 model saved without its variables).
-    """
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content)
-    codes = {model.OperatorCodes(index).BuiltinCode() for index in range(model.OperatorCodesLength())}
-    if schema.BuiltinOperator.VAR_HANDLE in codes:
-        raise ValueError(
-            "the TFLite converter lost the weights: the file refers to variables (VAR_HANDLE) without data"
-        )
+    suffixes = (".tflite",)
 
 
 plugin = TFLite()

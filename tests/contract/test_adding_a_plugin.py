@@ -12,7 +12,13 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 COPIED = ("setup.cfg", "docs", "evaluator", "exports", "scenarios", "serving", "tests")
 CONTRACTS = ("exports", "checks", "reports")
-PLUGINS = {"format": "pt2", "runtime": "torch_export", "check": "export_time", "report": "text"}
+PLUGINS = {
+    "format": "keras_file",
+    "exporter": "keras_save",
+    "runtime": "keras_predict",
+    "check": "export_time",
+    "report": "text",
+}
 
 
 @pytest.fixture(scope="module")

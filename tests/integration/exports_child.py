@@ -1,6 +1,6 @@
 """One piece of tests/integration/test_exports.py, in a process of its own: two frameworks never meet in one.
 
-python exports_child.py export FRAMEWORK FORMAT FOLDER    two small models: golden.npz, signature.json, artifact/
+python exports_child.py export EXPORTER FOLDER    two small models: golden.npz, signature.json, artifact/
 python exports_child.py run RUNTIME DEVICE FOLDER         load FOLDER's artifact, write FOLDER/RUNTIME.npz
 python exports_child.py foreign FORMAT FOLDER             an artifact with an operator that no runtime knows
 python exports_child.py lost FOLDER                       a TFLite file whose weights are lost; is it refused?
@@ -21,7 +21,7 @@ from evaluator.core import registry
 from evaluator.core.errors import FwevalError
 from evaluator.core.records import Signature, TensorSpec
 from evaluator.core.tensors import Arrays, rows, write_arrays
-from exports.contract import Origin
+from exports.contract import Exporter, Origin
 
 BATCHES = (1, 2, 8, 2)  # the last one: back to a batch size that was seen before
 ROWS = 8
@@ -112,15 +112,24 @@ def build(model: str, framework: str) -> tuple[Origin, Any]:
         network = build_keras(model)
         # The CNN takes and gives dicts, the other model a list and a tensor: exporters must cope with both.
         golden = (network(inputs)["logits"] if model == "cnn" else network(list(inputs.values()))).numpy()
-    return Origin(framework=framework, model=network, signature=signature, example=rows(inputs, 0, 2)), golden
+        origin = Origin(
+            framework=framework,
+            model=network,
+            signature=signature,
+            example=rows(inputs, 0, 2),
+            calibration=inputs,
+            counterpart=lambda: origin,
+        )
+    return origin, golden
 
 
-def export(framework: str, format_name: str, folder: Path) -> None:
+def export(name: str, folder: Path) -> None:
+    exporter: Exporter = registry.load("exporter", name)
     for model in ("cnn", "text"):
         place = folder / model
         (place / "artifact").mkdir(parents=True)
-        origin, golden = build(model, framework)
-        registry.load("format", format_name).export(origin, place / "artifact")
+        origin, golden = build(model, exporter.origin)
+        exporter.export(origin, "fp32", place / "artifact")
         write_arrays(place / "golden.npz", {"logits": golden})
         (place / "signature.json").write_bytes(msgspec.json.encode(origin.signature))
 
@@ -147,7 +156,7 @@ def foreign(format_name: str, folder: Path) -> None:
     _FOREIGN[format_name](origin, folder / "artifact")
 
 
-def _foreign_torch(format_name: str, origin: Origin, folder: Path) -> None:
+def _foreign_torch(exporter_name: str, origin: Origin, folder: Path) -> None:
     """Register an operator in this process only."""
     import torch
     from torch import nn
@@ -161,20 +170,20 @@ def _foreign_torch(format_name: str, origin: Origin, folder: Path) -> None:
             return torch.ops.fweval_test.nowhere(image)
 
     changed = dataclasses.replace(origin, model=Foreign().eval())
-    registry.load("format", format_name).export(changed, folder)
+    registry.load("exporter", exporter_name).export(changed, "fp32", folder)
 
 
 def _foreign_onnx(origin: Origin, folder: Path) -> None:
     import onnx
 
-    path = registry.load("format", "onnx").export(origin, folder)
+    path = registry.load("exporter", "onnx_torch_export").export(origin, "fp32", folder)
     model = onnx.load(path)
     next(node for node in model.graph.node if node.op_type == "Conv").op_type = "Nowhere"
     onnx.save(model, path)
 
 
 def _foreign_saved_model(origin: Origin, folder: Path) -> None:
-    path = registry.load("format", "savedmodel").export(origin, folder) / "saved_model.pb"
+    path = registry.load("exporter", "keras_savedmodel").export(origin, "fp32", folder) / "saved_model.pb"
     path.write_bytes(path.read_bytes().replace(b"MatMul", b"MatMuX"))  # the same length: still a valid message
 
 
@@ -193,8 +202,8 @@ def _foreign_tflite(origin: Origin, folder: Path) -> None:
 
 
 _FOREIGN: dict[str, Callable[[Origin, Path], None]] = {
-    "torchscript": partial(_foreign_torch, "torchscript"),
-    "torchmobile": partial(_foreign_torch, "torchmobile"),
+    "torchscript": partial(_foreign_torch, "torchscript_trace"),
+    "torchmobile": partial(_foreign_torch, "torchmobile_lite"),
     "onnx": _foreign_onnx,
     "savedmodel": _foreign_saved_model,
     "tflite": _foreign_tflite,
@@ -205,14 +214,14 @@ def lost() -> None:
     """Convert a Keras 3 model by the route that loses its weights, and ask whether the exporter notices."""
     import tensorflow as tf
 
-    from exports.formats import tflite
+    from exports.exporters import keras_tflite
 
     network = build_keras("cnn")
     function = tf.function(lambda image: network({"image": image}, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec((None, SIDE, SIDE, 3), tf.float32, name="image"))
     content = tf.lite.TFLiteConverter.from_concrete_functions([concrete], network).convert()
     try:
-        tflite.refuse_lost_weights(content)
+        keras_tflite.refuse_lost_weights(content)
     except ValueError as error:
         tell(refused=str(error))
 
@@ -224,8 +233,8 @@ def tell(**answer: str | None) -> None:
 
 def main(command: str, *arguments: str) -> None:
     match command, arguments:
-        case "export", (framework, format_name, folder):
-            export(framework, format_name, Path(folder))
+        case "export", (exporter, folder):
+            export(exporter, Path(folder))
         case "run", (runtime, device, folder):
             run(runtime, device, Path(folder))
         case "foreign", (format_name, folder):

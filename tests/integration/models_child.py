@@ -3,7 +3,7 @@
 python models_child.py start FRAMEWORK SCENARIO SETTINGS FOLDER   initial weights, outputs before training
 python models_child.py train FRAMEWORK SCENARIO STEPS FOLDER      the same, then loss per step, trained weights, outputs
 python models_child.py load FRAMEWORK SCENARIO ORIGIN FOLDER      outputs of the weights that ORIGIN trained
-python models_child.py export FRAMEWORK SCENARIO FORMAT FOLDER    FOLDER/artifact from the initial weights
+python models_child.py export FRAMEWORK SCENARIO EXPORTER FOLDER  FOLDER/artifact from the initial weights
 python models_child.py run FRAMEWORK SCENARIO RUNTIME FOLDER      the artifact's outputs at several batch sizes
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from evaluator.core import registry
 from evaluator.core.tensors import Arrays, rows, write_arrays
-from exports.contract import Format, Origin, Runtime
+from exports.contract import Exporter, Origin, Runtime
 from scenarios import datasets, loading
 from scenarios.contract import Framework
 from scenarios.weights import read_weights, write_weights
@@ -78,18 +78,20 @@ class Child:
         self.framework.load_weights(network, read_weights(self.folder / f"trained-{origin}.safetensors"))
         self.keep("loaded", self.framework.forward(network, self.inputs, "cpu"))
 
-    def export(self, format_name: str) -> None:
-        form: Format = registry.load("format", format_name)
+    def export(self, exporter_name: str) -> None:
+        exporter: Exporter = registry.load("exporter", exporter_name)
         network = self.start()
         origin = Origin(
             framework=self.framework.name,
             model=network,
             signature=self.signature,
             example=rows(self.inputs, 0, 2),
+            calibration=self.inputs,
+            counterpart=lambda: origin,
         )
-        target = self.folder / format_name
+        target = self.folder / exporter_name
         target.mkdir()
-        (self.folder / "artifact").symlink_to(form.export(origin, target))
+        (self.folder / "artifact").symlink_to(exporter.export(origin, "fp32", target))
 
     def run(self, runtime_name: str) -> None:
         runtime: Runtime = registry.load("runtime", runtime_name)

@@ -24,17 +24,16 @@ CHILD = Path(__file__).with_name("exports_child.py")
 BATCHES = (1, 2, 8, 2)  # as in exports_child.py
 TOLERANCE = 1e-4  # of the output's scale: RIGOUR's bound for 32-bit floats
 
-FORMATS = {plugin.name: plugin for plugin in registry.load_all("format")}
+EXPORTERS = {plugin.name: plugin for plugin in registry.load_all("exporter") if plugin.standard}
 RUNTIMES = {plugin.name: plugin for plugin in registry.load_all("runtime")}
 PAIRS = [
-    (framework, form.name, runtime.name)
-    for form in FORMATS.values()
-    for framework in form.origins
+    (exporter.name, runtime.name)
+    for exporter in EXPORTERS.values()
     for runtime in RUNTIMES.values()
-    if form.name in runtime.formats
+    if exporter.format in runtime.formats
 ]
 
-Export = Callable[[str, str], Path]
+Export = Callable[[str], Path]
 
 
 def child(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -51,12 +50,12 @@ def answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
-    """Export both models in one child, once per (framework, format)."""
+    """Export both models in one child, once per exporter."""
 
     @cache
-    def export(framework: str, format_name: str) -> Path:
-        folder = tmp_path_factory.mktemp(f"{framework}-{format_name}")
-        done = child("export", framework, format_name, folder)
+    def export(exporter: str) -> Path:
+        folder = tmp_path_factory.mktemp(exporter)
+        done = child("export", exporter, folder)
         assert done.returncode == 0, done.stderr[-3000:]
         return folder
 
@@ -70,24 +69,20 @@ def assert_right(outputs: Arrays, golden: Array) -> None:
     assert found.passed, found
 
 
-@pytest.mark.parametrize(("framework", "format_name", "runtime"), PAIRS)
+@pytest.mark.parametrize(("exporter", "runtime"), PAIRS)
 @pytest.mark.parametrize("model", ["cnn", "text"])
-def test_parity_at_every_batch_size(
-    exported: Export, framework: str, format_name: str, runtime: str, model: str
-) -> None:
-    folder = exported(framework, format_name) / model
+def test_parity_at_every_batch_size(exported: Export, exporter: str, runtime: str, model: str) -> None:
+    folder = exported(exporter) / model
     done = child("run", runtime, "cpu", folder)
     assert done.returncode == 0, done.stderr[-3000:]
     assert_right(read_arrays(folder / f"{runtime}.npz"), read_arrays(folder / "golden.npz")["logits"])
 
 
-@pytest.mark.parametrize(
-    ("framework", "format_name", "runtime"), [pair for pair in PAIRS if "gpu" in RUNTIMES[pair[2]].devices]
-)
+@pytest.mark.parametrize(("exporter", "runtime"), [pair for pair in PAIRS if "gpu" in RUNTIMES[pair[1]].devices])
 def test_gpu_computes_the_same_or_says_what_is_missing(
-    exported: Export, framework: str, format_name: str, runtime: str, tmp_path: Path
+    exported: Export, exporter: str, runtime: str, tmp_path: Path
 ) -> None:
-    folder = shutil.copytree(exported(framework, format_name) / "cnn", tmp_path / "cnn")
+    folder = shutil.copytree(exported(exporter) / "cnn", tmp_path / "cnn")
     done = child("run", runtime, "gpu", folder)
     if done.returncode == 0:
         assert_right(read_arrays(folder / f"{runtime}.npz"), read_arrays(folder / "golden.npz")["logits"])
@@ -97,11 +92,9 @@ def test_gpu_computes_the_same_or_says_what_is_missing(
         assert "install" in told["remedy"]
 
 
-@pytest.mark.parametrize(("framework", "format_name", "runtime"), PAIRS)
-def test_a_truncated_artifact_never_computes(
-    exported: Export, framework: str, format_name: str, runtime: str, tmp_path: Path
-) -> None:
-    folder = shutil.copytree(exported(framework, format_name) / "text", tmp_path / "text")
+@pytest.mark.parametrize(("exporter", "runtime"), PAIRS)
+def test_a_truncated_artifact_never_computes(exported: Export, exporter: str, runtime: str, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported(exporter) / "text", tmp_path / "text")
     (folder / f"{runtime}.npz").unlink(missing_ok=True)
     largest = max((file for file in (folder / "artifact").rglob("*") if file.is_file()), key=artifact_bytes)
     largest.write_bytes(largest.read_bytes()[: artifact_bytes(largest) // 2])
@@ -111,7 +104,7 @@ def test_a_truncated_artifact_never_computes(
 
 
 def test_truncated_variables_of_a_saved_model_never_compute(exported: Export, tmp_path: Path) -> None:
-    folder = shutil.copytree(exported("tensorflow", "savedmodel") / "text", tmp_path / "text")
+    folder = shutil.copytree(exported("keras_savedmodel") / "text", tmp_path / "text")
     (folder / "tensorflow.npz").unlink(missing_ok=True)
     (variables,) = (folder / "artifact" / "model" / "variables").glob("variables.data-*")
     variables.write_bytes(variables.read_bytes()[: artifact_bytes(variables) // 2])
@@ -148,12 +141,12 @@ def test_a_tflite_file_without_its_weights_is_refused() -> None:
 
 
 def test_a_saved_model_holds_each_weight_once(exported: Export) -> None:
-    folder = exported("tensorflow", "savedmodel") / "text" / "artifact" / "model" / "variables"
+    folder = exported("keras_savedmodel") / "text" / "artifact" / "model" / "variables"
     weights = 4 * (2 * 40 * 8 + 6 * 8 * 5 + 5)  # two embeddings and a dense layer, 32-bit floats
     assert weights <= artifact_bytes(folder) < 2 * weights
 
 
 def test_nothing_but_the_artifact_is_left_in_the_folder(exported: Export) -> None:
-    for framework, format_name, _ in PAIRS:
-        assert len(list((exported(framework, format_name) / "cnn" / "artifact").iterdir())) == 1
-        assert len(digest(exported(framework, format_name) / "cnn" / "artifact")) == 64
+    for exporter, _ in PAIRS:
+        assert len(list((exported(exporter) / "cnn" / "artifact").iterdir())) == 1
+        assert len(digest(exported(exporter) / "cnn" / "artifact")) == 64

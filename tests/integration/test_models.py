@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from evaluator.core import registry
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.tensors import read_arrays
+from exports.contract import Exporter
 from scenarios import datasets, loading
 
 pytestmark = pytest.mark.integration
@@ -20,12 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("models_child.py")
 STEPS = 20
 Floats = NDArray[np.float64]
-EXPORTS = [
-    (framework, form.name)
-    for form in registry.load_all("format")
-    for framework in FRAMEWORKS
-    if framework in form.origins
-]
+EXPORTERS = [exporter for exporter in registry.load_all("exporter") if exporter.standard]
 
 
 def child(*arguments: str | Path) -> None:
@@ -101,13 +97,14 @@ def test_trained_weights_travel_in_both_directions(trained: Path, origin: str, r
     assert difference(values(trained, "loaded", reader), after) < 1e-5
 
 
-@pytest.mark.parametrize(("framework", "format_name"), EXPORTS)
-def test_every_format_holds_the_tiny_model_with_a_free_batch(tmp_path: Path, framework: str, format_name: str) -> None:
+@pytest.mark.parametrize("exporter", EXPORTERS, ids=lambda exporter: exporter.name)
+def test_every_format_holds_the_tiny_model_with_a_free_batch(tmp_path: Path, exporter: Exporter) -> None:
+    framework = exporter.origin
     skip_without_data("tiny")
     child("start", "pytorch", "tiny", "{}", tmp_path)
-    child("export", framework, "tiny", format_name, tmp_path)
+    child("export", framework, "tiny", exporter.name, tmp_path)
     golden = values(tmp_path, "start", framework)
-    runtimes = [runtime.name for runtime in registry.load_all("runtime") if format_name in runtime.formats]
+    runtimes = [runtime.name for runtime in registry.load_all("runtime") if exporter.format in runtime.formats]
     assert runtimes
     for runtime in runtimes:
         child("run", framework, "tiny", runtime, tmp_path)

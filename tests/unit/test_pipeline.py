@@ -171,7 +171,11 @@ def test_an_artifact_that_changed_is_not_read(harm: str, tmp_path: Path) -> None
     path.parent.mkdir()
     path.write_bytes(b"weights")
     described = _evidence.Artifact(
-        path="artifact/model.onnx", sha256=digest(path), size_bytes=7, signature=Signature(inputs=(), outputs=())
+        path="artifact/model.onnx",
+        layout="pytorch",
+        sha256=digest(path),
+        size_bytes=7,
+        signature=Signature(inputs=(), outputs=()),
     )
     files.write_record(tmp_path / _evidence.ARTIFACT, described)
     assert _evidence.read_artifact(tmp_path) == (described, path)

@@ -144,6 +144,7 @@ def test_cells_are_the_ended_steps_in_the_order_of_the_plan(tmp_path: Path) -> N
         scenario="made-up",
         framework="pytorch",
         format="onnx",
+        exporter=None,
         precision=None,
         runtime="onnx_runtime",
         server=None,
