@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from evaluator.core import machine
+from evaluator.core import environments, machine
 from evaluator.core.records import Machine
 from scenarios import datasets
 from scenarios.loading import Scenario, model_of
@@ -39,6 +39,12 @@ class ThisMachine:
     def is_reference(self, server: Server, launcher: Launcher, images: Sequence[str]) -> bool:
         """Ask the launcher."""
         return launcher.reference(server, images)
+
+    def no_environment(self, name: str) -> tuple[str, str] | None:
+        """Look for it in the cache folder."""
+        if environments.locate(name) is not None:
+            return None
+        return f"the environment '{name}' was not made", "fweval fetch --environments"
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the names of the scenario's data packages that have not been fetched."""

@@ -15,7 +15,7 @@ import msgspec
 import evaluator
 from evaluator import plan, replay
 from evaluator.capabilities import ThisMachine
-from evaluator.core import clock, files, machine
+from evaluator.core import clock, environments, files, machine
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Profile, Result, RunRecord, Step
@@ -79,7 +79,9 @@ def make_plan(run: Run) -> None:
 
 
 def fetch(run: Run) -> None:
-    """Bring the scenarios' data packages here, once; later stages never reach for the network.
+    """Bring the scenarios' data packages and the environments of tools here, once.
+
+    Later stages never reach for the network.
 
     What cannot be fetched makes the steps that need it unavailable: the plan says so, row by row.
     """
@@ -92,6 +94,13 @@ def fetch(run: Run) -> None:
                     datasets.fetch(package)
                 except Unavailable as error:
                     run.reporter.note(f"{error.message} ({error.remedy})")
+    for name in plan.environments_of(run.record.profile):
+        if environments.locate(name) is None:
+            run.reporter.note(f"making the environment '{name}' for tools whose pins clash with ours")
+            try:
+                environments.make(name)
+            except Unavailable as error:
+                run.reporter.note(f"{error.message} ({error.remedy})")
 
 
 def align(run: Run) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 import evaluator
-from evaluator.core import registry
+from evaluator.core import environments, registry
 from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import CELL_STAGES, FRAMEWORKS, PRECISIONS, STAGES, Profile, Record, Result, Step
@@ -94,6 +94,10 @@ class Capabilities(Protocol):
         """Tell whether it would start a labelled reference implementation."""
         ...
 
+    def no_environment(self, name: str) -> tuple[str, str] | None:
+        """Say why there is no environment of that name, as (reason, remedy)."""
+        ...
+
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the names of the scenario's data packages that have not been fetched."""
         ...
@@ -128,6 +132,7 @@ class _Draft:
                 "profile": msgspec.to_builtins(self.profile),
                 "seed": self.options.seed,
                 "threads": self.capabilities.cores,
+                "environment": environments.identity(fields["environment"]) if fields.get("environment") else None,
             },
             **fields,
         )
@@ -248,7 +253,7 @@ class _ScenarioPlan:
                 exporter.origin,
                 environment=exporter.environment,
                 needs={"trained": self.trained[exporter.origin]},
-                refusal=self._not_installed(exporter.distributions),
+                refusal=self._not_installed(exporter.distributions) or self._no_environment(exporter.environment),
                 **made.fields(),
             )
             if step is not None and made.precision in exporter.cannot:
@@ -304,7 +309,9 @@ class _ScenarioPlan:
             runtime=runtime.name,
             device=subject.device,
             environment=runtime.environment,
-            refusal=self._no_device(subject.device) or self._not_installed(runtime.distributions),
+            refusal=self._no_device(subject.device)
+            or self._not_installed(runtime.distributions)
+            or self._no_environment(runtime.environment),
             **{**subject.made.fields(), "standard": subject.standard},
             **fields,
         )
@@ -402,6 +409,9 @@ class _ScenarioPlan:
             return NO_GPU
         return None
 
+    def _no_environment(self, name: str | None) -> tuple[str, str] | None:
+        return None if name is None else self.draft.capabilities.no_environment(name)
+
     def _not_installed(self, distributions: tuple[str, ...]) -> tuple[str, str] | None:
         absent = self.draft.capabilities.missing(distributions)
         if absent:
@@ -420,6 +430,14 @@ def check_names(options: Options) -> None:
             raise registry.unknown("framework", name, FRAMEWORKS)
     if not options.frameworks:
         raise UsageError("no framework is left to evaluate", remedy=f"known: {', '.join(FRAMEWORKS)}")
+
+
+def environments_of(profile: Profile) -> tuple[str, ...]:
+    """Return the environments of their own that a profile's exporters and runtimes need."""
+    if profile.exports != "all":
+        return ()
+    plugins = (*registry.load_all("exporter"), *registry.load_all("runtime"))
+    return tuple(sorted({plugin.environment for plugin in plugins if plugin.environment is not None}))
 
 
 def selectable() -> tuple[str, ...]:

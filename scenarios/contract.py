@@ -82,6 +82,20 @@ class Model(ABC):
     def signature(self, settings: Any, framework: str) -> Signature:
         """Describe inputs and outputs in the framework's own layout (PyTorch: NCHW; TensorFlow: NHWC)."""
 
+    @abstractmethod
+    def edge_cases(self, settings: Any, inputs: Mapping[str, Array]) -> dict[str, Arrays]:
+        """Return inputs at the edges of what is allowed, one row each, under a name that says what they are.
+
+        `inputs` is one real example; both are in the common layout. What a model ignores belongs here, too: padding.
+        """
+
+    def resized(self, settings: Any, inputs: Mapping[str, Array]) -> Arrays | None:
+        """Return the same examples at another size than the signature's (a shorter text), None where there is none.
+
+        Whether an artifact takes it is a finding, not a failure.
+        """
+        return None
+
     def pretrained(self, settings: Any, packages: Mapping[str, Path]) -> Arrays:
         """Return pretrained weights under PyTorch's names; empty when the model starts from its initialisers."""
         return {}

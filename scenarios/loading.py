@@ -23,7 +23,9 @@ _HERE = Path(__file__).parent
 _FOLDERS = {"scenario": _HERE / "library", "profile": _HERE / "profiles"}
 _Read = TypeVar("_Read", bound=Record)
 
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16", "int8_dynamic", "int8"]
+# RIGOUR: fp32 1e-4, fp16 1e-2; quantized artifacts are judged by accuracy, and the figure only says where they differ.
+_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-2, "int8_dynamic": 0.1, "int8": 0.1}
 
 
 class Targets(Record, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class Scenario(Record, frozen=True, kw_only=True):
     throughput_batch: Count = 8  # rows per call when throughput is measured
     # Largest absolute difference of outputs, relative to the largest absolute output of the origin:
     start_tolerance: Positive = 1e-4  # between the two frameworks before training
-    tolerance: dict[Precision, Positive] = msgspec.field(default_factory=lambda: {"fp32": 1e-4})  # of an artifact
+    tolerance: dict[Precision, Positive] = msgspec.field(default_factory=dict)  # of an artifact
     targets: Targets = msgspec.field(default_factory=Targets)
     serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
 
@@ -82,7 +84,9 @@ def load_scenario(name_or_path: str) -> Scenario:
         raise UsageError(f"{where}: {error.message}", remedy=error.remedy)
     kind = registry.load("model", scenario.model).Settings
     settings = _convert(path, text, scenario.settings, kind, within=("settings",))
-    return msgspec.structs.replace(scenario, settings=msgspec.to_builtins(settings))
+    return msgspec.structs.replace(
+        scenario, settings=msgspec.to_builtins(settings), tolerance={**_TOLERANCE, **scenario.tolerance}
+    )
 
 
 def load_profile(name_or_path: str) -> Profile:

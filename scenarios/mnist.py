@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluator.core.errors import UsageError
+from evaluator.core.tensors import Array, Arrays
 from scenarios.contract import Data, DataPackage, Examples
 
 PACKAGE = DataPackage(
@@ -60,6 +61,23 @@ def resize(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     weights[np.arange(side), left] = left + 1 - centre
     weights[np.arange(side), left + 1] = centre - left
     return np.asarray(weights @ images @ weights.T, np.float32)
+
+
+def edge_cases(image: Array) -> dict[str, Arrays]:
+    """Return one-row batches of images like the given one (1, side, side, channels): all black, all white and so on."""
+    black, white = (0.0 - _MEAN) / _DEVIATION, (1.0 - _MEAN) / _DEVIATION
+    board = np.indices(image.shape[1:3]).sum(axis=0) % 2 == 0
+    dot = np.full_like(image, black)
+    dot[:, 0, -1] = white
+    images = {
+        "black": np.full_like(image, black),
+        "white": np.full_like(image, white),
+        "zeros": np.zeros_like(image),
+        "the smallest numbers": np.full_like(image, np.finfo(np.float32).tiny),
+        "a chessboard": np.where(board[np.newaxis, :, :, np.newaxis], np.float32(white), np.float32(black)),
+        "one dot in a corner": dot,
+    }
+    return {name: {INPUT: np.broadcast_to(array, image.shape).astype(np.float32)} for name, array in images.items()}
 
 
 def _balanced(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from evaluator.core import processes
+from evaluator.core import environments, processes
 from evaluator.core.isolation import Child
 from evaluator.core.records import FRAMEWORKS, STAGES, LoadPlan, Machine, Profile, Result, RunRecord, Sampling, Step
 from evaluator.core.store import RunFolder
@@ -37,7 +37,7 @@ PROFILE = Profile(
 class PaperMachine:
     """Implements `evaluator.plan.Capabilities`: everything is here but for what is named."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # whatever may be missing
         self,
         *,
         gpu: str | None = None,
@@ -45,6 +45,7 @@ class PaperMachine:
         launchers: tuple[str, ...] = ("embedded", "process"),
         references: tuple[str, ...] = ("embedded",),
         no_data: tuple[str, ...] = (),
+        environments: tuple[str, ...] = environments.names(),
         versions: Mapping[str, str] | None = None,
     ) -> None:
         self.cores = 2
@@ -54,6 +55,7 @@ class PaperMachine:
         self._launchers = launchers
         self._references = references
         self._no_data = no_data
+        self._environments = environments
 
     def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in distributions if name in self._lacking)
@@ -63,6 +65,9 @@ class PaperMachine:
 
     def is_reference(self, server: Server, launcher: Launcher, images: Sequence[str]) -> bool:
         return launcher.name in self._references
+
+    def no_environment(self, name: str) -> tuple[str, str] | None:
+        return None if name in self._environments else (f"no environment {name} here", "make it")
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         return self._no_data

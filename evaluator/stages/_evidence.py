@@ -19,7 +19,10 @@ WEIGHTS = "weights.safetensors"  # under PyTorch's names and layouts
 INPUTS = "inputs.npz"  # examples, in the layout of what computed them; a train step's are in the models' common one
 OUTPUTS = "outputs.npz"  # what was computed from them
 LABELS = "labels.npz"
+EDGES = "edges"  # a folder with inputs at the edges of what is allowed, and the origin's outputs
+RESIZED = "resized"  # the same for inputs of another size; it is there when the origin takes them
 ARTIFACT = "artifact.json"
+_CALIBRATION_ROWS = 128  # at most
 
 
 class Artifact(Record, frozen=True, kw_only=True):
@@ -49,9 +52,14 @@ class Subject:
         self.signature = self.model.signature(self.settings, work.step.framework)
 
     @property
+    def quantized(self) -> bool:
+        """Tell whether the artifact holds integers in place of the origin's floats."""
+        return (self._precision or "").startswith("int8")
+
+    @property
     def tolerance(self) -> float:
         """How far an artifact may be from its origin, relative to the output scale, at the step's precision."""
-        return dict(self.scenario.tolerance)[cast("Precision", self._precision)]
+        return self.scenario.tolerance[cast("Precision", self._precision)]
 
     def packages(self) -> dict[str, Path]:
         """Return name -> folder of the data packages; they were fetched before the plan, never while measuring."""
@@ -62,9 +70,22 @@ class Subject:
             raise Unavailable(f"data not fetched: {', '.join(absent)}", remedy="fweval fetch")
         return {name: folder for name, folder in found.items() if folder is not None}
 
+    def forward(self, network: Any, inputs: Arrays) -> Arrays:
+        """Compute with the origin: inputs in the models' common layout, outputs by the signature's names."""
+        return self.framework.forward(network, self.model.inputs_for(self.framework.name, inputs), self.device)
+
     def prepare(self) -> None:
         """Set the framework up for this process: threads, seeds, device."""
         self.framework.prepare(threads=self.threads, seed=self.seed, device=self.device)
+
+
+def calibration_rows(count: int, verified: int) -> slice:
+    """Return which of that many held-out examples quantizers are calibrated with: none that verification looks at.
+
+    An artifact is not judged by what it was fitted to. Of few examples, each gets half.
+    """
+    start = min(verified, count // 2)
+    return slice(start, min(start + _CALIBRATION_ROWS, start + (count - start + 1) // 2))
 
 
 def read_artifact(folder: Path) -> tuple[Artifact, Path]:

@@ -5,17 +5,16 @@ from pathlib import Path
 
 from evaluator.core import files, registry
 from evaluator.core.records import FRAMEWORKS, Measured
-from evaluator.core.tensors import Arrays, read_arrays, rows
+from evaluator.core.tensors import read_arrays, rows
 from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_memory
-from evaluator.stages._evidence import ARTIFACT, INPUTS, WEIGHTS, Artifact, Subject
+from evaluator.stages._evidence import ARTIFACT, INPUTS, WEIGHTS, Artifact, Subject, calibration_rows
 from exports.contract import Exporter, Origin
 from exports.sizes import artifact_bytes, digest
 from scenarios.contract import Framework
 from scenarios.weights import read_weights
 
 EXAMPLE_ROWS = 2  # more than one, so that no exporter takes the batch for a constant
-CALIBRATION_ROWS = 128  # at most; what is left of the held-out examples after those that verification uses
 
 
 def work(work: Work) -> Measured:
@@ -56,18 +55,13 @@ def origin(about: Subject, trained: Path, framework: Framework) -> Origin:
     network = framework.build(about.model, about.settings)
     framework.load_weights(network, read_weights(trained / WEIGHTS))
     inputs = about.model.inputs_for(framework.name, read_arrays(trained / INPUTS))
+    fitted = calibration_rows(len(next(iter(inputs.values()))), about.profile.verify_samples)
     (other,) = (name for name in FRAMEWORKS if name != framework.name)
     return Origin(
         framework=framework.name,
         model=network,
         signature=about.model.signature(about.settings, framework.name),
         example=rows(inputs, 0, EXAMPLE_ROWS),
-        calibration=_calibration(inputs, about.profile.verify_samples),
+        calibration={name: array[fitted] for name, array in inputs.items()},
         counterpart=lambda: origin(about, trained, registry.load("framework", other)),
     )
-
-
-def _calibration(inputs: Arrays, verified: int) -> Arrays:
-    """Return rows that verification does not look at: an artifact is not judged by what it was fitted to."""
-    count = len(next(iter(inputs.values())))
-    return rows(inputs, min(verified, count // 2), min(verified + CALIBRATION_ROWS, count))

@@ -1,20 +1,25 @@
 """Train: both frameworks train the same weights on the same real data in the same order, timed step by step."""
 
+import logging
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
 from evaluator.core import files
 from evaluator.core.records import Measured, Metrics
-from evaluator.core.tensors import Array, Arrays
+from evaluator.core.tensors import Array, Arrays, rows
 from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_memory
-from evaluator.stages._evidence import WEIGHTS, Subject, read_result, write_examples
+from evaluator.stages._evidence import EDGES, RESIZED, WEIGHTS, Subject, read_result, write_examples
 from evaluator.stages._outputs import accuracy, in_batches
 from scenarios.contract import Examples
 from scenarios.weights import read_weights, write_weights
+
+RESIZED_ROWS = 2
 
 
 def work(work: Work) -> Measured:
@@ -46,6 +51,8 @@ def work(work: Work) -> Measured:
     trained = framework.read_weights(network)
     write_weights(work.folder / WEIGHTS, trained)
     write_examples(work.folder, data.heldout.inputs, outputs, {"labels": data.heldout.labels})
+    _write_edges(work.folder / EDGES, about, data.heldout, network)
+    _write_resized(work.folder / RESIZED, about, data.heldout, network)
     later = seconds[1:] or seconds
     metrics: Metrics = {
         "time_to_first_step_s": seconds[0],
@@ -65,6 +72,30 @@ def work(work: Work) -> Measured:
     start = read_result(work.need("aligned")).metrics
     metrics |= {name: value for name, value in start.items() if name.startswith("start_")}
     return Measured(metrics=metrics, files={"weights": WEIGHTS})
+
+
+def _write_edges(folder: Path, about: Subject, heldout: Examples, network: Any) -> None:
+    """Keep what the trained model computes at the edges of what is allowed: artifacts are compared there, too."""
+    cases = about.model.edge_cases(about.settings, rows(heldout.inputs, 0, 1))
+    inputs = {name: np.concatenate([case[name] for case in cases.values()]) for name in heldout.inputs}
+    with subject(f"computing edge cases in {about.framework.title}"):
+        outputs = about.forward(network, inputs)
+    folder.mkdir()
+    write_examples(folder, inputs, outputs)
+
+
+def _write_resized(folder: Path, about: Subject, heldout: Examples, network: Any) -> None:
+    """Keep what the trained model computes from inputs of another size, if it takes them."""
+    inputs = about.model.resized(about.settings, rows(heldout.inputs, 0, RESIZED_ROWS))
+    if inputs is None:
+        return
+    try:
+        outputs = about.forward(network, inputs)
+    except Exception as error:  # noqa: BLE001  # every framework has its own ways to refuse a size
+        logging.getLogger(__name__).info("the origin takes no other size: %s", error)
+        return
+    folder.mkdir()
+    write_examples(folder, inputs, outputs)
 
 
 def _batches(examples: Examples, size: int, epochs: int, seed: int) -> Iterator[tuple[Arrays, Array]]:

@@ -1,22 +1,74 @@
 """Verify: an artifact must compute what its origin computes, before anything about it is timed.
 
-The artifact is loaded in its runtime and fed the golden inputs one by one and in batches of the size that throughput is
-measured with; both must agree with the origin within the tolerance of the precision, and the accuracy on held-out data
-must be at least 99 % of the origin's (RIGOUR, "Correctness before speed", 3).
+The artifact is loaded in its runtime and fed real held-out inputs in batches of several sizes, inputs at the edges of
+what is allowed, and, where the origin takes them, inputs of another size. What it computes must agree with the origin
+within the tolerance of the precision, and the accuracy on held-out data must be at least 99 % of the origin's (RIGOUR,
+"Correctness before speed", 3). An artifact with quantized activations or weights is judged by that accuracy, and by a
+direction that must be about right. Which batch sizes and which other sizes it takes is written down; that it takes one
+size only is a finding, no failure.
 """
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured, Metrics
-from evaluator.core.tensors import read_arrays, rows
+from evaluator.core.tensors import Array, Arrays, read_arrays, rows
 from evaluator.core.work import Work, subject
 from evaluator.measure import fidelity
-from evaluator.stages._evidence import INPUTS, LABELS, OUTPUTS, Subject, read_artifact, read_examples, write_examples
+from evaluator.measure.fidelity import Fidelity
+from evaluator.stages._evidence import (
+    EDGES,
+    INPUTS,
+    LABELS,
+    OUTPUTS,
+    RESIZED,
+    Subject,
+    calibration_rows,
+    read_artifact,
+    read_examples,
+    write_examples,
+)
 from evaluator.stages._outputs import accuracy, in_batches
-from exports.contract import Runtime
+from exports.contract import Runtime, Session
 
 SINGLES = 8  # how many golden inputs are also fed one by one
+ODD = 3  # a batch size that nobody exports or measures with
 LEAST_ACCURACY_RATIO = 0.99  # of the origin's accuracy
+LEAST_COSINE = 0.9  # between the outputs of a quantized artifact and its origin's, both as one vector
+_LONGEST = 160  # characters of a refusal
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """What the origin computed: real examples with their labels, edge cases, and examples of another size."""
+
+    inputs: Arrays
+    outputs: Arrays
+    labels: Array
+    edges: tuple[Arrays, Arrays]
+    resized: tuple[Arrays, Arrays] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """What the artifact computed from it: by batch size, or the error with which it refused that size."""
+
+    batches: Mapping[int, Arrays | Exception]
+    edges: Arrays
+    resized: Arrays | Exception | None
+
+    @property
+    def taken(self) -> tuple[int, ...]:
+        """Return the batch sizes that it takes."""
+        return tuple(size for size, outputs in self.batches.items() if not isinstance(outputs, Exception))
 
 
 def work(work: Work) -> Measured:
@@ -24,38 +76,136 @@ def work(work: Work) -> Measured:
     about = Subject(work)
     runtime: Runtime = registry.load("runtime", str(work.step.runtime))
     artifact, path = read_artifact(work.need("artifact"))
-    inputs, expected = read_examples(work.need("trained"))
-    inputs = about.model.inputs_for(artifact.layout, inputs)
-    labels = read_arrays(work.need("trained") / LABELS)["labels"]
-    count = min(about.profile.verify_samples, len(labels))
-    inputs, expected, labels = rows(inputs, 0, count), rows(expected, 0, count), labels[:count]
+    golden = _golden(about, work.need("trained"), artifact.layout)
     with (
         subject(f"running in {runtime.title}"),
         runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
     ):
-        singles = in_batches(session, rows(inputs, 0, SINGLES), 1)
-        outputs = in_batches(session, inputs, about.scenario.throughput_batch)
-    write_examples(work.folder, rows(inputs, 0, SINGLES), singles)
-    tolerance = about.tolerance
-    found = fidelity.worst(
-        [
-            fidelity.compare(rows(expected, 0, SINGLES), singles, tolerance),
-            fidelity.compare(expected, outputs, tolerance),
-        ]
-    )
-    reached, origin_reached = accuracy(outputs, labels), accuracy(expected, labels)
+        computed = _compute(session, golden, about.scenario.throughput_batch)
+    size = computed.taken[-1]
+    outputs = _of(computed.batches[size])
+    write_examples(work.folder, rows(golden.inputs, 0, SINGLES), rows(outputs, 0, SINGLES))
+    found = fidelity.worst(list(_comparisons(golden, computed, about)))
+    reached, origin_reached = accuracy(outputs, golden.labels), accuracy(golden.outputs, golden.labels)
     metrics: Metrics = {
         **found.metrics(),
+        **_legality(golden, computed, about.tolerance),
         "accuracy": reached,
         "origin_accuracy": origin_reached,
-        "cases": count,
+        "cases": len(golden.labels),
     }
     files = {"inputs": INPUTS, "outputs": OUTPUTS}
-    if not found.passed:
-        return _refused(f"outputs differ from the origin's: {found.first_difference}", metrics, files)
+    wrong = _wrong(found, quantized=about.quantized)
+    if wrong is not None:
+        return _refused(f"outputs differ from the origin's: {wrong}", metrics, files)
     if reached < LEAST_ACCURACY_RATIO * origin_reached:
         return _refused(f"accuracy fell from {origin_reached:.1%} to {reached:.1%}", metrics, files)
     return Measured(metrics=metrics, files=files)
+
+
+def _golden(about: Subject, trained: Path, layout: str) -> Golden:
+    """Read what the origin computed, with the inputs in the layout that the artifact takes.
+
+    A quantized artifact is judged on all examples that it was not calibrated with: accuracy needs many.
+    """
+
+    def read(folder: Path) -> tuple[Arrays, Arrays]:
+        inputs, outputs = read_examples(folder)
+        return about.model.inputs_for(layout, inputs), outputs
+
+    inputs, outputs = read(trained)
+    labels = read_arrays(trained / LABELS)["labels"]
+    chosen = np.arange(min(about.profile.verify_samples, len(labels)))
+    if about.quantized:
+        chosen = np.delete(np.arange(len(labels)), calibration_rows(len(labels), about.profile.verify_samples))
+    return Golden(
+        inputs={name: array[chosen] for name, array in inputs.items()},
+        outputs={name: array[chosen] for name, array in outputs.items()},
+        labels=labels[chosen],
+        edges=read(trained / EDGES),
+        resized=read(trained / RESIZED) if (trained / RESIZED).is_dir() else None,
+    )
+
+
+def _compute(session: Session, golden: Golden, throughput_batch: int) -> Computed:
+    """Feed the golden inputs in batches of every size; all of them in the largest size that is taken."""
+    some = {1: SINGLES, ODD: 3 * ODD}
+    batches = {size: _try(session, rows(golden.inputs, 0, some[size]), size) for size in (1, ODD)}
+    batches[throughput_batch] = _try(session, golden.inputs, throughput_batch)
+    taken = [size for size, outputs in batches.items() if not isinstance(outputs, Exception)]
+    if not taken:
+        raise next(error for error in batches.values() if isinstance(error, Exception))
+    if taken[-1] != throughput_batch:
+        batches[taken[-1]] = in_batches(session, golden.inputs, taken[-1])
+    return Computed(
+        batches=batches,
+        edges=in_batches(session, golden.edges[0], taken[0]),
+        resized=None if golden.resized is None else _try(session, golden.resized[0], taken[0]),
+    )
+
+
+def _try(session: Session, inputs: Arrays, size: int) -> Arrays | Exception:
+    _log.info("computing in batches of %s", size)
+    try:
+        return in_batches(session, inputs, size)
+    except Exception as error:  # noqa: BLE001  # runtimes have as many ways to refuse a size as there are runtimes
+        _log.info("refused: %s", error)
+        return error
+
+
+def _comparisons(golden: Golden, computed: Computed, about: Subject) -> list[Fidelity]:
+    """Compare all that was computed; of a quantized artifact at the edges only whether it is finite."""
+    tolerance = about.tolerance
+    found = []
+    for size in computed.taken:
+        outputs = _of(computed.batches[size])
+        found.append(fidelity.compare(rows(golden.outputs, 0, _count(outputs)), outputs, tolerance))
+    edges = fidelity.compare(golden.edges[1], computed.edges, tolerance)
+    if not about.quantized or edges.max_rel is None:
+        found.append(edges)
+    return found
+
+
+def _legality(golden: Golden, computed: Computed, tolerance: float) -> Metrics:
+    """Say which batch sizes are taken, and whether inputs of another size are."""
+    refused = {size: error for size, error in computed.batches.items() if isinstance(error, Exception)}
+    told: Metrics = {"batch_sizes": ", ".join(str(size) for size in computed.taken)}
+    if refused:
+        told["refused_batch_sizes"] = "; ".join(f"{size}: {_line(error)}" for size, error in refused.items())
+    if golden.resized is None:
+        told["other_size"] = "the origin takes none"
+    elif isinstance(computed.resized, Exception):
+        told["other_size"] = f"refused: {_line(computed.resized)}"
+    elif computed.resized is not None:
+        found = fidelity.compare(golden.resized[1], computed.resized, tolerance)
+        told["other_size"] = (
+            "computes the same" if found.passed else f"computes something else: {found.first_difference}"
+        )
+    return told
+
+
+def _wrong(found: Fidelity, *, quantized: bool) -> str | None:
+    """Say what is wrong with the worst comparison, None when nothing is."""
+    if not quantized or found.cosine is None:
+        return found.first_difference
+    if found.cosine < LEAST_COSINE:
+        return f"the cosine between them is {found.cosine:.3f}, at least {LEAST_COSINE} is asked for"
+    return None
+
+
+def _of(outputs: Arrays | Exception) -> Arrays:
+    if isinstance(outputs, Exception):
+        raise outputs
+    return outputs
+
+
+def _count(arrays: Arrays) -> int:
+    return len(next(iter(arrays.values())))
+
+
+def _line(error: Exception) -> str:
+    line = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
 
 
 def _refused(reason: str, metrics: Metrics, files: dict[str, str]) -> Measured:

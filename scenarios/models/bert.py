@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 
 from evaluator.core.errors import UsageError
 from evaluator.core.records import Record, Signature, TensorSpec
-from evaluator.core.tensors import Arrays
+from evaluator.core.tensors import Array, Arrays
 from scenarios.contract import OUTPUT, Data, DataPackage, Examples, Model
 
 MINILM = DataPackage(
@@ -114,6 +114,24 @@ class Bert(Model):
             inputs=tuple(TensorSpec(name=name, dtype="int32", shape=shape) for name in (_IDS, _MASK)),
             outputs=(TensorSpec(name=OUTPUT, dtype="float32", shape=(None, _CLASSES)),),
         )
+
+    def edge_cases(self, settings: BertSettings, inputs: Mapping[str, Array]) -> dict[str, Arrays]:
+        """Take the shortest and the longest text, the last word of the vocabulary, and padding that is not zero."""
+        ids, mask = inputs[_IDS], inputs[_MASK]
+        first = np.zeros_like(mask)
+        first[:, 0] = 1
+        noise = np.where(mask == 1, ids, _VOCABULARY - 1 - np.arange(settings.sequence, dtype=np.int32))
+        return {
+            "a single token": {_IDS: ids, _MASK: first},
+            "no padding": {_IDS: np.full_like(ids, ids[0, 1]), _MASK: np.ones_like(mask)},
+            "the last word of the vocabulary": {_IDS: np.full_like(ids, _VOCABULARY - 1), _MASK: np.ones_like(mask)},
+            "the first word of the vocabulary": {_IDS: np.zeros_like(ids), _MASK: np.ones_like(mask)},
+            "words instead of padding, masked": {_IDS: noise, _MASK: mask},
+        }
+
+    def resized(self, settings: BertSettings, inputs: Mapping[str, Array]) -> Arrays:
+        """Cut the texts to half their tokens."""
+        return {name: np.ascontiguousarray(array[:, : settings.sequence // 2]) for name, array in inputs.items()}
 
     def build_torch(self, settings: BertSettings) -> Any:
         """Build it from plain `torch.nn` layers, with the module names of BERT's published weights."""

@@ -56,6 +56,10 @@ class Tiny(Model):
             return dict(inputs)
         return {name: np.ascontiguousarray(array.transpose(0, 3, 1, 2)) for name, array in inputs.items()}
 
+    def edge_cases(self, settings: TinySettings, inputs: Mapping[str, Array]) -> dict[str, Arrays]:
+        """Take plain images and extreme ones."""
+        return mnist.edge_cases(inputs[mnist.INPUT])
+
     def build_torch(self, settings: TinySettings) -> Any:
         """Build it from plain `torch.nn` layers."""
         import torch

@@ -43,7 +43,7 @@ def write(tmp_path: Path) -> Write:
 def test_a_scenario_is_stored_with_every_default_filled_in(write: Write) -> None:
     scenario = loading.load_scenario(write(GOOD.replace("image_size = 48", "")))
     assert scenario.settings == {"image_size": 64}
-    assert scenario.tolerance == {"fp32": 1e-4}
+    assert scenario.tolerance == {"fp32": 1e-4, "fp16": 1e-2, "int8_dynamic": 0.1, "int8": 0.1}
     assert scenario.train.epochs == 1
     again = msgspec.convert(msgspec.to_builtins(scenario), loading.Scenario)
     assert again == scenario
