@@ -1,5 +1,6 @@
 """What the exporters of PyTorch models share."""
 
+import copy
 from typing import Any
 
 from exports.contract import Origin
@@ -12,8 +13,8 @@ def example_tensors(origin: Origin) -> tuple[Any, ...]:
     return tuple(torch.from_numpy(origin.example[spec.name]) for spec in origin.signature.inputs)
 
 
-def trace(origin: Origin) -> Any:
-    """Record the operators that the module runs on the example, as a `torch.jit.ScriptModule`.
+def trace(origin: Origin, precision: str) -> Any:
+    """Record the operators that the module runs at that precision on the example, as a `torch.jit.ScriptModule`.
 
     The trace is checked by running it against the module; a disagreement raises `torch.jit.TracingCheckError`.
     """
@@ -22,4 +23,50 @@ def trace(origin: Origin) -> Any:
     # The fused path of nn.TransformerEncoder is chosen by conditions that a trace cannot hold; its check then fails.
     torch.backends.mha.set_fastpath_enabled(False)
     with torch.no_grad():
-        return torch.jit.trace(origin.model, example_tensors(origin), check_tolerance=1e-4)
+        return torch.jit.trace(at_precision(origin, precision), example_tensors(origin), check_tolerance=1e-4)
+
+
+def at_precision(origin: Origin, precision: str) -> Any:
+    """Return the module at a precision, by the means that TorchScript can hold; float inputs and outputs stay fp32.
+
+    "fp16": weights and arithmetic in half precision. "int8_dynamic": dense layers with 8-bit weights, activations
+    quantized as they come. "int8": all that PyTorch's quantizer for x86 knows, calibrated on real inputs. The last two
+    are what PyTorch Mobile was made with (torch.ao.quantization; deprecated in favour of torchao, which makes no
+    TorchScript).
+    """
+    if precision == "fp32":
+        return origin.model
+    return {"fp16": _half, "int8_dynamic": _dynamic, "int8": _static}[precision](origin)
+
+
+def _half(origin: Origin) -> Any:
+    import torch
+
+    class Half(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+        def __init__(self, network: Any) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, *inputs: Any) -> Any:
+            halves = [each.half() if each.is_floating_point() else each for each in inputs]
+            return self.network(*halves).float()
+
+    return Half(copy.deepcopy(origin.model).half()).eval()
+
+
+def _dynamic(origin: Origin) -> Any:
+    import torch
+
+    return torch.ao.quantization.quantize_dynamic(copy.deepcopy(origin.model), {torch.nn.Linear}, dtype=torch.qint8)
+
+
+def _static(origin: Origin) -> Any:
+    import torch
+    from torch.ao.quantization import get_default_qconfig_mapping, quantize_fx
+
+    torch.backends.quantized.engine = "x86"
+    example = example_tensors(origin)
+    prepared = quantize_fx.prepare_fx(copy.deepcopy(origin.model), get_default_qconfig_mapping("x86"), example)
+    with torch.no_grad():
+        prepared(*[torch.from_numpy(origin.calibration[spec.name]) for spec in origin.signature.inputs])
+    return quantize_fx.convert_fx(prepared)

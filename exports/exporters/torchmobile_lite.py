@@ -28,7 +28,8 @@ class TorchMobileLite(Exporter):
         import torch
 
         path = folder / "model.ptl"
-        torch.jit.freeze(_pytorch.trace(origin))._save_for_lite_interpreter(str(path))  # noqa: SLF001  # the only way
+        frozen = torch.jit.freeze(_pytorch.trace(origin, precision))
+        frozen._save_for_lite_interpreter(str(path))  # noqa: SLF001  # the only way
         return path
 
 

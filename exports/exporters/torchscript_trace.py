@@ -26,7 +26,7 @@ class TorchScriptTrace(Exporter):
     def export(self, origin: Origin, precision: str, folder: Path) -> Path:
         """Trace the module with the example and save it."""
         path = folder / "model.pt"
-        _pytorch.trace(origin).save(str(path))
+        _pytorch.trace(origin, precision).save(str(path))
         return path
 
 
