@@ -1,5 +1,6 @@
 """What the exporters of Keras models share: the model as a function whose tensors carry the signature's names."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,34 @@ def serving_function(origin: Origin) -> Callable[[Mapping[str, Any]], dict[str, 
         result = model(arguments, training=False)
         if not isinstance(result, dict):
             result = dict(zip(names, keras.tree.flatten(result), strict=True))
-        return {name: result[name] for name in names}
+        return {name: keras.ops.cast(result[name], "float32") for name in names}
 
     return serve
+
+
+def at_precision(origin: Origin, precision: str) -> Origin:
+    """Return the origin with its model at a precision; the tensors that it takes and gives stay 32-bit floats.
+
+    "fp16": weights and arithmetic in half precision. "int8_dynamic": Keras's own quantization of dense and embedding
+    layers (and no others: it warns of each), weights of 8 bits, activations quantized as they come.
+    https://keras.io/guides/quantization_overview/
+    """
+    import keras
+
+    if precision == "fp32":
+        return origin
+    if precision == "fp16":
+        model = keras.models.clone_model(origin.model, clone_function=_half)
+        model.set_weights(origin.model.get_weights())
+    else:
+        model = keras.models.clone_model(origin.model)
+        model.set_weights(origin.model.get_weights())
+        model.quantize("int8")
+    return dataclasses.replace(origin, model=model)
+
+
+def _half(layer: Any) -> Any:
+    return type(layer).from_config({**layer.get_config(), "dtype": "float16"})
 
 
 def input_specs(origin: Origin) -> dict[str, Any]:

@@ -1,8 +1,12 @@
-"""What the exporters to ONNX share: judging the file that a tool wrote."""
+"""What the exporters to ONNX share: judging the file that a tool wrote, and lowering its precision."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
+from evaluator.core.tensors import Arrays, rows
+from exports.contract import Origin
 
 
 def check(path: Path, signature: Signature) -> None:
@@ -21,3 +25,55 @@ def check(path: Path, signature: Signature) -> None:
         given, wanted = [value.name for value in values], [spec.name for spec in specs]
         if sorted(given) != sorted(wanted):
             raise ValueError(f"the exported file's {what} are {', '.join(given)}; the model's are {', '.join(wanted)}")
+
+
+def lower(path: Path, origin: Origin, precision: str) -> None:
+    """Rewrite a 32-bit file at a precision, with ONNX Runtime's tools; inputs and outputs keep their types.
+
+    "int8_dynamic": 8-bit weights, activations quantized as they come. "int8": weights by channel and activations,
+    calibrated on real inputs, with QuantizeLinear and DequantizeLinear around what stays an ordinary operator.
+    Documentation: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+    Raises `Unavailable` without the package onnxruntime.
+    """
+    if precision == "fp32":
+        return
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise Unavailable("not installed: onnxruntime", remedy="pip install -c constraints.txt onnxruntime") from error
+    onnxruntime.set_default_logger_severity(3)  # errors; it warns of every tensor that it leaves alone
+    {"fp16": _half, "int8_dynamic": _dynamic, "int8": _static}[precision](path, origin)
+
+
+def _half(path: Path, _: Origin) -> None:
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    lowered = OnnxModel(convert_float_to_float16(onnx.load(path), keep_io_types=True))
+    lowered.topological_sort()  # the casts of the inputs stand at the end, after their users
+    onnx.save(lowered.model, path)
+
+
+def _dynamic(path: Path, _: Origin) -> None:
+    from onnxruntime.quantization import quantize_dynamic
+
+    quantize_dynamic(path, path)
+
+
+def _static(path: Path, origin: Origin) -> None:
+    from onnxruntime.quantization import CalibrationDataReader, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is untyped here
+        def __init__(self) -> None:
+            count = len(next(iter(origin.calibration.values())))
+            self._batches = iter([rows(origin.calibration, index, index + 1) for index in range(count)])
+
+        def get_next(self) -> Arrays | None:
+            return next(self._batches, None)
+
+    with TemporaryDirectory(dir=path.parent) as scratch:
+        prepared = Path(scratch) / "prepared.onnx"
+        quant_pre_process(str(path), str(prepared))
+        quantize_static(prepared, path, Reader(), per_channel=True)

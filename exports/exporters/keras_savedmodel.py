@@ -20,12 +20,13 @@ class KerasSavedModel(Exporter):
     route = "native"
     layout = "tensorflow"
     standard = True
+    cannot: ClassVar = {"int8": "Keras quantizes activations as they come; it calibrates none"}
     distributions: ClassVar = ("tensorflow",)
 
     def export(self, origin: Origin, precision: str, folder: Path) -> Path:
         """Trace the Keras model into a serving function and write it with its variables."""
         path = folder / "model"
-        _keras.write_saved_model(origin, path)
+        _keras.write_saved_model(_keras.at_precision(origin, precision), path)
         return path
 
 

@@ -7,9 +7,10 @@ Documentation: https://ai.google.dev/edge/litert/conversion/tensorflow/overview
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from evaluator.core.errors import Unsupported
+from evaluator.core.tensors import rows
 from exports.contract import Exporter, Origin
 from exports.exporters import _keras
 
@@ -31,19 +32,46 @@ class KerasTFLite(Exporter):
 
         Raises `Unsupported` when the converter refuses an operator, `ValueError` when it lost the weights.
         """
-        import tensorflow as tf
-        from tensorflow.lite.python.convert_phase import ConverterError
+        return convert(origin, precision, folder)
 
-        with TemporaryDirectory(dir=folder) as scratch:
-            _keras.write_saved_model(origin, Path(scratch))
-            try:
-                content = tf.lite.TFLiteConverter.from_saved_model(scratch).convert()
-            except ConverterError as error:
-                raise Unsupported(f"the TFLite converter refuses the model: {_cause(str(error))}") from error
-        refuse_lost_weights(content)
-        path = folder / "model.tflite"
-        path.write_bytes(content)
-        return path
+
+def convert(origin: Origin, precision: str, folder: Path, **options: bool) -> Path:
+    """Convert with further options of the converter."""
+    import tensorflow as tf
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    with TemporaryDirectory(dir=folder) as scratch:
+        _keras.write_saved_model(origin, Path(scratch))
+        converter = tf.lite.TFLiteConverter.from_saved_model(scratch)
+        _lower(converter, origin, precision)
+        for name, value in options.items():
+            setattr(converter, name, value)
+        try:
+            content = converter.convert()
+        except ConverterError as error:
+            raise Unsupported(f"the TFLite converter refuses the model: {_cause(str(error))}") from error
+    refuse_lost_weights(content)
+    path = folder / "model.tflite"
+    path.write_bytes(content)
+    return path
+
+
+def _lower(converter: Any, origin: Origin, precision: str) -> None:
+    """Ask for a precision; inputs and outputs stay 32-bit floats.
+
+    https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/post_training_quantization
+    """
+    import tensorflow as tf
+
+    if precision == "fp32":
+        return
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]  # alone: 8-bit weights, activations quantized as they come
+    if precision == "fp16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision == "int8":
+        count = len(next(iter(origin.calibration.values())))
+        converter.representative_dataset = lambda: (rows(origin.calibration, i, i + 1) for i in range(count))
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
 
 def _cause(message: str) -> str:

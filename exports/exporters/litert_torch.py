@@ -1,0 +1,110 @@
+"""litert-torch: from PyTorch to TFLite without TensorFlow in between; quantized by ai-edge-quantizer.
+
+Inputs keep PyTorch's layout. The file's tensors are renamed to the signature's names.
+Documentation: https://github.com/google-ai-edge/litert-torch
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from evaluator.core.tensors import rows
+from exports.contract import Exporter, Origin
+from exports.exporters import _pytorch
+
+_LARGEST_BATCH = 64
+_SIGNATURE = "serving_default"
+_WITH_WEIGHTS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "EMBEDDING_LOOKUP")
+
+
+class LitertTorch(Exporter):
+    """A file `model.tflite` with the signature `serving_default`."""
+
+    name = "litert_torch"
+    title = "litert-torch"
+    origin = "pytorch"
+    format = "tflite"
+    route = "crossing"
+    layout = "pytorch"
+    distributions: ClassVar = ("torch", "tensorflow")
+    environment = "litert_torch"
+
+    def export(self, origin: Origin, precision: str, folder: Path) -> Path:
+        """Capture, convert, and quantize the file where a precision asks for it."""
+        import litert_torch
+        import torch
+
+        names = [spec.name for spec in origin.signature.inputs]
+        example = dict(zip(names, _pytorch.example_tensors(origin), strict=True))
+        batch = torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
+        path = folder / "model.tflite"
+        converted = litert_torch.convert(
+            _named(origin), sample_kwargs=example, dynamic_shapes={name: {0: batch} for name in names}
+        )
+        converted.export(str(path))
+        if precision != "fp32":
+            _quantize(path, origin, precision)
+        return path
+
+
+def _named(origin: Origin) -> Any:
+    """Return the module with outputs by the signature's names."""
+    import torch
+
+    names = [spec.name for spec in origin.signature.outputs]
+
+    class Named(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = origin.model
+
+        def forward(self, **inputs: Any) -> dict[str, Any]:
+            outputs = self.network(**inputs)
+            return dict(zip(names, outputs if isinstance(outputs, tuple) else (outputs,), strict=True))
+
+    return Named().eval()
+
+
+def _quantize(path: Path, origin: Origin, precision: str) -> None:
+    """Quantize a file with ai-edge-quantizer; inputs and outputs stay 32-bit floats."""
+    from ai_edge_quantizer import quantizer
+
+    made = quantizer.Quantizer(str(path), _recipe(precision))
+    calibration = None
+    if precision == "int8":
+        count = len(next(iter(origin.calibration.values())))
+        calibration = made.calibrate({_SIGNATURE: [rows(origin.calibration, i, i + 1) for i in range(count)]})
+    made.quantize(calibration).export_model(str(path), overwrite=True)
+
+
+def _recipe(precision: str) -> Any:
+    from ai_edge_quantizer import recipe
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+    from ai_edge_quantizer.qtyping import (
+        ComputePrecision,
+        OpQuantizationConfig,
+        TensorDataType,
+        TensorQuantizationConfig,
+        TFLOperationName,
+    )
+    from ai_edge_quantizer.recipe_manager import RecipeManager
+
+    if precision == "int8_dynamic":
+        return recipe.dynamic_wi8_afp32()
+    manager = RecipeManager()
+    everything = ".*"
+    if precision == "int8":
+        manager.load_quantization_recipe(recipe.static_wi8_ai8())
+        for each in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
+            manager.add_quantization_config(everything, each, algorithm_key=AlgorithmName.NO_QUANTIZE)
+    else:
+        half = OpQuantizationConfig(
+            weight_tensor_config=TensorQuantizationConfig(num_bits=16, dtype=TensorDataType.FLOAT),
+            compute_precision=ComputePrecision.FLOAT,
+        )
+        for name in _WITH_WEIGHTS:
+            each = TFLOperationName[name]
+            manager.add_quantization_config(everything, each, half, algorithm_key=AlgorithmName.FLOAT_CASTING)
+    return manager.get_quantization_recipe()
+
+
+plugin = LitertTorch()

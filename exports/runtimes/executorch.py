@@ -1,0 +1,53 @@
+"""ExecuTorch's runtime in its Python build: portable kernels, and XNNPACK for what was delegated to it.
+
+It has no setting for the number of threads: XNNPACK takes what the process may use. CPU only.
+Documentation: https://docs.pytorch.org/executorch/stable/runtime-python-api-reference.html
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from evaluator.core.errors import Unsupported
+from evaluator.core.records import Signature
+from evaluator.core.tensors import Array, Arrays
+from exports.contract import Runtime, Session
+
+
+class ExecuTorch(Runtime):
+    """Loads programs with a method `forward`."""
+
+    name = "executorch"
+    title = "ExecuTorch"
+    formats = ("executorch",)
+    devices = ("cpu",)
+    distributions = ("torch",)
+    environment = "executorch"
+    module = "executorch.runtime"
+    edge = True
+
+    @contextmanager
+    def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
+        """Load the program and its method; raises `Unsupported` when an operator or a backend is missing."""
+        import torch
+        from executorch.runtime import Runtime as Engine
+        from executorch.runtime import Verification
+
+        try:
+            method = Engine.get().load_program(artifact, verification=Verification.InternalConsistency)
+            forward = method.load_method("forward")
+        except RuntimeError as error:
+            if "operator" in str(error).lower() or "backend" in str(error).lower():
+                raise Unsupported(f"ExecuTorch refuses {artifact.name}: {error}") from error
+            raise
+        takes = [spec.name for spec in signature.inputs]
+        gives = [spec.name for spec in signature.outputs]
+
+        def call(inputs: Mapping[str, Array]) -> Arrays:
+            outputs = forward.execute([torch.from_numpy(inputs[name]) for name in takes])
+            return {name: output.numpy().copy() for name, output in zip(gives, outputs, strict=True)}
+
+        yield call
+
+
+plugin = ExecuTorch()
