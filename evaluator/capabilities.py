@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from evaluator.core import environments, machine
+from evaluator.core import engine, environments, machine
 from evaluator.core.records import Machine
 from scenarios import datasets
 from scenarios.loading import Scenario, model_of
-from serving import engine, java
+from serving import java
 from serving.contract import Launcher, Server
 
 

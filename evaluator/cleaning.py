@@ -7,9 +7,8 @@ Containers are the engine's children. What belongs to an evaluation that still r
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evaluator.core import isolation
+from evaluator.core import engine, isolation
 from evaluator.core.errors import Unavailable
-from serving import engine
 
 _AT_WORK = "its evaluation is running, or ran on another host"
 

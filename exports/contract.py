@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from evaluator.core.records import Signature
+from evaluator.core.records import Anatomy, Signature
 from evaluator.core.tensors import Array, Arrays
 
 
@@ -40,6 +40,17 @@ class Format(ABC):
     title: ClassVar[str]  # as people write it: "TorchScript"
     path: ClassVar[str]  # the deployment path that it is for: "server", "mobile", "portable" or "web"
     suffixes: ClassVar[tuple[str, ...]]  # how the names of its files end: (".onnx",); a folder's: ("",)
+
+    def recognises(self, path: Path) -> bool:
+        """Tell from its bytes whether a file or folder is of this format; reads little and executes nothing."""
+        raise NotImplementedError
+
+    def anatomy(self, artifact: Path) -> Anatomy:
+        """Take an artifact apart without executing any of it: an untrusted file does no harm.
+
+        Raises `ValueError` for one that is truncated, damaged, or no artifact of this format.
+        """
+        raise NotImplementedError
 
 
 class Exporter(ABC):

@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evaluator.core import machine, processes
+from evaluator.core import engine, machine, processes
 from evaluator.core.cache import cache_folder
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Record
-from serving import engine
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -12,10 +12,9 @@ from typing import NoReturn
 import psutil
 import pytest
 
-from evaluator.core import registry
+from evaluator.core import engine, registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
-from serving import engine
 from serving.contract import HOST, Admin, Bundle, Command, Launcher, Place, Ports, Server, Setup, Wire
 from serving.ports import free_ports
 

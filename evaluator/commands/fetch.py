@@ -56,8 +56,8 @@ def _fetch_images(wanted: Sequence[tuple[str, ...]]) -> None:
     """Of each group of images, which can stand for one another, have one here; say so, or say why not."""
     from rich.console import Console
 
+    from evaluator.core import engine
     from evaluator.core.errors import Unavailable
-    from serving import engine
 
     if engine.engine_version() is None:
         return

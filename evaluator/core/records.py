@@ -47,7 +47,7 @@ class Anatomy(Record, frozen=True, kw_only=True):
     operators: dict[str, int] = msgspec.field(default_factory=dict)  # in the format's own names -> how many
     inputs: tuple[TensorSpec, ...] = ()  # empty where the file does not tell; None for a dimension that is free
     outputs: tuple[TensorSpec, ...] = ()
-    weights_bytes: int = 0
+    weights: dict[str, int] = msgspec.field(default_factory=dict)  # numpy's name of a dtype -> bytes
     graph_bytes: int = 0  # the program: operators and how they are connected
     metadata_bytes: int = 0  # all the rest
 

@@ -25,9 +25,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluator.core import machine
+from evaluator.core import engine, machine
 from evaluator.core.errors import Unavailable
-from serving import engine
 from serving import ports as loopback
 from serving.contract import HOST, Bundle, Command, Launcher, Place, Ports, Running, Server, Setup
 from serving.launchers.process import GRACE_S, LOG, status_bytes

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from evaluator.core import registry
+from evaluator.core.engine import engine_version
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import FRAMEWORKS, Signature, TensorSpec
 from serving.contract import HOST, Bundle, Launcher, Place, Server, Setup
-from serving.engine import engine_version
 from serving.errors import ServerError
 from serving.ports import free_ports
 

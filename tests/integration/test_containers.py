@@ -34,10 +34,9 @@ from containers import (
 )
 from docker.errors import ImageNotFound
 
-from evaluator.core import machine, owner, registry
+from evaluator.core import engine, machine, owner, registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import read_arrays
-from serving import engine
 from serving.contract import HOST, Bundle, Place, Server, Setup, Tls
 from serving.errors import NotReady
 from serving.launchers.container import MEMORY_BYTES, PIDS, ContainerLauncher, ServerContainer, options

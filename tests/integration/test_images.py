@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evaluator.core import engine
 from evaluator.core.errors import Unavailable
-from serving import engine, images
+from serving import images
 from serving.images import ImageFacts
 from tests.containers import engine_or_skip
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.core import owner
+from evaluator.core import engine, owner
 from evaluator.core.errors import Unavailable
-from serving import engine
 from serving.contract import HOST, Command, Ports
 from serving.launchers.container import ContainerLauncher, listeners, options
 
