@@ -22,6 +22,7 @@ LABELS = "labels.npz"
 EDGES = "edges"  # a folder with inputs at the edges of what is allowed, and the origin's outputs
 RESIZED = "resized"  # the same for inputs of another size; it is there when the origin takes them
 ARTIFACT = "artifact.json"
+ANATOMY = "anatomy.json"  # what the artifact is made of
 _CALIBRATION_ROWS = 128  # at most
 
 

@@ -1,20 +1,24 @@
 """Export: a trained model becomes an artifact, in a process of its own (conversions add up in memory)."""
 
+import logging
 import time
 from pathlib import Path
 
 from evaluator.core import files, registry
-from evaluator.core.records import FRAMEWORKS, Measured
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import FRAMEWORKS, Anatomy, Measured, Metrics
 from evaluator.core.tensors import read_arrays, rows
 from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_memory
-from evaluator.stages._evidence import ARTIFACT, INPUTS, WEIGHTS, Artifact, Subject, calibration_rows
-from exports.contract import Exporter, Origin
-from exports.sizes import artifact_bytes, digest
+from evaluator.stages._evidence import ANATOMY, ARTIFACT, INPUTS, WEIGHTS, Artifact, Subject, calibration_rows
+from exports.contract import Exporter, Format, Origin
+from exports.sizes import artifact_bytes, compressed_bytes, digest
 from scenarios.contract import Framework
 from scenarios.weights import read_weights
 
 EXAMPLE_ROWS = 2  # more than one, so that no exporter takes the batch for a constant
+_WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1}  # bytes; of weights only
+LEAST_LOWERED = 0.1  # of the weights; a tool that lowers fewer did not do what it was asked for
 
 
 def work(work: Work) -> Measured:
@@ -38,16 +42,64 @@ def work(work: Work) -> Measured:
         signature=about.model.signature(about.settings, exporter.layout),
     )
     files.write_record(work.folder / ARTIFACT, artifact)
+    metrics: Metrics = {
+        "export_s": seconds,
+        "size_bytes": artifact.size_bytes,
+        "compressed_bytes": compressed_bytes(path),
+        "trained_weights_bytes": sum(array.nbytes for array in read_weights(work.need("trained") / WEIGHTS).values()),
+        **peak_memory(),
+        "rss_before_bytes": before,
+        "sha256": artifact.sha256,
+    }
+    evidence = {"artifact": artifact.path, "description": ARTIFACT}
+    anatomy = _anatomy(registry.load("format", exporter.format), path)
+    if anatomy is None:
+        return Measured(metrics=metrics, files=evidence)
+    files.write_record(work.folder / ANATOMY, anatomy)
+    metrics |= _parts(anatomy, str(work.step.precision))
+    kept = _kept(anatomy, str(work.step.precision))
     return Measured(
-        metrics={
-            "export_s": seconds,
-            "size_bytes": artifact.size_bytes,
-            **peak_memory(),
-            "rss_before_bytes": before,
-            "sha256": artifact.sha256,
-        },
-        files={"artifact": artifact.path, "description": ARTIFACT},
+        outcome=Outcome.PASSED if kept is None else Outcome.FAILED,
+        reason=kept,
+        remedy=None if kept is None else "compare the other exporters to this format, and the other precisions",
+        metrics=metrics,
+        files={**evidence, "anatomy": ANATOMY},
     )
+
+
+def _anatomy(form: Format, path: Path) -> Anatomy | None:
+    """Take the artifact apart; None when it cannot be read, for it is the verification that judges it."""
+    try:
+        return form.anatomy(path)
+    except (ValueError, NotImplementedError) as error:
+        logging.getLogger(__name__).warning("the %s file was not understood: %s", form.title, error)
+        return None
+
+
+def _parts(anatomy: Anatomy, precision: str) -> Metrics:
+    return {
+        "weights_bytes": sum(anatomy.weights.values()),
+        "graph_bytes": anatomy.graph_bytes,
+        "metadata_bytes": anatomy.metadata_bytes,
+        "operators": sum(anatomy.operators.values()),
+        "lowered_share": lowered_share(anatomy, precision),
+    }
+
+
+def _kept(anatomy: Anatomy, precision: str) -> str | None:
+    """Say that the tool left the weights as they were; None when it did what it was asked for."""
+    share = lowered_share(anatomy, precision)
+    if precision == "fp32" or share >= LEAST_LOWERED:
+        return None
+    return f"the tool left {1 - share:.1%} of the weights at more than {precision.partition('_')[0]}"
+
+
+def lowered_share(anatomy: Anatomy, precision: str) -> float:
+    """Return the share of the weights, counted in numbers, that have the precision's type; 1.0 without weights."""
+    wanted = {"fp32": ("float32",), "fp16": ("float16", "bfloat16")}.get(precision, ("int8", "uint8"))
+    counts = {dtype: size / _WIDTH[dtype] for dtype, size in anatomy.weights.items() if dtype in _WIDTH}
+    whole = sum(counts.values())
+    return sum(counts.get(dtype, 0.0) for dtype in wanted) / whole if whole else 1.0
 
 
 def origin(about: Subject, trained: Path, framework: Framework) -> Origin:

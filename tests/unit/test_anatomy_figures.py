@@ -1,0 +1,44 @@
+"""What the export step makes of an artifact's anatomy and of its bytes."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from evaluator.core.records import Anatomy
+from evaluator.stages.export import LEAST_LOWERED, lowered_share
+from exports.sizes import artifact_bytes, compressed_bytes
+
+
+@pytest.mark.parametrize(
+    ("weights", "precision", "share"),
+    [
+        ({"float32": 400}, "fp32", 1.0),
+        ({"float32": 400}, "fp16", 0.0),
+        ({"float32": 400, "float16": 200}, "fp16", 0.5),
+        ({"bfloat16": 200}, "fp16", 1.0),
+        ({"float32": 4, "int8": 99}, "int8", 0.99),
+        ({"float32": 4, "uint8": 3}, "int8_dynamic", 0.75),
+        ({"float32": 4, "int8": 1, "int64": 8000}, "int8", 0.5),  # indices are no weights
+        ({}, "int8", 1.0),
+        ({"int64": 8}, "fp16", 1.0),
+    ],
+)
+def test_the_share_of_lowered_weights_is_counted_in_numbers(
+    weights: dict[str, int], precision: str, share: float
+) -> None:
+    assert lowered_share(Anatomy(weights=weights), precision) == pytest.approx(share)
+
+
+def test_a_precision_that_reached_next_to_nothing_is_below_the_least() -> None:
+    # ResNet-50 with nothing but its last layer quantized: 2,048 by 10 of 23.5 million weights.
+    assert lowered_share(Anatomy(weights={"float32": 4 * 23_500_000, "int8": 20_480}), "int8_dynamic") < LEAST_LOWERED
+
+
+def test_compressed_is_what_a_download_takes(tmp_path: Path) -> None:
+    (tmp_path / "zeros").write_bytes(bytes(3 << 20))
+    (tmp_path / "noise").write_bytes(random.Random(1).randbytes(1 << 20))
+    zeros, noise = compressed_bytes(tmp_path / "zeros"), compressed_bytes(tmp_path / "noise")
+    assert zeros < artifact_bytes(tmp_path / "zeros") // 500
+    assert noise >= artifact_bytes(tmp_path / "noise")
+    assert compressed_bytes(tmp_path) == zeros + noise
