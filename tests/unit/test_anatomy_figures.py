@@ -1,8 +1,8 @@
 """What the export step makes of an artifact's anatomy and of its bytes."""
 
-import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evaluator.core.records import Anatomy
@@ -37,7 +37,7 @@ def test_a_precision_that_reached_next_to_nothing_is_below_the_least() -> None:
 
 def test_compressed_is_what_a_download_takes(tmp_path: Path) -> None:
     (tmp_path / "zeros").write_bytes(bytes(3 << 20))
-    (tmp_path / "noise").write_bytes(random.Random(1).randbytes(1 << 20))
+    (tmp_path / "noise").write_bytes(np.random.default_rng(1).bytes(1 << 20))
     zeros, noise = compressed_bytes(tmp_path / "zeros"), compressed_bytes(tmp_path / "noise")
     assert zeros < artifact_bytes(tmp_path / "zeros") // 500
     assert noise >= artifact_bytes(tmp_path / "noise")
