@@ -40,6 +40,7 @@ class Format(ABC):
     title: ClassVar[str]  # as people write it: "TorchScript"
     path: ClassVar[str]  # the deployment path that it is for: "server", "mobile", "portable" or "web"
     suffixes: ClassVar[tuple[str, ...]]  # how the names of its files end: (".onnx",); a folder's: ("",)
+    inert: ClassVar[bool] = False  # nothing in a file of it can reach other files or the network when it is run
 
     def recognises(self, path: Path) -> bool:
         """Tell from its bytes whether a file or folder is of this format; reads little and executes nothing."""

@@ -9,6 +9,7 @@ from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Session
 
+SIGNATURE = "serving_default"
 # How an interpreter words that it lacks a built-in operator, this version of it, or a custom one.
 _REFUSALS = ("Didn't find op", "unresolved custom op")
 
@@ -16,8 +17,9 @@ _REFUSALS = ("Didn't find op", "unresolved custom op")
 def session(interpreter_class: Callable[..., Any], artifact: Path, signature: Signature, threads: int) -> Session:
     """Open a file and return the call that is timed.
 
-    Tensors are found through the file's signature, never by position: their order is the converter's. Memory is laid
-    out again only when the batch size changes. Arrays are copied in and out: the interpreter owns its buffers.
+    Tensors are found through the file's signature (its first one, if it has none of ours) or by their names, never by
+    position: their order is the converter's. Memory is laid out again only when a shape changes. Arrays are copied in
+    and out: the interpreter owns its buffers.
     Raises `Unsupported` with the interpreter's words when it lacks an operator (or this version of it), the
     interpreter's `ValueError` for a file that it cannot read.
     """
@@ -28,25 +30,37 @@ def session(interpreter_class: Callable[..., Any], artifact: Path, signature: Si
         if any(words in str(error) for words in _REFUSALS):
             raise Unsupported(f"the interpreter refuses {artifact.name}: {error}") from error
         raise
-    runner = interpreter.get_signature_runner("serving_default")
-    takes = _indices(runner.get_input_details(), [spec.name for spec in signature.inputs], artifact)
-    gives = _indices(runner.get_output_details(), [spec.name for spec in signature.outputs], artifact)
-    laid_out_for = 0
+    inputs_by_name, outputs_by_name = _details(interpreter)
+    takes = _indices(inputs_by_name, [spec.name for spec in signature.inputs], artifact)
+    gives = _indices(outputs_by_name, [spec.name for spec in signature.outputs], artifact)
+    laid_out_for: list[tuple[int, ...]] = []
 
     def call(inputs: Mapping[str, Array]) -> Arrays:
         nonlocal laid_out_for
-        batch = len(next(iter(inputs.values())))
-        if batch != laid_out_for:
+        shapes = [inputs[name].shape for name, _ in takes]
+        if shapes != laid_out_for:
+            laid_out_for = []  # a shape that is refused leaves nothing laid out
             for name, index in takes:
                 interpreter.resize_tensor_input(index, inputs[name].shape)
             interpreter.allocate_tensors()
-            laid_out_for = batch
+            laid_out_for = shapes
         for name, index in takes:
             interpreter.set_tensor(index, inputs[name])
         interpreter.invoke()
         return {name: interpreter.get_tensor(index) for name, index in gives}
 
     return call
+
+
+def _details(interpreter: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the inputs and the outputs by name; a file that was not made here may have no signature."""
+    signatures = interpreter.get_signature_list()
+    if not signatures:
+        given = interpreter.get_input_details(), interpreter.get_output_details()
+        inputs, outputs = ({each["name"]: each for each in details} for details in given)
+        return inputs, outputs
+    runner = interpreter.get_signature_runner(SIGNATURE if SIGNATURE in signatures else next(iter(signatures)))
+    return runner.get_input_details(), runner.get_output_details()
 
 
 def _indices(details: Mapping[str, Mapping[str, Any]], names: list[str], artifact: Path) -> list[tuple[str, int]]:
