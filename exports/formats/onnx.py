@@ -5,7 +5,22 @@ What is lost: everything but the forward pass. Weights stay bit for bit, operato
 Specification: https://github.com/onnx/onnx/blob/main/docs/IR.md
 """
 
+from collections import Counter
+from collections.abc import Iterable
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from evaluator.core.errors import Unavailable
+from evaluator.core.records import Anatomy, TensorSpec
 from exports.contract import Format
+
+_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}  # of ModelProto -> wire type
+_IR_VERSION, _GRAPH = 1, 7
+_MOST_FIELDS = 1000  # that are looked at
+_STANDARD = {"", "ai.onnx"}  # both are the standard operators' domain
+_BITS = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}  # of types that are packed
+_LISTS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data")  # hold the data that are not raw
 
 
 class Onnx(Format):
@@ -15,6 +30,189 @@ class Onnx(Format):
     title = "ONNX"
     path = "portable"
     suffixes = (".onnx",)
+
+    def recognises(self, path: Path) -> bool:
+        """Walk over the fields of the outermost message: an ONNX model tells its version and holds a graph."""
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return _is_model(file)
+
+    def anatomy(self, artifact: Path) -> Anatomy:
+        """Parse the protobuf message. Operators of subgraphs and of functions count, too.
+
+        Of weights in files beside it only the sizes are looked at, and only below the artifact's own folder.
+        Raises `Unavailable` without the package onnx.
+        """
+        model = _parse(artifact)
+        program = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+        nodes, inner = _inside(program)
+        tensors = [*_tensors(model.graph), *inner]
+        sizes = [_data_bytes(tensor, artifact.parent) for tensor in tensors]
+        weights: Counter[str] = Counter()
+        for tensor, size in zip(tensors, sizes, strict=True):
+            weights[_dtype(tensor.data_type)] += size
+        embedded = sum(size for tensor, size in zip(tensors, sizes, strict=True) if not tensor.external_data)
+        graph = sum(node.ByteSize() for node in program)
+        graph -= sum(tensor.ByteSize() for tensor in inner) + sum(_notes_bytes(node) for node in nodes)
+        initialised = {tensor.name for tensor in model.graph.initializer}  # old files list weights among the inputs
+        return Anatomy(
+            version=_version(model, nodes),
+            operators=dict(sorted(Counter(map(_operator, nodes)).items())),
+            inputs=tuple(_spec(value) for value in model.graph.input if value.name not in initialised),
+            outputs=tuple(map(_spec, model.graph.output)),
+            weights=dict(sorted(weights.items())),
+            graph_bytes=graph,
+            metadata_bytes=max(artifact.stat().st_size - embedded - graph, 0),
+        )
+
+
+def _is_model(file: BinaryIO) -> bool:
+    """Read field after field, and skip over what they hold: https://protobuf.dev/programming-guides/encoding/."""
+    seen: set[int] = set()
+    for _ in range(_MOST_FIELDS):
+        tag = _varint(file)
+        if tag is None:
+            break
+        number, wire = tag >> 3, tag & 7
+        if _FIELDS.get(number) != wire:
+            return False
+        seen.add(number)
+        value = _varint(file)
+        if value is None or value >= 1 << 40:
+            break
+        if wire == 2:
+            file.seek(value, 1)
+    return seen >= {_IR_VERSION, _GRAPH}
+
+
+def _varint(file: BinaryIO) -> int | None:
+    """Read a number of seven bits a byte; None at the end of the file, or when it does not end."""
+    value = 0
+    for index in range(10):
+        byte = file.read(1)
+        if not byte:
+            return None
+        value |= (byte[0] & 0x7F) << 7 * index
+        if byte[0] < 0x80:
+            return value
+    return None
+
+
+def _parse(artifact: Path) -> Any:
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ModuleNotFoundError as error:
+        raise Unavailable("not installed: onnx", remedy="pip install -c constraints.txt onnx") from error
+    try:
+        model = onnx.load(artifact, load_external_data=False)
+    except DecodeError as error:  # also for more than 2 GB and for too deep nesting
+        raise ValueError(f"{artifact.name} is damaged, or no ONNX model: {error}") from error
+    if not model.HasField("graph") or not (model.opset_import or model.ir_version < 3):
+        raise ValueError(f"{artifact.name} is cut off, or no ONNX model: it has no graph or no operator set")
+    return model
+
+
+def _inside(program: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Return all nodes, down through their subgraphs, and all tensors that they and their subgraphs hold."""
+    nodes, tensors, left = [], [], list(program)
+    while left:
+        node = left.pop()
+        nodes.append(node)
+        for attribute in node.attribute:
+            tensors += [attribute.t] if attribute.HasField("t") else []
+            tensors += attribute.tensors
+            for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+                left += graph.node
+                tensors += _tensors(graph)
+    return nodes, tensors
+
+
+def _tensors(graph: Any) -> list[Any]:
+    sparse = [part for tensor in graph.sparse_initializer for part in (tensor.values, tensor.indices)]
+    return [*graph.initializer, *sparse]
+
+
+def _operator(node: Any) -> str:
+    return f"{node.domain}::{node.op_type}" if node.domain not in _STANDARD else str(node.op_type)
+
+
+def _version(model: Any, nodes: Iterable[Any]) -> str:
+    """Return the operator set's version first, for it decides who can read the file; tools import sets in passing."""
+    used = {node.domain for node in nodes} - _STANDARD
+    ours = [f"opset {entry.version}" for entry in model.opset_import if entry.domain in _STANDARD]
+    others = [f"{entry.domain} {entry.version}" for entry in model.opset_import if entry.domain in used]
+    return ", ".join([*ours, f"IR {model.ir_version}", *others])
+
+
+def _dtype(number: int) -> str:
+    """Return numpy's name of a type of ONNX (or that of the package ml_dtypes); "str" for strings."""
+    from onnx import TensorProto, helper
+
+    if number == TensorProto.STRING:
+        return "str"
+    try:
+        return str(helper.tensor_dtype_to_np_dtype(number).name)
+    except KeyError as error:
+        raise ValueError(f"the file has a tensor of a type that ONNX does not know: {number}") from error
+
+
+def _spec(value: Any) -> TensorSpec:
+    """Describe an input or an output; one that is no tensor gets the name of its kind: "sequence", "optional"."""
+    kind = value.type.WhichOneof("value") or "nothing"
+    if kind != "tensor_type":
+        return TensorSpec(name=str(value.name), dtype=kind.removesuffix("_type"), shape=())
+    tensor = value.type.tensor_type
+    sizes = [size.dim_value if size.HasField("dim_value") else -1 for size in tensor.shape.dim]
+    shape = tuple(size if size >= 0 else None for size in sizes)
+    return TensorSpec(name=str(value.name), dtype=_dtype(tensor.elem_type), shape=shape)
+
+
+def _data_bytes(tensor: Any, folder: Path) -> int:
+    """Return how many bytes a tensor's numbers take; `ValueError` when they are not all there."""
+    dtype = _dtype(tensor.data_type)
+    if dtype == "str":
+        return sum(map(len, tensor.string_data))
+    if any(size < 0 for size in tensor.dims):
+        raise ValueError(f"the tensor '{tensor.name}' has the shape {list(tensor.dims)}")
+    wanted: int = (prod(tensor.dims) * _bits(dtype, tensor.data_type) + 7) // 8
+    if tensor.external_data:
+        held = _external_bytes(tensor, folder)
+    elif tensor.HasField("raw_data"):
+        held = len(tensor.raw_data)
+    else:
+        held = wanted if wanted == 0 or any(len(getattr(tensor, name)) for name in _LISTS) else 0
+    if held != wanted:
+        raise ValueError(f"the tensor '{tensor.name}' should have {wanted} bytes of data and has {held}")
+    return wanted
+
+
+def _bits(dtype: str, number: int) -> int:
+    from onnx import helper
+
+    return _BITS.get(dtype) or 8 * int(helper.tensor_dtype_to_np_dtype(number).itemsize)
+
+
+def _external_bytes(tensor: Any, folder: Path) -> int:
+    """Return how many bytes of a file beside the model belong to a tensor; what lies elsewhere is not touched."""
+    told = {entry.key: entry.value for entry in tensor.external_data}
+    root = folder.resolve()
+    file = (root / str(told.get("location", ""))).resolve()
+    if not file.is_relative_to(root):
+        raise ValueError(f"the data of '{tensor.name}' would lie outside the model's folder")
+    try:
+        size = file.stat().st_size if file.is_file() else 0
+    except OSError as error:
+        raise ValueError(f"the data of '{tensor.name}' should lie beside the model: {error.strerror}") from error
+    start = int(told.get("offset") or 0)
+    length = int(told.get("length") or size - start)
+    return length if 0 <= start <= start + length <= size else max(size - start, 0)
+
+
+def _notes_bytes(node: Any) -> int:
+    """Return what of a node is for readers only: PyTorch's exporter writes stack traces there."""
+    return len(node.doc_string) + sum(int(note.ByteSize()) for note in node.metadata_props)
 
 
 plugin = Onnx()

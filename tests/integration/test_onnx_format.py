@@ -1,0 +1,128 @@
+"""ONNX files taken apart: what each number counts, and what is done about damaged and about hostile files."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+from evaluator.core import registry
+from evaluator.core.records import TensorSpec
+
+pytestmark = pytest.mark.integration
+
+FORMAT = registry.load("format", "onnx")
+KERNEL = np.arange(12, dtype=np.float32).reshape(3, 4)
+HALF = np.ones((4, 5), np.float16)
+
+
+def model(tmp_path: Path) -> tuple[ModelProto, Path]:
+    """Write x (any, 3) -> MatMul -> If (each branch: Cast, Cast, MatMul with half-precision weights) -> y (any, 5)."""
+    branch = helper.make_graph(
+        [
+            helper.make_node("Cast", ["h"], ["low"], to=TensorProto.FLOAT16),
+            helper.make_node("MatMul", ["low", "half"], ["product"]),
+            helper.make_node("Cast", ["product"], ["out"], to=TensorProto.FLOAT),
+        ],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(HALF, "half")],
+    )
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "kernel"], ["h"], doc_string="where it came from " * 100),
+            helper.make_node("Constant", [], ["yes"], value=numpy_helper.from_array(np.array(True))),
+            helper.make_node("If", ["yes"], ["chosen"], then_branch=branch, else_branch=branch),
+            helper.make_node("Gelu", ["chosen"], ["y"], domain="com.microsoft"),
+        ],
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 5])],
+        [numpy_helper.from_array(KERNEL, "kernel")],
+    )
+    sets = [helper.make_opsetid(*pair) for pair in (("", 18), ("com.microsoft", 1), ("never.used", 1))]
+    made = helper.make_model(graph, opset_imports=sets, ir_version=9)
+    path = tmp_path / "model.onnx"
+    onnx.save(made, path)
+    return made, path
+
+
+def test_everything_is_counted_where_it_belongs(tmp_path: Path) -> None:
+    _, path = model(tmp_path)
+    found = FORMAT.anatomy(path)
+    assert found.version == "opset 18, IR 9, com.microsoft 1"
+    assert found.operators == {"Cast": 4, "Constant": 1, "If": 1, "MatMul": 3, "com.microsoft::Gelu": 1}
+    assert found.inputs == (TensorSpec(name="x", dtype="float32", shape=(None, 3)),)
+    assert found.outputs == (TensorSpec(name="y", dtype="float32", shape=(None, 5)),)
+    assert found.weights == {"bool": 1, "float16": 2 * HALF.nbytes, "float32": KERNEL.nbytes}
+    assert 200 < found.graph_bytes < 700
+    assert found.metadata_bytes > 1900, "notes are no part of the program"
+    parts = sum(found.weights.values()) + found.graph_bytes + found.metadata_bytes
+    assert parts == path.stat().st_size
+
+
+def test_weights_beside_the_model_are_counted_and_never_sought_elsewhere(tmp_path: Path) -> None:
+    made, path = model(tmp_path)
+    onnx.save(made, path, save_as_external_data=True, location="weights.bin", size_threshold=1)
+    assert FORMAT.anatomy(path).weights["float32"] == KERNEL.nbytes
+    (tmp_path / "weights.bin").write_bytes(b"")
+    with pytest.raises(ValueError, match="should have 48 bytes of data and has 0"):
+        FORMAT.anatomy(path)
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(ValueError, match="has 0"):
+        FORMAT.anatomy(path)
+    (tmp_path / "weights.bin").symlink_to("/proc/self/environ")
+    with pytest.raises(ValueError, match="outside the model's folder"):
+        FORMAT.anatomy(path)
+
+
+@pytest.mark.parametrize("place", ["/etc/passwd", "../other", "a\0b", "x" * 5000, "", "."])
+def test_no_place_that_a_file_names_does_harm(tmp_path: Path, place: str) -> None:
+    made, path = model(tmp_path)
+    tensor = made.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=place)
+    onnx.save(made, path)
+    with pytest.raises(ValueError, match=r"outside|beside|null byte|has 0"):
+        FORMAT.anatomy(path)
+
+
+def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+    _, path = model(tmp_path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole) - 1, 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"model\.onnx is"):
+            FORMAT.anatomy(path)
+
+
+def test_weights_that_are_shorter_than_their_shape_are_refused(tmp_path: Path) -> None:
+    made, path = model(tmp_path)
+    made.graph.initializer[0].dims[:] = [1 << 40, 1 << 40]
+    onnx.save(made, path)
+    with pytest.raises(ValueError, match="and has 48"):
+        FORMAT.anatomy(path)
+
+
+def test_it_is_told_from_other_files(tmp_path: Path) -> None:
+    _, path = model(tmp_path)
+    whole = path.read_bytes()
+    assert FORMAT.recognises(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    assert FORMAT.recognises(path), "a damaged one is one"
+    assert not FORMAT.recognises(tmp_path)
+    assert not FORMAT.recognises(tmp_path / "nothing")
+    others = {
+        "empty": b"",
+        "zip": b"PK\x03\x04" + bytes(100),
+        "tflite": b"\x1c\0\0\0TFL3" + bytes(100),
+        "saved_model": b"\x08\x01\x12\x02\x0a\0" * 3,
+        "tensor": numpy_helper.from_array(KERNEL).SerializeToString(),
+        "endless number": b"\x08" + b"\xff" * 100,
+    }
+    for name, content in others.items():
+        path.write_bytes(content)
+        assert not FORMAT.recognises(path), name
