@@ -1,4 +1,4 @@
-"""Scenario and profile files: what to evaluate, and how thoroughly. TOML, read strictly.
+"""Scenario, profile and device files: what to evaluate, how thoroughly, and what it must fit. TOML, read strictly.
 
 A wrong key, type or value ends with one line that names the file, the line and the key. Built-in scenarios are the
 files of scenarios/library, built-in profiles those of scenarios/profiles; a name that ends in `.toml` or holds a slash
@@ -16,11 +16,12 @@ import msgspec
 
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
-from evaluator.core.records import STAGES, Profile, Record
+from evaluator.core.records import STAGES, DeviceClass, Profile, Record
 from scenarios.contract import Count, Fraction, Model, Positive, TrainSettings
 
 _HERE = Path(__file__).parent
 _FOLDERS = {"scenario": _HERE / "library", "profile": _HERE / "profiles"}
+DEVICES = _HERE / "devices.toml"  # the classes of devices that are asked about unless others are given
 _Read = TypeVar("_Read", bound=Record)
 
 Precision = Literal["fp32", "fp16", "int8_dynamic", "int8"]
@@ -99,6 +100,24 @@ def load_profile(name_or_path: str) -> Profile:
         where = f"{path}, line {_line_of(text, (), 'timeout_s')}, key 'timeout_s'"
         raise UsageError(f"{where}: no time limit for {', '.join(missing)}", remedy="give every stage its seconds")
     return profile
+
+
+def load_devices(path: Path | None = None) -> tuple[DeviceClass, ...]:
+    """Read classes of devices, the built-in ones without a path; `UsageError` says what is wrong, and where."""
+    path = path or DEVICES
+    text, table = _parse(path)
+    found = []
+    for name, fields in table.items():
+        where = f"{path}, line {_line_of(text, (name,), '')}, class '{name}'"
+        if not isinstance(fields, dict) or "name" in fields or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise UsageError(f"{where}: no class of devices", remedy="a class is a table with its name as the header")
+        device = _convert(path, text, {"name": name, **fields}, DeviceClass, within=(name,))
+        if device.slower is not None and device.slower[0] > device.slower[1]:
+            raise UsageError(f"{where}: slower is {list(device.slower)}", remedy="give the smaller factor first")
+        found.append(device)
+    if not found:
+        raise UsageError(f"{path} describes no device", remedy=f"see {DEVICES}")
+    return tuple(found)
 
 
 def model_of(scenario: Scenario) -> tuple[Model, Any]:

@@ -178,6 +178,24 @@ class Profile(Record, frozen=True, kw_only=True):
     timeout_s: dict[str, Seconds]  # stage -> seconds
 
 
+class DeviceClass(Record, frozen=True, kw_only=True):
+    """A kind of device and what an application may take of it: one table of scenarios/devices.toml."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    title: str
+    isa: str  # instruction set, as `uname -m` has it: "x86_64", "arm64"
+    ram_bytes: Count
+    flash_bytes: Count
+    latency_s: Seconds  # that one answer may take
+    threads: Count = 1
+    # One of its cores takes so many times as long as one core of the machine that fweval runs on, at best and at worst.
+    # Without it, a device of the same instruction set is taken to be as fast; of another one nothing is known.
+    slower: tuple[Seconds, Seconds] | None = None
+    bare_metal: bool = False  # no operating system: the runtimes that are measured here do not run there
+    required: bool = True  # whether it counts in the scores that a model fits
+    source: str = ""  # where the figures come from
+
+
 class RunRecord(Record, frozen=True, kw_only=True):
     """`run.json`: what was asked for, on which machine, with which versions and seeds."""
 
@@ -194,4 +212,5 @@ class RunRecord(Record, frozen=True, kw_only=True):
     only: tuple[str, ...]
     skip: tuple[str, ...]
     launcher: str
+    device_classes: tuple[DeviceClass, ...] = ()  # that artifacts are to fit
     machine: Machine

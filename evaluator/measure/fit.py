@@ -1,0 +1,150 @@
+"""Does an artifact fit a class of devices? Its figures against the budgets, one by one. Pure.
+
+A budget is met, missed, or undecided: only what is known of the device decides. Three things are not known here.
+
+- Memory and disk were measured of a Python process, and Python is not what a device needs. When the whole of it exceeds
+  a budget but the model's own share does not, that is undecided.
+- Latency was measured on one core of this machine. The budget file says how many times as long a core of the device
+  takes, at best and at worst; both ends must agree. Such a verdict is an estimate, and says so.
+- More threads divide the latency by their number at best, and not at all at worst.
+
+One missed budget is enough not to fit; all must be met to fit.
+"""
+
+from typing import Literal
+
+from evaluator.core.records import DeviceClass, Record
+
+Verdict = Literal["fits", "does not fit", "undecided"]
+_SAME_ISA = {"aarch64": "arm64", "amd64": "x86_64"}
+
+
+class Figures(Record, frozen=True, kw_only=True):
+    """What an artifact takes in one runtime; None for what could not be measured."""
+
+    artifact_bytes: int
+    runtime_bytes: int | None = None  # the runtime's packages on disk
+    latency_s: float | None = None  # median of a warm call on one core
+    isa: str  # of the machine that it was measured on, as `platform.machine()` has it
+    ram: Literal["floor", "peak"] = "floor"  # least memory that sufficed, or most that was used without a limit
+    ram_bytes: int | None = None  # of the whole process
+    runtime_ram_bytes: int | None = None  # of the same process with nothing but the runtime imported
+
+
+class Budget(Record, frozen=True, kw_only=True):
+    """One budget of a device, and what became of it."""
+
+    name: str  # "RAM", "flash" or "latency"
+    verdict: Verdict
+    reason: str
+    estimated: bool = False
+
+
+class Fit(Record, frozen=True, kw_only=True):
+    """Whether an artifact fits a class of devices, and why."""
+
+    device: str
+    verdict: Verdict
+    reason: str
+    estimated: bool  # it rests on an estimate of the device's speed
+    budgets: tuple[Budget, ...]
+
+
+def fit(figures: Figures, device: DeviceClass) -> Fit:
+    """Judge the figures of an artifact by the budgets of a class of devices."""
+    budgets = (_ram(figures, device), _flash(figures, device), _latency(figures, device))
+    verdicts = {budget.verdict for budget in budgets}
+    verdict: Verdict = "fits"
+    if "does not fit" in verdicts:
+        verdict = "does not fit"
+    elif "undecided" in verdicts or device.bare_metal:
+        verdict = "undecided"
+    decisive = [budget for budget in budgets if budget.verdict == verdict]
+    reasons = [budget.reason for budget in decisive]
+    if verdict == "undecided" and device.bare_metal:
+        reasons.append("it has no operating system that the runtime could run on")
+    return Fit(
+        device=device.name,
+        verdict=verdict,
+        reason="; ".join(reasons),
+        estimated=any(budget.estimated for budget in decisive),
+        budgets=budgets,
+    )
+
+
+def _ram(figures: Figures, device: DeviceClass) -> Budget:
+    whole, runtime = figures.ram_bytes, figures.runtime_ram_bytes
+    if whole is None:
+        return Budget(name="RAM", verdict="undecided", reason="its memory could not be measured")
+    share = None if runtime is None else max(0, whole - runtime)
+    how = "works with" if figures.ram == "floor" else "took at most"
+    what = f"the whole Python process {how}"
+    return _room("RAM", device.ram_bytes, what, whole=whole, share=share, least=figures.ram == "floor")
+
+
+def _flash(figures: Figures, device: DeviceClass) -> Budget:
+    share = figures.artifact_bytes
+    if figures.runtime_bytes is None:
+        if share > device.flash_bytes:
+            return _missed("flash", share, device.flash_bytes)
+        return Budget(name="flash", verdict="undecided", reason="the size of its runtime could not be measured")
+    whole = share + figures.runtime_bytes
+    what = "with the runtime's Python packages it takes"
+    return _room("flash", device.flash_bytes, what, whole=whole, share=share, least=True)
+
+
+def _room(name: str, budget: int, what: str, *, whole: int, share: int | None, least: bool) -> Budget:
+    """Judge a budget of bytes by the whole and by the model's own share; `least` when less does not suffice."""
+    if whole <= budget:
+        return Budget(name=name, verdict="fits", reason=f"{name}: {_size(whole)} of {_size(budget)}")
+    if share is not None and share > budget and least:
+        return _missed(name, share, budget)
+    known = "" if share is None else f", of which the model's own share is {_size(share)}"
+    reason = f"{name}: {what} {_size(whole)}{known}; {_size(budget)} are allowed"
+    return Budget(name=name, verdict="undecided", reason=reason)
+
+
+def _missed(name: str, share: int, budget: int) -> Budget:
+    factor = share / budget
+    reason = f"{name}: the model alone takes {_size(share)}, {factor:.3g} times the allowed {_size(budget)}"
+    return Budget(name=name, verdict="does not fit", reason=reason)
+
+
+def _latency(figures: Figures, device: DeviceClass) -> Budget:
+    measured = figures.latency_s
+    if measured is None:
+        return Budget(name="latency", verdict="undecided", reason="its latency could not be measured")
+    same = _isa(figures.isa) == _isa(device.isa)
+    slower = device.slower or ((1.0, 1.0) if same else None)
+    if slower is None:
+        reason = f"latency: {_time(measured)} on one core of {figures.isa}, how fast {device.isa} is was not said"
+        return Budget(name="latency", verdict="undecided", reason=reason)
+    best, worst = measured * slower[0] / device.threads, measured * slower[1]
+    estimated = slower != (1.0, 1.0) or not same
+    about = f"latency{' (estimated)' if estimated else ''}"
+    spread = _time(worst) if best == worst else f"{_time(best)} to {_time(worst)}"
+    allowed = _time(device.latency_s)
+    verdict: Verdict
+    if worst <= device.latency_s:
+        verdict, reason = "fits", f"{about}: {spread} of {allowed}"
+    elif best > device.latency_s:
+        verdict = "does not fit"
+        reason = f"{about}: {spread}, at best {best / device.latency_s:.3g} times the allowed {allowed}"
+    else:
+        verdict, reason = "undecided", f"{about}: {spread}; {allowed} are allowed"
+    return Budget(name="latency", verdict=verdict, reason=reason, estimated=estimated)
+
+
+def _isa(name: str) -> str:
+    return _SAME_ISA.get(name.lower(), name.lower())
+
+
+def _size(value: float) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e3:.3g} kB"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
