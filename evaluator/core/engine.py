@@ -8,11 +8,13 @@ import contextlib
 import os
 import signal
 import socket
+import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from evaluator.core import owner
 from evaluator.core.errors import Unavailable
@@ -20,6 +22,7 @@ from evaluator.core.errors import Unavailable
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.images import Image
+    from docker.types import Mount
 
 OWNER = "fweval.owner"  # label: the process that made it, as `evaluator.core.owner` writes it
 FOLDER = "fweval.folder"  # label: the folder of the server, which holds the names of run and step
@@ -34,6 +37,9 @@ _INSTALL = (
     "install Docker Engine (https://docs.docker.com/engine/install/), start it, and set DOCKER_HOST if it is elsewhere"
 )
 _LONGEST = 300  # characters of what the engine said
+TEMP = Path("/tmp")  # noqa: S108  # a container's own, in memory
+PIDS = 1024  # processes and threads: TensorFlow starts several threads for every core
+_NOBODY = 10001  # a user that hosts and images do not have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +187,49 @@ def provide(images: Sequence[str], tell: Callable[[str], None]) -> str:
     raise Unavailable(
         f"no container image: {'; '.join(refusals)}", remedy="build one (make images), or bring one (docker load)"
     )
+
+
+def least_rights(*, memory_bytes: int, temp_bytes: int, cores: int) -> dict[str, Any]:
+    """Return the options of a container that can do nothing but compute: it reads what is mounted and writes to `TEMP`.
+
+    What lies in `TEMP` counts as memory, too. The user is our own, whose files it reads, but never root.
+    """
+    from docker.types import Ulimit
+
+    return {
+        "use_config_proxy": False,
+        "read_only": True,
+        "tmpfs": {str(TEMP): f"rw,exec,nosuid,nodev,size={temp_bytes},mode=1777"},
+        "user": f"{os.getuid()}:{os.getgid()}" if os.getuid() else f"{_NOBODY}:{_NOBODY}",
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "mem_limit": memory_bytes,
+        "memswap_limit": memory_bytes,  # the sum of both: no swap
+        "nano_cpus": cores * 10**9,
+        "pids_limit": PIDS,
+        "ulimits": [Ulimit(name="core", soft=0, hard=0)],
+        # Process 1 would ignore signals that it has no handler for, and would have to bury others.
+        "init": True,
+        "healthcheck": {"test": ["NONE"]},  # nobody else asks while we measure
+    }
+
+
+def read_only(outside: Path, inside: Path) -> "Mount":
+    """Return the option for a file or folder that the container sees under another path and cannot change."""
+    from docker.types import Mount
+
+    return Mount(str(inside), str(outside.absolute()), type="bind", read_only=True)
+
+
+def let_read(mounted: Iterable[Path]) -> None:
+    """Let a container's user read what is ours: it is another user where we are root or the engine renames users."""
+    for top in mounted:
+        for path in (top, *top.rglob("*")):
+            now = path.stat()
+            executable = stat.S_ISDIR(now.st_mode) or now.st_mode & stat.S_IXUSR
+            wanted = now.st_mode | (0o555 if executable else 0o444)
+            if wanted != now.st_mode and now.st_uid == os.getuid():
+                path.chmod(wanted)
 
 
 def labels(folder: str) -> dict[str, str]:

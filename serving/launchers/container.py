@@ -18,10 +18,9 @@ import os
 import secrets
 import signal
 import socket
-import stat
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +37,8 @@ if TYPE_CHECKING:
 
 MEMORY_BYTES = 4 << 30  # BERT-base (0.4 GB of weights) several times over; what lies in /tmp counts too
 TEMP_BYTES = 2 << 30  # TorchServe unpacks every version of a model there
-PIDS = 1024  # processes and threads: TensorFlow starts several threads for every core
-_TEMP = Path("/tmp")  # noqa: S108  # the container's own
 _ENVIRONMENT = {
-    **dict.fromkeys(("HOME", "TMPDIR", "TEMP"), str(_TEMP)),
+    **dict.fromkeys(("HOME", "TMPDIR", "TEMP"), str(engine.TEMP)),
     "USER": "fweval",  # Python would look its user's number up, which the image has no name for
     "LANG": "C.UTF-8",
 }
@@ -50,7 +47,6 @@ _TAIL_LINES = 50
 _NOTICED_S = 2.0  # what the engine gets to notice that a container has ended: until then it says "running"
 _LOOK_EVERY_S = 0.05
 _ANY = "0.0.0.0"  # noqa: S104  # of the container's own network; the engine publishes on loopback only
-_NOBODY = 10001  # a user that hosts and images do not have
 _IPV4_BYTES = 4
 _LISTEN = "0A"  # TCP_LISTEN (include/net/tcp_states.h)
 _RESOLVER = "127.0.0.11:"  # the engine's own name server, which it puts into the container's network
@@ -93,9 +89,9 @@ class ContainerLauncher(Launcher):
         if lacking is not None:
             raise Unavailable(lacking[0], remedy=lacking[1])
         folder.mkdir(parents=True, exist_ok=True)
-        command = server.command(bundle, setup, Place(files=folder, temp=_TEMP, address=_ANY), self.name)
+        command = server.command(bundle, setup, Place(files=folder, temp=engine.TEMP, address=_ANY), self.name)
         mounted = _mounted(bundle, setup, folder)
-        _let_read(mounted)
+        engine.let_read(mounted)
         with engine.connect() as client:
             running = ServerContainer(client, setup.ports, folder)
             try:
@@ -107,29 +103,16 @@ class ContainerLauncher(Launcher):
 
 def options(command: Command, mounted: Sequence[Path], ports: Ports, folder: Path) -> dict[str, Any]:
     """Return how the container is made: everything that limits it is here."""
-    from docker.types import LogConfig, Mount, Ulimit
+    from docker.types import LogConfig
 
     return {
+        **engine.least_rights(memory_bytes=MEMORY_BYTES, temp_bytes=TEMP_BYTES, cores=machine.cores()),
         "entrypoint": list(command.argv[:1]),
         "command": list(command.argv[1:]),
         "environment": {**_ENVIRONMENT, **command.env},
         "working_dir": str(folder.absolute()),
-        "use_config_proxy": False,
-        "mounts": [Mount(str(path), str(path), type="bind", read_only=True) for path in mounted],
-        "read_only": True,
-        "tmpfs": {str(_TEMP): f"rw,exec,nosuid,nodev,size={TEMP_BYTES},mode=1777"},
-        "user": _user(),
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "mem_limit": MEMORY_BYTES,
-        "memswap_limit": MEMORY_BYTES,  # the sum of both: no swap
-        "nano_cpus": machine.cores() * 10**9,
-        "pids_limit": PIDS,
-        "ulimits": [Ulimit(name="core", soft=0, hard=0)],
-        # As process 1 a server without a handler for SIGTERM would ignore it, and would have to bury dead workers.
-        "init": True,
+        "mounts": [engine.read_only(path, path) for path in mounted],
         "stop_signal": "SIGTERM",
-        "healthcheck": {"test": ["NONE"]},  # nobody else asks while we measure
         "ports": {f"{port}/tcp": (HOST, port) for port in ports.by_role.values()},
         "labels": engine.labels(str(folder.absolute())),
         "log_config": LogConfig(type="json-file", config={"max-size": str(_LOG_BYTES), "max-file": "2"}),
@@ -350,23 +333,6 @@ def _mounted(bundle: Bundle, setup: Setup, folder: Path) -> list[Path]:
     """List what the server must see: its model, its configuration, its certificate."""
     pair = () if setup.tls is None else (setup.tls.certificate, setup.tls.key)
     return sorted({path.absolute() for path in (bundle.folder, folder, *pair)})
-
-
-def _let_read(mounted: Iterable[Path]) -> None:
-    """Let the container's user read what is ours: it is another user where we are root or the engine renames users."""
-    for top in mounted:
-        for path in (top, *top.rglob("*")):
-            now = path.stat()
-            executable = stat.S_ISDIR(now.st_mode) or now.st_mode & stat.S_IXUSR
-            wanted = now.st_mode | (0o555 if executable else 0o444)
-            if wanted != now.st_mode and now.st_uid == os.getuid():
-                path.chmod(wanted)
-
-
-def _user() -> str:
-    """Return the user and group of the server: our own, whose files it reads; never root."""
-    ours = os.getuid()
-    return f"{ours}:{os.getgid()}" if ours else f"{_NOBODY}:{_NOBODY}"
 
 
 def _inner(pid: int) -> int | None:

@@ -39,7 +39,7 @@ from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import read_arrays
 from serving.contract import HOST, Bundle, Place, Server, Setup, Tls
 from serving.errors import NotReady
-from serving.launchers.container import MEMORY_BYTES, PIDS, ContainerLauncher, ServerContainer, options
+from serving.launchers.container import MEMORY_BYTES, ContainerLauncher, ServerContainer, options
 from serving.launchers.process import LOG
 from serving.life import Service, serving
 from serving.ports import free_ports
@@ -108,7 +108,7 @@ def test_a_server_has_the_fewest_rights(tmp_path: Path) -> None:
     for forbidden in ("become root", "raw socket"):
         assert said[forbidden] == "Operation not permitted", forbidden
     assert (said["user"], said["group"]) == ((os.getuid(), os.getgid()) if os.getuid() else (10001, 10001))
-    assert (said["memory"], said["pids"]) == (MEMORY_BYTES, PIDS)
+    assert (said["memory"], said["pids"]) == (MEMORY_BYTES, engine.PIDS)
     assert len(statuses) >= 2, "the server and the init that started it"
     for status in statuses:
         assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
