@@ -9,7 +9,28 @@ from evaluator.core.tensors import Arrays, rows
 from exports.contract import Origin
 
 
-def check(path: Path, signature: Signature) -> None:
+def finish(path: Path, origin: Origin, precision: str) -> None:
+    """Judge the 32-bit file that a tool wrote and rewrite it at a precision, with ONNX Runtime's tools.
+
+    Inputs and outputs keep their types. "int8_dynamic": 8-bit weights, activations quantized as they come. "int8":
+    weights by channel and activations, calibrated on real inputs, with QuantizeLinear and DequantizeLinear around what
+    stays an ordinary operator.
+    Documentation: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+    Raises `ValueError` for a file that is not the model's, `Unavailable` without the package onnxruntime.
+    """
+    _check(path, origin.signature)
+    if precision == "fp32":
+        return
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise Unavailable("not installed: onnxruntime", remedy="pip install -c constraints.txt onnxruntime") from error
+    onnxruntime.set_default_logger_severity(3)  # errors; it warns of every tensor that it leaves alone
+    {"fp16": _half, "int8_dynamic": _dynamic, "int8": _static}[precision](path, origin)
+    _check(path, origin.signature)
+
+
+def _check(path: Path, signature: Signature) -> None:
     """Let ONNX's own checker judge the file, and compare its inputs and outputs with the signature.
 
     Raises `ValueError` when they differ (tf2onnx turns what it cannot resolve into further inputs).
@@ -25,24 +46,6 @@ def check(path: Path, signature: Signature) -> None:
         given, wanted = [value.name for value in values], [spec.name for spec in specs]
         if sorted(given) != sorted(wanted):
             raise ValueError(f"the exported file's {what} are {', '.join(given)}; the model's are {', '.join(wanted)}")
-
-
-def lower(path: Path, origin: Origin, precision: str) -> None:
-    """Rewrite a 32-bit file at a precision, with ONNX Runtime's tools; inputs and outputs keep their types.
-
-    "int8_dynamic": 8-bit weights, activations quantized as they come. "int8": weights by channel and activations,
-    calibrated on real inputs, with QuantizeLinear and DequantizeLinear around what stays an ordinary operator.
-    Documentation: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
-    Raises `Unavailable` without the package onnxruntime.
-    """
-    if precision == "fp32":
-        return
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise Unavailable("not installed: onnxruntime", remedy="pip install -c constraints.txt onnxruntime") from error
-    onnxruntime.set_default_logger_severity(3)  # errors; it warns of every tensor that it leaves alone
-    {"fp16": _half, "int8_dynamic": _dynamic, "int8": _static}[precision](path, origin)
 
 
 def _half(path: Path, _: Origin) -> None:
@@ -75,5 +78,6 @@ def _static(path: Path, origin: Origin) -> None:
 
     with TemporaryDirectory(dir=path.parent) as scratch:
         prepared = Path(scratch) / "prepared.onnx"
-        quant_pre_process(str(path), str(prepared))
+        # Without symbolic shapes: that tool of theirs gives up on transformers whose batch is free.
+        quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         quantize_static(prepared, path, Reader(), per_channel=True)

@@ -25,8 +25,7 @@ class KerasOnnx(Exporter):
         """Export, and give the outputs the names of the signature: Keras numbers them."""
         path = folder / "model.onnx"
         origin.model.export(path, format="onnx", verbose=False, input_signature=[_keras.input_specs(origin)])
-        _onnx.lower(path, origin, precision)
-        _onnx.check(path, origin.signature)
+        _onnx.finish(path, origin, precision)
         return path
 
 

@@ -45,8 +45,7 @@ class OnnxTorchExport(Exporter):
             )
         except torch.onnx.OnnxExporterError as error:
             raise Unsupported(f"PyTorch's ONNX exporter refuses the model: {error}") from error
-        _onnx.lower(path, origin, precision)
-        _onnx.check(path, origin.signature)
+        _onnx.finish(path, origin, precision)
         return path
 
 

@@ -38,8 +38,7 @@ class OnnxTorchScript(Exporter):
             output_names=[spec.name for spec in origin.signature.outputs],
             dynamic_axes={name: {0: "batch"} for name in names},
         )
-        _onnx.lower(path, origin, precision)
-        _onnx.check(path, origin.signature)
+        _onnx.finish(path, origin, precision)
         return path
 
 

@@ -32,8 +32,7 @@ class Tf2Onnx(Exporter):
         """Freeze the serving function and translate it; `Unsupported` names operators without a counterpart."""
         path = folder / "model.onnx"
         _translate(origin, path)
-        _onnx.lower(path, origin, precision)
-        _onnx.check(path, origin.signature)
+        _onnx.finish(path, origin, precision)
         return path
 
 
