@@ -1,0 +1,199 @@
+"""What `fweval inspect` does: a ready-made artifact is taken apart and run in every runtime that reads its format.
+
+Nothing of it is read or executed in this process: all happens in children, confined where the machine allows it.
+"""
+
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from signal import SIGKILL
+
+import msgspec
+
+from evaluator.core import confinement, environments, files, machine, processes, registry
+from evaluator.core.errors import FwevalError, Unavailable, UsageError
+from evaluator.core.isolation import GRACE_S, WORKER, Child
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Metrics, Record, Result, Signature, Step
+from evaluator.stages.inspect import FOUND, Found
+from exports.contract import Format, Runtime
+
+_EXAMPLES = "test_data_set_*"  # beside an ONNX file
+_TIMEOUT_S = 300.0
+_MEMORY_BYTES = 8 << 30
+_LARGEST_RECORD_BYTES = 16 << 20
+THREADS = 1
+
+
+class Tried(Record, frozen=True, kw_only=True):
+    """One runtime, and how running the artifact there ended."""
+
+    runtime: str
+    title: str
+    outcome: Outcome
+    reason: str | None = None
+    remedy: str | None = None
+    metrics: Metrics = msgspec.field(default_factory=dict)
+
+
+class Inspection(Record, frozen=True, kw_only=True):
+    """All that was found out about an artifact."""
+
+    found: Found
+    title: str  # of the format
+    confined: bool  # whether it ran behind a wall
+    runtimes: tuple[Tried, ...]
+
+    @property
+    def runs(self) -> bool:
+        """Tell whether some runtime ran it."""
+        return any(tried.outcome is Outcome.PASSED for tried in self.runtimes)
+
+
+class Damaged(FwevalError):
+    """The artifact cannot be read: it was assessed, and is not ready."""
+
+    exit_code = 1
+
+
+def inspect(place: Path, inputs: Path | None, kept: Path | None) -> Inspection:
+    """Inspect a file or folder; `kept` is a new folder that keeps what the children wrote.
+
+    Raises `UsageError` for what is no artifact, `Damaged` for one that cannot be read.
+    """
+    with _room(kept) as room:
+        found = _look(place.resolve(), room)
+        form: Format = registry.load("format", found.format)
+        runtimes: list[Runtime] = [each for each in registry.load_all("runtime") if form.name in each.formats]
+        inside = Inside(room=room, place=place.resolve(), inputs=inputs, found=found)
+        return Inspection(
+            found=found,
+            title=form.title,
+            confined=confinement.obstacle() is None,
+            runtimes=tuple(_try(runtime, form, inside) for runtime in runtimes if "cpu" in runtime.devices),
+        )
+
+
+class Inside(Record, frozen=True, kw_only=True):
+    """What a child is given to work with."""
+
+    room: Path  # the folder of all children's folders
+    place: Path  # what was named on the command line
+    inputs: Path | None
+    found: Found
+
+
+@contextmanager
+def _room(kept: Path | None) -> Iterator[Path]:
+    if kept is None:
+        with tempfile.TemporaryDirectory(prefix="fweval-inspect-") as temporary:
+            yield Path(temporary)
+        return
+    try:
+        kept.mkdir(parents=True)
+    except FileExistsError as error:
+        raise UsageError(f"{kept} is there already", remedy="name a folder that is not") from error
+    yield kept.resolve()
+
+
+def _look(place: Path, room: Path) -> Found:
+    step = _step("look", None, {"path": str(place)})
+    result = _do(step, room, [place])
+    if result.outcome is Outcome.UNSUPPORTED:
+        raise UsageError(result.reason or "this is no artifact", remedy=result.remedy)
+    if result.outcome is not Outcome.PASSED:
+        raise Damaged(result.reason or "it could not be read", remedy=result.remedy)
+    return files.read_record(room / step.id / FOUND, Found)
+
+
+def _try(runtime: Runtime, form: Format, inside: Inside) -> Tried:
+    obstacle = _obstacle(runtime, form)
+    if obstacle is not None:
+        reason, remedy = obstacle.message, obstacle.remedy
+        return Tried(
+            runtime=runtime.name, title=runtime.title, outcome=Outcome.UNAVAILABLE, reason=reason, remedy=remedy
+        )
+    found, inputs = inside.found, inside.inputs
+    signature = Signature(inputs=found.anatomy.inputs, outputs=found.anatomy.outputs)
+    settings = {
+        "path": found.path,
+        "signature": msgspec.to_builtins(signature),
+        "inputs": None if inputs is None else str(inputs.resolve()),
+    }
+    beside = inside.place.parent.glob(_EXAMPLES) if inside.place.is_file() else ()
+    reads = [inside.place, *beside, *([] if inputs is None else [inputs])]
+    result = _do(_step(runtime.name, runtime, settings), inside.room, reads)
+    return Tried(
+        runtime=runtime.name,
+        title=runtime.title,
+        outcome=result.outcome,
+        reason=result.reason,
+        remedy=result.remedy,
+        metrics=result.metrics,
+    )
+
+
+def _obstacle(runtime: Runtime, form: Format) -> Unavailable | None:
+    """Say why this machine cannot run the artifact there, None when it can."""
+    absent = machine.missing(runtime.distributions)
+    if absent:
+        wanted = " ".join(absent)
+        return Unavailable(f"not installed: {wanted}", remedy=f"pip install -c constraints.txt {wanted}")
+    if runtime.environment is not None and environments.locate(runtime.environment) is None:
+        reason = f"the environment '{runtime.environment}' was not made"
+        return Unavailable(reason, remedy="fweval fetch --environments")
+    wall = confinement.obstacle()
+    if form.inert or wall is None:
+        return None
+    return Unavailable(
+        f"a {form.title} artifact from elsewhere may do anything: it is run confined only, and {wall.message}",
+        remedy=wall.remedy,
+    )
+
+
+def _step(name: str, runtime: Runtime | None, settings: dict[str, object]) -> Step:
+    return Step(
+        id=name,
+        stage="inspect",
+        scenario="",
+        framework="",
+        runtime=None if runtime is None else runtime.name,
+        environment=None if runtime is None else runtime.environment,
+        settings={**settings, "threads": THREADS},
+        timeout_s=_TIMEOUT_S,
+        memory_bytes=min(_MEMORY_BYTES, machine.available_memory()),
+    )
+
+
+def _do(step: Step, room: Path, reads: Sequence[Path]) -> Result:
+    """Do a step in a child, confined where possible; whatever it leaves is looked at with care."""
+    folder = room / step.id
+    worker: Sequence[str] = WORKER
+    if confinement.obstacle() is None:
+        environment = None if step.environment is None else environments.locate(step.environment)
+        seen = [*reads, *([] if environment is None else [environment])]
+        worker = confinement.confined(WORKER, reads=seen, writes=folder)
+    child = Child(step, folder, worker)
+    try:
+        if processes.wait(child.process, child.deadline - time.monotonic()) is not None:
+            processes.end_group(child.process, first=SIGKILL, grace_s=GRACE_S)
+            _keep_plain_files(folder)
+    except BaseException:
+        child.interrupt()
+        raise
+    return child.finish()
+
+
+def _keep_plain_files(folder: Path) -> None:
+    """Remove what no step leaves: a link would lead our reading elsewhere, a pipe would never end it."""
+    for path in folder.iterdir():
+        about = path.lstat()
+        if stat.S_ISDIR(about.st_mode):
+            if path.name != "samples":
+                shutil.rmtree(path)
+        elif not stat.S_ISREG(about.st_mode) or (path.suffix == ".json" and about.st_size > _LARGEST_RECORD_BYTES):
+            path.unlink()

@@ -1,0 +1,99 @@
+"""What a person sees of an inspection: what the artifact is made of, and where it runs."""
+
+from collections.abc import Iterable
+
+import click
+import msgspec
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import TensorSpec
+from evaluator.inspection import Inspection, Tried
+from evaluator.report import _format
+
+_MOST_OPERATORS = 12  # are listed; the others are counted
+
+
+def show(inspection: Inspection, *, as_json: bool) -> None:
+    """Print it for people, or the whole of it as JSON."""
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(inspection)).decode())
+    else:
+        Console().print(text(inspection))
+
+
+def text(inspection: Inspection) -> RenderableType:
+    """Return what the artifact is, what it takes and gives, what it is made of, and one row per runtime."""
+    found, anatomy = inspection.found, inspection.found.anatomy
+    about = Table.grid(padding=(0, 2))
+    about.add_row("artifact", Text(found.path, overflow="fold"))
+    about.add_row("format", Text(", ".join(part for part in (inspection.title, anatomy.version) if part)))
+    about.add_row("size", Text(f"{_format.size(found.size_bytes)}, {_format.size(found.compressed_bytes)} compressed"))
+    about.add_row("parts", Text(_parts(inspection)))
+    about.add_row("takes", Text(_tensors(anatomy.inputs)))
+    about.add_row("gives", Text(_tensors(anatomy.outputs)))
+    about.add_row("operators", Text(_operators(anatomy.operators)))
+    about.add_row("sha256", Text(found.sha256, overflow="fold"))
+    parts: list[RenderableType] = [about, Text()]
+    if not inspection.runtimes:
+        return Group(*parts, Text("no runtime of fweval reads this format on a CPU"))
+    parts.append(_table(inspection.runtimes))
+    if not inspection.confined:
+        parts.append(Text("\nnot confined: bubblewrap does not work here", style="yellow"))
+    return Group(*parts)
+
+
+def _parts(inspection: Inspection) -> str:
+    anatomy = inspection.found.anatomy
+    weights = [f"{_format.size(size)} of {dtype}" for dtype, size in sorted(anatomy.weights.items())]
+    return (
+        f"weights {' + '.join(weights) or '0 B'}, graph {_format.size(anatomy.graph_bytes)}, "
+        f"the rest {_format.size(anatomy.metadata_bytes)}"
+    )
+
+
+def _tensors(specs: Iterable[TensorSpec]) -> str:
+    told = [
+        f"{spec.name} {spec.dtype}[{', '.join('?' if n is None else str(n) for n in spec.shape)}]" for spec in specs
+    ]
+    return "\n".join(told) or "the file does not tell"
+
+
+def _operators(operators: dict[str, int]) -> str:
+    ordered = sorted(operators.items(), key=lambda each: (-each[1], each[0]))
+    shown = ", ".join(f"{name} {count}" for name, count in ordered[:_MOST_OPERATORS])
+    more = f" and {len(ordered) - _MOST_OPERATORS} other kinds" if len(ordered) > _MOST_OPERATORS else ""
+    return f"{sum(operators.values())}: {shown}{more}" if operators else "none"
+
+
+def _table(runtimes: Iterable[Tried]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("runtime", overflow="fold")
+    table.add_column("outcome", no_wrap=True)
+    table.add_column("figures or reason", overflow="fold", ratio=1)
+    for tried in runtimes:
+        tone = _format.TONES[tried.outcome]
+        table.add_row(
+            Text(tried.title),
+            Text(f"{_format.SIGNS[tone]} {_format.words(tried.outcome)}"),
+            Text(_figures(tried) if tried.outcome is Outcome.PASSED else _reason(tried)),
+        )
+    return table
+
+
+def _figures(tried: Tried) -> str:
+    metrics = tried.metrics
+    figures = [
+        *(f"{_format.metric_name(name)} {_format.metric(name, metrics[name])}" for name in _SHOWN if name in metrics),
+        *(() if metrics.get("finite", True) else ("the outputs hold NaN or infinity",)),
+    ]
+    return ", ".join(figures)
+
+
+_SHOWN = ("latency_p50_s", "load_s", "peak_rss_bytes", "inputs", "outputs", "batch_sizes", "examples")
+
+
+def _reason(tried: Tried) -> str:
+    return f"{tried.reason or 'no reason was given'}{f' (to get on: {tried.remedy})' if tried.remedy else ''}"

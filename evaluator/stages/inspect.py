@@ -1,0 +1,229 @@
+"""Inspect: an artifact that was not made here is taken apart, then run in one runtime, each in a child of its own.
+
+Inputs are given, or made up from what the file says it takes; where a dimension is free, small sizes are tried until
+one is taken. A model that was trained elsewhere has no origin here: what it computes is checked for being finite, and
+against the examples that lie beside it, where there are any (ONNX's `test_data_set_*`).
+"""
+
+import importlib
+import resource
+import time
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import numpy as np
+
+from evaluator.core import files, registry
+from evaluator.core.clock import SystemClock
+from evaluator.core.errors import FwevalError, Unsupported
+from evaluator.core.records import Anatomy, Measured, Metrics, Record, Sampling, Signature, TensorSpec
+from evaluator.core.tensors import Array, Arrays, read_arrays, write_arrays
+from evaluator.core.work import Work, subject
+from evaluator.measure.resources import peak_memory
+from evaluator.measure.sampling import collect
+from evaluator.stages._evidence import OUTPUTS
+from exports.contract import Format, Runtime, Session
+from exports.sizes import artifact_bytes, compressed_bytes, digest
+
+FOUND = "found.json"
+SIZES = (32, 64, 224, 512, 1)  # of a free dimension, tried in this order; the first one is the batch: it stays 1
+BATCH = 3  # another batch size than 1
+SAMPLING = Sampling(min_queries=20, min_seconds=0.5, cap_seconds=10.0, warmup_queries=2, warmup_seconds=0.1)
+_LARGEST_FILE_BYTES = 1 << 28  # that a child may write: what it runs is not trusted
+_SEED = 5
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how pickles of protocols 2 to 5 begin
+_HDF5 = b"\x89HDF\r\n"
+
+
+class Found(Record, frozen=True, kw_only=True):
+    """What lies at a path."""
+
+    path: str  # of the artifact: the path that was given, or a file in that folder
+    format: str
+    anatomy: Anatomy
+    sha256: str
+    size_bytes: int
+    compressed_bytes: int
+
+
+def work(work: Work) -> Measured:
+    """Look at what lies at a path; in a step with a runtime, run it there."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE_BYTES, _LARGEST_FILE_BYTES))
+    path = Path(work.step.settings["path"])
+    if work.step.runtime is None:
+        files.write_record(work.folder / FOUND, look(path))
+        return Measured(files={"found": FOUND})
+    return _run(work, path, registry.load("runtime", work.step.runtime))
+
+
+def look(place: Path) -> Found:
+    """Recognise an artifact, or the only one in a folder, and take it apart.
+
+    Raises `Unsupported` for what is of no format, `FwevalError` for an artifact that is damaged.
+    """
+    form, path = _recognised(place)
+    try:
+        anatomy = form.anatomy(path)
+    except ValueError as error:
+        raise FwevalError(f"{path.name} is a damaged {form.title} artifact: {error}", remedy="get it again") from error
+    return Found(
+        path=str(path),
+        format=form.name,
+        anatomy=anatomy,
+        sha256=digest(path),
+        size_bytes=artifact_bytes(path),
+        compressed_bytes=compressed_bytes(path),
+    )
+
+
+def _recognised(place: Path) -> tuple[Format, Path]:
+    form = _format_of(place)
+    if form is not None:
+        return form, place
+    if place.is_file():
+        raise Unsupported(f"{place.name} is of no format that fweval knows: {_hint(place)}", remedy=_known())
+    inside = {path: _format_of(path) for path in sorted(place.iterdir()) if path.is_file()}
+    found = [(form, path) for path, form in inside.items() if form is not None]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Unsupported(f"{place.name} is a folder without an artifact that fweval knows", remedy=_known())
+    names = ", ".join(path.name for _, path in found)
+    raise Unsupported(f"{place.name} holds several artifacts: {names}", remedy="name one of them")
+
+
+def _format_of(path: Path) -> Format | None:
+    """Return the format whose files look like this; of several, the one whose files are also named like this."""
+    found: list[Format] = [form for form in registry.load_all("format") if form.recognises(path)]
+    return max(found, key=lambda form: path.suffix in form.suffixes, default=None)
+
+
+def _hint(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        return "it is empty"
+    if start.startswith(_PICKLES):
+        return "it is a pickle, whose loading would execute what it says"
+    if start.startswith(_HDF5):
+        return "it is an HDF5 file, as Keras writes weights"
+    if start.startswith(b"PK"):
+        return "it is a zip file; of PyTorch's only TorchScript, lite interpreter files and PT2 can be run safely"
+    return f"it begins with {start!r}"
+
+
+def _known() -> str:
+    return f"known: {', '.join(form.title for form in registry.load_all('format'))}"
+
+
+def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
+    """Load, compute, and take a short sample of latencies with one thread."""
+    settings = work.step.settings
+    signature = msgspec.convert(settings["signature"], Signature)
+    given = read_arrays(Path(settings["inputs"])) if settings["inputs"] else None
+    signature, candidates = _inputs(signature, given)
+    with subject(f"importing {runtime.title}"):
+        start = time.perf_counter()
+        importlib.import_module(runtime.module)
+        begin = time.perf_counter()
+    before = peak_memory()["peak_rss_bytes"]
+    threads = int(settings["threads"])
+    with (
+        subject(f"running in {runtime.title}"),
+        runtime.load(path, signature, device=work.step.device, threads=threads) as session,
+    ):
+        loaded = time.perf_counter()
+        inputs, outputs = _answer(session, candidates)
+        samples = collect(lambda _: session(inputs), SAMPLING, SystemClock())
+        memory = peak_memory()
+        batches = _batches(session, signature, inputs) if given is None else {}
+    files.write_samples(work.folder, {"latency": samples.seconds})
+    write_arrays(work.folder / OUTPUTS, outputs)
+    finite = all(np.isfinite(array).all() for array in outputs.values() if array.dtype.kind in "fc")
+    metrics: Metrics = {
+        "import_s": begin - start,
+        "load_s": loaded - begin,
+        "latency_p50_s": median(samples.seconds),
+        "queries": len(samples.seconds),
+        **memory,
+        "rss_before_bytes": before,
+        "inputs": _described(inputs),
+        "outputs": _described(outputs),
+        "finite": bool(finite),
+        **batches,
+    }
+    return Measured(metrics=metrics, files={"latency": "samples/latency.jsonl", "outputs": OUTPUTS})
+
+
+def _inputs(signature: Signature, given: Arrays | None) -> tuple[Signature, list[Arrays]]:
+    """Return what to call the artifact with: the given arrays, or made-up ones of every size that may be tried."""
+    if given is not None:
+        if not signature.inputs:  # the file does not tell: in the order in which they are given
+            specs = tuple(TensorSpec(name=name, dtype=a.dtype.name, shape=a.shape) for name, a in given.items())
+            return msgspec.structs.replace(signature, inputs=specs), [given]
+        missing = [spec.name for spec in signature.inputs if spec.name not in given]
+        if missing:
+            raise FwevalError(
+                f"no array was given for {', '.join(missing)}; there is: {', '.join(given)}",
+                remedy="name the arrays like the inputs",
+            )
+        return signature, [given]
+    if not signature.inputs:
+        raise Unsupported(
+            "the file does not say what it takes",
+            remedy="give it: --inputs FILE.npz, with one array for each input, in their order",
+        )
+    free = any(None in spec.shape[1:] for spec in signature.inputs)
+    return signature, [made_up(signature, size) for size in (SIZES if free else SIZES[:1])]
+
+
+def made_up(signature: Signature, size: int) -> Arrays:
+    """Make inputs of that size where a dimension is free: floats between 0 and 1, integers that any table has."""
+    random = np.random.default_rng(_SEED)
+    return {spec.name: _array(spec, size, random) for spec in signature.inputs}
+
+
+def _array(spec: TensorSpec, size: int, random: np.random.Generator) -> Array:
+    batch = (1,) if spec.shape[:1] == (None,) else spec.shape[:1]
+    shape = tuple(size if each is None else each for each in (*batch, *spec.shape[1:]))
+    try:
+        kind = np.dtype(spec.dtype)
+    except TypeError as error:
+        raise _cannot_make(spec) from error
+    if kind.kind == "f":
+        return random.random(shape).astype(kind)
+    if kind.kind in "iub":  # 0 and 1 are words of every vocabulary, marks of every mask, and pixels
+        return random.integers(0, 2, shape).astype(kind)
+    raise _cannot_make(spec)
+
+
+def _cannot_make(spec: TensorSpec) -> Unsupported:
+    remedy = "give them: --inputs FILE.npz"
+    return Unsupported(f"no values can be made up for the input '{spec.name}' of type {spec.dtype}", remedy=remedy)
+
+
+def _answer(session: Session, candidates: list[Arrays]) -> tuple[Arrays, Arrays]:
+    """Return the first inputs that are taken, and what comes out; raises the first refusal when none is."""
+    refusals: list[Exception] = []
+    for inputs in candidates:
+        try:
+            return inputs, session(inputs)
+        except Exception as error:  # noqa: BLE001  # runtimes have as many ways to refuse a size as there are runtimes
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _batches(session: Session, signature: Signature, inputs: Arrays) -> Metrics:
+    """Say whether another batch is taken, where the file says that its size is free."""
+    if not all(spec.shape and spec.shape[0] is None for spec in signature.inputs):
+        return {}
+    try:
+        session({name: np.repeat(array, BATCH, axis=0) for name, array in inputs.items()})
+    except Exception as error:  # noqa: BLE001  # as above
+        return {"batch_sizes": "1", "refused_batch_sizes": f"{BATCH}: {' '.join(str(error).split())[:160]}"}
+    return {"batch_sizes": f"1, {BATCH}"}
+
+
+def _described(arrays: Arrays) -> str:
+    return ", ".join(f"{name} {array.dtype.name}{list(array.shape)}" for name, array in arrays.items())
