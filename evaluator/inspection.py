@@ -65,6 +65,9 @@ def inspect(place: Path, inputs: Path | None, kept: Path | None) -> Inspection:
 
     Raises `UsageError` for what is no artifact, `Damaged` for one that cannot be read.
     """
+    for path in (place, *([] if inputs is None else [inputs])):
+        if not path.exists():
+            raise UsageError(f"there is nothing at {path}", remedy="give the path of a file or a folder")
     with _room(kept) as room:
         found = _look(place.resolve(), room)
         form: Format = registry.load("format", found.format)

@@ -6,11 +6,11 @@ import click
 
 
 @click.command(epilog="Example: fweval inspect model.onnx --json")
-@click.argument("artifact", type=click.Path(exists=True, path_type=Path))
+@click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--inputs",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="An .npz file with an array for each input; without it inputs are made up.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Keep logs, samples and outputs in this new folder.")
