@@ -15,12 +15,15 @@ from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Runtime, Session
 from exports.formats import onnx
+from exports.runtimes import _arm64
 
 _CUDA = "CUDAExecutionProvider"
 _PROVIDERS: dict[str, list[Any]] = {
     "cpu": ["CPUExecutionProvider"],
     "gpu": [(_CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"],
 }
+# How it words, in an error of no particular class, that a file or an operator is none that it knows.
+_REFUSALS = ("Unsupported model", "only *guarantees* support", "is not a registered function/op")
 
 
 class OnnxRuntime(Runtime):
@@ -29,7 +32,7 @@ class OnnxRuntime(Runtime):
     name = "onnx_runtime"
     title = "ONNX Runtime"
     formats = ("onnx",)
-    devices = ("cpu", "gpu")
+    devices = ("cpu", "gpu", "arm64")
     distributions = ("onnxruntime",)
     module = "onnxruntime"
 
@@ -40,6 +43,10 @@ class OnnxRuntime(Runtime):
         Raises `Unavailable` without CUDA support, `Unsupported` when an operator or the file's version is unknown,
         and onnxruntime's `InvalidProtobuf` for a truncated file.
         """
+        if device == _arm64.DEVICE:
+            with _arm64.session(self, artifact, signature, threads) as far:
+                yield far
+            return
         import onnxruntime
 
         if device == "gpu" and _CUDA not in onnxruntime.get_available_providers():
@@ -84,7 +91,7 @@ def _open(artifact: Path, options: Any, device: str) -> Any:
     except (state.NotImplemented, state.InvalidGraph) as error:
         raise Unsupported(f"ONNX Runtime refuses {artifact.name}: {error}") from error
     except state.Fail as error:
-        if "Unsupported model" in str(error) or "only *guarantees* support" in str(error):
+        if any(words in str(error) for words in _REFUSALS):
             raise Unsupported(f"ONNX Runtime refuses {artifact.name}: {error}") from error
         raise
 
