@@ -1,16 +1,27 @@
 """What the exporters of PyTorch models share."""
 
 import copy
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
+from evaluator.core.tensors import Array
 from exports.contract import Origin
+from exports.runtimes._torch import tensor
 
 
 def example_tensors(origin: Origin) -> tuple[Any, ...]:
     """Return the example as tensors in the signature's order, the way the module is called."""
-    import torch
+    return _tensors(origin, origin.example)
 
-    return tuple(torch.from_numpy(origin.example[spec.name]) for spec in origin.signature.inputs)
+
+def calibration_tensors(origin: Origin) -> tuple[Any, ...]:
+    """Return the rows for calibration in the same way."""
+    return _tensors(origin, origin.calibration)
+
+
+def _tensors(origin: Origin, arrays: Mapping[str, Array]) -> tuple[Any, ...]:
+    return tuple(tensor(arrays[spec.name]) for spec in origin.signature.inputs)
 
 
 def trace(origin: Origin, precision: str) -> Any:
@@ -51,6 +62,8 @@ def _half(origin: Origin) -> Any:
             halves = [each.half() if each.is_floating_point() else each for each in inputs]
             return self.network(*halves).float()
 
+    # torch.export names the inputs and matches their free dimensions by what the forward says it takes.
+    Half.forward.__signature__ = inspect.signature(type(origin.model).forward)  # type: ignore[attr-defined]
     return Half(copy.deepcopy(origin.model).half()).eval()
 
 
@@ -68,5 +81,5 @@ def _static(origin: Origin) -> Any:
     example = example_tensors(origin)
     prepared = quantize_fx.prepare_fx(copy.deepcopy(origin.model), get_default_qconfig_mapping("x86"), example)
     with torch.no_grad():
-        prepared(*[torch.from_numpy(origin.calibration[spec.name]) for spec in origin.signature.inputs])
+        prepared(*calibration_tensors(origin))
     return quantize_fx.convert_fx(prepared)

@@ -38,8 +38,10 @@ class ExecuTorch(Exporter):
             module = _pytorch.at_precision(origin, precision)
         else:
             module = _quantized(origin, precision, free)
-        program = torch.export.export(module, example, dynamic_shapes=free if precision != "fp16" else (free,))
-        lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
+        program = torch.export.export(module, example, dynamic_shapes=free)
+        # With these back ends on, the trace of a convolution guards on "fewer than 16 rows", and memory is planned so.
+        with torch.backends.mkldnn.flags(enabled=False), torch.backends.nnpack.flags(enabled=False):
+            lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
         path = folder / "model.pte"
         path.write_bytes(lowered.buffer)
         return path
@@ -57,7 +59,7 @@ def _quantized(origin: Origin, precision: str, free: Any) -> Any:
     example = _pytorch.example_tensors(origin)
     captured = torch.export.export(origin.model, example, dynamic_shapes=free).module()
     prepared = prepare_pt2e(captured, XNNPACKQuantizer().set_global(config))
-    rows = [torch.from_numpy(origin.calibration[spec.name]) for spec in origin.signature.inputs]
+    rows = _pytorch.calibration_tensors(origin)
     for start in range(0, len(rows[0]), _LARGEST_BATCH):
         prepared(*[each[start : start + _LARGEST_BATCH] for each in rows])
     return convert_pt2e(prepared)

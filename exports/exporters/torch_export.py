@@ -32,9 +32,8 @@ class TorchExport(Exporter):
         batch = torch.export.Dim("batch")
         module, example = _pytorch.at_precision(origin, precision), _pytorch.example_tensors(origin)
         free = tuple({0: batch} for _ in example)
-        shapes = free if precision == "fp32" else (free,)  # the half-precision wrapper takes *inputs
         path = folder / "model.pt2"
-        torch.export.save(torch.export.export(module, example, dynamic_shapes=shapes), path)
+        torch.export.save(torch.export.export(module, example, dynamic_shapes=free), path)
         return path
 
 

@@ -4,9 +4,11 @@ What is lost: Python that TorchScript does not know. It refuses such a module; t
 Documentation: https://docs.pytorch.org/docs/stable/generated/torch.jit.script.html (PyTorch marks it as deprecated)
 """
 
+import copy
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from evaluator.core.records import Signature
 from exports.contract import Exporter, Origin
 from exports.exporters import _pytorch
 
@@ -27,8 +29,31 @@ class TorchScriptScript(Exporter):
         import torch
 
         path = folder / "model.pt"
-        torch.jit.script(_pytorch.at_precision(origin, precision)).save(str(path))
+        if precision == "fp16":
+            scripted = _half(torch.jit.script(copy.deepcopy(origin.model).half()), origin.signature)
+        else:
+            scripted = torch.jit.script(_pytorch.at_precision(origin, precision))
+        scripted.save(str(path))
         return path
+
+
+def _half(scripted: Any, signature: Signature) -> Any:
+    """Put casts around a compiled half-precision module, so that floats go in and come out as 32 bits.
+
+    The source is written for the signature: TorchScript knows no functions of as many arguments as there are.
+    """
+    import torch
+
+    class Half(torch.jit.ScriptModule):  # type: ignore[misc]  # torch is untyped here
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = scripted
+
+    half = Half()
+    names = ", ".join(spec.name for spec in signature.inputs)
+    cast = ", ".join(f"{spec.name}.half()" if spec.dtype == "float32" else spec.name for spec in signature.inputs)
+    half.define(f"def forward(self, {names}):\n    return self.network({cast}).float()\n")
+    return half.eval()
 
 
 plugin = TorchScriptScript()

@@ -14,6 +14,17 @@ from exports.contract import Session
 _REFUSALS = ("Unknown builtin op", "ops cannot be found", "version number")
 
 
+def tensor(array: Array) -> Any:
+    """Return a tensor over the array's memory, with the plain strides of its shape.
+
+    A transposed image with one channel counts as contiguous for NumPy and keeps its strides; PyTorch reads a memory
+    format out of them, and ExecuTorch compiles it in.
+    """
+    import torch
+
+    return torch.from_numpy(array.reshape(-1)).view(array.shape)
+
+
 @contextmanager
 def using_threads(threads: int) -> Iterator[None]:
     """Compute with that many threads inside, and with as many as before afterwards."""
@@ -42,7 +53,10 @@ def read(reader: Callable[..., Any], artifact: Path, device: str) -> Any:
 
 
 def session(module: Any, signature: Signature, device: str) -> Session:
-    """Return the call that is timed: arrays in, module, arrays out. On the CPU neither way copies."""
+    """Return the call that is timed: arrays in, module, arrays out. On the CPU neither way copies.
+
+    What a signature without outputs does not name comes out as `output_0` and so on: a file may not tell.
+    """
     import torch
 
     input_names = [spec.name for spec in signature.inputs]
@@ -52,7 +66,8 @@ def session(module: Any, signature: Signature, device: str) -> Session:
         with torch.inference_mode():
             result = module(*[torch.from_numpy(inputs[name]).to(device) for name in input_names])
             tensors = result if isinstance(result, (tuple, list)) else (result,)
+            names = output_names or [f"output_{index}" for index in range(len(tensors))]
             # `.cpu()` waits for the device; on the CPU it and `.to` hand the tensor through.
-            return {name: tensor.cpu().numpy() for name, tensor in zip(output_names, tensors, strict=True)}
+            return {name: tensor.cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
 
     return call

@@ -12,6 +12,7 @@ from evaluator.core.errors import Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Runtime, Session
+from exports.runtimes import _torch
 
 
 class ExecuTorch(Runtime):
@@ -29,7 +30,6 @@ class ExecuTorch(Runtime):
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
         """Load the program and its method; raises `Unsupported` when an operator or a backend is missing."""
-        import torch
         from executorch.runtime import Runtime as Engine
         from executorch.runtime import Verification
 
@@ -44,7 +44,7 @@ class ExecuTorch(Runtime):
         gives = [spec.name for spec in signature.outputs]
 
         def call(inputs: Mapping[str, Array]) -> Arrays:
-            outputs = forward.execute([torch.from_numpy(inputs[name]) for name in takes])
+            outputs = forward.execute([_torch.tensor(inputs[name]) for name in takes])
             return {name: output.numpy().copy() for name, output in zip(gives, outputs, strict=True)}
 
         yield call
