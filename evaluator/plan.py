@@ -27,8 +27,8 @@ from serving.contract import Launcher, Server
 DEVICES = ("cpu", "gpu")
 STANDARD_PRECISION = PRECISIONS[0]  # what is run and served
 LAUNCHERS = ("container", "process", "embedded")  # the order in which `auto` tries them; `all` takes each that works
-PATHS = ("server", "mobile", "portable")
-MEASURING = frozenset({"train", "run", "serve", "load", "probe"})
+PATHS = ("server", "mobile", "portable", "web")
+MEASURING = frozenset({"train", "run", "edge", "serve", "load", "probe"})
 GIB = 1 << 30
 # What a step of each stage may use at most. Room for ResNet-50 and BERT-base; from measured peaks, doubled.
 MEMORY_BYTES = {
@@ -37,6 +37,7 @@ MEMORY_BYTES = {
     "export": 23 * GIB // 2,  # tf2onnx takes 11 GB for BERT-base; two such limits fit into 24 GB
     "verify": 6 * GIB,
     "run": 6 * GIB,
+    "edge": 6 * GIB,
     "serve": 8 * GIB,
     "load": 8 * GIB,
     "probe": 8 * GIB,
@@ -46,6 +47,7 @@ _PROOF = ("align", "train", "export", "verify")
 _RESTS_ON = {
     **{stage: _PROOF[:number] for number, stage in enumerate(_PROOF)},
     "run": _PROOF,
+    "edge": _PROOF,
     "serve": _PROOF,
     "load": (*_PROOF, "serve"),
     "probe": (*_PROOF, "serve"),
@@ -281,6 +283,13 @@ class _ScenarioPlan:
             able = [subject for subject in on_cpu if planned[subject] not in self.draft.impossible]
             for control in (able or on_cpu)[:1]:
                 self._run(control, round=number, control=True)
+
+    def edge(self) -> None:
+        """Ask of each proven artifact what it takes on a small computer, in the runtimes that are made for those."""
+        for subject in self._subjects():
+            if subject.runtime.edge and subject.device == "cpu":
+                needs = {**self._proof(subject.made), "verified": self.verified[subject]}
+                self._about("edge", subject, needs=needs)
 
     def serve(self) -> None:
         """Serve each framework's artifact by the launcher that was asked for; the others stay visible."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from evaluator.core.records import Anatomy, Signature
 from evaluator.core.tensors import Array, Arrays
@@ -84,6 +84,13 @@ class Session(Protocol):
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Compute one batch: arrays by the signature's names, of the signature's dtypes; any batch size."""
         ...
+
+
+@runtime_checkable
+class TimedWithin(Protocol):
+    """A session whose runtime lies in another process, or another language, and takes the time there itself."""
+
+    inner_seconds: list[float]  # of each call, without the way there and back
 
 
 class Runtime(ABC):

@@ -9,6 +9,8 @@ size only is a finding, no failure.
 """
 
 import logging
+import statistics
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +37,12 @@ from evaluator.stages._evidence import (
     write_examples,
 )
 from evaluator.stages._outputs import accuracy, in_batches
-from exports.contract import Runtime, Session
+from exports.contract import Runtime, Session, TimedWithin
 
 SINGLES = 8  # how many golden inputs are also fed one by one
 ODD = 3  # a batch size that nobody exports or measures with
+LOOK_S = 1.0
+LEAST_LOOKS = 5
 LEAST_ACCURACY_RATIO = 0.99  # of the origin's accuracy
 LEAST_COSINE = 0.9  # between the outputs of a quantized artifact and its origin's, both as one vector
 _LONGEST = 160  # characters of a refusal
@@ -82,6 +86,7 @@ def work(work: Work) -> Measured:
         runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
     ):
         computed = _compute(session, golden, about.scenario.throughput_batch)
+        looked = _look(session, golden) if 1 in computed.taken else {}
     size = computed.taken[-1]
     outputs = _of(computed.batches[size])
     write_examples(work.folder, rows(golden.inputs, 0, SINGLES), rows(outputs, 0, SINGLES))
@@ -93,6 +98,7 @@ def work(work: Work) -> Measured:
         "accuracy": reached,
         "origin_accuracy": origin_reached,
         "cases": len(golden.labels),
+        **looked,
     }
     files = {"inputs": INPUTS, "outputs": OUTPUTS}
     wrong = _wrong(found, quantized=about.quantized)
@@ -142,6 +148,17 @@ def _compute(session: Session, golden: Golden, throughput_batch: int) -> Compute
         edges=in_batches(session, golden.edges[0], taken[0]),
         resized=None if golden.resized is None else _try(session, golden.resized[0], taken[0]),
     )
+
+
+def _look(session: Session, golden: Golden) -> Metrics:
+    """Look for a moment at how long one input takes where the runtime itself takes the time; no figure to be scored."""
+    if not isinstance(session, TimedWithin):
+        return {}
+    start, begin = len(session.inner_seconds), time.perf_counter()
+    while time.perf_counter() - begin < LOOK_S or len(session.inner_seconds) - start < LEAST_LOOKS:
+        session(rows(golden.inputs, 0, 1))
+    seconds = session.inner_seconds[start:]
+    return {"latency_in_js_s": statistics.median(seconds), "latency_in_js_n": len(seconds)}
 
 
 def _try(session: Session, inputs: Arrays, size: int) -> Arrays | Exception:

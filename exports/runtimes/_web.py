@@ -1,0 +1,173 @@
+"""What the web's runtimes share: an artifact in a JavaScript engine, in Node or in a headless Chromium.
+
+A driver (exports/web/driver.mjs) runs in a Node process of its own, which starts the browser where one is asked for.
+Batches go through its stdin and stdout as frames (exports/web/frames.mjs). Time is taken in JavaScript, around the
+engine alone: what the way there and back costs says nothing about a web page.
+"""
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import resources
+from math import prod
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any, Literal
+
+import numpy as np
+
+from evaluator.core import environments, processes
+from evaluator.core.errors import Unavailable, Unsupported
+from evaluator.core.records import Signature
+from evaluator.core.tensors import Array, Arrays
+from exports.contract import Session
+
+ENVIRONMENT = "web"
+Engine = Literal["onnxruntime-web", "tfjs"]
+Host = Literal["node", "chromium"]
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_GRACE_S = 10.0
+_PREFIX = struct.Struct("<II")  # bytes of JSON, bytes of data
+# How the engines word that they lack an operator, this version of it, or this way to use it.
+_REFUSALS = (
+    *("Could not find an implementation", "is not a registered function/op", "Unsupported model", "NOT_IMPLEMENTED"),
+    *("not registered for backend", "Unknown op", "only supports", "JavaScript has no array for"),
+)
+
+
+class JavaScriptError(RuntimeError):
+    """What an engine, Node or the page said when it failed."""
+
+
+class WebSession:
+    """An artifact in a driver; `inner_seconds` holds what each call took in JavaScript."""
+
+    def __init__(self, process: subprocess.Popen[bytes], artifact: Path, signature: Signature) -> None:
+        """Wait until the artifact is loaded; raises `Unsupported` with the engine's words when it refuses it."""
+        self.inner_seconds: list[float] = []
+        self._process = process
+        self._artifact = artifact
+        self._signature = signature
+        self._receive()
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """Compute one batch; raises `Unsupported` when the engine lacks a kernel, which it may find out only now."""
+        tensors = [(spec.name, np.ascontiguousarray(inputs[spec.name])) for spec in self._signature.inputs]
+        described = [{"name": name, "dtype": array.dtype.name, "shape": array.shape} for name, array in tensors]
+        data = b"".join(array.tobytes() for _, array in tensors)
+        text = json.dumps({"tensors": described}).encode()
+        stdin = _pipe(self._process.stdin)
+        stdin.write(_PREFIX.pack(len(text), len(data)) + text + data)
+        stdin.flush()
+        header, outputs = self._receive()
+        self.inner_seconds.append(float(header["seconds"]))
+        return {spec.name: outputs[spec.name] for spec in self._signature.outputs}
+
+    def _receive(self) -> tuple[dict[str, Any], Arrays]:
+        stdout = _pipe(self._process.stdout)
+        prefix = stdout.read(_PREFIX.size)
+        if len(prefix) < _PREFIX.size:
+            raise JavaScriptError(f"the driver ended with code {self._process.wait()} and no answer")
+        text_bytes, data_bytes = _PREFIX.unpack(prefix)
+        header = json.loads(stdout.read(text_bytes))
+        data = stdout.read(data_bytes)
+        if "error" in header:
+            self._refuse(str(header["error"]))
+        return header, _arrays(header, data)
+
+    def _refuse(self, said: str) -> None:
+        if any(words in said for words in _REFUSALS):
+            raise Unsupported(f"the engine refuses {self._artifact.name}: {said}")
+        raise JavaScriptError(said)
+
+
+@contextmanager
+def session(engine: Engine, host: Host, artifact: Path, signature: Signature, threads: int) -> Iterator[Session]:
+    """Load an artifact in a driver, which is gone when the context is left.
+
+    Raises `Unavailable` without the environment, Node or (for that host) a browser.
+    """
+    root, entry = (artifact, "model.json") if artifact.is_dir() else (artifact.parent, artifact.name)
+    with TemporaryDirectory(prefix="web-") as home:
+        settings = {
+            "engine": engine,
+            "artifact": str(root.resolve()),
+            "entry": entry,
+            "threads": threads,
+            "environment": _environment(),
+            **({"browser": _browser(Path(home))} if host == "chromium" else {}),
+        }
+        driver = Path(str(resources.files("exports.web"))) / "driver.mjs"
+        with _started([find_node(), str(driver), json.dumps(settings)], home) as process:
+            yield WebSession(process, artifact, signature)
+
+
+def find_node() -> str:
+    """Return the path of Node.js; `Unavailable` when it is not there."""
+    found = shutil.which("node")
+    if found is None:
+        raise Unavailable("Node.js is not on PATH", remedy="install Node.js 20 or newer (Debian: nodejs, npm)")
+    return found
+
+
+def find_browser() -> str:
+    """Return the path of a Chromium or Chrome; `Unavailable` when there is none."""
+    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if found is None:
+        raise Unavailable("there is no Chromium or Chrome on PATH", remedy="install one (Debian: chromium)")
+    return found
+
+
+def _environment() -> str:
+    folder = os.environ.get(environments.VARIABLE)
+    if folder is None:
+        raise Unavailable(f"the environment '{ENVIRONMENT}' is not set", remedy="fweval fetch --environments")
+    return folder
+
+
+def _browser(home: Path) -> dict[str, Any]:
+    """Return how the browser is started: nothing of the person's own, no network but the loopback interface."""
+    flags = ["--disable-gpu", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    if os.geteuid() == 0:
+        flags.append("--no-sandbox")  # Chromium refuses to start as root with it
+    return {"executablePath": find_browser(), "userDataDir": str(home / "profile"), "args": flags}
+
+
+@contextmanager
+def _started(command: list[str], home: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=processes.die_with_parent,  # noqa: PLW1509  # one system call, no lock is taken
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            _pipe(process.stdin).close()  # the driver ends with it, and ends its browser
+            try:
+                process.wait(_GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _arrays(header: Mapping[str, Any], data: bytes) -> Arrays:
+    found, start = {}, 0
+    for tensor in header["tensors"]:
+        dtype, shape = np.dtype(tensor["dtype"]), tuple(tensor["shape"])
+        end = start + prod(shape) * dtype.itemsize
+        found[tensor["name"]] = np.frombuffer(data[start:end], dtype).reshape(shape)
+        start = end
+    return found
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None, "started with pipes"  # noqa: S101
+    return stream

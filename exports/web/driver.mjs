@@ -1,0 +1,132 @@
+// Runs one artifact in this Node, or in a browser that it starts: `node driver.mjs SETTINGS`, where SETTINGS is JSON.
+// A frame comes in on stdin for each batch of inputs, a frame goes out on stdout for each batch of outputs, one more
+// before the first when the artifact is loaded. A frame that says `error` is the last one. The end of stdin ends it all.
+
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { extname, join, resolve, sep } from "node:path";
+
+import { ENGINES, load } from "./engines.mjs";
+import { PREFIX_BYTES, bodyBytes, encode } from "./frames.mjs";
+
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
+const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+
+console.log = console.error; // stdout is for frames; engines write remarks there
+
+async function* frames(stream) {
+  let held = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    held = Buffer.concat([held, chunk]);
+    while (held.length >= PREFIX_BYTES) {
+      const end = PREFIX_BYTES + bodyBytes(held);
+      if (held.length < end) break;
+      yield held.subarray(0, end);
+      held = held.subarray(end);
+    }
+  }
+}
+
+async function answer(frame) {
+  if (!process.stdout.write(frame)) await once(process.stdout, "drain");
+}
+
+// Returns the path of a file below a folder; what lies elsewhere is nobody's business.
+function below(folder, name) {
+  const path = resolve(folder, name);
+  if (!path.startsWith(resolve(folder) + sep)) throw new Error(`${name} does not lie in its folder`);
+  return path;
+}
+
+async function inNode({ engine, artifact, entry, threads, environment }) {
+  const require = createRequire(join(environment, "package.json"));
+  const libraries = ENGINES[engine].packages.map((name) => require(name));
+  const read = async (name) => new Uint8Array(await readFile(below(artifact, name)));
+  return { compute: await load({ engine, libraries, read, entry, threads }), close: () => undefined };
+}
+
+async function inChromium({ engine, artifact, entry, threads, environment, browser }) {
+  const require = createRequire(join(environment, "package.json"));
+  const puppeteer = require("puppeteer-core");
+  const exchange = { inputs: null, outputs: null };
+  const { server, root } = await serve({ web: import.meta.dirname, packages: join(environment, "node_modules"), artifact, exchange });
+  const chromium = await puppeteer.launch({ ...browser, headless: true, pipe: true, handleSIGHUP: false });
+  const page = await chromium.newPage();
+  const crashed = new Promise((_, reject) => page.on("error", reject));
+  crashed.catch(() => undefined); // it is looked at while something is computed
+  page.on("console", (message) => console.error(message.text()));
+  await page.goto(root);
+  for (const script of ENGINES[engine].scripts) await page.addScriptTag({ url: `${root}packages/${script}` });
+  await Promise.race([page.evaluate(openInPage, { engine, entry, threads, root }), crashed]);
+  const compute = async (frame) => {
+    exchange.inputs = frame;
+    await Promise.race([page.evaluate(() => globalThis.compute()), crashed]);
+    return exchange.outputs;
+  };
+  return { compute, close: async () => { await chromium.close(); server.close(); } };
+}
+
+// Runs in the page: its names are the page's, not this file's.
+async function openInPage({ engine, entry, threads, root }) {
+  const { load } = await import(`${root}web/engines.mjs`);
+  const fetched = async (place) => {
+    const response = await fetch(root + place);
+    if (!response.ok) throw new Error(`${place} was answered with status ${response.status}`);
+    return new Uint8Array(await response.arrayBuffer());
+  };
+  const { tf, ort } = globalThis; // what the scripts define
+  const libraries = engine === "tfjs" ? [tf, tf, tf.wasm] : [ort];
+  const read = (name) => fetched(`artifact/${name}`);
+  const compute = await load({ engine, libraries, read, entry, threads, files: `${root}packages/` });
+  globalThis.compute = async () => {
+    await fetch(`${root}outputs`, { method: "POST", body: await compute(await fetched("inputs")) });
+  };
+}
+
+// Serves a page, its files and the frames on the loopback interface, under a path that only our page knows.
+async function serve({ exchange, ...folders }) {
+  const secret = `/${randomBytes(16).toString("hex")}/`;
+  const respond = async (request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    if (!pathname.startsWith(secret)) throw new Error("not for you");
+    const [place, ...rest] = decodeURIComponent(pathname.slice(secret.length)).split("/");
+    if (place === "outputs") {
+      const parts = [];
+      for await (const part of request) parts.push(part);
+      exchange.outputs = Buffer.concat(parts);
+      response.end();
+      return;
+    }
+    const name = rest.join("/");
+    const type = place === "" ? TYPES[".html"] : TYPES[extname(name)];
+    response.writeHead(200, { ...ISOLATED, "Content-Type": type ?? "application/octet-stream" });
+    if (place === "") response.end('<!doctype html><title>fweval</title><link rel="icon" href="data:,">');
+    else if (place === "inputs") response.end(exchange.inputs);
+    else response.end(await readFile(below(folders[place], name)));
+  };
+  const server = createServer((request, response) => {
+    respond(request, response).catch((error) => response.writeHead(404).end(String(error)));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { server, root: `http://127.0.0.1:${server.address().port}${secret}` };
+}
+
+async function main(settings) {
+  let host = { close: () => undefined };
+  try {
+    host = await (settings.browser ? inChromium(settings) : inNode(settings));
+    await answer(encode({}));
+    for await (const frame of frames(process.stdin)) await answer(await host.compute(frame));
+  } catch (error) {
+    await answer(encode({ error: String(error?.message ?? error) }));
+  } finally {
+    await host.close();
+  }
+  process.exit(); // engines leave threads behind
+}
+
+await main(JSON.parse(process.argv[2]));
