@@ -19,13 +19,20 @@ class LiteRT(Runtime):
     name = "ai_edge_litert"
     title = "LiteRT (ai-edge-litert)"
     formats = ("tflite",)
-    devices = ("cpu",)
+    devices = ("cpu", "arm64")
     distributions = ("ai-edge-litert",)
     module = "ai_edge_litert.interpreter"
+    edge = True
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
         """Open the file in an interpreter; raises `Unsupported` for an operator it does not know."""
+        if device == "arm64":
+            from exports.runtimes import _arm64  # not in the container, where this runs as well
+
+            with _arm64.session(self, artifact, signature, threads) as far:
+                yield far
+            return
         from ai_edge_litert.interpreter import Interpreter
 
         yield _tflite.session(Interpreter, artifact, signature, threads)

@@ -15,7 +15,6 @@ from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Runtime, Session
 from exports.formats import onnx
-from exports.runtimes import _arm64
 
 _CUDA = "CUDAExecutionProvider"
 _PROVIDERS: dict[str, list[Any]] = {
@@ -35,6 +34,7 @@ class OnnxRuntime(Runtime):
     devices = ("cpu", "gpu", "arm64")
     distributions = ("onnxruntime",)
     module = "onnxruntime"
+    edge = True
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
@@ -43,7 +43,9 @@ class OnnxRuntime(Runtime):
         Raises `Unavailable` without CUDA support, `Unsupported` when an operator or the file's version is unknown,
         and onnxruntime's `InvalidProtobuf` for a truncated file.
         """
-        if device == _arm64.DEVICE:
+        if device == "arm64":
+            from exports.runtimes import _arm64  # not in the container, where this runs as well
+
             with _arm64.session(self, artifact, signature, threads) as far:
                 yield far
             return

@@ -15,7 +15,7 @@ from exports.contract import Exporter, Format, Runtime
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = ("server", "mobile", "portable", "web")
-DEVICES = ("cpu", "gpu")
+DEVICES = ("cpu", "gpu", "arm64")
 HEAVY = ("torch", "tensorflow", "keras", "onnx", "onnxruntime", "tf2onnx", "tflite_runtime", "ai_edge_litert")
 
 FORMATS: tuple[Format, ...] = registry.load_all("format")
