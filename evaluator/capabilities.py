@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from evaluator.core import engine, environments, machine
 from evaluator.core.records import Machine
+from exports import arm64
 from scenarios import datasets
 from scenarios.loading import Scenario, model_of
 from serving import java
@@ -45,6 +46,10 @@ class ThisMachine:
         if environments.locate(name) is not None:
             return None
         return f"the environment '{name}' was not made", "fweval fetch --environments"
+
+    def no_arm64(self) -> tuple[str, str] | None:
+        """Look for the environment, the engine and the image."""
+        return arm64.lacking()
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the names of the scenario's data packages that have not been fetched."""

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -25,6 +26,7 @@ from scenarios.loading import Scenario
 from serving.contract import Launcher, Server
 
 DEVICES = ("cpu", "gpu")
+EMULATED = "arm64"  # a device, and its environment: artifacts of the export matrix are proven there, never timed
 STANDARD_PRECISION = PRECISIONS[0]  # what is run and served
 LAUNCHERS = ("container", "process", "embedded")  # the order in which `auto` tries them; `all` takes each that works
 PATHS = ("server", "mobile", "portable", "web")
@@ -44,7 +46,7 @@ MEMORY_BYTES = {
 }
 NO_GPU = ("no CUDA GPU on this machine", "run on a machine with an NVIDIA GPU and driver (nvidia-smi must answer)")
 _PROOF = ("align", "train", "export", "verify")
-_RESTS_ON = {
+RESTS_ON = {
     **{stage: _PROOF[:number] for number, stage in enumerate(_PROOF)},
     "run": _PROOF,
     "edge": _PROOF,
@@ -100,6 +102,10 @@ class Capabilities(Protocol):
         """Say why there is no environment of that name, as (reason, remedy)."""
         ...
 
+    def no_arm64(self) -> tuple[str, str] | None:
+        """Say why no ARM64 processor can be had or emulated, as (reason, remedy)."""
+        ...
+
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the names of the scenario's data packages that have not been fetched."""
         ...
@@ -114,6 +120,11 @@ class _Draft:
         self.capabilities = capabilities
         self.steps: dict[str, Step] = {}
         self.impossible: dict[str, Result] = {}
+
+    @cached_property
+    def no_arm64(self) -> tuple[str, str] | None:
+        """Ask once: the answer comes from the Docker engine."""
+        return self.capabilities.no_arm64()
 
     def add(self, scenario: Scenario, fields: Mapping[str, Any], refusal: tuple[str, str] | None = None) -> str | None:
         """Add a step and return its id, or None when the person left it (or one that it needs) out.
@@ -212,7 +223,12 @@ class _Subject:
     @property
     def standard(self) -> bool:
         """Tell whether it is proven in every profile, and timed."""
-        return self.made.standard and self.runtime.environment is None
+        return self.made.standard and self.runtime.environment is None and self.device != EMULATED
+
+    @property
+    def environment(self) -> str | None:
+        """Return the environment that it needs."""
+        return EMULATED if self.device == EMULATED else self.runtime.environment
 
 
 class _ScenarioPlan:
@@ -317,10 +333,10 @@ class _ScenarioPlan:
             subject.made.exporter.origin,
             runtime=runtime.name,
             device=subject.device,
-            environment=runtime.environment,
+            environment=subject.environment,
             refusal=self._no_device(subject.device)
-            or self._not_installed(runtime.distributions)
-            or self._no_environment(runtime.environment),
+            or (None if subject.device == EMULATED else self._not_installed(runtime.distributions))
+            or self._no_environment(subject.environment),
             **{**subject.made.fields(), "standard": subject.standard},
             **fields,
         )
@@ -398,12 +414,15 @@ class _ScenarioPlan:
     def _subjects(self) -> Iterator[_Subject]:
         """Yield every artifact that may come to be, in each runtime, on each device that the runtime can use."""
         everything = self.draft.profile.exports == "all"
+        devices = self.draft.options.devices
+        if everything and "cpu" in devices:
+            devices = (*devices, EMULATED)
         for made in self._artifacts():
             if made.precision in made.exporter.cannot:
                 continue
             for runtime in registry.load_all("runtime"):
                 if made.exporter.format in runtime.formats and (everything or runtime.environment is None):
-                    for device in self.draft.options.devices:
+                    for device in devices:
                         if device in runtime.devices:
                             yield _Subject(made=made, runtime=runtime, device=device)
 
@@ -416,7 +435,7 @@ class _ScenarioPlan:
     def _no_device(self, device: str) -> tuple[str, str] | None:
         if device == "gpu" and self.draft.capabilities.gpu is None:
             return NO_GPU
-        return None
+        return self.draft.no_arm64 if device == EMULATED else None
 
     def _no_environment(self, name: str | None) -> tuple[str, str] | None:
         return None if name is None else self.draft.capabilities.no_environment(name)
@@ -446,7 +465,7 @@ def environments_of(profile: Profile) -> tuple[str, ...]:
     if profile.exports != "all":
         return ()
     plugins = (*registry.load_all("exporter"), *registry.load_all("runtime"))
-    return tuple(sorted({plugin.environment for plugin in plugins if plugin.environment is not None}))
+    return tuple(sorted({EMULATED, *(plugin.environment for plugin in plugins if plugin.environment is not None)}))
 
 
 def selectable() -> tuple[str, ...]:
@@ -477,7 +496,7 @@ def _left_out(step: Step, options: Options) -> bool:
 
 def _is_needed(stage: str, wanted: Iterable[str]) -> bool:
     """Tell whether a stage must stay although --only names others: later ones rest on it."""
-    return any(name in _RESTS_ON and stage in _RESTS_ON[name] for name in wanted)
+    return any(name in RESTS_ON and stage in RESTS_ON[name] for name in wanted)
 
 
 def _identify(step: Step, versions: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from evaluator.core.records import Anatomy, Signature
+from evaluator.core.records import Anatomy, Metrics, Signature
 from evaluator.core.tensors import Array, Arrays
 
 
@@ -91,6 +91,13 @@ class TimedWithin(Protocol):
     """A session whose runtime lies in another process, or another language, and takes the time there itself."""
 
     inner_seconds: list[float]  # of each call, without the way there and back
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A session that has something to say for the record, such as that its processor is emulated."""
+
+    facts: Metrics
 
 
 class Runtime(ABC):

@@ -47,6 +47,7 @@ class PaperMachine:
         no_data: tuple[str, ...] = (),
         environments: tuple[str, ...] = environments.names(),
         versions: Mapping[str, str] | None = None,
+        arm64: bool = True,
     ) -> None:
         self.cores = 2
         self.gpu = gpu
@@ -56,6 +57,7 @@ class PaperMachine:
         self._references = references
         self._no_data = no_data
         self._environments = environments
+        self._arm64 = arm64
 
     def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in distributions if name in self._lacking)
@@ -68,6 +70,9 @@ class PaperMachine:
 
     def no_environment(self, name: str) -> tuple[str, str] | None:
         return None if name in self._environments else (f"no environment {name} here", "make it")
+
+    def no_arm64(self) -> tuple[str, str] | None:
+        return None if self._arm64 else ("no ARM64 here", "get an engine")
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         return self._no_data

@@ -58,6 +58,11 @@ class Subject:
         return (self._precision or "").startswith("int8")
 
     @property
+    def slow(self) -> bool:
+        """Tell whether an emulator may compute it: a few examples must do, and are the same without one."""
+        return self.device == "arm64"
+
+    @property
     def tolerance(self) -> float:
         """How far an artifact may be from its origin, relative to the output scale, at the step's precision."""
         return self.scenario.tolerance[cast("Precision", self._precision)]

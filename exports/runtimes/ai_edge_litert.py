@@ -28,9 +28,9 @@ class LiteRT(Runtime):
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
         """Open the file in an interpreter; raises `Unsupported` for an operator it does not know."""
         if device == "arm64":
-            from exports.runtimes import _arm64  # not in the container, where this runs as well
+            from exports import arm64  # not in the container, where this runs as well
 
-            with _arm64.session(self, artifact, signature, threads) as far:
+            with arm64.session(self, artifact, signature, threads) as far:
                 yield far
             return
         from ai_edge_litert.interpreter import Interpreter

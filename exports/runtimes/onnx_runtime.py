@@ -44,9 +44,9 @@ class OnnxRuntime(Runtime):
         and onnxruntime's `InvalidProtobuf` for a truncated file.
         """
         if device == "arm64":
-            from exports.runtimes import _arm64  # not in the container, where this runs as well
+            from exports import arm64  # not in the container, where this runs as well
 
-            with _arm64.session(self, artifact, signature, threads) as far:
+            with arm64.session(self, artifact, signature, threads) as far:
                 yield far
             return
         import onnxruntime

@@ -21,8 +21,8 @@ from evaluator.core import engine, environments
 from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Metrics, Signature
 from evaluator.core.tensors import Array, Arrays
+from exports import far_end
 from exports.contract import Runtime
-from exports.runtimes import _far
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -75,10 +75,10 @@ def session(runtime: Runtime, artifact: Path, signature: Signature, threads: int
         raise Unavailable(why[0], remedy=why[1])
     engine.let_read((artifact,))
     inside = _ARTIFACT / artifact.name
-    task = _far.Task(runtime=runtime.name, artifact=str(inside), signature=signature, threads=threads)
+    task = far_end.Task(runtime=runtime.name, artifact=str(inside), signature=signature, threads=threads)
     options = _options(artifact, inside, threads)
     with engine.connect() as client, _container(client, options) as container, _Line(container) as line:
-        line.send(_far.TASK, msgspec.json.encode(task))
+        line.send(far_end.TASK, msgspec.json.encode(task))
         yield FarSession(line)
 
 
@@ -91,8 +91,8 @@ class FarSession:
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Send a batch and return what comes back."""
-        self._line.send(_far.ARRAYS, _far.packed(inputs))
-        return _far.unpacked(self._line.receive())
+        self._line.send(far_end.ARRAYS, far_end.packed(inputs))
+        return far_end.unpacked(self._line.receive())
 
 
 class _Line:
@@ -116,19 +116,19 @@ class _Line:
     def send(self, letter: bytes, content: bytes) -> None:
         """Send a message."""
         try:
-            self._stream._sock.sendall(_far.message(letter, content))  # noqa: SLF001  # what is public can only read
+            self._stream._sock.sendall(far_end.message(letter, content))  # noqa: SLF001  # what is public can only read
         except OSError as error:
             raise self._ended() from error
 
     def receive(self) -> bytes:
         """Wait for a message and return its content; one about a failure is raised."""
-        received = _far.receive(self._read)
+        received = far_end.receive(self._read)
         if received is None:
             raise self._ended()
         letter, content = received
-        if letter == _far.REFUSED:
+        if letter == far_end.REFUSED:
             raise Unsupported(content.decode())
-        if letter == _far.FAILED:
+        if letter == far_end.FAILED:
             raise RuntimeError(content.decode())
         return content
 
@@ -198,7 +198,7 @@ def _options(artifact: Path, inside: Path, threads: int) -> dict[str, Any]:
     packages = Path(environments.variables(_ENVIRONMENT)[environments.VARIABLE])
     code = {Path(str(package.__file__)).parent: _CODE / package.__name__ for package in (evaluator, exports)}
     mounted = {artifact: inside, packages: _PACKAGES, **code}
-    command = [_PYTHON, "-P", "-m", "exports.runtimes._far"]
+    command = [_PYTHON, "-P", "-m", "exports.far_end"]
     return {
         **engine.least_rights(memory_bytes=MEMORY_BYTES, temp_bytes=_TEMP_BYTES, cores=threads),
         "entrypoint": [_EMULATOR, *command] if emulated() else command,
