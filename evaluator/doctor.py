@@ -9,6 +9,7 @@ from evaluator import plan
 from evaluator.capabilities import ThisMachine
 from evaluator.core import machine, registry
 from evaluator.pipeline import LEAST_DISK_BYTES
+from exports.web import programs
 from scenarios.loading import load_scenario, scenario_names
 
 
@@ -33,8 +34,8 @@ class Diagnosis:
 
 
 def examine(here: ThisMachine) -> list[Diagnosis]:
-    """Look at machine, frameworks, exporters, runtimes, servers and data, in this order."""
-    return [*_machine(here), *_software(here), *_servers(here), *_data(here)]
+    """Look at machine, frameworks, exporters, runtimes, programs, servers and data, in this order."""
+    return [*_machine(here), *_software(here), *_web(), *_servers(here), *_data(here)]
 
 
 def exit_code(findings: Sequence[Diagnosis]) -> int:
@@ -74,6 +75,13 @@ def _software(here: ThisMachine) -> Iterator[Diagnosis]:
         yield _installed(here, "exporter", exporter.name, exporter.distributions)
     for runtime in registry.load_all("runtime"):
         yield _installed(here, "runtime", runtime.name, runtime.distributions)
+
+
+def _web() -> Iterator[Diagnosis]:
+    for name, (_, remedy) in programs.PROGRAMS.items():
+        found = programs.locate(name)
+        detail = found or "not on PATH"
+        yield Diagnosis(topic="web", name=name, fine=found is not None, detail=detail, remedy=remedy)
 
 
 def _servers(here: ThisMachine) -> Iterator[Diagnosis]:

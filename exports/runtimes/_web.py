@@ -7,16 +7,15 @@ engine alone: what the way there and back costs says nothing about a web page.
 
 import json
 import os
-import shutil
 import struct
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 
@@ -25,13 +24,14 @@ from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Session
+from exports.web.programs import find
 
 ENVIRONMENT = "web"
 Engine = Literal["onnxruntime-web", "tfjs"]
 Host = Literal["node", "chromium"]
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _GRACE_S = 10.0
+_HOMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 _PREFIX = struct.Struct("<II")  # bytes of JSON, bytes of data
 # How the engines word that they lack an operator, this version of it, or this way to use it.
 _REFUSALS = (
@@ -61,15 +61,16 @@ class WebSession:
         described = [{"name": name, "dtype": array.dtype.name, "shape": array.shape} for name, array in tensors]
         data = b"".join(array.tobytes() for _, array in tensors)
         text = json.dumps({"tensors": described}).encode()
-        stdin = _pipe(self._process.stdin)
-        stdin.write(_PREFIX.pack(len(text), len(data)) + text + data)
-        stdin.flush()
+        stdin = cast("IO[bytes]", self._process.stdin)
+        with suppress(BrokenPipeError):  # then it has said why, or ended without a word
+            stdin.write(_PREFIX.pack(len(text), len(data)) + text + data)
+            stdin.flush()
         header, outputs = self._receive()
         self.inner_seconds.append(float(header["seconds"]))
         return {spec.name: outputs[spec.name] for spec in self._signature.outputs}
 
     def _receive(self) -> tuple[dict[str, Any], Arrays]:
-        stdout = _pipe(self._process.stdout)
+        stdout = cast("IO[bytes]", self._process.stdout)
         prefix = stdout.read(_PREFIX.size)
         if len(prefix) < _PREFIX.size:
             raise JavaScriptError(f"the driver ended with code {self._process.wait()} and no answer")
@@ -93,7 +94,7 @@ def session(engine: Engine, host: Host, artifact: Path, signature: Signature, th
     Raises `Unavailable` without the environment, Node or (for that host) a browser.
     """
     root, entry = (artifact, "model.json") if artifact.is_dir() else (artifact.parent, artifact.name)
-    with TemporaryDirectory(prefix="web-") as home:
+    with TemporaryDirectory(prefix="web-", ignore_cleanup_errors=True) as home:
         settings = {
             "engine": engine,
             "artifact": str(root.resolve()),
@@ -103,24 +104,8 @@ def session(engine: Engine, host: Host, artifact: Path, signature: Signature, th
             **({"browser": _browser(Path(home))} if host == "chromium" else {}),
         }
         driver = Path(str(resources.files("exports.web"))) / "driver.mjs"
-        with _started([find_node(), str(driver), json.dumps(settings)], home) as process:
+        with _started([find("Node.js"), str(driver), json.dumps(settings)], home) as process:
             yield WebSession(process, artifact, signature)
-
-
-def find_node() -> str:
-    """Return the path of Node.js; `Unavailable` when it is not there."""
-    found = shutil.which("node")
-    if found is None:
-        raise Unavailable("Node.js is not on PATH", remedy="install Node.js 20 or newer (Debian: nodejs, npm)")
-    return found
-
-
-def find_browser() -> str:
-    """Return the path of a Chromium or Chrome; `Unavailable` when there is none."""
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if found is None:
-        raise Unavailable("there is no Chromium or Chrome on PATH", remedy="install one (Debian: chromium)")
-    return found
 
 
 def _environment() -> str:
@@ -135,14 +120,14 @@ def _browser(home: Path) -> dict[str, Any]:
     flags = ["--disable-gpu", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
     if os.geteuid() == 0:
         flags.append("--no-sandbox")  # Chromium refuses to start as root with it
-    return {"executablePath": find_browser(), "userDataDir": str(home / "profile"), "args": flags}
+    return {"executablePath": find("Chromium"), "userDataDir": str(home / "profile"), "args": flags}
 
 
 @contextmanager
 def _started(command: list[str], home: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         command,
-        env={**os.environ, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home},
+        env={**os.environ, **dict.fromkeys(_HOMES, home)},  # a browser writes into all of them
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         preexec_fn=processes.die_with_parent,  # noqa: PLW1509  # one system call, no lock is taken
@@ -151,7 +136,8 @@ def _started(command: list[str], home: str) -> Iterator[subprocess.Popen[bytes]]
         try:
             yield process
         finally:
-            _pipe(process.stdin).close()  # the driver ends with it, and ends its browser
+            with suppress(BrokenPipeError):
+                cast("IO[bytes]", process.stdin).close()  # the driver ends with it, and ends its browser
             try:
                 process.wait(_GRACE_S)
             except subprocess.TimeoutExpired:
@@ -166,8 +152,3 @@ def _arrays(header: Mapping[str, Any], data: bytes) -> Arrays:
         found[tensor["name"]] = np.frombuffer(data[start:end], dtype).reshape(shape)
         start = end
     return found
-
-
-def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    assert stream is not None, "started with pipes"  # noqa: S101
-    return stream

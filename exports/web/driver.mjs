@@ -8,11 +8,13 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { extname, join, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { ENGINES, load } from "./engines.mjs";
 import { PREFIX_BYTES, bodyBytes, encode } from "./frames.mjs";
 
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
+const HERE = fileURLToPath(new URL(".", import.meta.url));
 const ISOLATED = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 console.log = console.error; // stdout is for frames; engines write remarks there
@@ -52,7 +54,8 @@ async function inChromium({ engine, artifact, entry, threads, environment, brows
   const require = createRequire(join(environment, "package.json"));
   const puppeteer = require("puppeteer-core");
   const exchange = { inputs: null, outputs: null };
-  const { server, root } = await serve({ web: import.meta.dirname, packages: join(environment, "node_modules"), artifact, exchange });
+  const folders = { web: HERE, packages: join(environment, "node_modules"), artifact };
+  const { server, root } = await serve(folders, exchange);
   const chromium = await puppeteer.launch({ ...browser, headless: true, pipe: true, handleSIGHUP: false });
   const page = await chromium.newPage();
   const crashed = new Promise((_, reject) => page.on("error", reject));
@@ -87,7 +90,7 @@ async function openInPage({ engine, entry, threads, root }) {
 }
 
 // Serves a page, its files and the frames on the loopback interface, under a path that only our page knows.
-async function serve({ exchange, ...folders }) {
+async function serve(folders, exchange) {
   const secret = `/${randomBytes(16).toString("hex")}/`;
   const respond = async (request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
