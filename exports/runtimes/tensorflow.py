@@ -28,13 +28,15 @@ class TensorFlow(Runtime):
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
         """Load the folder and yield its `serving_default` signature.
 
-        Raises `Unavailable` without a GPU, `Unsupported` when an operator is not registered, `RuntimeError` when the
-        process has computed with other threads or devices before; a truncated file raises what TensorFlow raises
-        (`OSError` for the graph, `DataLossError` or `OutOfRangeError` for the variables).
+        Raises `Unavailable` without a GPU, `Unsupported` when an operator is not registered or the graph asks for a
+        newer TensorFlow, `RuntimeError` when the process has computed with other threads or devices before; a
+        truncated file raises what TensorFlow raises (`OSError` for the graph, `DataLossError`, `IndexError` or
+        `OutOfRangeError` for the variables).
         """
         import tensorflow as tf
 
         _configure(device, threads)
+        _refuse_newer(artifact)
         try:
             loaded = tf.saved_model.load(str(artifact))
         except (RuntimeError, tf.errors.NotFoundError) as error:
@@ -50,6 +52,23 @@ class TensorFlow(Runtime):
             return {name: results[name].numpy() for name in output_names}  # `.numpy()` waits for the device
 
         yield call
+
+
+def _refuse_newer(artifact: Path) -> None:
+    """Refuse a graph that asks for a newer TensorFlow, as TensorFlow Serving does: Python's loader does not look.
+
+    https://www.tensorflow.org/guide/versions#graph_and_checkpoint_compatibility_when_extending_tensorflow
+    """
+    import tensorflow as tf
+    from tensorflow.python.saved_model import loader_impl
+
+    for meta_graph in loader_impl.parse_saved_model(str(artifact)).meta_graphs:
+        wanted = meta_graph.graph_def.versions.min_consumer
+        if wanted > tf.version.GRAPH_DEF_VERSION:
+            raise Unsupported(
+                f"{artifact.name} asks for version {wanted} of graphs at least; TensorFlow {tf.__version__} has "
+                f"{tf.version.GRAPH_DEF_VERSION}"
+            )
 
 
 def _configure(device: str, threads: int) -> None:
