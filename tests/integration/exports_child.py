@@ -112,14 +112,14 @@ def build(model: str, framework: str) -> tuple[Origin, Any]:
         network = build_keras(model)
         # The CNN takes and gives dicts, the other model a list and a tensor: exporters must cope with both.
         golden = (network(inputs)["logits"] if model == "cnn" else network(list(inputs.values()))).numpy()
-        origin = Origin(
-            framework=framework,
-            model=network,
-            signature=signature,
-            example=rows(inputs, 0, 2),
-            calibration=inputs,
-            counterpart=lambda: origin,
-        )
+    origin = Origin(
+        framework=framework,
+        model=network,
+        signature=signature,
+        example=rows(inputs, 0, 2),
+        calibration=inputs,
+        counterpart=lambda: origin,
+    )
     return origin, golden
 
 
