@@ -12,6 +12,7 @@ from evaluator.core.errors import Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Runtime, Session
+from exports.formats import executorch
 from exports.runtimes import _torch
 
 
@@ -48,6 +49,12 @@ class ExecuTorch(Runtime):
             return {name: output.numpy().copy() for name, output in zip(gives, outputs, strict=True)}
 
         yield call
+
+    def placement(self, artifact: Path) -> Mapping[str, int]:
+        """Count what was delegated to XNNPACK when the program was written, and what is left to portable kernels."""
+        operators = executorch.plugin.anatomy(artifact).operators
+        delegated = sum(count for name, count in operators.items() if name.startswith("XNNPACK."))
+        return {"XNNPACK": delegated, "portable kernels": sum(operators.values()) - delegated}
 
 
 plugin = ExecuTorch()

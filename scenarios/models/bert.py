@@ -195,7 +195,7 @@ def _torch_network(shape: _Shape) -> Any:
                     nn.init.zeros_(module.bias)
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            mask = attention_mask.to(torch.float32)
+            mask = attention_mask.to(self.embeddings.LayerNorm.weight.dtype)
             additive = ((1.0 - mask) * _MASKED)[:, None, None, :]
             x = self.embeddings(input_ids)
             for layer in self.encoder["layer"]:

@@ -1,0 +1,102 @@
+"""Reading flat buffers without a schema compiler: fields by their number, every offset checked.
+
+Specification: https://flatbuffers.dev/internals/
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+_OFFSET = "<I"
+
+
+@dataclass(slots=True)
+class _Buffer:
+    """The bytes, and how many more tables may be read.
+
+    An honest file does not have more tables than words; one whose tables contain one another does not end otherwise.
+    """
+
+    data: bytes
+    left: int
+
+    def unpack(self, kind: str, at: int) -> Any:
+        try:
+            return struct.unpack_from(kind, self.data, at)[0]
+        except struct.error as error:
+            raise ValueError("the flat buffer points outside of itself") from error
+
+
+def root(data: bytes, identifier: bytes) -> "Table":
+    """Return the root table; raises `ValueError` when the file has another identifier.
+
+    So does every method of `Table` when the buffer is damaged.
+    """
+    if data[4:8] != identifier:
+        raise ValueError(f"the file does not have the identifier {identifier.decode()}")
+    buffer = _Buffer(data, len(data))
+    return Table(buffer, buffer.unpack(_OFFSET, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; the fields are numbered as the schema lists them, from 0, a union counting twice."""
+
+    buffer: _Buffer
+    position: int
+
+    def __post_init__(self) -> None:
+        self.buffer.left -= 1
+        if self.buffer.left < 0:
+            raise ValueError("the flat buffer contains itself")
+
+    def number(self, field: int, kind: str, default: float = 0) -> Any:
+        """Return a number of a `struct` format such as "<i"."""
+        at = self._at(field)
+        return self.buffer.unpack(kind, at) if at else default
+
+    def text(self, field: int) -> str:
+        """Return a string, "" when it is not there."""
+        return self.raw(field).decode(errors="replace")
+
+    def raw(self, field: int) -> bytes:
+        """Return a vector of bytes."""
+        start, count = self._vector(field, 1)
+        return self.buffer.data[start : start + count]
+
+    def numbers(self, field: int, kind: str) -> tuple[Any, ...]:
+        """Return a vector of numbers."""
+        start, count = self._vector(field, struct.calcsize(kind))
+        return struct.unpack_from(f"<{count}{kind[-1]}", self.buffer.data, start)
+
+    def table(self, field: int) -> "Table | None":
+        """Return the table that a field points to."""
+        at = self._at(field)
+        return Table(self.buffer, at + self.buffer.unpack(_OFFSET, at)) if at else None
+
+    def tables(self, field: int) -> list["Table"]:
+        """Return a vector of tables."""
+        start, count = self._vector(field, 4)
+        places = range(start, start + 4 * count, 4)
+        return [Table(self.buffer, at + self.buffer.unpack(_OFFSET, at)) for at in places]
+
+    def _at(self, field: int) -> int:
+        """Return where a field's value is, 0 when it is left out."""
+        unpack = self.buffer.unpack
+        layout = self.position - unpack("<i", self.position)
+        if layout < 0:
+            raise ValueError("the flat buffer points outside of itself")
+        entry = 4 + 2 * field
+        offset = unpack("<H", layout + entry) if entry < unpack("<H", layout) else 0
+        return self.position + offset if offset else 0
+
+    def _vector(self, field: int, width: int) -> tuple[int, int]:
+        """Return where a vector's items begin and how many there are."""
+        at = self._at(field)
+        if not at:
+            return 0, 0
+        start = at + self.buffer.unpack(_OFFSET, at)
+        count = self.buffer.unpack(_OFFSET, start)
+        if start + 4 + count * width > len(self.buffer.data):
+            raise ValueError("the flat buffer points outside of itself")
+        return start + 4, count
