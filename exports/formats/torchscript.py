@@ -15,7 +15,7 @@ from exports.formats._torch_archive import Archive
 
 _CALL = re.compile(r"\b(?:torch|ops\.(\w+))\.(\w+)\(")  # torch.conv2d(…, ops.quantized.linear(…
 _FUNCTION = re.compile(r"^\s*def ", re.MULTILINE)
-_NOT_RUN = ("__getstate__", "__setstate__")  # when saving and loading only
+_NOT_RUN = ("__getstate__", "__setstate__", "_weight_bias", "set_weight_bias")  # when saving and loading only
 _PICKLES = {"data.pkl": ("data",), "constants.pkl": ("constants",)}
 
 
