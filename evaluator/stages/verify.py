@@ -24,6 +24,7 @@ from evaluator.core.tensors import Array, Arrays, read_arrays, rows
 from evaluator.core.work import Work, subject
 from evaluator.measure import fidelity
 from evaluator.measure.fidelity import Fidelity
+from evaluator.stages._divergence import explain
 from evaluator.stages._evidence import (
     EDGES,
     INPUTS,
@@ -78,6 +79,7 @@ class Computed:
 
 def work(work: Work) -> Measured:
     """Load the artifact, compute the golden examples, and compare."""
+    begin = time.perf_counter()
     about = Subject(work)
     runtime: Runtime = registry.load("runtime", str(work.step.runtime))
     artifact, path = read_artifact(work.need("artifact"))
@@ -106,7 +108,8 @@ def work(work: Work) -> Measured:
     files = {"inputs": INPUTS, "outputs": OUTPUTS}
     wrong = _wrong(found, quantized=about.quantized)
     if wrong is not None:
-        return _refused(f"outputs differ from the origin's: {wrong}", metrics, files)
+        where, evidence = explain(work, computed.taken[-1], begin)
+        return _refused(f"outputs differ from the origin's: {wrong}", {**metrics, **where}, {**files, **evidence})
     # Whether it computes what it should there can be told from a few examples; its accuracy cannot.
     if not about.slow and reached < LEAST_ACCURACY_RATIO * origin_reached:
         return _refused(f"accuracy fell from {origin_reached:.1%} to {reached:.1%}", metrics, files)
