@@ -4,6 +4,7 @@ Inputs keep PyTorch's layout. The file's tensors are renamed to the signature's 
 Documentation: https://github.com/google-ai-edge/litert-torch
 """
 
+import inspect
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -33,12 +34,12 @@ class LitertTorch(Exporter):
         import litert_torch
         import torch
 
-        names = [spec.name for spec in origin.signature.inputs]
-        example = dict(zip(names, _pytorch.example_tensors(origin), strict=True))
+        takes = [spec.name for spec in origin.signature.inputs]
+        example = dict(zip(takes, _pytorch.example_tensors(origin), strict=True))
         batch = torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
         path = folder / "model.tflite"
         converted = litert_torch.convert(
-            _named(origin), sample_kwargs=example, dynamic_shapes={name: {0: batch} for name in names}
+            _named(origin, takes), sample_kwargs=example, dynamic_shapes={name: {0: batch} for name in takes}
         )
         converted.export(str(path))
         if precision != "fp32":
@@ -46,11 +47,11 @@ class LitertTorch(Exporter):
         return path
 
 
-def _named(origin: Origin) -> Any:
-    """Return the module with outputs by the signature's names."""
+def _named(origin: Origin, takes: list[str]) -> Any:
+    """Return the module with inputs and outputs by the signature's names."""
     import torch
 
-    names = [spec.name for spec in origin.signature.outputs]
+    gives = [spec.name for spec in origin.signature.outputs]
 
     class Named(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
         def __init__(self) -> None:
@@ -58,9 +59,13 @@ def _named(origin: Origin) -> Any:
             self.network = origin.model
 
         def forward(self, **inputs: Any) -> dict[str, Any]:
-            outputs = self.network(**inputs)
-            return dict(zip(names, outputs if isinstance(outputs, tuple) else (outputs,), strict=True))
+            outputs = self.network(*(inputs[name] for name in takes))
+            return dict(zip(gives, outputs if isinstance(outputs, tuple) else (outputs,), strict=True))
 
+    # torch.export matches the free dimensions by what the forward says it takes.
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(name, kind) for name in ("self", *takes)]
+    Named.forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return Named().eval()
 
 
