@@ -1,0 +1,201 @@
+"""The export matrix of a run: every exporter at every precision with its proofs, or the reason why not.
+
+It is worked out from the run folder whenever the run is scored, and nothing of it is stored before. "Tried" says how
+other ways to the same format ended in the same run: other exporters, other runtimes, other precisions. So a remedy is
+named together with what it really did here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+
+from evaluator.core import files, registry
+from evaluator.core.errors import IncompleteEvidence
+from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import PRECISIONS, Anatomy
+from evaluator.evidence import Entry, Evidence
+from exports.contract import Exporter
+from exports.diagnosis import Failure, diagnose
+
+ANATOMY = "anatomy"  # key of the file among those of the export step
+_TAIL_BYTES = 16_384  # of stderr: tools end with what went wrong
+_FIGURES = (
+    *("export_s", "peak_rss_bytes", "size_bytes", "compressed_bytes", "weights_bytes", "graph_bytes"),
+    *("metadata_bytes", "trained_weights_bytes", "lowered_share"),
+)
+_PROOF_FIGURES = ("accuracy", "origin_accuracy", "max_rel_diff", "smallest_tolerance")
+_PROOF_WORDS = ("batch_sizes", "refused_batch_sizes", "other_size", "placement")
+_MOST_TRIED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What proofs and exports of one artifact have in common."""
+
+    scenario: str
+    exporter: str
+    precision: str
+
+    @classmethod
+    def of(cls, entry: Entry) -> "_Key":
+        return cls(entry.step.scenario, str(entry.step.exporter), str(entry.step.precision))
+
+
+def build(evidence: Evidence, folder: Path) -> tuple[MatrixCell, ...]:
+    """Return one cell for every planned export, format by format; `folder` is the run's."""
+    proofs: dict[_Key, list[Proof]] = {}
+    for entry in _entries(evidence, "verify"):
+        proofs.setdefault(_Key.of(entry), []).append(_proof(entry, folder))
+    cells = [_cell(evidence, entry, folder, proofs.get(_Key.of(entry), ())) for entry in _entries(evidence, "export")]
+    cells.sort(key=lambda cell: (cell.format, cell.exporter, PRECISIONS.index(cell.precision)))
+    return tuple(_with_tried(cell, cells, evidence.titles) for cell in cells)
+
+
+def state_of(outcome: Outcome, proofs: Sequence[Proof]) -> State:
+    """Say in one word what became of an artifact: first its export, then all runtimes that could be asked."""
+    if outcome is not Outcome.PASSED:
+        return _word(outcome)
+    answers = {proof.outcome for proof in proofs if proof.outcome.is_answer}
+    if Outcome.PASSED in answers:
+        return "passed" if answers == {Outcome.PASSED} else "passed in part"
+    if answers:
+        return "unsupported" if answers == {Outcome.UNSUPPORTED} else "failed"
+    return "unavailable" if any(proof.outcome is Outcome.UNAVAILABLE for proof in proofs) else "not run"
+
+
+def _word(outcome: Outcome) -> State:
+    words: dict[Outcome, State] = {Outcome.UNSUPPORTED: "unsupported", Outcome.UNAVAILABLE: "unavailable"}
+    return words.get(outcome, "failed" if outcome.is_answer else "not run")
+
+
+def _entries(evidence: Evidence, stage: str) -> tuple[Entry, ...]:
+    return tuple(chain(evidence.select(stage), evidence.select(stage, standard=False)))
+
+
+def _cell(evidence: Evidence, entry: Entry, folder: Path, proofs: Sequence[Proof]) -> MatrixCell:
+    step, result = entry.step, entry.result
+    exporter: Exporter = registry.load("exporter", str(step.exporter))
+    anatomy = _anatomy(entry, folder)
+    made = MatrixCell(
+        scenario=step.scenario,
+        origin=step.framework,
+        exporter=exporter.name,
+        title=exporter.title,
+        route=exporter.route,
+        format=exporter.format,
+        format_title=evidence.title(exporter.format),
+        precision=str(step.precision),
+        standard=step.standard,
+        state=state_of(result.outcome, proofs),
+        evidence=entry.folder,
+        outcome=result.outcome,
+        reason=result.reason,
+        diagnosis=_diagnosis(entry, folder, exporter.cannot.get(str(step.precision))),
+        proofs=tuple(proofs),
+        version=anatomy.version,
+        operators=anatomy.operators,
+    )
+    return msgspec.structs.replace(made, **{name: entry.number(name) for name in _FIGURES})
+
+
+def _proof(entry: Entry, folder: Path) -> Proof:
+    result = entry.result
+    proof = Proof(
+        runtime=str(entry.step.runtime),
+        device=entry.step.device,
+        outcome=result.outcome,
+        reason=result.reason,
+        evidence=entry.folder,
+        seconds=result.seconds,
+        emulated=result.metrics.get("emulated") is True,
+        diagnosis=_diagnosis(entry, folder),
+    )
+    words = {name: str(result.metrics[name]) for name in _PROOF_WORDS if name in result.metrics}
+    return msgspec.structs.replace(proof, **words, **{name: entry.number(name) for name in _PROOF_FIGURES})
+
+
+def _diagnosis(entry: Entry, folder: Path, declared: str | None = None) -> Diagnosis | None:
+    result = entry.result
+    if result.outcome in (Outcome.PASSED, Outcome.NOT_APPLICABLE):
+        return None
+    layer = result.metrics.get("diverges_at")
+    failure = Failure(
+        outcome=result.outcome,
+        reason=result.reason,
+        remedy=result.remedy,
+        stderr=_tail(folder / entry.folder / "stderr"),
+        layer=None if layer is None else str(layer),
+        declared=declared is not None and declared == result.reason,
+    )
+    return diagnose(failure)
+
+
+def _tail(path: Path) -> str:
+    """Return the end of a log; empty when the step never ran."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _anatomy(entry: Entry, folder: Path) -> Anatomy:
+    """Return what the artifact is made of; empty where nothing was exported, or nobody could read it."""
+    name = entry.result.files.get(ANATOMY)
+    if name is None:
+        return Anatomy()
+    try:
+        return files.read_record(folder / entry.folder / name, Anatomy)
+    except IncompleteEvidence:
+        return Anatomy()
+
+
+def _with_tried(cell: MatrixCell, cells: Sequence[MatrixCell], titles: Mapping[str, str]) -> MatrixCell:
+    """Add to a cell, and to each of its proofs that failed, how other ways to the same format ended."""
+    near = [each for each in cells if each is not cell and _same_goal(each, cell)]
+    near.sort(key=lambda each: (each.precision != cell.precision, PRECISIONS.index(each.precision)))
+
+    def told(proof: Proof) -> Proof:
+        tried = () if proof.diagnosis is None else _tried(proof, cell, near, titles)
+        return msgspec.structs.replace(proof, tried=tried)
+
+    tried = () if cell.diagnosis is None else _tried_exports(near)
+    return msgspec.structs.replace(cell, tried=tried, proofs=tuple(told(proof) for proof in cell.proofs))
+
+
+def _same_goal(one: MatrixCell, other: MatrixCell) -> bool:
+    """Tell whether one cell is another way to the other's format: another exporter, or another precision."""
+    goals = {(each.scenario, each.origin, each.format) for each in (one, other)}
+    return len(goals) == 1 and (one.precision == other.precision or one.exporter == other.exporter)
+
+
+def _tried_exports(near: Iterable[MatrixCell]) -> tuple[str, ...]:
+    ended = [each for each in near if each.state not in ("unavailable", "not run")]
+    ended.sort(key=lambda each: not each.state.startswith("passed"))
+    return tuple(f"{each.title}, {each.precision}: {each.state}" for each in ended[:_MOST_TRIED])
+
+
+def _tried(proof: Proof, cell: MatrixCell, near: Iterable[MatrixCell], titles: Mapping[str, str]) -> tuple[str, ...]:
+    """Say how the artifact did in other runtimes on the same device, and how others did in this runtime."""
+    if not proof.outcome.is_answer:
+        return ()
+    runtime = titles.get(proof.runtime, proof.runtime)
+    ways = [
+        (f"this artifact in {titles.get(other.runtime, other.runtime)}", other.outcome)
+        for other in cell.proofs
+        if other is not proof and other.device == proof.device
+    ]
+    ways += [
+        (f"{each.title}, {each.precision}, in {runtime}", other.outcome)
+        for each in near
+        for other in each.proofs
+        if (other.runtime, other.device) == (proof.runtime, proof.device)
+    ]
+    answers = [(what, outcome) for what, outcome in ways if outcome.is_answer]
+    answers.sort(key=lambda way: way[1] is not Outcome.PASSED)
+    return tuple(f"{what}: {outcome.value.replace('_', ' ')}" for what, outcome in answers[:_MOST_TRIED])

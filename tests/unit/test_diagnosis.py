@@ -1,0 +1,274 @@
+"""Failures of real tools are told apart: every message here was written by one, word for word."""
+
+import pytest
+
+from evaluator.core.outcome import Outcome
+from exports.diagnosis import RULES, Failure, diagnose
+
+FAILED, UNSUPPORTED = Outcome.FAILED, Outcome.UNSUPPORTED
+SCRIPT = """torch.jit.frontend.NotSupportedError: Compiled functions can't take variable number of arguments or use \
+keyword-only arguments with defaults:
+  File "/home/user/fweval/exports/exporters/_pytorch.py", line 50
+        def forward(self, *inputs: Any) -> Any:
+                          ~~~~~~~ <--- HERE
+            halves = [each.half() if each.is_floating_point() else each for each in inputs]
+"""
+SHAPES = """  File "/venv/site-packages/onnxruntime/tools/symbolic_shape_infer.py", line 3073, in _infer_impl
+    self.dispatcher_[node.op_type](node)
+  File "/venv/lib/python3.11/site-packages/onnxruntime/tools/symbolic_shape_infer.py", line 1690, in _infer_Reshape
+    assert is_literal(shape_rank)
+AssertionError
+"""
+# (how it ended, reason, end of stderr) -> (class, culprit)
+SEEN = [
+    (
+        (
+            UNSUPPORTED,
+            (
+                "the interpreter refuses model.tflite: Didn't find op for builtin opcode 'FULLY_CONNECTED' "
+                "version '12'. "
+                "An older version of this builtin might be supported."
+            ),
+            "",
+        ),
+        ("version mismatch", "FULLY_CONNECTED version '12'"),
+    ),
+    (
+        (
+            FAILED,
+            (
+                "exporting with optimize_for_mobile: RuntimeError: false INTERNAL ASSERT FAILED at "
+                '"/__w/pytorch/pytorch/'
+                'torch/csrc/jit/passes/xnnpack_rewrite.cpp":506, please report a bug to PyTorch. Mobile '
+                "optimization only "
+                "available with XNNPACK at the moment. XNNPACK is not enabled. Please build with USE_XNNPACK …"
+            ),
+            "",
+        ),
+        ("missing build option", "USE_XNNPACK"),
+    ),
+    (
+        (
+            FAILED,
+            (
+                "exporting with torch.jit.script: OSError: Can't get source for <function forward at 0x7f5d2a>. "
+                "TorchScript "
+                "requires source access in order to carry out compilation, make sure original .py files are available."
+            ),
+            "",
+        ),
+        ("unsupported code", "forward"),
+    ),
+    (
+        (FAILED, "exporting with torch.jit.script: RuntimeError: Failed to get source for BertConfig.__init__", ""),
+        ("unsupported code", "BertConfig.__init__"),
+    ),
+    (
+        (
+            FAILED,
+            (
+                "exporting with torch.jit.script: NotSupportedError: Compiled functions can't take variable number of "
+                "arguments or use keyword-only arguments with defaults:"
+            ),
+            SCRIPT,
+        ),
+        ("unsupported code", "_pytorch.py line 50"),
+    ),
+    (
+        (
+            FAILED,
+            "the weights did not come along: 12 VAR_HANDLE operators without data",
+            "",
+        ),
+        ("silent weight loss", None),
+    ),
+    (
+        (
+            UNSUPPORTED,
+            (
+                "ONNX Runtime refuses model.onnx: [ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Could not find an "
+                "implementation for ConvInteger(10) node with name '/conv1/Conv_quant'"
+            ),
+            "",
+        ),
+        ("unsupported operator", "ConvInteger(10)"),
+    ),
+    (
+        (UNSUPPORTED, "tf2onnx has no ONNX counterpart for: Betainc, Zeta", ""),
+        ("unsupported operator", "Betainc, Zeta"),
+    ),
+    (
+        (
+            FAILED,
+            "running in ExecuTorch: RuntimeError: method->set_inputs() for method 'forward' failed with error 0x10",
+            "Attempted to resize a bounded tensor with a maximum capacity of 3840 elements to 4096 elements",
+        ),
+        ("unsupported size", "3840 elements"),
+    ),
+    (
+        (
+            UNSUPPORTED,
+            (
+                "PyTorch cannot read model.pt: [enforce fail at inline_container.cc:230] . Attempted to read a PyTorch "
+                "file with version 99, but the maximum supported version for reading is 10."
+            ),
+            "",
+        ),
+        ("version mismatch", "version 99"),
+    ),
+    (
+        (
+            UNSUPPORTED,
+            (
+                "PyTorch refuses model.ptl: Lite Interpreter version number does not match. The model version must be "
+                "between 4 and 9 but the model version is 99 ()"
+            ),
+            "",
+        ),
+        ("version mismatch", "version is 99"),
+    ),
+    (
+        (
+            FAILED,
+            "running in tflite-runtime: ValueError: Model provided has model identifier 'TFL9', should be 'TFL3'",
+            "",
+        ),
+        ("version mismatch", "TFL9"),
+    ),
+    (
+        (
+            FAILED,
+            (
+                "running in torch.export: RuntimeError: We ran into an error when deserializing the saved file. Please "
+                "check the warnings above for possible errors."
+            ),
+            "",
+        ),
+        ("version mismatch", None),
+    ),
+    (
+        (
+            UNSUPPORTED,
+            (
+                "ONNX Runtime refuses model.onnx: [ONNXRuntimeError] : 1 : FAIL : Load model from model.onnx "
+                "failed:model_load_utils.h:46 ValidateOpsetForDomain …"
+            ),
+            "",
+        ),
+        ("version mismatch", None),
+    ),
+    (
+        (FAILED, "running in torch.export: BadZipFile: File is not a zip file", ""),
+        ("damaged artifact", None),
+    ),
+    (
+        (FAILED, "running in LiteRT (ai-edge-litert): ValueError: The model is not a valid Flatbuffer buffer", ""),
+        ("damaged artifact", None),
+    ),
+    (
+        (FAILED, "running in tflite-runtime: ValueError: vector::reserve", ""),
+        ("tool bug", None),
+    ),
+    (
+        (
+            FAILED,
+            (
+                "exporting with tf2onnx: ValidationError: Nodes in a graph must be topologically sorted, however input "
+                "'graph_input_cast_0' of node:"
+            ),
+            "",
+        ),
+        ("tool bug", "graph_input_cast_0"),
+    ),
+    (
+        (FAILED, "exporting with tf2onnx: Exception: Incomplete symbolic shape inference", ""),
+        ("tool bug", None),
+    ),
+    (
+        (FAILED, "exporting with torch.onnx (TorchScript): AssertionError:", SHAPES),
+        ("tool bug", "onnxruntime/tools/symbolic_shape_infer.py line 1690"),
+    ),
+    (
+        (
+            FAILED,
+            (
+                "exporting with Keras export to ONNX: ValueError: the exported file's inputs are attention_mask, "
+                "input_ids, bert_1/Maximum/y:0; the model's are input_ids, attention_mask"
+            ),
+            "",
+        ),
+        ("tool bug", "attention_mask, input_ids, bert_1/Maximum/y:0"),
+    ),
+    (
+        (FAILED, "the tool left 97.4% of the weights at more than fp16", ""),
+        ("precision without effect", "97.4%"),
+    ),
+    ((FAILED, "accuracy fell from 60.0% to 57.5%", ""), ("accuracy loss", None)),
+    (
+        (FAILED, "outputs differ from the origin's: the cosine between them is 0.415, at least 0.9 is asked for", ""),
+        ("wrong result", None),
+    ),
+    (
+        (
+            FAILED,
+            (
+                "outputs differ from the origin's: output 'logits' at [0, 0]: expected 2.152466, got -2.222035 "
+                "(80 of 80 "
+                "elements differ)"
+            ),
+            "",
+        ),
+        ("wrong result", "logits"),
+    ),
+    ((FAILED, "the memory limit of 11.5 GiB was reached", ""), ("resource", None)),
+    (
+        (Outcome.CRASHED, "ran out of memory (limit 6.0 GiB) or was killed by the system", ""),
+        ("resource", None),
+    ),
+    ((Outcome.CRASHED, "the process died of SIGSEGV (its memory limit was 6.0 GiB)", ""), ("tool bug", None)),
+    ((Outcome.TIMED_OUT, "no answer within 180 s", ""), ("resource", None)),
+    ((Outcome.UNAVAILABLE, "no Docker engine answers", ""), ("missing on this machine", None)),
+    ((Outcome.ERROR, "a bug in fweval: KeyError: 'x'", ""), ("bug in fweval", None)),
+]
+
+
+@pytest.mark.parametrize(("failure", "expected"), SEEN, ids=lambda value: str(value[1])[:60])
+def test_real_messages_are_told_apart(failure: tuple[Outcome, str, str], expected: tuple[str, str | None]) -> None:
+    outcome, reason, stderr = failure
+    found = diagnose(Failure(outcome=outcome, reason=reason, stderr=stderr))
+    assert (found.kind, found.culprit) == expected
+    assert reason.startswith(found.said.removesuffix(" …"))
+
+
+def test_what_an_exporter_says_of_itself_is_no_failure_of_the_tool() -> None:
+    reason = "Keras quantizes activations as they come; it calibrates none"
+    found = diagnose(Failure(outcome=UNSUPPORTED, reason=reason, declared=True))
+    assert (found.kind, found.said) == ("unsupported precision", reason)
+
+
+def test_an_unknown_message_is_a_bug_of_the_tool_at_the_innermost_line_of_its_own() -> None:
+    found = diagnose(Failure(outcome=FAILED, reason="exporting with x: Oops: 7", stderr=SHAPES, remedy="see steps/1"))
+    assert (found.kind, found.culprit) == ("tool bug", "onnxruntime/tools/symbolic_shape_infer.py line 1690")
+    assert found.remedy
+    assert "steps/" not in found.remedy
+
+
+def test_where_outputs_begin_to_differ_is_what_a_wrong_result_hangs_on() -> None:
+    reason = "outputs differ from the origin's: output 'logits' at [0, 0]: expected 2.1, got -2.2"
+    assert diagnose(Failure(outcome=FAILED, reason=reason, layer="layer1.0.relu")).culprit == "layer1.0.relu"
+
+
+def test_noise_on_stderr_does_not_overrule_the_reason() -> None:
+    noise = "refused: Didn't find op for builtin opcode 'CONV_2D' version '9'"
+    assert diagnose(Failure(outcome=FAILED, reason="accuracy fell from 90.0% to 10.0%", stderr=noise)).kind == (
+        "accuracy loss"
+    )
+
+
+def test_a_long_message_is_cut_and_a_missing_one_is_said() -> None:
+    assert len(diagnose(Failure(outcome=FAILED, reason="x" * 900)).said) < 260
+    assert "no reason was recorded" in diagnose(Failure(outcome=Outcome.TIMED_OUT, reason=None)).said
+
+
+def test_every_rule_has_something_to_look_for() -> None:
+    assert not [rule for rule in RULES if rule.pattern.search("")]
