@@ -42,6 +42,7 @@ _FRAME = struct.Struct(">BxxxL")
 _OUTPUT = 1
 _TAIL_BYTES = 20_000
 _CRASHED = "qemu: uncaught target signal"
+_RAISED = "Traceback (most recent call last)"
 _BEING_REMOVED = 409  # HTTP status
 
 
@@ -165,10 +166,13 @@ class _Line:
             while self._next_frame():
                 pass
         said = self._errors.decode(errors="replace").strip()
+        last = said.rpartition("\n")[2].strip()
         if _CRASHED in said:
-            reason = f"the runtime died under the emulator, which tells nothing of a real ARM64: {_last_line(said)}"
+            reason = f"the runtime died under the emulator, which tells nothing of a real ARM64: {last}"
             return Unavailable(reason, remedy="run this on an ARM64 machine")
-        return RuntimeError(_last_line(said) or f"it was killed; its memory limit is {MEMORY_BYTES >> 30} GiB")
+        if _RAISED in said:
+            return RuntimeError(last)
+        return RuntimeError(f"it was killed (its memory limit is {MEMORY_BYTES >> 30} GiB); it had written: {last}")
 
 
 @contextmanager
@@ -181,14 +185,13 @@ def _container(client: "DockerClient", options: dict[str, Any]) -> Iterator["Con
     try:
         yield made
     finally:
-        with engine.uninterrupted():
+        with engine.uninterrupted(), suppress(NotFound):
             try:
                 made.remove(v=True, force=True)
-            except NotFound:
-                pass
             except APIError as error:
                 if error.status_code != _BEING_REMOVED:
                     raise
+                made.wait(condition="removed")
 
 
 def _options(artifact: Path, inside: Path, threads: int) -> dict[str, Any]:
@@ -217,7 +220,3 @@ def _options(artifact: Path, inside: Path, threads: int) -> dict[str, Any]:
         "labels": engine.labels(str(Path.cwd())),
         "log_config": LogConfig(type="none"),  # outputs are the answers
     }
-
-
-def _last_line(said: str) -> str:
-    return said.rpartition("\n")[2].strip()

@@ -48,13 +48,14 @@ def main() -> None:
         return
     task = msgspec.json.decode(received[1], type=Task)
     runtime: Runtime = registry.load("runtime", task.runtime)
+    version = metadata.version(runtime.distributions[0])
     try:
         with runtime.load(Path(task.artifact), task.signature, device="cpu", threads=task.threads) as session:
-            _send(sink, READY, metadata.version(runtime.distributions[0]).encode())
+            _send(sink, READY, version.encode())
             while (received := receive(source.read)) is not None:
                 _send(sink, *_answer(session, received[1]))
     except Unsupported as error:
-        _send(sink, REFUSED, error.message.encode())
+        _send(sink, REFUSED, f"version {version} for ARM64: {error.message}".encode())
 
 
 def receive(read: Callable[[int], bytes]) -> tuple[bytes, bytes] | None:

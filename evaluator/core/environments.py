@@ -27,6 +27,7 @@ _FOREIGN = {
         *("--platform", "manylinux2014_aarch64"),
         *(word for minor in range(36, 4, -1) for word in ("--platform", f"manylinux_2_{minor}_aarch64")),
         *("--python-version", "3.11", "--implementation", "cp"),
+        "--compile",  # the emulator would do it anew for every process; bytecode is the same for all processors
     )
 }
 
