@@ -5,6 +5,7 @@ and does not use for a SavedModel (JAX, decision forests) is not there.
 Documentation: https://github.com/tensorflow/tfjs/tree/master/tfjs-converter
 """
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from evaluator.core.errors import Unsupported
+from evaluator.core.records import Signature
 from exports.contract import Exporter, Origin
 from exports.exporters import _keras
 
@@ -49,6 +51,7 @@ class Tfjs(Exporter):
                 if named is None:
                     raise
                 raise Unsupported(f"TensorFlow.js has no operator for {named[1]}") from error
+        _name_tensors(path / "model.json", origin.signature)
         return path
 
 
@@ -62,6 +65,22 @@ def _converter() -> Any:
     from tensorflowjs.converters import tf_saved_model_conversion_v2
 
     return tf_saved_model_conversion_v2
+
+
+def _name_tensors(path: Path, signature: Signature) -> None:
+    """Give the file's tensors the signature's names.
+
+    The converter tells tensors apart by type and shape: those of the same type and shape keep the graph's names, which
+    end in ":0". Raises `ValueError` when the names are others than the signature's even so.
+    """
+    model = json.loads(path.read_text(encoding="utf-8"))
+    for what, specs in (("inputs", signature.inputs), ("outputs", signature.outputs)):
+        given = {name.removesuffix(":0"): tensor for name, tensor in model["signature"][what].items()}
+        wanted = [spec.name for spec in specs]
+        if sorted(given) != sorted(wanted):
+            raise ValueError(f"the converted {what} are {', '.join(given)}; the model's are {', '.join(wanted)}")
+        model["signature"][what] = {name: given[name] for name in wanted}
+    path.write_text(json.dumps(model), encoding="utf-8")
 
 
 plugin = Tfjs()

@@ -35,7 +35,13 @@ _HOMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 _PREFIX = struct.Struct("<II")  # bytes of JSON, bytes of data
 # How the engines word that they lack an operator, this version of it, or this way to use it.
 _REFUSALS = (
-    *("Could not find an implementation", "is not a registered function/op", "Unsupported model", "NOT_IMPLEMENTED"),
+    *(
+        "Could not find an implementation",
+        "No Op registered",
+        "is not a registered function/op",
+        "Unsupported model",
+        "NOT_IMPLEMENTED",
+    ),
     *("not registered for backend", "Unknown op", "only supports", "JavaScript has no array for"),
 )
 
