@@ -56,6 +56,7 @@ def session(module: Any, signature: Signature, device: str) -> Session:
     """Return the call that is timed: arrays in, module, arrays out. On the CPU neither way copies.
 
     What a signature without outputs does not name comes out as `output_0` and so on: a file may not tell.
+    An array without dimensions goes in as a number: TorchScript takes no tensor for one.
     """
     import torch
 
@@ -64,10 +65,16 @@ def session(module: Any, signature: Signature, device: str) -> Session:
 
     def call(inputs: Mapping[str, Array]) -> Arrays:
         with torch.inference_mode():
-            result = module(*[torch.from_numpy(inputs[name]).to(device) for name in input_names])
+            result = module(*[_argument(inputs[name], device) for name in input_names])
             tensors = result if isinstance(result, (tuple, list)) else (result,)
             names = output_names or [f"output_{index}" for index in range(len(tensors))]
             # `.cpu()` waits for the device; on the CPU it and `.to` hand the tensor through.
             return {name: tensor.cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
 
     return call
+
+
+def _argument(array: Array, device: str) -> Any:
+    import torch
+
+    return torch.from_numpy(array).to(device) if array.ndim else array.item()
