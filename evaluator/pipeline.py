@@ -1,4 +1,4 @@
-"""The program as a list: plan → align → train → export → verify → run → serve → load → probe → judge → … → report.
+"""The program as a list: plan → align → train → export → verify → run → edge → serve → load → probe → … → report.
 
 Up to `probe`, steps leave evidence in the run folder; from `judge` on, everything is a replay of that evidence that
 takes milliseconds and measures nothing.
@@ -18,7 +18,7 @@ from evaluator.capabilities import ThisMachine
 from evaluator.core import clock, environments, files, machine
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Profile, Result, RunRecord, Step
+from evaluator.core.records import DeviceClass, Profile, Result, RunRecord, Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
 from evaluator.execution import execute, tidy
@@ -134,6 +134,7 @@ STAGES: tuple[Stage, ...] = (
     steps_of("export"),
     steps_of("verify"),
     steps_of("run"),
+    steps_of("edge"),
     steps_of("serve"),
     steps_of("load"),
     steps_of("probe"),
@@ -144,9 +145,10 @@ STAGES: tuple[Stage, ...] = (
 
 
 def through(stage: str) -> tuple[Stage, ...]:
-    """Return the stages up to and including the one of that name."""
+    """Return the stages up to and including the one of that name, without those that it does not rest on."""
     names = [each.__name__ for each in STAGES]
-    return STAGES[: names.index(stage) + 1]
+    others = set(plan.RESTS_ON) - {stage, *plan.RESTS_ON.get(stage, plan.RESTS_ON)}
+    return tuple(each for each in STAGES[: names.index(stage) + 1] if each.__name__ not in others)
 
 
 def pursue(run: Run) -> None:
@@ -165,7 +167,13 @@ def pursue(run: Run) -> None:
 
 
 def begin(
-    scenarios: Sequence[str], profile: str, options: plan.Options, *, out: Path | None, command: Sequence[str]
+    scenarios: Sequence[str],
+    profile: str,
+    options: plan.Options,
+    *,
+    device_classes: tuple[DeviceClass, ...] = (),
+    out: Path | None,
+    command: Sequence[str],
 ) -> tuple[RunFolder, RunRecord]:
     """Make a new run folder for the named scenarios; every name and file is checked before anything is made."""
     plan.check_names(options)
@@ -174,6 +182,8 @@ def begin(
     if len(set(names)) < len(names):
         raise UsageError("a scenario was named twice", remedy="name each scenario once")
     thorough: Profile = load_profile(profile)
+    if options.everything:
+        thorough = msgspec.structs.replace(thorough, exports="all")
     for scenario in chosen:
         if thorough.train_samples < scenario.train.batch_size:
             raise UsageError(
@@ -197,6 +207,7 @@ def begin(
         only=options.only,
         skip=options.skip,
         launcher=options.launcher,
+        device_classes=device_classes,
         machine=ThisMachine().describe(),
     )
     _check_memory()

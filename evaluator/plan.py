@@ -66,6 +66,7 @@ class Options(Record, frozen=True, kw_only=True):
     skip: tuple[str, ...] = ()
     launcher: str = "auto"
     seed: int = 1
+    everything: bool = False  # every exporter at every precision, whatever the profile says
 
 
 class Capabilities(Protocol):

@@ -23,6 +23,7 @@ _EXPECTED_S = {
     "export": 20.0,
     "verify": 8.0,
     "run": 8.0,
+    "edge": 25.0,
     "serve": 25.0,
     "load": 20.0,
     "probe": 40.0,

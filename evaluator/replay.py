@@ -5,11 +5,13 @@
 
 from pathlib import Path
 
-from evaluator import scoring
+import msgspec
+
+from evaluator import fitting, matrix, scoring
 from evaluator.core import files, registry
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.records import CELL_STAGES, FRAMEWORKS, Record, Step
-from evaluator.core.scorecard import Comparison, Finding, Scorecard
+from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard
 from evaluator.core.store import RunFolder
 from evaluator.evidence import RESULT, Entry, Evidence
 
@@ -36,10 +38,17 @@ def judge(folder: RunFolder) -> Judgement:
 def score(folder: RunFolder) -> Scorecard:
     """Turn the findings into the scorecard."""
     judgement = files.read_record(folder.path / "findings.json", Judgement)
-    scorecard: Scorecard = scoring.assemble(gather(folder), judgement.findings, judgement.comparisons, folder.cells())
+    evidence = gather(folder)
+    scored = scoring.assemble(evidence, judgement.findings, judgement.comparisons, folder.cells())
+    scorecard: Scorecard = msgspec.structs.replace(scored, matrix=matrix.build(evidence, folder.path))
     report = registry.load("report", "json")
     files.write_text(folder.path / report.filename, report.render(scorecard))
     return scorecard
+
+
+def edge(folder: RunFolder) -> tuple[EdgeFit, ...]:
+    """Judge which artifacts fit which classes of devices."""
+    return fitting.table(gather(folder))
 
 
 def report(folder: RunFolder) -> list[Path]:
@@ -94,5 +103,5 @@ def _entry(folder: RunFolder, step: Step) -> Entry:
 
 def _titles() -> dict[str, str]:
     """Return what people call every plug-in: raw name -> title."""
-    kinds = ("format", "exporter", "runtime", "server", "launcher", "framework", "probe")
+    kinds = ("exporter", "format", "runtime", "server", "launcher", "framework", "probe")
     return {plugin.name: plugin.title for kind in kinds for plugin in registry.load_all(kind)}

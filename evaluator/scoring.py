@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from evaluator import fitting
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import (
@@ -74,6 +75,8 @@ def assemble(
         warnings=warnings(evidence),
         curves=curves(evidence),
         cells=tuple(cells),
+        device_classes=evidence.run.device_classes,
+        edge=fitting.table(evidence),
     )
 
 

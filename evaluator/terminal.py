@@ -12,9 +12,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.core.records import Cell
-from evaluator.core.scorecard import CandidateScore, Comparison, Scorecard
-from evaluator.report import _format, _view
+from evaluator.core.matrix import MatrixCell
+from evaluator.core.records import Cell, DeviceClass
+from evaluator.core.scorecard import CandidateScore, Comparison, EdgeFit, Scorecard
+from evaluator.report import _format, _matrix, _view
 from evaluator.report.html import plugin as html
 from evaluator.report.json import plugin as json
 
@@ -29,6 +30,8 @@ _SHOWN = (
     "max_rel_diff",
     "latency_p50_s",
     "latency_p90_s",
+    "cold_start_s",
+    "ram_floor_bytes",
     "ready_s",
     "rest_p50_s",
     "grpc_p50_s",
@@ -71,6 +74,67 @@ def cells_table(cells: Iterable[Cell]) -> RenderableType:
         names = (Text(part) for part in (cell.stage, cell.scenario, cell.framework, _view.subject(cell)))
         table.add_row(*names, _outcome(cell), Text(_figures(cell)))
     return table
+
+
+def edge_table(cells: Iterable[Cell], devices: Sequence[DeviceClass], fits: Sequence[EdgeFit]) -> RenderableType:
+    """Return one block per artifact: its figures, then a line for each class of devices with verdict and reason."""
+    blocks: list[RenderableType] = []
+    titles = {device.name: device.title for device in devices}
+    for row in _view.edge(cells, fits):
+        cell = row.cell
+        head = f"{cell.scenario} · {_format.framework(cell.framework)} · {_view.made(cell)}"
+        shown = (name for _, names in _view.EDGE for name in names if name in cell.metrics)
+        figures = ", ".join(f"{_format.metric_name(name)} {_view.figure(cell, name)}" for name in shown)
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(min_width=max(len(title) for title in titles.values()), no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold", ratio=1)
+        for fit in row.fits:
+            tone = _format.FITS[fit.verdict]
+            verdict = Text(f"{_format.SIGNS[tone]} {fit.verdict}", style=_STYLES[tone])
+            table.add_row(Text(titles[fit.device]), verdict, Text(fit.reason))
+        blocks += [Text(head, style="bold"), Text(figures or cell.reason or ""), table, Text("")]
+    return Group(*blocks) if blocks else Text("no artifact could be asked")
+
+
+def matrix_table(cells: Sequence[MatrixCell]) -> RenderableType:
+    """Return the export matrix: a mark for every cell, a legend, counts, and why the others did not pass."""
+    if not cells:
+        return Text("no export was planned")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "from"):
+        table.add_column(name, overflow="fold")
+    for scenario, precision in _matrix.columns(cells):
+        table.add_column(f"{scenario}\n{_format.words(precision)}", no_wrap=True)
+    for group in _matrix.groups(cells):
+        table.add_row(Text(group.title, style="bold"))
+        for row in group.rows:
+            title = f"  {row.title}{f' ({row.route})' if row.route else ''}"
+            table.add_row(Text(title), Text(_format.framework(row.origin)), *(_mark(cell) for cell in row.cells))
+    legend = ", ".join(f"{_matrix.LETTERS[state]} {state}" for state in _matrix.STATES)
+    classes = _matrix.classes(cells)
+    lines = (f"{_some(places)}: {line}" for line, places in _matrix.explanations(cells).items())
+    return Group(
+        table,
+        Text(f"\n{legend}", style="dim"),
+        Text(f"{_matrix.counts(cells)}{f'; by class: {classes}' if classes else ''}", style="bold"),
+        *_list("Why", lines),
+        *_list("Runtimes", (_tally(*row) for row in _matrix.runtimes(cells))),
+    )
+
+
+def _some(places: Sequence[str]) -> str:
+    return places[0] if len(places) == 1 else f"{len(places)} cells, such as {places[0]}"
+
+
+def _tally(runtime: str, passed: int, not_passed: int, unasked: int) -> str:
+    return f"{runtime}: {passed} passed, {not_passed} did not, {unasked} could not be asked about"
+
+
+def _mark(cell: MatrixCell | None) -> Text:
+    if cell is None:
+        return Text("")
+    return Text(_matrix.mark(cell), style=_STYLES[_matrix.TONES[cell.state]])
 
 
 def _figures(cell: Cell) -> str:

@@ -39,6 +39,7 @@ train = 120
 export = 180
 verify = 120
 run = 120
+edge = 180
 serve = 180
 load = 120
 probe = 240

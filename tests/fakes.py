@@ -15,7 +15,19 @@ import numpy as np
 from evaluator import scoring
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import FRAMEWORKS, LoadPlan, Machine, Metrics, Profile, Result, RunRecord, Sampling, Step
+from evaluator.core.records import (
+    FRAMEWORKS,
+    STAGES,
+    DeviceClass,
+    LoadPlan,
+    Machine,
+    Metrics,
+    Profile,
+    Result,
+    RunRecord,
+    Sampling,
+    Step,
+)
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import cell_of
 from evaluator.evidence import RESULT, Entry, Evidence
@@ -73,6 +85,22 @@ LATENCY_S = {
     "ai_edge_litert": 0.009,
     "tflite_runtime": 0.011,
 }
+ON_EDGE = ("torch_mobile", "onnx_runtime", "ai_edge_litert", "tflite_runtime")
+# What resnet50 takes on one core of a machine, and two devices: one that it fits, one that it is too large for.
+DEVICES = (
+    DeviceClass(
+        name="gateway", title="Gateway", isa="x86_64", ram_bytes=10**9, flash_bytes=10**10, latency_s=1.0, threads=2
+    ),
+    DeviceClass(
+        name="sensor",
+        title="Sensor",
+        isa="arm64",
+        ram_bytes=50_000_000,
+        flash_bytes=50_000_000,
+        latency_s=1.0,
+        required=False,
+    ),
+)
 ON_GPU = ("torch_jit", "tensorflow", "onnx_runtime")
 SERVERS = {
     "pytorch": ("torchserve", "torchscript", (("container", False), ("process", True))),
@@ -158,7 +186,7 @@ def run_record(scenarios: tuple[str, ...], rounds: int) -> RunRecord:
         highest_tail="p95",
         load=LoadPlan(saturation_s=1.5, most_clients=4, shares=(0.3, 0.6, 0.9)),
         probe_seconds=1.5,
-        timeout_s=dict.fromkeys(("train", "export", "verify", "run", "serve", "load", "probe"), 600.0),
+        timeout_s=dict.fromkeys(STAGES, 600.0),
     )
     machine = Machine(
         cpu="Example CPU",
@@ -183,6 +211,7 @@ def run_record(scenarios: tuple[str, ...], rounds: int) -> RunRecord:
         frameworks=FRAMEWORKS,
         devices=("cpu", "gpu"),
         launcher="auto",
+        device_classes=DEVICES,
         only=(),
         skip=(),
         machine=machine,
@@ -249,6 +278,8 @@ def _in_runtime(scenario: str, framework: str, about: tuple[str, str], rounds: i
             yield _run(_step("run", scenario, framework, round=number, **fields))
             if name == "torchscript" and device == "cpu":
                 yield _run(_step("run", scenario, framework, round=number, control=True, **fields))
+        if runtime in ON_EDGE and device == "cpu":
+            yield _edge(_step("edge", scenario, framework, **fields))
 
 
 def _run(step: Step) -> Entry:
@@ -267,6 +298,25 @@ def _run(step: Step) -> Entry:
         "capped": False,
     }
     return _ended(step, metrics, {"latency": latency, "throughput": _noisy(middle * 5, step.id, 32)})
+
+
+def _edge(step: Step) -> Entry:
+    slow = LATENCY_S[str(step.runtime)]
+    metrics: Metrics = {
+        "isa": "x86_64",
+        "size_bytes": WEIGHTS_BYTES,
+        "runtime_bytes": 80_000_000,
+        "cold_start_s": 0.5,
+        "latency_p50_s": 3 * slow,
+        "latency_p90_s": 3.1 * slow,
+        "peak_rss_bytes": 320_000_000,
+        "runtime_rss_bytes": 60_000_000,
+        "ram_floor_bytes": 250_000_000,
+        "runtime_ram_floor_bytes": 40_000_000,
+        "model_ram_bytes": 212_000_000,
+        "ram_floor_resolution": 0.05,
+    }
+    return _ended(step, metrics)
 
 
 def _serve(scenario: str, framework: str) -> Iterator[Entry]:

@@ -34,6 +34,13 @@ _RUN_OPTIONS = (
     ),
     click.option("--only", multiple=True, help="Only this stage, format, runtime, server or launcher (repeatable)."),
     click.option("--skip", multiple=True, help="Leave out this stage, format, runtime, server or launcher."),
+    click.option(
+        "--budgets",
+        "device_classes",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="What classes of devices allow, in place of scenarios/devices.toml.",
+    ),
     click.option("--seed", default=1, show_default=True, help="Seed of weights, data order and samples."),
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (new or empty)."),
     click.option("--resume", type=str, metavar="RUN", help="Continue a run; finished steps are kept."),
@@ -73,6 +80,7 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
     from evaluator import pipeline
     from evaluator.core.records import FRAMEWORKS
     from evaluator.plan import DEVICES, Options
+    from scenarios.loading import load_devices
 
     if given["resume"]:
         _refuse_other_options(given)
@@ -85,11 +93,13 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
             skip=given["skip"],
             launcher=given["launcher"],
             seed=given["seed"],
+            everything=given.get("everything", False),
         )
         folder, record = pipeline.begin(
             given["scenarios"] or DEFAULT_SCENARIOS,
             given["profile"],
             options,
+            device_classes=load_devices(given["device_classes"]),
             out=given["out"],
             command=("fweval", *sys.argv[1:]),
         )

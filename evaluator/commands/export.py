@@ -1,17 +1,41 @@
-"""`fweval export`: the stage of that name alone, with what it rests on."""
+"""`fweval export`: the stage of that name alone, with what it rests on; or the whole export matrix."""
 
 from typing import Any
 
 import click
 
-from evaluator.commands._options import run_options, stage_command
+from evaluator.commands._options import pursue, run_options, stage_command
 
 
-@click.command(epilog="Example: fweval export resnet50 --device cpu")
+@click.command(epilog="Example: fweval export bert --matrix")
 @run_options
-def command(**given: Any) -> int:
-    """Export what was trained to every format.
+@click.option("--matrix", is_flag=True, help="Every exporter at every precision, each proven or explained.")
+@click.option("--json", "as_json", is_flag=True, help="With --matrix: print its cells as JSON.")
+def command(*, matrix: bool, as_json: bool, **given: Any) -> int:
+    """Export what was trained to every format, or with --matrix by every exporter at every precision.
 
-    Goes through the stages that this one needs, and stops after it. `fweval full --resume RUN` does the rest.
+    Goes through the stages that this one needs, and stops after it. The matrix also verifies each artifact in every
+    runtime that reads it. `fweval full --resume RUN` does the rest.
     """
-    return stage_command("export", given)
+    if as_json and not matrix:
+        raise click.UsageError("--json prints the matrix: it goes with --matrix")
+    return _matrix(given, as_json=as_json) if matrix else stage_command("export", given)
+
+
+def _matrix(given: dict[str, Any], *, as_json: bool) -> int:
+    """Export everything, prove it, and print what became of it; the run gets its report as well."""
+    from rich.console import Console
+
+    from evaluator import pipeline, replay
+    from evaluator.report import json
+    from evaluator.terminal import matrix_table
+
+    stages = (*pipeline.through("verify"), pipeline.judge, pipeline.score, pipeline.report)
+    run = pursue({**given, "everything": True}, stages)
+    cells = replay.read_scorecard(run.folder).matrix
+    if as_json:
+        click.echo(json.encode(cells), nl=False)
+    else:
+        Console().print(matrix_table(cells))
+    asked = [result.outcome for step, result in run.folder.results() if step.stage in ("export", "verify")]
+    return pipeline.stage_exit_code(asked)

@@ -13,8 +13,8 @@ from evaluator.core.outcome import Outcome
 
 FRAMEWORKS = ("pytorch", "tensorflow")
 # The stages that run steps, in their order, and those of them that `fweval cells` shows.
-STAGES = ("align", "train", "export", "verify", "run", "serve", "load", "probe")
-CELL_STAGES = ("train", "export", "verify", "run", "serve", "load", "probe")
+STAGES = ("align", "train", "export", "verify", "run", "edge", "serve", "load", "probe")
+CELL_STAGES = ("train", "export", "verify", "run", "edge", "serve", "load", "probe")
 PRECISIONS = ("fp32", "fp16", "int8_dynamic", "int8")  # of an artifact; "int8_dynamic" quantizes its weights only
 Metrics = dict[str, float | int | str | bool]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -118,6 +118,7 @@ class Cell(Record, frozen=True, kw_only=True):
     remedy: str | None
     evidence: str  # the step's folder, relative to the run's
     metrics: Metrics
+    standard: bool = True  # False for a cell of the export matrix only
 
 
 class Machine(Record, frozen=True, kw_only=True):

@@ -3,10 +3,12 @@
 from enum import StrEnum
 from typing import Literal
 
+from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Cell, Machine, Record
+from evaluator.core.records import Cell, DeviceClass, Machine, Record
 
 SCHEMA_VERSION = 1
+Verdict = Literal["fits", "does not fit", "undecided"]
 
 
 class Risk(StrEnum):
@@ -131,6 +133,16 @@ class Curve(Record, frozen=True, kw_only=True):
     y: tuple[float, ...]
 
 
+class EdgeFit(Record, frozen=True, kw_only=True):
+    """Whether one artifact, in one runtime, fits one class of devices."""
+
+    evidence: str  # the folder of the edge step that measured it, as in its cell
+    device: str  # name of the class
+    verdict: Verdict
+    reason: str
+    estimated: bool = False  # rests on an estimate of the device's speed
+
+
 class Scorecard(Record, frozen=True, kw_only=True):
     """Everything that a board signs: findings, scores, coverage, and the cells they rest on."""
 
@@ -148,3 +160,6 @@ class Scorecard(Record, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     curves: tuple[Curve, ...]
     cells: tuple[Cell, ...]
+    device_classes: tuple[DeviceClass, ...] = ()
+    edge: tuple[EdgeFit, ...] = ()  # artifact by artifact, class by class
+    matrix: tuple[MatrixCell, ...] = ()  # every exporter at every precision

@@ -173,4 +173,5 @@ def cell_of(step: Step, result: Result) -> Cell:
         remedy=result.remedy,
         evidence=f"steps/{step.id}",
         metrics=metrics,
+        standard=step.standard,
     )

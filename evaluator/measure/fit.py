@@ -14,8 +14,8 @@ One missed budget is enough not to fit; all must be met to fit.
 from typing import Literal
 
 from evaluator.core.records import DeviceClass, Record
+from evaluator.core.scorecard import Verdict
 
-Verdict = Literal["fits", "does not fit", "undecided"]
 _SAME_ISA = {"aarch64": "arm64", "amd64": "x86_64"}
 
 
@@ -29,6 +29,7 @@ class Figures(Record, frozen=True, kw_only=True):
     ram: Literal["floor", "peak"] = "floor"  # least memory that sufficed, or most that was used without a limit
     ram_bytes: int | None = None  # of the whole process
     runtime_ram_bytes: int | None = None  # of the same process with nothing but the runtime imported
+    ram_resolution: float = 0.0  # both may be too high by that share
 
 
 class Budget(Record, frozen=True, kw_only=True):
@@ -76,32 +77,30 @@ def _ram(figures: Figures, device: DeviceClass) -> Budget:
     whole, runtime = figures.ram_bytes, figures.runtime_ram_bytes
     if whole is None:
         return Budget(name="RAM", verdict="undecided", reason="its memory could not be measured")
-    share = None if runtime is None else max(0, whole - runtime)
-    how = "works with" if figures.ram == "floor" else "took at most"
-    what = f"the whole Python process {how}"
-    return _room("RAM", device.ram_bytes, what, whole=whole, share=share, least=figures.ram == "floor")
+    finer = 1 + figures.ram_resolution
+    if figures.ram == "floor" and runtime is not None and whole / finer - runtime > device.ram_bytes:
+        return _missed("RAM", int(whole / finer) - runtime, device.ram_bytes)
+    what = f"the whole Python process {'works with' if figures.ram == 'floor' else 'took at most'} {_size(whole)}"
+    if runtime is not None:
+        what += f", of which the model's own share is at most {_size(max(0, whole - int(runtime / finer)))}"
+    return _room("RAM", whole, device.ram_bytes, what)
 
 
 def _flash(figures: Figures, device: DeviceClass) -> Budget:
-    share = figures.artifact_bytes
-    if figures.runtime_bytes is None:
-        if share > device.flash_bytes:
-            return _missed("flash", share, device.flash_bytes)
+    share, runtime = figures.artifact_bytes, figures.runtime_bytes
+    if share > device.flash_bytes:
+        return _missed("flash", share, device.flash_bytes)
+    if runtime is None:
         return Budget(name="flash", verdict="undecided", reason="the size of its runtime could not be measured")
-    whole = share + figures.runtime_bytes
-    what = "with the runtime's Python packages it takes"
-    return _room("flash", device.flash_bytes, what, whole=whole, share=share, least=True)
+    what = f"{_size(share)}, and {_size(runtime)} of its runtime's Python packages"
+    return _room("flash", share + runtime, device.flash_bytes, what)
 
 
-def _room(name: str, budget: int, what: str, *, whole: int, share: int | None, least: bool) -> Budget:
-    """Judge a budget of bytes by the whole and by the model's own share; `least` when less does not suffice."""
+def _room(name: str, whole: int, budget: int, otherwise: str) -> Budget:
+    """Judge a budget of bytes that the model alone does not exceed."""
     if whole <= budget:
         return Budget(name=name, verdict="fits", reason=f"{name}: {_size(whole)} of {_size(budget)}")
-    if share is not None and share > budget and least:
-        return _missed(name, share, budget)
-    known = "" if share is None else f", of which the model's own share is {_size(share)}"
-    reason = f"{name}: {what} {_size(whole)}{known}; {_size(budget)} are allowed"
-    return Budget(name=name, verdict="undecided", reason=reason)
+    return Budget(name=name, verdict="undecided", reason=f"{name}: {otherwise}; {_size(budget)} are allowed")
 
 
 def _missed(name: str, share: int, budget: int) -> Budget:
@@ -147,4 +146,7 @@ def _size(value: float) -> str:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"

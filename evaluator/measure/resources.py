@@ -19,7 +19,7 @@ def peak_memory() -> Metrics:
 
     Where the system keeps no peak (no /proc), what is resident now stands in, and says so.
     """
-    peak = _high_water_mark()
+    peak = status_bytes("VmHWM")
     if peak is not None:
         return {"peak_rss_bytes": peak, "peak_rss_provenance": "measured: VmHWM"}
     resident = psutil.Process().memory_info().rss
@@ -29,13 +29,13 @@ def peak_memory() -> Metrics:
     }
 
 
-def _high_water_mark() -> int | None:
-    """Return VmHWM in bytes, or None where it is not to be had."""
+def status_bytes(field: str) -> int | None:
+    """Return a size that the kernel tells about this process, such as VmHWM or RssAnon; None where it does not."""
     try:
         lines = _STATUS.read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
     for line in lines:
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024  # the unit is kB, always (proc_pid_status(5))
     return None

@@ -35,6 +35,7 @@ TONES = {
     Outcome.TIMED_OUT: "bad",
     Outcome.ERROR: "warn",
 }
+FITS = {"fits": "good", "does not fit": "bad", "undecided": "warn"}  # tones of the verdicts on devices
 SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "none": "-"}
 
 

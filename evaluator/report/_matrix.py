@@ -134,8 +134,41 @@ def words(cell: MatrixCell) -> tuple[str, ...]:
         f"{cell.state}: {', '.join(facts(cell))}" if facts(cell) else cell.state,
         *([f"Operators: {named}"] if named else []),
         *proofs,
+        *unasked(cell),
         *reasons(cell),
     )
+
+
+def unasked(cell: MatrixCell) -> tuple[str, ...]:
+    """Say which runtimes could not be asked about an artifact that others answered for, and why."""
+    if not answered(cell):
+        return ()
+    return tuple(
+        f"{where(proof)}: {_format.words(proof.outcome)}" for proof in cell.proofs if not proof.outcome.is_answer
+    )
+
+
+def runtimes(cells: Iterable[MatrixCell]) -> tuple[tuple[str, int, int, int], ...]:
+    """Return each runtime and device: how many artifacts passed in it, did not, and could not be asked about."""
+    found: dict[str, list[Proof]] = {}
+    for proof in (proof for cell in cells for proof in cell.proofs):
+        found.setdefault(where(proof), []).append(proof)
+    return tuple((name, *_tally([proof.outcome for proof in proofs])) for name, proofs in sorted(found.items()))
+
+
+def _tally(outcomes: Sequence[Outcome]) -> tuple[int, int, int]:
+    passed = outcomes.count(Outcome.PASSED)
+    asked = sum(outcome.is_answer for outcome in outcomes)
+    return passed, asked - passed, len(outcomes) - asked
+
+
+def explanations(cells: Iterable[MatrixCell]) -> dict[str, tuple[str, ...]]:
+    """Return why cells did not pass: each reason once, with the places that it holds for."""
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        for line in reasons(cell):
+            found.setdefault(line, []).append(place(cell))
+    return {line: tuple(places) for line, places in found.items()}
 
 
 def hover(cell: MatrixCell) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import FRAMEWORKS, Cell
-from evaluator.core.scorecard import CandidateScore, CategoryScore, Comparison, Curve, Finding, Scorecard
+from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass
+from evaluator.core.scorecard import CandidateScore, CategoryScore, Comparison, Curve, EdgeFit, Finding, Scorecard
 from evaluator.report import _format
 
 PROVISIONAL = "provisional: measured on the embedded reference server, not on tensorflow_model_server"
@@ -31,6 +31,12 @@ LOAD: Columns = (
     ("Saturated, REST and gRPC", ("rest_saturation_per_s", "grpc_saturation_per_s")),
     ("Saturated with batching, REST and gRPC", ("rest_batched_saturation_per_s", "grpc_batched_saturation_per_s")),
     ("Client CPU per 1,000 requests", ("rest_client_cpu_per_1000_s", "grpc_client_cpu_per_1000_s")),
+)
+# The figures of an edge step.
+EDGE: Columns = (
+    ("Artifact, runtime's packages", ("size_bytes", "runtime_bytes")),
+    ("Least memory, the model's own at most", ("ram_floor_bytes", "model_ram_bytes")),
+    ("One core, cold start", ("latency_p50_s", "cold_start_s")),
 )
 IMAGE = (
     *("image", "image_digest", "image_architecture", "image_size_bytes", "image_os", "image_end_of_life"),
@@ -68,6 +74,14 @@ class MatrixRow:
     scenario: str
     framework: str
     steps: tuple[tuple[Cell, ...], ...]  # one tuple per format; empty where the framework has no such export
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeRow:
+    """One artifact in one runtime: its figures, and a verdict for each class of devices, in their order."""
+
+    cell: Cell
+    fits: tuple[EdgeFit, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +216,8 @@ def subject(cell: Cell) -> str:
 
 
 def formats(card: Scorecard) -> tuple[str, ...]:
-    """Return the formats that occur, in the order of the plan."""
-    return tuple(dict.fromkeys(c.format for c in card.cells if c.format and c.stage == "export"))
+    """Return the formats that occur in every run, in the order of the plan."""
+    return tuple(dict.fromkeys(c.format for c in select(card, "export") if c.format))
 
 
 def matrix(card: Scorecard) -> tuple[MatrixRow, ...]:
@@ -211,7 +225,7 @@ def matrix(card: Scorecard) -> tuple[MatrixRow, ...]:
 
     Several rounds of a step are one entry: the worst of them.
     """
-    made = [c for c in card.cells if c.stage in ("export", "verify", "run")]
+    made = [c for c in card.cells if c.standard and c.stage in ("export", "verify", "run")]
     steps = [max(same, key=lambda c: _BADNESS.index(c.outcome)) for same in _by_subject(made)]
     rows = dict.fromkeys(
         (scenario, c.framework) for scenario in scenarios(card) for c in steps if c.scenario == scenario
@@ -231,7 +245,7 @@ def matrix(card: Scorecard) -> tuple[MatrixRow, ...]:
 
 def not_passed(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     """Return the cells that say something against their subject: failed, unsupported, crashed, timed out."""
-    return tuple(c for c in cells if c.outcome.is_answer and c.outcome is not Outcome.PASSED)
+    return tuple(c for c in cells if c.standard and c.outcome.is_answer and c.outcome is not Outcome.PASSED)
 
 
 def comparisons(card: Scorecard, scenario: str) -> tuple[Comparison, ...]:
@@ -286,7 +300,7 @@ def gaps(card: Scorecard) -> tuple[Gap, ...]:
     """Return what could not be measured, grouped by reason and remedy; findings only where no cell says the same."""
     affected: dict[tuple[str, str | None], list[str]] = {}
     for cell in card.cells:
-        if not cell.outcome.is_answer and cell.outcome is not Outcome.NOT_APPLICABLE:
+        if cell.standard and not cell.outcome.is_answer and cell.outcome is not Outcome.NOT_APPLICABLE:
             what = (cell.stage, cell.scenario, _format.framework(cell.framework), subject(cell))
             affected.setdefault((cell.reason or NO_REASON, cell.remedy), []).append(_joined(what))
     known = {reason for reason, _ in affected}
@@ -381,8 +395,8 @@ def _numbers(cells: Iterable[Cell], metric: str) -> list[float]:
 
 
 def select(card: Scorecard, stage: str, scenario: str | None = None) -> tuple[Cell, ...]:
-    """Return the cells of a stage, of one scenario or of all."""
-    return tuple(c for c in card.cells if c.stage == stage and scenario in (None, c.scenario))
+    """Return the cells of a stage, of one scenario or of all; those of the export matrix have a place of their own."""
+    return tuple(c for c in card.cells if c.standard and c.stage == stage and scenario in (None, c.scenario))
 
 
 def served(card: Scorecard, stage: str = "serve") -> tuple[Cell, ...]:
@@ -393,6 +407,38 @@ def served(card: Scorecard, stage: str = "serve") -> tuple[Cell, ...]:
     order = scenarios(card)
     cells = [cell for cell in select(card, stage) if stage == "serve" or cell.outcome.is_answer]
     return tuple(sorted(cells, key=lambda cell: (order.index(cell.scenario), _place(cell.framework))))
+
+
+def edge(cells: Iterable[Cell], fits: Collection[EdgeFit]) -> tuple[EdgeRow, ...]:
+    """Return the artifacts that were judged by classes of devices, framework by framework."""
+    rows = [EdgeRow(cell=cell, fits=tuple(fit for fit in fits if fit.evidence == cell.evidence)) for cell in cells]
+    judged = [row for row in rows if row.fits]
+    scenarios_of = list(dict.fromkeys(row.cell.scenario for row in judged))
+    return tuple(sorted(judged, key=lambda row: (scenarios_of.index(row.cell.scenario), _place(row.cell.framework))))
+
+
+def made(cell: Cell) -> str:
+    """Name an artifact by what made it, and its runtime: "keras_tflite · fp16 · ai_edge_litert"."""
+    precision = None if cell.precision in (None, "fp32") else cell.precision
+    return " · ".join(part for part in (cell.exporter or cell.format, precision, cell.runtime) if part)
+
+
+def device(card: Scorecard, fit: EdgeFit) -> DeviceClass:
+    """Return the class of devices that a verdict is about."""
+    return next(device for device in card.device_classes if device.name == fit.device)
+
+
+def budgets(device: DeviceClass) -> str:
+    """Write the budgets of a class of devices in a line."""
+    ram, flash = _format.size(device.ram_bytes), _format.size(device.flash_bytes)
+    cores = "one core" if device.threads == 1 else f"{device.threads} cores"
+    speed = ""
+    if device.slower is not None:
+        low, high = (_format.significant(factor) for factor in device.slower)
+        speed = f"; a core takes {low} to {high} times as long as one of this machine"
+    source = f". {device.source}" if device.source else ""
+    latency = _format.seconds(device.latency_s)
+    return f"{ram} of memory, {flash} of storage, {latency} for an answer on {cores} ({device.isa}){speed}{source}."
 
 
 def probes(card: Scorecard) -> tuple[ProbeRow, ...]:

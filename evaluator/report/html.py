@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Risk, Scorecard
-from evaluator.report import _format, _svg, _view
+from evaluator.report import _format, _matrix, _svg, _view
 from evaluator.report._base import Report
 
 
@@ -36,7 +36,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(f=_format, svg=_svg, view=_view, Outcome=Outcome, Risk=Risk)
+    environment.globals.update(f=_format, svg=_svg, view=_view, matrix=_matrix, Outcome=Outcome, Risk=Risk)
     return environment.get_template("scorecard.html.j2")
 
 

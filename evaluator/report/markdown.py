@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import Comparison, Finding, Interval, Scorecard
-from evaluator.report import _format, _view
+from evaluator.report import _format, _matrix, _view
 from evaluator.report._base import Report
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
@@ -26,7 +26,7 @@ class Markdown(Report):
 
     def render(self, scorecard: Scorecard) -> str:
         """Return the document."""
-        parts = (_headline, _scores, _comparisons, _exports, _serving, _findings, _gaps, _machine)
+        parts = (_headline, _scores, _comparisons, _exports, export_matrix, _edge, _serving, _findings, _gaps, _machine)
         return "\n".join(line for part in parts for line in part(scorecard)) + "\n"
 
 
@@ -115,6 +115,71 @@ def _steps(cells: Sequence[Cell]) -> str:
         for c in cells
     )
     return "; ".join(f"{name}: {_format.words(outcome)}" for name, outcome in named) or "not offered"
+
+
+def export_matrix(card: Scorecard) -> Iterable[str]:
+    """Write the export matrix: counts, the table, and every cell in words."""
+    cells = _matrix.shown(card)
+    if not cells:
+        return
+    yield "## Export matrix"
+    yield ""
+    classes = _matrix.classes(cells)
+    yield _escape(f"{_matrix.counts(cells)}.{f' By class: {classes}.' if classes else ''}")
+    yield ""
+    yield ", ".join(f"{_matrix.LETTERS[state]} {state}" for state in _matrix.STATES) + "."
+    yield ""
+    rows = [
+        (
+            group.title,
+            row.title + (f" ({row.route})" if row.route else ""),
+            _format.framework(row.origin),
+            *("" if cell is None else _matrix.mark(cell) for cell in row.cells),
+        )
+        for group in _matrix.groups(cells)
+        for row in group.rows
+    ]
+    columns = (f"{scenario} {precision}" for scenario, precision in _matrix.columns(cells))
+    yield from _table(("Format", "Exporter", "From", *columns), rows, "")
+    rows = [(name, *map(str, tally)) for name, *tally in _matrix.runtimes(cells)]
+    yield from _table(("Runtime", "Passed", "Did not", "Could not be asked"), rows, "No artifact was asked about.")
+    for title, told in (("What did not pass, and why", True), ("What passed", False)):
+        chosen = [cell for cell in cells if _matrix.unproven(cell) is told]
+        if chosen:
+            yield f"### {title}"
+            yield ""
+            for cell in chosen:
+                yield f"- **{_escape(_matrix.place(cell))}**: {_escape('. '.join(_matrix.words(cell)))}"
+            yield ""
+
+
+def _edge(card: Scorecard) -> Iterable[str]:
+    artifacts = _view.edge(card.cells, card.edge)
+    if not artifacts:
+        return
+    yield "## Devices"
+    yield ""
+    titles = (title for title, _ in _view.EDGE)
+    devices = (device.title for device in card.device_classes)
+    rows = [
+        (
+            row.cell.scenario,
+            _format.framework(row.cell.framework),
+            _view.made(row.cell),
+            *(" / ".join(_view.figure(row.cell, name) for name in names) for _, names in _view.EDGE),
+            *(fit.verdict + (" (estimated)" if fit.estimated else "") for fit in row.fits),
+        )
+        for row in artifacts
+    ]
+    yield from _table(("Scenario", "Framework", "Artifact and runtime", *titles, *devices), rows, "")
+    for device in card.device_classes:
+        yield f"- {_escape(f'{device.title}: {_view.budgets(device)}')}"
+    yield ""
+    for row in artifacts:
+        what = f"{row.cell.scenario}, {_format.framework(row.cell.framework)}, {_view.made(row.cell)}"
+        for fit in row.fits:
+            yield f"- {_escape(f'{what}, {_view.device(card, fit).title}: {fit.verdict}: {fit.reason}')}"
+    yield ""
 
 
 def _serving(card: Scorecard) -> Iterable[str]:

@@ -23,6 +23,7 @@ class TorchMobileInterpreter(Runtime):
     devices = ("cpu",)
     distributions = ("torch",)
     module = "torch.jit.mobile"
+    edge = True
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

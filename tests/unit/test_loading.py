@@ -66,7 +66,7 @@ def test_built_in_scenarios_load(name: str) -> None:
 def test_built_in_profiles_load(name: str) -> None:
     profile = loading.load_profile(name)
     assert profile.name == name
-    assert set(profile.timeout_s) == {"align", "train", "export", "verify", "run", "serve", "load", "probe"}
+    assert set(profile.timeout_s) == {"align", "train", "export", "verify", "run", "edge", "serve", "load", "probe"}
     sampling = profile.sampling
     assert sampling.min_seconds < sampling.cap_seconds < profile.timeout_s["run"]
 

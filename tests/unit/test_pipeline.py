@@ -58,6 +58,7 @@ def test_the_program_reads_as_a_list() -> None:
         "export",
         "verify",
         "run",
+        "edge",
         "serve",
         "load",
         "probe",

@@ -55,6 +55,7 @@ def test_a_plan_holds_every_stage_format_and_framework_for_every_scenario() -> N
             "export": 6,  # ONNX from both
             "verify": runtimes,
             "run": (runtimes + 1) * PROFILE.rounds,  # and one A/A control a round
+            "edge": 5,  # without torch.jit and TensorFlow, which are for servers
             "serve": 5,
             "load": 5,
             "probe": 5,
@@ -128,7 +129,7 @@ def test_what_is_not_asked_changes_no_id() -> None:
 
 def test_measuring_steps_are_marked() -> None:
     measuring = {step.stage for step in make().steps if step.measures}
-    assert measuring == {"train", "run", "serve", "load", "probe"}
+    assert measuring == {"train", "run", "edge", "serve", "load", "probe"}
     assert {step.stage for step in make().steps if not step.measures} == {"align", "export", "verify"}
 
 
@@ -283,8 +284,9 @@ def test_the_second_framework_is_compared_with_the_first() -> None:
         (("export",), {"align", "train", "export"}, FORMATS),
         (("run",), {"align", "train", "export", "verify", "run"}, FORMATS),
         (("serve",), {"align", "train", "export", "verify", "serve"}, FORMATS),
-        (("onnx",), {"align", "train", "export", "verify", "run"}, {"onnx"}),
-        (("onnx", "tflite"), {"align", "train", "export", "verify", "run"}, {"onnx", "tflite"}),
+        (("edge",), {"align", "train", "export", "verify", "edge"}, FORMATS),
+        (("onnx",), {"align", "train", "export", "verify", "run", "edge"}, {"onnx"}),
+        (("onnx", "tflite"), {"align", "train", "export", "verify", "run", "edge"}, {"onnx", "tflite"}),
         (("run", "onnx"), {"align", "train", "export", "verify", "run"}, {"onnx"}),
         (("load",), {"align", "train", "export", "verify", "serve", "load"}, FORMATS),
         (("torchscript",), {"align", "train", "export", "verify", "run", "serve", "load", "probe"}, {"torchscript"}),
@@ -301,9 +303,10 @@ def test_only_keeps_what_is_named_and_what_it_rests_on(
 @pytest.mark.parametrize(
     ("skip", "stages"),
     [
-        ("serve", {"align", "train", "export", "verify", "run"}),
-        ("load", {"align", "train", "export", "verify", "run", "serve", "probe"}),
-        ("run", {"align", "train", "export", "verify", "serve", "load", "probe"}),
+        ("serve", {"align", "train", "export", "verify", "run", "edge"}),
+        ("load", {"align", "train", "export", "verify", "run", "edge", "serve", "probe"}),
+        ("run", {"align", "train", "export", "verify", "edge", "serve", "load", "probe"}),
+        ("edge", {"align", "train", "export", "verify", "run", "serve", "load", "probe"}),
         ("verify", {"align", "train", "export"}),
         ("export", {"align", "train"}),
         ("train", {"align"}),

@@ -1,0 +1,25 @@
+"""`fweval edge`: the stage of that name, with what it rests on, and the table of what fits where."""
+
+from typing import Any
+
+import click
+
+from evaluator.commands._options import pursue, run_options
+
+
+@click.command(epilog="Example: fweval edge resnet50 --budgets mine.toml")
+@run_options
+def command(**given: Any) -> int:
+    """Say which artifacts fit which classes of devices, by memory, disk and latency.
+
+    Goes through the stages that this one needs, and stops after it. `fweval full --resume RUN` does the rest.
+    """
+    from rich.console import Console
+
+    from evaluator import pipeline, replay
+    from evaluator.terminal import edge_table
+
+    run = pursue(given, pipeline.through("edge"))
+    cells = [cell for cell in run.folder.cells() if cell.stage == "edge"]
+    Console().print(edge_table(cells, run.record.device_classes, replay.edge(run.folder)))
+    return pipeline.stage_exit_code([result.outcome for step, result in run.folder.results() if step.stage == "edge"])
