@@ -7,7 +7,7 @@ Containers are the engine's children. What belongs to an evaluation that still r
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evaluator.core import engine, isolation
+from evaluator.core import engine, environments, isolation
 from evaluator.core.errors import Unavailable
 
 _AT_WORK = "its evaluation is running, or ran on another host"
@@ -52,7 +52,8 @@ class Cleaned:
 
 def clean() -> Cleaned:
     """Remove what belongs to evaluations that have ended, and say what it was."""
-    folders = tuple(Leftover(kind="folder", name=str(path)) for path in isolation.sweep())
+    swept = (*isolation.sweep(), *environments.sweep())
+    folders = tuple(Leftover(kind="folder", name=str(path)) for path in swept)
     try:
         with engine.connect() as client:
             things = engine.things(client)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evaluator import plan
 from evaluator.capabilities import ThisMachine
-from evaluator.core import machine, registry
+from evaluator.core import environments, machine, registry
 from evaluator.pipeline import LEAST_DISK_BYTES
 from exports.web import programs
 from scenarios.loading import load_scenario, scenario_names
@@ -26,7 +26,7 @@ class Diagnosis:
     def line(self) -> str:
         """Return one line for people."""
         remedy = f" → {self.remedy}" if self.remedy and not self.fine else ""
-        return f"{'✓' if self.fine else '-'} {self.topic:<10} {self.name:<26} {self.detail}{remedy}"
+        return f"{'✓' if self.fine else '-'} {self.topic:<11} {self.name:<26} {self.detail}{remedy}"
 
     def as_dict(self) -> dict[str, str | bool | None]:
         """Return it for machines."""
@@ -35,7 +35,7 @@ class Diagnosis:
 
 def examine(here: ThisMachine) -> list[Diagnosis]:
     """Look at machine, frameworks, exporters, runtimes, programs, servers and data, in this order."""
-    return [*_machine(here), *_software(here), *_web(), *_servers(here), *_data(here)]
+    return [*_machine(here), *_software(here), *_matrix(here), *_web(), *_servers(here), *_data(here)]
 
 
 def exit_code(findings: Sequence[Diagnosis]) -> int:
@@ -75,6 +75,17 @@ def _software(here: ThisMachine) -> Iterator[Diagnosis]:
         yield _installed(here, "exporter", exporter.name, exporter.distributions)
     for runtime in registry.load_all("runtime"):
         yield _installed(here, "runtime", runtime.name, runtime.distributions)
+
+
+def _matrix(here: ThisMachine) -> Iterator[Diagnosis]:
+    """Look for what only the whole export matrix needs."""
+    refusal = here.no_arm64()
+    reason, remedy = refusal or ("in a container, emulated unless this machine is one", None)
+    yield Diagnosis(topic="machine", name="ARM64", fine=refusal is None, detail=reason, remedy=remedy)
+    for name in environments.names():
+        refusal = here.no_environment(name)
+        reason, remedy = refusal or (f"made: {environments.locate(name)}", None)
+        yield Diagnosis(topic="environment", name=name, fine=refusal is None, detail=reason, remedy=remedy)
 
 
 def _web() -> Iterator[Diagnosis]:

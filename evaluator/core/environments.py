@@ -2,7 +2,8 @@
 
 An environment is named like its list of exact versions in exports/environments. A Python one is a folder of unpacked
 packages that comes before ours on a child's path; a web one is a folder with `node_modules`. Its folder's name ends in
-the digest of the list, so that other versions are another environment, and it appears whole or not at all.
+the digest of the list, so that other versions are another environment, and it appears whole or not at all. Those of
+older lists stay until somebody deletes them: another fweval may use them.
 """
 
 import hashlib
@@ -14,11 +15,14 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from evaluator.core import owner
 from evaluator.core.cache import cache_folder
 from evaluator.core.errors import Unavailable, UsageError
+from evaluator.core.processes import die_with_parent
 
 VARIABLE = "FWEVAL_ENVIRONMENT"  # tells a child where its environment's files are
 _LISTS = "exports.environments"
+_PART = ".part-"  # followed by whose it is
 _TIMEOUT_S = 1800.0
 _REMEDY = "check the network and pip's (npm's) settings, then run `fweval fetch --environments`"
 # The emulated machine is Debian 12's: Python 3.11, glibc 2.36.
@@ -77,7 +81,7 @@ def make(name: str) -> Path:
         return found
     target = _folder(name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as temporary:
+    with tempfile.TemporaryDirectory(prefix=f"{_PART}{owner.this_process()}-", dir=target.parent) as temporary:
         part = Path(temporary) / "whole"
         if _is_web(name):
             _npm(name, part)
@@ -89,6 +93,16 @@ def make(name: str) -> Path:
             if locate(name) is None:  # else somebody made it at the same time: theirs is as good
                 raise
     return target
+
+
+def sweep() -> tuple[Path, ...]:
+    """Remove what makers that were killed had begun; return what is gone now."""
+    removed = []
+    for part in sorted((cache_folder() / "environments").glob(f"{_PART}*")):
+        if owner.is_gone(part.name.removeprefix(_PART).rpartition("-")[0]):
+            shutil.rmtree(part, ignore_errors=True)
+            removed.append(part)
+    return tuple(removed)
 
 
 def _pip(name: str, folder: Path) -> None:
@@ -111,7 +125,15 @@ def _npm(name: str, folder: Path) -> None:
 
 def _call(command: Sequence[str], folder: Path, name: str) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            preexec_fn=die_with_parent,  # one system call, no lock is taken
+        )
     except subprocess.TimeoutExpired as error:
         raise Unavailable(f"the environment '{name}' took longer than {_TIMEOUT_S:.0f} s", remedy=_REMEDY) from error
     if done.returncode:

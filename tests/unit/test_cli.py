@@ -224,7 +224,9 @@ class Able(Bare):
 
 def test_doctor_finds_a_remedy_for_everything_that_is_missing() -> None:
     found = doctor.examine(Bare())
-    assert {finding.topic for finding in found} == {"machine", "framework", "exporter", "runtime", "server", "data"}
+    assert {finding.topic for finding in found} == {
+        *("machine", "framework", "exporter", "runtime", "environment", "web", "server", "data"),
+    }
     assert all(finding.remedy and finding.remedy in finding.line() for finding in found if not finding.fine)
     assert [finding.fine for finding in found if finding.topic in ("framework", "server", "data")].count(True) == 0
     assert doctor.exit_code(found) == 3

@@ -1,0 +1,92 @@
+"""Environments for real: pip fills one from packages of this test's making; what fails leaves nothing but a reason."""
+
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from evaluator.core import environments
+from evaluator.core.cache import cache_folder
+from evaluator.core.errors import Unavailable
+
+pytestmark = pytest.mark.integration
+
+
+def wheel(folder: Path, name: str, version: str, requires: str = "") -> None:
+    """Write a package with one module."""
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": f"VERSION = {version!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    rows = [f"{path},sha256={digest(text)},{len(text)}" for path, text in files.items()]
+    files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+
+
+def digest(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+
+
+@pytest.fixture
+def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the list of an environment "small", the only one there is; packages come from a folder of ours."""
+    lists = tmp_path / "made_up_lists"
+    lists.mkdir()
+    (lists / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, lists.name, raising=False)  # that of the test before
+    monkeypatch.setattr(environments, "_LISTS", lists.name)
+    monkeypatch.setenv("FWEVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    return lists / "small.txt"
+
+
+def version_seen(variables: dict[str, str]) -> str:
+    command = [sys.executable, "-P", "-c", "import made_up; print(made_up.VERSION)"]
+    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_a_child_gets_the_versions_of_the_list_and_another_list_is_another_environment(
+    listed: Path, tmp_path: Path
+) -> None:
+    wheel(tmp_path, "made_up", "1.0", requires="Requires-Dist: numpy>=99\n")  # no resolver looks at this
+    wheel(tmp_path, "made_up", "2.0")
+    seen = {}
+    for version in ("1.0", "2.0"):
+        listed.write_text(f"# For a test.\nmade-up=={version}\n")
+        assert environments.locate("small") is None
+        made = environments.make("small")
+        assert made.name == f"small-{environments.identity('small')}"
+        seen[made] = version_seen(environments.variables("small"))
+    assert list(seen.values()) == ["1.0", "2.0"]
+    assert sorted(seen) == sorted((cache_folder() / "environments").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("made-up==3.0", "Could not find a version that satisfies the requirement made-up==3.0"),
+        ("made-up = nonsense", "Invalid requirement"),
+    ],
+)
+def test_what_pip_refuses_is_one_line_and_leaves_nothing(listed: Path, tmp_path: Path, line: str, said: str) -> None:
+    wheel(tmp_path, "made_up", "1.0")
+    listed.write_text(f"# For a test.\n{line}\n")
+    with pytest.raises(Unavailable, match=f"the environment 'small' could not be made: .*({said})") as caught:
+        environments.make("small")
+    assert "\n" not in caught.value.message
+    assert "fweval fetch --environments" in (caught.value.remedy or "")
+    assert list((cache_folder() / "environments").iterdir()) == []
+    assert environments.locate("small") is None

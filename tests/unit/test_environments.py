@@ -1,0 +1,71 @@
+"""Environments of their own: named by their lists, found only when whole, and what a child is told of them."""
+
+from pathlib import Path
+
+import pytest
+
+from evaluator.core import cache, environments, owner
+from evaluator.core.errors import Unavailable, UsageError
+
+LISTS = Path(environments.__file__).parents[2] / "exports" / "environments"
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FWEVAL_CACHE", str(tmp_path / "cache"))
+    return cache.cache_folder() / "environments"
+
+
+def test_every_list_is_an_environment_of_exact_versions() -> None:
+    assert set(environments.names()) == {path.stem for path in LISTS.glob("*.txt")} | {"web"}
+    for path in LISTS.glob("*.txt"):
+        said, *lines = path.read_text().splitlines()
+        assert said.startswith("# "), "what it is for"
+        assert all(line.startswith("#") or line.count("==") == 1 for line in lines), path.name
+        packages = [line for line in lines if not line.startswith("#")]
+        assert packages == sorted(packages), path.name
+
+
+def test_an_environment_is_there_when_its_folder_is(cached: Path) -> None:
+    for name in environments.names():
+        assert environments.locate(name) is None
+        with pytest.raises(Unavailable, match=f"the environment '{name}' was not made") as caught:
+            environments.variables(name)
+        assert caught.value.remedy == "fweval fetch --environments"
+        folder = cached / f"{name}-{environments.identity(name)}"
+        folder.mkdir(parents=True)
+        assert environments.make(name) == environments.locate(name) == folder, "nothing is downloaded again"
+
+
+def test_only_packages_of_this_python_and_processor_come_before_ours(cached: Path) -> None:
+    (cached / f"executorch-{environments.identity('executorch')}").mkdir(parents=True)
+    (cached / f"arm64-{environments.identity('arm64')}").mkdir(parents=True)
+    (cached / f"web-{environments.identity('web')}").mkdir(parents=True)
+    told = environments.variables("executorch")
+    assert told["PYTHONPATH"] == told[environments.VARIABLE] == str(environments.locate("executorch"))
+    assert environments.variables("arm64").keys() == environments.variables("web").keys() == {environments.VARIABLE}
+
+
+def test_an_environment_that_nobody_knows_is_a_usage_error(cached: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no environment '\.\./evil'") as caught:
+        environments.make("../evil")
+    assert "executorch" in (caught.value.remedy or "")
+    assert not cached.exists()
+
+
+def test_without_npm_a_web_environment_is_unavailable(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(cached))
+    with pytest.raises(Unavailable, match="npm is not on PATH"):
+        environments.make("web")
+    assert list(cached.iterdir()) == []
+
+
+def test_what_a_killed_maker_had_begun_is_swept_away_and_nothing_else(cached: Path) -> None:
+    ours = owner.this_process()
+    process, _, place = ours.partition("@")
+    gone = f"{process.partition(':')[0]}:1@{place}"
+    for name in (f".part-{gone}-a1", f".part-{ours}-b-2", ".part-x", "executorch-0123abcd"):
+        (cached / name / "whole").mkdir(parents=True)
+    assert [path.name for path in environments.sweep()] == [f".part-{gone}-a1"]
+    assert {path.name for path in cached.iterdir()} == {f".part-{ours}-b-2", ".part-x", "executorch-0123abcd"}
+    assert environments.sweep() == ()
