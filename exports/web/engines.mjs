@@ -79,6 +79,6 @@ async function openTfjs({ libraries: [tf, converter, wasm], read, entry, threads
 async function readWeights(tf, read, manifest) {
   const specs = manifest.flatMap((group) => group.weights);
   const shards = await Promise.all(manifest.flatMap((group) => group.paths).map(read));
-  const whole = tf.io.concatenateArrayBuffers(shards.map((shard) => shard.slice().buffer));
+  const whole = tf.io.concatenateArrayBuffers(shards.map((shard) => shard.buffer));
   return [specs, whole];
 }

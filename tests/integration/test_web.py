@@ -208,6 +208,17 @@ def test_a_browser_listens_to_nobody_else_and_leaves_nothing(
     assert not list(short.iterdir())
 
 
+def test_a_page_that_crashed_is_told(exported: Export) -> None:
+    folder = exported("onnx") / "fp32" / "cnn"
+    plugin = registry.load("runtime", "ort_web_chromium")
+    with plugin.load(artifact_in(folder), signature_in(folder), device="cpu", threads=1) as session:
+        for each in psutil.Process().children(recursive=True):
+            if "--type=renderer" in each.cmdline():
+                each.kill()
+        with pytest.raises(JavaScriptError, match="crash"):
+            session(read_arrays(folder / "inputs.npz"))
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_no_browser_outlives_its_child(exported: Export, how: signal.Signals) -> None:
     artifact = artifact_in(exported("onnx") / "fp32" / "cnn")
