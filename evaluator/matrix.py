@@ -5,7 +5,7 @@ other ways to the same format ended in the same run: other exporters, other runt
 named together with what it really did here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -48,11 +48,11 @@ class _Key:
 def build(evidence: Evidence, folder: Path) -> tuple[MatrixCell, ...]:
     """Return one cell for every planned export, format by format; `folder` is the run's."""
     proofs: dict[_Key, list[Proof]] = {}
-    for entry in _entries(evidence, "verify"):
+    for entry in filter(_ended, _entries(evidence, "verify")):
         proofs.setdefault(_Key.of(entry), []).append(_proof(entry, folder))
-    cells = [_cell(evidence, entry, folder, proofs.get(_Key.of(entry), ())) for entry in _entries(evidence, "export")]
+    cells = [_cell(entry, folder, proofs.get(_Key.of(entry), ())) for entry in _entries(evidence, "export")]
     cells.sort(key=lambda cell: (cell.format, cell.exporter, PRECISIONS.index(cell.precision)))
-    return tuple(_with_tried(cell, cells, evidence.titles) for cell in cells)
+    return tuple(_with_tried(cell, cells) for cell in cells)
 
 
 def state_of(outcome: Outcome, proofs: Sequence[Proof]) -> State:
@@ -76,7 +76,11 @@ def _entries(evidence: Evidence, stage: str) -> tuple[Entry, ...]:
     return tuple(chain(evidence.select(stage), evidence.select(stage, standard=False)))
 
 
-def _cell(evidence: Evidence, entry: Entry, folder: Path, proofs: Sequence[Proof]) -> MatrixCell:
+def _ended(entry: Entry) -> bool:
+    return bool(entry.digests)
+
+
+def _cell(entry: Entry, folder: Path, proofs: Sequence[Proof]) -> MatrixCell:
     step, result = entry.step, entry.result
     exporter: Exporter = registry.load("exporter", str(step.exporter))
     anatomy = _anatomy(entry, folder)
@@ -87,10 +91,10 @@ def _cell(evidence: Evidence, entry: Entry, folder: Path, proofs: Sequence[Proof
         title=exporter.title,
         route=exporter.route,
         format=exporter.format,
-        format_title=evidence.title(exporter.format),
+        format_title=registry.load("format", exporter.format).title,
         precision=str(step.precision),
         standard=step.standard,
-        state=state_of(result.outcome, proofs),
+        state=state_of(result.outcome, proofs) if _ended(entry) else "not run",
         evidence=entry.folder,
         outcome=result.outcome,
         reason=result.reason,
@@ -120,7 +124,7 @@ def _proof(entry: Entry, folder: Path) -> Proof:
 
 def _diagnosis(entry: Entry, folder: Path, declared: str | None = None) -> Diagnosis | None:
     result = entry.result
-    if result.outcome in (Outcome.PASSED, Outcome.NOT_APPLICABLE):
+    if not _ended(entry) or result.outcome in (Outcome.PASSED, Outcome.NOT_APPLICABLE):
         return None
     layer = result.metrics.get("diverges_at")
     failure = Failure(
@@ -155,16 +159,16 @@ def _anatomy(entry: Entry, folder: Path) -> Anatomy:
         return Anatomy()
 
 
-def _with_tried(cell: MatrixCell, cells: Sequence[MatrixCell], titles: Mapping[str, str]) -> MatrixCell:
+def _with_tried(cell: MatrixCell, cells: Sequence[MatrixCell]) -> MatrixCell:
     """Add to a cell, and to each of its proofs that failed, how other ways to the same format ended."""
     near = [each for each in cells if each is not cell and _same_goal(each, cell)]
     near.sort(key=lambda each: (each.precision != cell.precision, PRECISIONS.index(each.precision)))
 
     def told(proof: Proof) -> Proof:
-        tried = () if proof.diagnosis is None else _tried(proof, cell, near, titles)
+        tried = () if proof.diagnosis is None else _tried(proof, cell, near)
         return msgspec.structs.replace(proof, tried=tried)
 
-    tried = () if cell.diagnosis is None else _tried_exports(near)
+    tried = () if cell.diagnosis is None else _tried_exports(near, cell)
     return msgspec.structs.replace(cell, tried=tried, proofs=tuple(told(proof) for proof in cell.proofs))
 
 
@@ -174,28 +178,36 @@ def _same_goal(one: MatrixCell, other: MatrixCell) -> bool:
     return len(goals) == 1 and (one.precision == other.precision or one.exporter == other.exporter)
 
 
-def _tried_exports(near: Iterable[MatrixCell]) -> tuple[str, ...]:
-    ended = [each for each in near if each.state not in ("unavailable", "not run")]
+def _tells(other: MatrixCell, cell: MatrixCell) -> bool:
+    """Tell whether another way is worth naming: another exporter always is, another precision only when it works."""
+    return other.exporter != cell.exporter or other.state.startswith("passed")
+
+
+def _tried_exports(near: Iterable[MatrixCell], cell: MatrixCell) -> tuple[str, ...]:
+    ended = [each for each in near if each.state not in ("unavailable", "not run") and _tells(each, cell)]
     ended.sort(key=lambda each: not each.state.startswith("passed"))
     return tuple(f"{each.title}, {each.precision}: {each.state}" for each in ended[:_MOST_TRIED])
 
 
-def _tried(proof: Proof, cell: MatrixCell, near: Iterable[MatrixCell], titles: Mapping[str, str]) -> tuple[str, ...]:
+def _tried(proof: Proof, cell: MatrixCell, near: Iterable[MatrixCell]) -> tuple[str, ...]:
     """Say how the artifact did in other runtimes on the same device, and how others did in this runtime."""
     if not proof.outcome.is_answer:
         return ()
-    runtime = titles.get(proof.runtime, proof.runtime)
     ways = [
-        (f"this artifact in {titles.get(other.runtime, other.runtime)}", other.outcome)
+        (f"this artifact in {_runtime(other)}", other.outcome)
         for other in cell.proofs
         if other is not proof and other.device == proof.device
     ]
     ways += [
-        (f"{each.title}, {each.precision}, in {runtime}", other.outcome)
+        (f"{each.title}, {each.precision}, in {_runtime(proof)}", other.outcome)
         for each in near
         for other in each.proofs
-        if (other.runtime, other.device) == (proof.runtime, proof.device)
+        if (other.runtime, other.device) == (proof.runtime, proof.device) and _tells(each, cell)
     ]
     answers = [(what, outcome) for what, outcome in ways if outcome.is_answer]
     answers.sort(key=lambda way: way[1] is not Outcome.PASSED)
     return tuple(f"{what}: {outcome.value.replace('_', ' ')}" for what, outcome in answers[:_MOST_TRIED])
+
+
+def _runtime(proof: Proof) -> str:
+    return str(registry.load("runtime", proof.runtime).title)

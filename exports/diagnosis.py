@@ -150,7 +150,7 @@ _DECIDED = frozenset({Outcome.UNAVAILABLE, Outcome.ERROR, Outcome.TIMED_OUT})  #
 def diagnose(failure: Failure) -> Diagnosis:
     """Say why a step did not pass."""
     reason = failure.reason or f"no reason was recorded: the step ended as {failure.outcome.value.replace('_', ' ')}"
-    said = _shortened(reason)
+    said = _shortened(" ".join(reason.split()))
     told = None if failure.remedy is None or failure.remedy.startswith(_SEE) else failure.remedy
     if failure.declared:
         return Diagnosis(kind="unsupported precision", said=said, remedy=told or "use another exporter or precision")
@@ -162,6 +162,9 @@ def diagnose(failure: Failure) -> Diagnosis:
             culprit = failure.layer or culprit
         elif rule.kind in ("unsupported code", "tool bug"):
             culprit = culprit or _place(failure.stderr)
+        said = _around(found)
+        if found.string is not reason:
+            said = _shortened(f"{reason.rstrip(':')}: {said}")
         return Diagnosis(kind=rule.kind, said=said, culprit=culprit or None, remedy=rule.remedy or told)
     kind = _ENDINGS.get(failure.outcome, "tool bug")
     return Diagnosis(kind=kind, said=said, culprit=_place(failure.stderr) or None, remedy=told or _OTHER_EXPORTER)
@@ -184,6 +187,16 @@ def _place(stderr: str) -> str:
     return ""
 
 
-def _shortened(reason: str) -> str:
-    line = " ".join(reason.split()).removesuffix(":")
+def _around(found: re.Match[str]) -> str:
+    """Return the line that was recognised; of a long one, from the sentence on that holds what was."""
+    text, (start, end) = found.string, found.span()
+    first, last = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+    line = text[first : last if last >= 0 else None].strip()
+    if end - first <= _LONGEST:
+        return _shortened(line)
+    return _shortened(f"… {text[text.rfind('. ', first, start) + 2 if '. ' in text[first:start] else start :].strip()}")
+
+
+def _shortened(line: str) -> str:
+    line = line.removesuffix(":")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
