@@ -23,7 +23,7 @@ def trace(form: str, artifact: Path, inputs: Arrays) -> Trace:
 
 def layers(origin: Origin, inputs: Arrays) -> list[Layer]:
     """Compute a batch with an origin and keep what each of its layers gave, in the order of computation."""
-    return {"pytorch": _layers_of_torch, "tensorflow": _layers_of_keras}[origin.framework](origin.model, inputs)
+    return {"pytorch": _layers_of_torch, "tensorflow": _layers_of_keras}[origin.framework](origin, inputs)
 
 
 def _trace_onnx(artifact: Path, inputs: Arrays) -> Trace:
@@ -88,7 +88,7 @@ def _label(operator: str, output: str) -> str:
     return f"{operator} -> {output}"
 
 
-def _layers_of_torch(model: Any, inputs: Arrays) -> list[Layer]:
+def _layers_of_torch(origin: Origin, inputs: Arrays) -> list[Layer]:
     """Listen at every module. Tensors are told apart by identity, for which all of them are kept alive."""
     import torch
 
@@ -106,23 +106,24 @@ def _layers_of_torch(model: Any, inputs: Arrays) -> list[Layer]:
 
         return hook
 
-    hooks = [module.register_forward_hook(keep(name)) for name, module in model.named_modules() if name]
+    tensors = [torch.from_numpy(np.ascontiguousarray(inputs[spec.name])) for spec in origin.signature.inputs]
+    hooks = [module.register_forward_hook(keep(name)) for name, module in origin.model.named_modules() if name]
     try:
         with torch.no_grad():
-            model(**{name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in inputs.items()})
+            origin.model(*tensors)
     finally:
         for hook in hooks:
             hook.remove()
     return found
 
 
-def _layers_of_keras(model: Any, inputs: Arrays) -> list[Layer]:
+def _layers_of_keras(origin: Origin, inputs: Arrays) -> list[Layer]:
     """Make one model of the outputs of all operations, down to Keras's own arithmetic."""
     import keras
 
-    operations = [each for each in model.operations if _has_one_output(each)]
+    operations = [each for each in origin.model.operations if _has_one_output(each)]
     makers = {id(each.output): index for index, each in enumerate(operations)}
-    values = keras.Model(model.input, [each.output for each in operations])(dict(inputs), training=False)
+    values = keras.Model(origin.model.input, [each.output for each in operations])(dict(inputs), training=False)
     return [
         Layer(
             name=each.name,
