@@ -13,6 +13,7 @@ from exports.contract import Exporter, Origin
 from exports.exporters import _pytorch
 
 _LARGEST_BATCH = 64
+_CALIBRATED = 16  # rows at once: extremes are averaged over the batches, so that those of single rows would be cut off
 _SIGNATURE = "serving_default"
 _WITH_WEIGHTS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "EMBEDDING_LOOKUP")
 
@@ -77,7 +78,8 @@ def _quantize(path: Path, origin: Origin, precision: str) -> None:
     calibration = None
     if precision == "int8":
         count = len(next(iter(origin.calibration.values())))
-        calibration = made.calibrate({_SIGNATURE: [rows(origin.calibration, i, i + 1) for i in range(count)]})
+        batches = [rows(origin.calibration, start, start + _CALIBRATED) for start in range(0, count, _CALIBRATED)]
+        calibration = made.calibrate({_SIGNATURE: batches})
     made.quantize(calibration).export_model(str(path), overwrite=True)
 
 
