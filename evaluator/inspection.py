@@ -3,6 +3,7 @@
 Nothing of it is read or executed in this process: all happens in children, confined where the machine allows it.
 """
 
+import platform
 import shutil
 import stat
 import tempfile
@@ -18,12 +19,13 @@ from evaluator.core import confinement, environments, files, machine, processes,
 from evaluator.core.errors import FwevalError, Unavailable, UsageError
 from evaluator.core.isolation import GRACE_S, WORKER, Child
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Metrics, Record, Result, Signature, Step
+from evaluator.core.records import DeviceClass, Metrics, Record, Result, Step
+from evaluator.measure.fit import Figures, Fit, fit
 from evaluator.stages.inspect import FOUND, Found
 from exports.contract import Format, Runtime
+from scenarios.loading import load_devices
 
 _EXAMPLES = "test_data_set_*"  # beside an ONNX file
-_TIMEOUT_S = 300.0
 _MEMORY_BYTES = 8 << 30
 _LARGEST_RECORD_BYTES = 16 << 20
 THREADS = 1
@@ -40,6 +42,24 @@ class Tried(Record, frozen=True, kw_only=True):
     metrics: Metrics = msgspec.field(default_factory=dict)
 
 
+class Wanted(Record, frozen=True, kw_only=True):
+    """What was asked for beside the artifact."""
+
+    inputs: Path | None = None
+    kept: Path | None = None  # a new folder that keeps what the children wrote
+    runtimes: tuple[str, ...] = ()  # none: all that read the format
+    timeout_s: float = 300.0  # of each child
+    devices: tuple[DeviceClass, ...] = ()  # by whose budgets it is judged in runtimes for small devices
+
+
+class Fitting(Record, frozen=True, kw_only=True):
+    """Whether the artifact, in one runtime, fits a class of devices."""
+
+    runtime: str
+    title: str  # of the class
+    fit: Fit
+
+
 class Inspection(Record, frozen=True, kw_only=True):
     """All that was found out about an artifact."""
 
@@ -47,6 +67,7 @@ class Inspection(Record, frozen=True, kw_only=True):
     title: str  # of the format
     confined: bool  # whether it ran behind a wall
     runtimes: tuple[Tried, ...]
+    fits: tuple[Fitting, ...]
 
     @property
     def runs(self) -> bool:
@@ -60,25 +81,51 @@ class Damaged(FwevalError):
     exit_code = 1
 
 
-def inspect(place: Path, inputs: Path | None, kept: Path | None) -> Inspection:
-    """Inspect a file or folder; `kept` is a new folder that keeps what the children wrote.
+def inspect(place: Path, wanted: Wanted) -> Inspection:
+    """Inspect a file or folder.
 
     Raises `UsageError` for what is no artifact, `Damaged` for one that cannot be read.
     """
-    for path in (place, *([] if inputs is None else [inputs])):
+    for path in (place, *([] if wanted.inputs is None else [wanted.inputs])):
         if not path.exists():
             raise UsageError(f"there is nothing at {path}", remedy="give the path of a file or a folder")
-    with _room(kept) as room:
-        found = _look(place.resolve(), room)
+    with _room(wanted.kept) as room:
+        found = _look(place.resolve(), room, wanted.timeout_s)
         form: Format = registry.load("format", found.format)
-        runtimes: list[Runtime] = [each for each in registry.load_all("runtime") if form.name in each.formats]
-        inside = Inside(room=room, place=place.resolve(), inputs=inputs, found=found)
+        inside = Inside(room=room, place=place.resolve(), found=found, wanted=wanted)
+        tried = [(runtime, _try(runtime, form, inside)) for runtime in _runtimes(form, wanted.runtimes)]
         return Inspection(
             found=found,
             title=form.title,
             confined=confinement.obstacle() is None,
-            runtimes=tuple(_try(runtime, form, inside) for runtime in runtimes if "cpu" in runtime.devices),
+            runtimes=tuple(ending for _, ending in tried),
+            fits=tuple(
+                Fitting(runtime=runtime.name, title=device.title, fit=_fit(ending, found, device))
+                for runtime, ending in tried
+                if runtime.edge and ending.outcome is Outcome.PASSED
+                for device in wanted.devices
+            ),
         )
+
+
+def _runtimes(form: Format, names: Sequence[str]) -> list[Runtime]:
+    """Return the runtimes that read a format on the CPU, and of them those that are named, or all."""
+    known = {
+        each.name: each for each in registry.load_all("runtime") if form.name in each.formats and "cpu" in each.devices
+    }
+    for name in names:
+        if name not in known:
+            raise registry.unknown(f"runtime for {form.title}", name, known)
+    return [known[name] for name in names or known]
+
+
+def device_classes(path: Path | None, names: Sequence[str]) -> tuple[DeviceClass, ...]:
+    """Read classes of devices, the built-in ones without a path, and of them those that are named, or all."""
+    known = {device.name: device for device in load_devices(path)}
+    for name in names:
+        if name not in known:
+            raise registry.unknown("class of devices", name, known)
+    return tuple(known[name] for name in names or known)
 
 
 class Inside(Record, frozen=True, kw_only=True):
@@ -86,8 +133,8 @@ class Inside(Record, frozen=True, kw_only=True):
 
     room: Path  # the folder of all children's folders
     place: Path  # what was named on the command line
-    inputs: Path | None
     found: Found
+    wanted: Wanted
 
 
 @contextmanager
@@ -103,8 +150,8 @@ def _room(kept: Path | None) -> Iterator[Path]:
     yield kept.resolve()
 
 
-def _look(place: Path, room: Path) -> Found:
-    step = _step("look", None, {"path": str(place)})
+def _look(place: Path, room: Path, timeout_s: float) -> Found:
+    step = _step("look", None, {"path": str(place)}, timeout_s)
     result = _do(step, room, [place])
     if result.outcome is Outcome.UNSUPPORTED:
         raise UsageError(result.reason or "this is no artifact", remedy=result.remedy)
@@ -120,24 +167,42 @@ def _try(runtime: Runtime, form: Format, inside: Inside) -> Tried:
         return Tried(
             runtime=runtime.name, title=runtime.title, outcome=Outcome.UNAVAILABLE, reason=reason, remedy=remedy
         )
-    found, inputs = inside.found, inside.inputs
-    signature = Signature(inputs=found.anatomy.inputs, outputs=found.anatomy.outputs)
+    found, inputs, kept = inside.found, inside.wanted.inputs, inside.wanted.kept
     settings = {
         "path": found.path,
-        "signature": msgspec.to_builtins(signature),
+        "anatomy": msgspec.to_builtins(found.anatomy),
         "inputs": None if inputs is None else str(inputs.resolve()),
     }
     beside = inside.place.parent.glob(_EXAMPLES) if inside.place.is_file() else ()
     reads = [inside.place, *beside, *([] if inputs is None else [inputs])]
-    result = _do(_step(runtime.name, runtime, settings), inside.room, reads)
+    result = _do(_step(runtime.name, runtime, settings, inside.wanted.timeout_s), inside.room, reads)
+    remedy = result.remedy
+    if remedy is not None and remedy.startswith("see steps/"):
+        remedy = f"see {kept / runtime.name / 'stderr'}" if kept else "keep what it wrote: --out FOLDER"
     return Tried(
         runtime=runtime.name,
         title=runtime.title,
         outcome=result.outcome,
         reason=result.reason,
-        remedy=result.remedy,
+        remedy=remedy,
         metrics=result.metrics,
     )
+
+
+def _fit(tried: Tried, found: Found, device: DeviceClass) -> Fit:
+    """Judge by the peak of a process that was under no limit: `fweval edge` finds the least memory that suffices."""
+    metrics = tried.metrics
+    alone = int(metrics["runtime_rss_bytes"])
+    figures = Figures(
+        artifact_bytes=found.size_bytes,
+        runtime_bytes=int(metrics["runtime_bytes"]),
+        latency_s=float(metrics["latency_p50_s"]),
+        isa=platform.machine(),
+        ram="peak",
+        ram_bytes=alone + int(metrics["model_rss_bytes"]),
+        runtime_ram_bytes=alone,
+    )
+    return fit(figures, device)
 
 
 def _obstacle(runtime: Runtime, form: Format) -> Unavailable | None:
@@ -158,7 +223,7 @@ def _obstacle(runtime: Runtime, form: Format) -> Unavailable | None:
     )
 
 
-def _step(name: str, runtime: Runtime | None, settings: dict[str, object]) -> Step:
+def _step(name: str, runtime: Runtime | None, settings: dict[str, object], timeout_s: float) -> Step:
     return Step(
         id=name,
         stage="inspect",
@@ -167,7 +232,7 @@ def _step(name: str, runtime: Runtime | None, settings: dict[str, object]) -> St
         runtime=None if runtime is None else runtime.name,
         environment=None if runtime is None else runtime.environment,
         settings={**settings, "threads": THREADS},
-        timeout_s=_TIMEOUT_S,
+        timeout_s=timeout_s,
         memory_bytes=min(_MEMORY_BYTES, machine.available_memory()),
     )
 

@@ -40,6 +40,8 @@ def text(inspection: Inspection) -> RenderableType:
     if not inspection.runtimes:
         return Group(*parts, Text("no runtime of fweval reads this format on a CPU"))
     parts.append(_table(inspection.runtimes))
+    if inspection.fits:
+        parts += [Text(), _fits(inspection)]
     if not inspection.confined:
         parts.append(Text("\nnot confined: bubblewrap does not work here", style="yellow"))
     return Group(*parts)
@@ -83,6 +85,19 @@ def _table(runtimes: Iterable[Tried]) -> RenderableType:
     return table
 
 
+def _fits(inspection: Inspection) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("class of devices", overflow="fold")
+    table.add_column("runtime", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=1)
+    titles = {tried.runtime: tried.title for tried in inspection.runtimes}
+    for each in inspection.fits:
+        verdict = f"{_VERDICTS[each.fit.verdict]} {each.fit.verdict}"
+        table.add_row(Text(each.title), Text(titles[each.runtime]), Text(verdict), Text(each.fit.reason))
+    return table
+
+
 def _figures(tried: Tried) -> str:
     metrics = tried.metrics
     figures = [
@@ -92,6 +107,7 @@ def _figures(tried: Tried) -> str:
     return ", ".join(figures)
 
 
+_VERDICTS = {"fits": "✓", "does not fit": "✗", "undecided": "-"}
 _SHOWN = ("latency_p50_s", "load_s", "peak_rss_bytes", "inputs", "outputs", "batch_sizes", "examples")
 
 

@@ -1,11 +1,12 @@
 """`fweval inspect`: a ready-made artifact from elsewhere."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 
-@click.command(epilog="Example: fweval inspect model.onnx --json")
+@click.command(epilog="Example: fweval inspect model.onnx --device-class low-end-phone")
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
@@ -13,9 +14,13 @@ import click
     type=click.Path(path_type=Path),
     help="An .npz file with an array for each input; without it inputs are made up.",
 )
+@click.option("--runtime", "runtimes", multiple=True, metavar="NAME", help="Only this runtime (may be repeated).")
+@click.option("--devices", type=click.Path(path_type=Path), help="A file with classes of devices of your own.")
+@click.option("--device-class", "classes", multiple=True, metavar="NAME", help="Only this class (may be repeated).")
+@click.option("--timeout", default=300.0, show_default=True, help="Seconds that each runtime may take.")
 @click.option("--out", type=click.Path(path_type=Path), help="Keep logs, samples and outputs in this new folder.")
-def command(*, artifact: Path, as_json: bool, inputs: Path | None, out: Path | None) -> int:
-    """Take a ready-made artifact apart, and run it wherever it runs.
+def command(*, artifact: Path, as_json: bool, devices: Path | None, classes: tuple[str, ...], **given: Any) -> int:
+    """Take a ready-made artifact apart, run it wherever it runs, and say what devices it fits.
 
     Nothing of it is executed in this process: it is run in children of their own, which see nothing but it and reach no
     network; without bubblewrap only formats that can do no harm are run. Exits with 1 when no runtime runs it.
@@ -23,6 +28,13 @@ def command(*, artifact: Path, as_json: bool, inputs: Path | None, out: Path | N
     from evaluator import inspection
     from evaluator.inspection_text import show
 
-    found = inspection.inspect(artifact, inputs, out)
+    wanted = inspection.Wanted(
+        inputs=given["inputs"],
+        kept=given["out"],
+        runtimes=given["runtimes"],
+        timeout_s=given["timeout"],
+        devices=inspection.device_classes(devices, classes),
+    )
+    found = inspection.inspect(artifact, wanted)
     show(found, as_json=as_json)
     return 0 if found.runs else 1

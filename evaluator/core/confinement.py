@@ -17,7 +17,7 @@ from evaluator.core.errors import Unavailable
 
 _OURS = ("evaluator", "exports", "scenarios", "serving")
 _PROGRAMS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")  # links into /usr, or folders on older systems
-_SYSTEM = ("/usr", "/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/sys/devices/system/cpu")
+_SYSTEM = ("/usr", "/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/chromium.d", "/sys/devices/system/cpu")
 _SCRATCH_BYTES = str(1 << 29)  # of its /tmp and /dev/shm each, in memory
 _INSTALL = "install bubblewrap (Debian, Ubuntu: apt install bubblewrap)"
 _ALLOW = "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, or an AppArmor profile for bwrap)"

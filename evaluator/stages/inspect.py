@@ -8,8 +8,10 @@ against the examples that lie beside it, where there are any (ONNX's `test_data_
 import importlib
 import resource
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,19 +19,24 @@ import numpy as np
 from evaluator.core import files, registry
 from evaluator.core.clock import SystemClock
 from evaluator.core.errors import FwevalError, Unsupported
+from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Measured, Metrics, Record, Sampling, Signature, TensorSpec
 from evaluator.core.tensors import Array, Arrays, read_arrays, write_arrays
 from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.sampling import collect
 from evaluator.stages._evidence import OUTPUTS
-from exports.contract import Format, Runtime, Session
+from evaluator.stages._fresh import ask
+from exports.contract import Format, Runtime, Session, TimedWithin
+from exports.examples import differences, examples_beside
+from exports.once import Job
 from exports.sizes import artifact_bytes, compressed_bytes, digest
 
 FOUND = "found.json"
 SIZES = (32, 64, 224, 512, 1)  # of a free dimension, tried in this order; the first one is the batch: it stays 1
 BATCH = 3  # another batch size than 1
 SAMPLING = Sampling(min_queries=20, min_seconds=0.5, cap_seconds=10.0, warmup_queries=2, warmup_seconds=0.1)
+Values = Mapping[str, Any]  # arrays, and what else a runtime may take
 _LARGEST_FILE_BYTES = 1 << 28  # that a child may write: what it runs is not trusted
 _SEED = 5
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how pickles of protocols 2 to 5 begin
@@ -66,7 +73,7 @@ def look(place: Path) -> Found:
     try:
         anatomy = form.anatomy(path)
     except ValueError as error:
-        raise FwevalError(f"{path.name} is a damaged {form.title} artifact: {error}", remedy="get it again") from error
+        raise FwevalError(f"{path.name} cannot be read as {form.title}: {error}", remedy="get it again") from error
     return Found(
         path=str(path),
         format=form.name,
@@ -95,7 +102,10 @@ def _recognised(place: Path) -> tuple[Format, Path]:
 
 def _format_of(path: Path) -> Format | None:
     """Return the format whose files look like this; of several, the one whose files are also named like this."""
-    found: list[Format] = [form for form in registry.load_all("format") if form.recognises(path)]
+    found: list[Format] = []
+    for form in registry.load_all("format"):
+        with __import__("contextlib").suppress(NotImplementedError):
+            found += [form] if form.recognises(path) else []
     return max(found, key=lambda form: path.suffix in form.suffixes, default=None)
 
 
@@ -118,16 +128,17 @@ def _known() -> str:
 
 
 def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
-    """Load, compute, and take a short sample of latencies with one thread."""
+    """Load, compute, compare with the examples beside it, and take a short sample of latencies."""
     settings = work.step.settings
-    signature = msgspec.convert(settings["signature"], Signature)
-    given = read_arrays(Path(settings["inputs"])) if settings["inputs"] else None
+    anatomy = msgspec.convert(settings["anatomy"], Anatomy)
+    signature = Signature(inputs=anatomy.inputs, outputs=anatomy.outputs)
+    given = read_arrays(Path(settings["inputs"])) if settings["inputs"] else _example(path, anatomy)
     signature, candidates = _inputs(signature, given)
     with subject(f"importing {runtime.title}"):
         start = time.perf_counter()
         importlib.import_module(runtime.module)
         begin = time.perf_counter()
-    before = peak_memory()["peak_rss_bytes"]
+    before = int(peak_memory()["peak_rss_bytes"])
     threads = int(settings["threads"])
     with (
         subject(f"running in {runtime.title}"),
@@ -135,32 +146,84 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
     ):
         loaded = time.perf_counter()
         inputs, outputs = _answer(session, candidates)
-        samples = collect(lambda _: session(inputs), SAMPLING, SystemClock())
-        memory = peak_memory()
+        latency = _latency(session, inputs)
+        memory = _memory(session, before)
         batches = _batches(session, signature, inputs) if given is None else {}
-    files.write_samples(work.folder, {"latency": samples.seconds})
-    write_arrays(work.folder / OUTPUTS, outputs)
-    finite = all(np.isfinite(array).all() for array in outputs.values() if array.dtype.kind in "fc")
+        differing = differences(session, path, anatomy)
+    files.write_samples(work.folder, {"latency": latency})
+    numbers = _arrays(outputs)
+    write_arrays(work.folder / OUTPUTS, numbers)
+    finite = all(np.isfinite(array).all() for array in numbers.values())
     metrics: Metrics = {
         "import_s": begin - start,
         "load_s": loaded - begin,
-        "latency_p50_s": median(samples.seconds),
-        "queries": len(samples.seconds),
+        "latency_p50_s": median(latency),
+        "queries": len(latency),
         **memory,
-        "rss_before_bytes": before,
+        **_alone(runtime, work.folder),
         "inputs": _described(inputs),
         "outputs": _described(outputs),
         "finite": bool(finite),
         **batches,
     }
-    return Measured(metrics=metrics, files={"latency": "samples/latency.jsonl", "outputs": OUTPUTS})
+    evidence = {"latency": "samples/latency.jsonl", "outputs": OUTPUTS}
+    return _judged(differing, metrics, evidence)
 
 
-def _inputs(signature: Signature, given: Arrays | None) -> tuple[Signature, list[Arrays]]:
+def _latency(session: Session, inputs: Values) -> Sequence[float]:
+    """Take a short sample of seconds per call: of the runtime's own clock where it lies in another process."""
+    samples = collect(lambda _: session(inputs), SAMPLING, SystemClock())
+    if isinstance(session, TimedWithin):
+        return session.inner_seconds[-len(samples.seconds) :]
+    return samples.seconds
+
+
+def _memory(session: Session, before: int) -> Metrics:
+    """Return what this process took at most, and the model's share of it; nothing of a runtime in another process."""
+    if isinstance(session, TimedWithin):
+        return {}
+    memory = peak_memory()
+    return {**memory, "model_rss_bytes": int(memory["peak_rss_bytes"]) - before}
+
+
+def _alone(runtime: Runtime, folder: Path) -> Metrics:
+    """Ask a fresh process what a runtime for small devices takes without any model."""
+    if not runtime.edge:
+        return {}
+    told = ask(Job(runtime=runtime.name, packages=True), folder, "alone").told
+    return {"runtime_bytes": sum(told.packages.values()), "runtime_rss_bytes": told.peak_rss_bytes}
+
+
+def _judged(differing: Mapping[str, str | None], metrics: Metrics, evidence: dict[str, str]) -> Measured:
+    """Let the examples that lie beside an artifact decide, where there are any."""
+    wrong = {name: said for name, said in differing.items() if said is not None}
+    if differing:
+        metrics["examples"] = f"{len(differing) - len(wrong)} of {len(differing)} as they should be"
+    if not wrong:
+        return Measured(metrics=metrics, files=evidence)
+    name, said = next(iter(wrong.items()))
+    return Measured(
+        outcome=Outcome.FAILED,
+        reason=f"it does not compute the example {name} that lies beside it: {said}",
+        remedy="do not use it in this runtime",
+        metrics=metrics,
+        files=evidence,
+    )
+
+
+def _example(path: Path, anatomy: Anatomy) -> Values | None:
+    """Return the inputs of the first example that lies beside an artifact."""
+    example = next(examples_beside(path, anatomy), None)
+    return None if example is None else example.inputs
+
+
+def _inputs(signature: Signature, given: Values | None) -> tuple[Signature, Sequence[Values]]:
     """Return what to call the artifact with: the given arrays, or made-up ones of every size that may be tried."""
     if given is not None:
         if not signature.inputs:  # the file does not tell: in the order in which they are given
-            specs = tuple(TensorSpec(name=name, dtype=a.dtype.name, shape=a.shape) for name, a in given.items())
+            specs = tuple(
+                TensorSpec(name=name, dtype=a.dtype.name, shape=a.shape) for name, a in _arrays(given).items()
+            )
             return msgspec.structs.replace(signature, inputs=specs), [given]
         missing = [spec.name for spec in signature.inputs if spec.name not in given]
         if missing:
@@ -174,19 +237,33 @@ def _inputs(signature: Signature, given: Arrays | None) -> tuple[Signature, list
             "the file does not say what it takes",
             remedy="give it: --inputs FILE.npz, with one array for each input, in their order",
         )
-    free = any(None in spec.shape[1:] for spec in signature.inputs)
-    return signature, [made_up(signature, size) for size in (SIZES if free else SIZES[:1])]
+    return signature, _made_up(signature)
 
 
-def made_up(signature: Signature, size: int) -> Arrays:
-    """Make inputs of that size where a dimension is free: floats between 0 and 1, integers that any table has."""
+def _made_up(signature: Signature) -> list[Arrays]:
+    """Make inputs of several sizes; without a free dimension there is but one.
+
+    A free dimension is the batch when it is a tensor's first one. Recurrent state has its batch behind a fixed first
+    dimension: every size is tried in that reading, too.
+    """
+    if not any(None in spec.shape[1:] for spec in signature.inputs):
+        return [_arrays_of(signature, SIZES[0], {})]
+    first = {spec.name: 0 for spec in signature.inputs}
+    first_free = {spec.name: spec.shape.index(None) for spec in signature.inputs if None in spec.shape}
+    readings = [first] if first_free.items() <= first.items() else [first, first_free]
+    return [_arrays_of(signature, size, batches) for size in SIZES for batches in readings]
+
+
+def _arrays_of(signature: Signature, size: int, batches: Mapping[str, int]) -> Arrays:
+    """Make inputs of that size where a dimension is free and not the batch."""
     random = np.random.default_rng(_SEED)
-    return {spec.name: _array(spec, size, random) for spec in signature.inputs}
+    return {spec.name: _array(spec, size, batches.get(spec.name, 0), random) for spec in signature.inputs}
 
 
-def _array(spec: TensorSpec, size: int, random: np.random.Generator) -> Array:
-    batch = (1,) if spec.shape[:1] == (None,) else spec.shape[:1]
-    shape = tuple(size if each is None else each for each in (*batch, *spec.shape[1:]))
+def _array(spec: TensorSpec, size: int, batch: int, random: np.random.Generator) -> Array:
+    """Make floats between 0 and 1, or integers that any table has."""
+    free = {batch: 1}
+    shape = tuple(free.get(axis, size) if given is None else given for axis, given in enumerate(spec.shape))
     try:
         kind = np.dtype(spec.dtype)
     except TypeError as error:
@@ -203,7 +280,7 @@ def _cannot_make(spec: TensorSpec) -> Unsupported:
     return Unsupported(f"no values can be made up for the input '{spec.name}' of type {spec.dtype}", remedy=remedy)
 
 
-def _answer(session: Session, candidates: list[Arrays]) -> tuple[Arrays, Arrays]:
+def _answer(session: Session, candidates: Sequence[Values]) -> tuple[Values, Values]:
     """Return the first inputs that are taken, and what comes out; raises the first refusal when none is."""
     refusals: list[Exception] = []
     for inputs in candidates:
@@ -211,10 +288,14 @@ def _answer(session: Session, candidates: list[Arrays]) -> tuple[Arrays, Arrays]
             return inputs, session(inputs)
         except Exception as error:  # noqa: BLE001  # runtimes have as many ways to refuse a size as there are runtimes
             refusals.append(error)
-    raise refusals[0]
+    if len(candidates) == 1:
+        raise refusals[0]
+    raise Unsupported(
+        f"it takes none of the inputs that were made up: {refusals[0]}", remedy="give it real ones: --inputs FILE.npz"
+    ) from refusals[0]
 
 
-def _batches(session: Session, signature: Signature, inputs: Arrays) -> Metrics:
+def _batches(session: Session, signature: Signature, inputs: Values) -> Metrics:
     """Say whether another batch is taken, where the file says that its size is free."""
     if not all(spec.shape and spec.shape[0] is None for spec in signature.inputs):
         return {}
@@ -225,5 +306,14 @@ def _batches(session: Session, signature: Signature, inputs: Arrays) -> Metrics:
     return {"batch_sizes": f"1, {BATCH}"}
 
 
-def _described(arrays: Arrays) -> str:
-    return ", ".join(f"{name} {array.dtype.name}{list(array.shape)}" for name, array in arrays.items())
+def _arrays(values: Values) -> Arrays:
+    """Return those values that are arrays of numbers: ONNX has sequences, optional values and text, too."""
+    return {
+        name: value for name, value in values.items() if isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
+    }
+
+
+def _described(values: Values) -> str:
+    arrays = _arrays(values)
+    shapes = {name: f"{array.dtype.name}{list(array.shape)}" for name, array in arrays.items()}
+    return ", ".join(f"{name} {shapes.get(name, 'no numbers')}" for name in values)
