@@ -5,14 +5,17 @@ Documentation: https://github.com/google-ai-edge/litert-torch
 """
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
+from evaluator.core.errors import Unsupported
 from evaluator.core.tensors import rows
 from exports.contract import Exporter, Origin
 from exports.exporters import _pytorch
 
 _LARGEST_BATCH = 64
+_FREE = str(-(1 << 63))  # how MLIR writes a free dimension; JAX, which lowers most operators, knows no such size
 _CALIBRATED = 16  # rows at once: extremes are averaged over the batches, so that those of single rows would be cut off
 _SIGNATURE = "serving_default"
 _WITH_WEIGHTS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "EMBEDDING_LOOKUP")
@@ -31,7 +34,10 @@ class LitertTorch(Exporter):
     environment = "litert_torch"
 
     def export(self, origin: Origin, precision: str, folder: Path) -> Path:
-        """Capture, convert, and quantize the file where a precision asks for it."""
+        """Capture, convert, and quantize the file where a precision asks for it.
+
+        Raises `Unsupported` for a network with an operator that litert-torch lowers for fixed sizes only.
+        """
         import litert_torch
         import torch
 
@@ -39,9 +45,18 @@ class LitertTorch(Exporter):
         example = dict(zip(takes, _pytorch.example_tensors(origin), strict=True))
         batch = torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
         path = folder / "model.tflite"
-        converted = litert_torch.convert(
-            _named(origin, takes), sample_kwargs=example, dynamic_shapes={name: {0: batch} for name in takes}
-        )
+        try:
+            converted = litert_torch.convert(
+                _named(origin, takes), sample_kwargs=example, dynamic_shapes={name: {0: batch} for name in takes}
+            )
+        except AssertionError as error:
+            if _FREE not in str(error):
+                raise
+            found = re.search(r"target=([\w.]+)", str(error))
+            operator = found[1].removeprefix("torch.ops.") if found else "an operator"
+            raise Unsupported(
+                f"litert-torch cannot keep the batch dimension free: it does not lower {operator}"
+            ) from error
         converted.export(str(path))
         if precision != "fp32":
             _quantize(path, origin, precision)
