@@ -124,6 +124,6 @@ def _installed(here: ThisMachine, topic: str, name: str, distributions: tuple[st
         topic=topic,
         name=name,
         fine=not absent,
-        detail=found if not absent else f"not installed: {', '.join(absent)}",
+        detail=f"not installed: {', '.join(absent)}" if absent else found or "all in its environment",
         remedy=f"pip install -c constraints.txt {' '.join(absent)}",
     )
