@@ -38,7 +38,6 @@ class KerasTFLite(Exporter):
 def convert(origin: Origin, precision: str, folder: Path, **options: bool) -> Path:
     """Convert with further options of the converter."""
     import tensorflow as tf
-    from tensorflow.lite.python.convert_phase import ConverterError
 
     with TemporaryDirectory(dir=folder) as scratch:
         _keras.write_saved_model(origin, Path(scratch))
@@ -46,10 +45,17 @@ def convert(origin: Origin, precision: str, folder: Path, **options: bool) -> Pa
         _lower(converter, origin, precision)
         for name, value in options.items():
             setattr(converter, name, value)
-        try:
-            content = converter.convert()
-        except ConverterError as error:
-            raise Unsupported(f"the TFLite converter refuses the model: {_cause(str(error))}") from error
+        return write(converter, folder)
+
+
+def write(converter: Any, folder: Path) -> Path:
+    """Let a converter do its work, and write what it gives unless that has lost its weights."""
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    try:
+        content = converter.convert()
+    except ConverterError as error:
+        raise Unsupported(f"the TFLite converter refuses the model: {_cause(str(error))}") from error
     refuse_lost_weights(content)
     path = folder / "model.tflite"
     path.write_bytes(content)
