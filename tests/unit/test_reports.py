@@ -219,6 +219,19 @@ def test_page_shows_markup_as_text() -> None:
     assert "<script>alert(1)</script>" in Page(text).text
 
 
+def test_every_verdict_on_a_device_has_its_reason(page: Page, card: Scorecard) -> None:
+    section = page.text.partition("Artifacts by class of devices")[2].partition("Serving")[0]
+    written = markdown_report.plugin.render(card).partition("## Devices")[2].partition("## Serving")[0]
+    assert {fit.verdict for fit in card.edge} == {"fits", "does not fit", "undecided"}
+    for fit in card.edge:
+        assert f"{fit.verdict}. {fit.reason}" in section
+        assert f"{fit.verdict}: {fit.reason}" in written
+    for device in card.device_classes:
+        assert section.count(device.title) > 1
+        assert written.count(device.title) > 1
+    assert section.count("estimated") >= sum(fit.estimated for fit in card.edge)
+
+
 def test_headings_come_in_order(page: Page) -> None:
     levels = [int(tag[1]) for tag in page.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
@@ -230,7 +243,7 @@ def test_tables_have_captions_and_scopes(page: Page) -> None:
     assert page.tags.count("caption") == page.tags.count("table")
     heads = [attributes for tag, attributes in page.elements if tag == "th" and attributes]
     assert heads
-    assert all(attributes.get("scope") in ("col", "row") for attributes in heads)
+    assert all(attributes.get("scope") in ("col", "row", "colgroup", "rowgroup") for attributes in heads)
 
 
 def test_pictures_have_titles(page: Page) -> None:

@@ -1,0 +1,195 @@
+"""The export matrix is worked out from a run folder: states, diagnoses, and remedies that were tried."""
+
+import io
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from evaluator import matrix, terminal
+from evaluator.core import files
+from evaluator.core.matrix import MatrixCell
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Anatomy, Metrics, Result, Step
+from evaluator.evidence import RESULT, Entry, Evidence
+from evaluator.report import _matrix
+from tests import sample_scorecard
+
+TOO_NEW = "the interpreter refuses model.tflite: Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'."
+CARD = sample_scorecard.scorecard()
+
+
+def entry(stage: str, exporter: str, precision: str, outcome: Outcome | None = Outcome.PASSED, **more: object) -> Entry:
+    """Make the entry of a step about a TFLite artifact; with no outcome it has not ended."""
+    runtime = more.get("runtime")
+    name = "-".join(str(part) for part in (stage, exporter, precision, runtime, more.get("device")) if part)
+    step = Step(
+        id=name,
+        stage=stage,
+        scenario="tiny",
+        framework="tensorflow",
+        format="tflite",
+        exporter=exporter,
+        precision=precision,
+        runtime=None if runtime is None else str(runtime),
+        device=str(more.get("device", "cpu")),
+        standard=False,
+    )
+    if outcome is None:
+        return Entry.unfinished(step, f"steps/{name}")
+    metrics: Metrics = {"size_bytes": 1000, "accuracy": 0.5, "batch_sizes": "1, 3", "peak_rss_bytes": 7}
+    reason = None if outcome is Outcome.PASSED else str(more.get("reason", "it says no"))
+    result = Result(step=name, outcome=outcome, reason=reason, metrics=metrics, files={"anatomy": "anatomy.json"})
+    return Entry(step=step, result=result, folder=f"steps/{name}", digests={RESULT: "0"})
+
+
+def build(folder: Path, *entries: Entry) -> dict[tuple[str, str], MatrixCell]:
+    evidence = Evidence(run=None, entries=entries)  # type: ignore[arg-type]  # nothing here asks the run
+    return {(cell.exporter, cell.precision): cell for cell in matrix.build(evidence, folder)}
+
+
+def test_a_runtime_that_refuses_is_explained_with_what_was_tried(tmp_path: Path) -> None:
+    cells = build(
+        tmp_path,
+        entry("export", "keras_tflite", "int8_dynamic"),
+        entry("export", "keras_tflite_per_tensor", "int8_dynamic"),
+        entry(
+            "verify",
+            "keras_tflite",
+            "int8_dynamic",
+            Outcome.UNSUPPORTED,
+            runtime="tflite_runtime",
+            reason=TOO_NEW,
+        ),
+        entry("verify", "keras_tflite", "int8_dynamic", runtime="ai_edge_litert"),
+        entry("verify", "keras_tflite_per_tensor", "int8_dynamic", runtime="tflite_runtime"),
+    )
+    cell = cells["keras_tflite", "int8_dynamic"]
+    assert cell.state == "passed in part"
+    refused, passed = cell.proofs
+    assert refused.diagnosis is not None
+    assert (refused.diagnosis.kind, refused.diagnosis.culprit) == ("version mismatch", "FULLY_CONNECTED version '12'")
+    assert refused.tried == (
+        "this artifact in LiteRT (ai-edge-litert): passed",
+        "TFLite converter (dense per tensor), int8_dynamic, in tflite-runtime: passed",
+    )
+    assert passed.diagnosis is None
+    assert passed.batch_sizes == "1, 3"
+    assert cells["keras_tflite_per_tensor", "int8_dynamic"].state == "passed"
+
+
+def test_an_export_that_failed_names_other_ways_that_work(tmp_path: Path) -> None:
+    folder = tmp_path / "steps" / "export-keras_tflite-int8"
+    folder.mkdir(parents=True)
+    (folder / "stderr").write_text("noise\nerror: 'tf.Erfc' op is neither a custom op nor a flex op\n")
+    cells = build(
+        tmp_path,
+        entry("export", "keras_tflite", "fp32"),
+        entry("verify", "keras_tflite", "fp32", runtime="ai_edge_litert"),
+        entry("export", "keras_tflite", "fp16", Outcome.FAILED),
+        entry("export", "keras_tflite", "int8", Outcome.FAILED, reason="exporting with TFLite converter: Exception:"),
+        entry("export", "keras_tflite_per_tensor", "int8", Outcome.TIMED_OUT),
+    )
+    cell = cells["keras_tflite", "int8"]
+    assert cell.state == "failed"
+    assert cell.diagnosis is not None
+    assert (cell.diagnosis.kind, cell.diagnosis.culprit) == ("unsupported operator", "tf.Erfc")
+    assert cell.tried == (
+        "TFLite converter, fp32: passed",
+        "TFLite converter (dense per tensor), int8: failed",
+    )
+
+
+def test_what_an_exporter_declares_impossible_is_an_unsupported_precision(tmp_path: Path) -> None:
+    said = matrix.registry.load("exporter", "keras_tflite_per_tensor").cannot["fp16"]
+    cells = build(tmp_path, entry("export", "keras_tflite_per_tensor", "fp16", Outcome.UNSUPPORTED, reason=said))
+    cell = cells["keras_tflite_per_tensor", "fp16"]
+    assert cell.state == "unsupported"
+    assert cell.diagnosis is not None
+    assert cell.diagnosis.kind == "unsupported precision"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "state"),
+    [
+        ((Outcome.PASSED, Outcome.UNAVAILABLE), "passed"),
+        ((Outcome.PASSED, Outcome.CRASHED), "passed in part"),
+        ((Outcome.UNSUPPORTED, Outcome.UNSUPPORTED), "unsupported"),
+        ((Outcome.UNSUPPORTED, Outcome.FAILED), "failed"),
+        ((Outcome.UNAVAILABLE,), "unavailable"),
+        ((Outcome.ERROR,), "not run"),
+        ((None,), "not run"),
+        ((), "not run"),
+    ],
+)
+def test_the_state_follows_from_all_runtimes_that_answered(
+    outcomes: tuple[Outcome | None, ...], state: str, tmp_path: Path
+) -> None:
+    runtimes = ("ai_edge_litert", "tflite_runtime")
+    proofs = [
+        entry("verify", "keras_tflite", "fp32", outcome, runtime=runtime)
+        for runtime, outcome in zip(runtimes, outcomes, strict=False)
+    ]
+    cells = build(tmp_path, entry("export", "keras_tflite", "fp32"), *proofs)
+    assert cells["keras_tflite", "fp32"].state == state
+
+
+def test_an_export_that_has_not_ended_is_not_run_and_nobody_is_blamed(tmp_path: Path) -> None:
+    cell = build(tmp_path, entry("export", "keras_tflite", "fp32", None))["keras_tflite", "fp32"]
+    assert (cell.state, cell.diagnosis) == ("not run", None)
+
+
+def test_what_an_artifact_is_made_of_comes_along(tmp_path: Path) -> None:
+    folder = tmp_path / "steps" / "export-keras_tflite-fp32"
+    folder.mkdir(parents=True)
+    files.write_record(folder / "anatomy.json", Anatomy(version="schema 3", operators={"CONV_2D": 2}))
+    cell = build(tmp_path, entry("export", "keras_tflite", "fp32"))["keras_tflite", "fp32"]
+    assert (cell.version, cell.operators, cell.size_bytes) == ("schema 3", {"CONV_2D": 2}, 1000)
+
+
+def test_each_cell_stands_in_its_place() -> None:
+    columns = _matrix.columns(CARD.matrix)
+    assert len(columns) == len(set(columns)) == sum(span for _, span in _matrix.spans(CARD.matrix))
+    shown = [cell for group in _matrix.groups(CARD.matrix) for row in group.rows for cell in row.cells if cell]
+    assert sorted(shown, key=_matrix.anchor) == sorted(CARD.matrix, key=_matrix.anchor)
+    for group in _matrix.groups(CARD.matrix):
+        for row in group.rows:
+            assert [(cell.scenario, cell.precision) for cell in row.cells if cell] == list(columns)
+
+
+def test_counts_add_up() -> None:
+    assert _matrix.counts(CARD.matrix) == (
+        "12 cells: 4 passed, 2 passed in part, 2 failed, 2 unsupported, 2 unavailable"
+    )
+    assert _matrix.classes(CARD.matrix) == "6 tool bug, 2 version mismatch"
+    assert _matrix.runtimes(CARD.matrix) == (("ai_edge_litert", 6, 0, 0), ("tflite_runtime", 4, 2, 0))
+
+
+def test_the_terminal_names_marks_reasons_and_what_was_tried() -> None:
+    out = io.StringIO()
+    Console(file=out, width=110, color_system=None).print(terminal.matrix_table(CARD.matrix))
+    text = " ".join(out.getvalue().split())
+    for expected in (
+        "P 25.6 MB",
+        "½ 25.6 MB",
+        "½ passed in part",
+        (
+            "2 cells, such as resnet50 · TensorFlow · keras tflite · int8_dynamic: tflite_runtime: version mismatch "
+            "(FULLY_CONNECTED version '12')"
+        ),
+        "Tried: this artifact in LiteRT (ai-edge-litert): passed",
+    ):
+        assert expected in text
+
+
+def test_a_run_of_standard_exports_has_no_matrix_to_show() -> None:
+    standard = tuple(msgspec.structs.replace(cell, standard=True) for cell in CARD.matrix)
+    assert _matrix.shown(msgspec.structs.replace(CARD, matrix=standard)) == ()
+    assert _matrix.shown(CARD) == CARD.matrix
+
+
+def test_it_travels_in_the_scorecard() -> None:
+    told = json.loads(msgspec.json.encode(CARD))["matrix"]
+    assert [cell["state"] for cell in told] == [cell.state for cell in CARD.matrix]
