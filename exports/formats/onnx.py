@@ -30,6 +30,7 @@ class Onnx(Format):
     title = "ONNX"
     path = "portable"
     suffixes = (".onnx",)
+    inert = True
 
     def recognises(self, path: Path) -> bool:
         """Walk over the fields of the outermost message: an ONNX model tells its version and holds a graph."""

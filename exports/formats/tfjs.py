@@ -102,6 +102,7 @@ class Tfjs(Format):
     title = "TensorFlow.js"
     path = "web"
     suffixes = ("",)
+    inert = True
 
     def recognises(self, path: Path) -> bool:
         """Look for a model.json that begins like a graph model's; a layers model is something else."""
