@@ -50,21 +50,28 @@ def at_precision(origin: Origin, precision: str) -> Any:
     return {"fp16": _half, "int8_dynamic": _dynamic, "int8": _static}[precision](origin)
 
 
-def _half(origin: Origin) -> Any:
+def wrapped(origin: Origin, network: Any, *, half: bool = False) -> Any:
+    """Put a module around a network, which takes what the origin's model takes; with casts around half precision."""
     import torch
 
-    class Half(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
-        def __init__(self, network: Any) -> None:
+    class Wrapped(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+        def __init__(self) -> None:
             super().__init__()
             self.network = network
 
         def forward(self, *inputs: Any) -> Any:
+            if not half:
+                return self.network(*inputs)
             halves = [each.half() if each.is_floating_point() else each for each in inputs]
             return self.network(*halves).float()
 
     # torch.export names the inputs and matches their free dimensions by what the forward says it takes.
-    Half.forward.__signature__ = inspect.signature(type(origin.model).forward)  # type: ignore[attr-defined]
-    return Half(copy.deepcopy(origin.model).half()).eval()
+    Wrapped.forward.__signature__ = inspect.signature(type(origin.model).forward)  # type: ignore[attr-defined]
+    return Wrapped().eval()
+
+
+def _half(origin: Origin) -> Any:
+    return wrapped(origin, copy.deepcopy(origin.model).half(), half=True)
 
 
 def _dynamic(origin: Origin) -> Any:

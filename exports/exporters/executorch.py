@@ -34,10 +34,12 @@ class ExecuTorch(Exporter):
         example = _pytorch.example_tensors(origin)
         batch = torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
         free = tuple({0: batch} for _ in example)
-        if precision in ("fp32", "fp16"):
+        if precision == "fp16":
             module = _pytorch.at_precision(origin, precision)
-        else:
-            module = _quantized(origin, precision, free)
+        else:  # it makes names of parameters into names of values, which may not begin with a digit: "0.weight"
+            module = _pytorch.wrapped(origin, origin.model)
+        if precision.startswith("int8"):
+            module = _quantized(module, origin, free, dynamic=precision == "int8_dynamic")
         program = torch.export.export(module, example, dynamic_shapes=free)
         # With these back ends on, the trace of a convolution guards on "fewer than 16 rows", and memory is planned so.
         with torch.backends.mkldnn.flags(enabled=False), torch.backends.nnpack.flags(enabled=False):
@@ -47,7 +49,7 @@ class ExecuTorch(Exporter):
         return path
 
 
-def _quantized(origin: Origin, precision: str, free: Any) -> Any:
+def _quantized(module: Any, origin: Origin, free: Any, *, dynamic: bool) -> Any:
     import torch
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
@@ -55,9 +57,9 @@ def _quantized(origin: Origin, precision: str, free: Any) -> Any:
     )
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    config = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=precision == "int8_dynamic")
+    config = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
     example = _pytorch.example_tensors(origin)
-    captured = torch.export.export(origin.model, example, dynamic_shapes=free).module()
+    captured = torch.export.export(module, example, dynamic_shapes=free).module()
     prepared = prepare_pt2e(captured, XNNPACKQuantizer().set_global(config))
     rows = _pytorch.calibration_tensors(origin)
     for start in range(0, len(rows[0]), _LARGEST_BATCH):

@@ -14,7 +14,7 @@ _OFFSET = "<I"
 class _Buffer:
     """The bytes, and how many more tables may be read.
 
-    An honest file does not have more tables than words; one whose tables contain one another does not end otherwise.
+    An honest file has fewer tables than bytes; one whose vectors share their tables, level by level, takes for ever.
     """
 
     data: bytes
@@ -48,7 +48,7 @@ class Table:
     def __post_init__(self) -> None:
         self.buffer.left -= 1
         if self.buffer.left < 0:
-            raise ValueError("the flat buffer contains itself")
+            raise ValueError("the flat buffer refers to its tables more often than it is long")
 
     def number(self, field: int, kind: str, default: float = 0) -> Any:
         """Return a number of a `struct` format such as "<i"."""

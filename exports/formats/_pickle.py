@@ -30,9 +30,9 @@ def read(data: bytes) -> tuple[Any, list[Any]]:
     try:
         for opcode, argument, _ in pickletools.genops(data):
             machine.step(opcode.name, argument)
+        return machine.stack[-1], machine.persistent
     except (IndexError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the pickle is damaged: {type(error).__name__}: {error}") from error
-    return machine.stack[-1], machine.persistent
 
 
 class _Machine:
