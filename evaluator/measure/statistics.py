@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, t
+from scipy.stats import binom, binomtest, t
 
 from evaluator.core.scorecard import Interval
 
@@ -106,6 +106,16 @@ def distinguishable(ratio: Interval, floor: float | None) -> bool:
     if ratio.low is None or ratio.high is None:
         return ratio.value != 1
     return not ratio.low <= 1 <= ratio.high
+
+
+def is_loss(lost: int, gained: int, confidence: float = 0.95) -> bool:
+    """Tell whether answers got worse, given how many were right before only and how many are right now only.
+
+    McNemar's test in its exact, one-sided form: were nothing lost, each change would go either way with the same
+    probability. Q. McNemar, "Note on the sampling error of the difference between correlated proportions", 1947.
+    """
+    changed = lost + gained
+    return changed > 0 and bool(binomtest(lost, changed, alternative="greater").pvalue <= 1 - confidence)
 
 
 def outliers(samples: Sequence[float]) -> tuple[int, ...]:

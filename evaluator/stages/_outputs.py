@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluator.core.tensors import Array, Arrays, rows
 
@@ -14,9 +15,14 @@ def in_batches(compute: Callable[[Arrays], Arrays], inputs: Arrays, size: int) -
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def accuracy(outputs: Arrays, labels: Array) -> float:
-    """Return the share of rows whose largest logit is the true label's; 0 for outputs of another shape."""
+def right(outputs: Arrays, labels: Array) -> NDArray[np.bool_]:
+    """Tell of each row whether its largest logit is the true label's; of none for outputs of another shape."""
     logits = next(iter(outputs.values()))
     if logits.ndim != 2 or len(logits) != len(labels):
-        return 0.0
-    return float(np.mean(logits.argmax(axis=-1) == labels))
+        return np.zeros(len(labels), dtype=bool)
+    return np.asarray(logits.argmax(axis=-1) == labels)
+
+
+def accuracy(outputs: Arrays, labels: Array) -> float:
+    """Return the share of rows that are right."""
+    return float(np.mean(right(outputs, labels)))

@@ -164,3 +164,13 @@ def test_no_figure_comes_from_nothing(samples: list[float]) -> None:
         statistics.tail(samples, 0.5)
     with pytest.raises(ValueError, match="finite"):
         statistics.median_interval(samples)
+
+
+@pytest.mark.parametrize(("lost", "gained"), [(5, 0), (7, 1)])  # probabilities, were nothing lost: 1/32 and 9/256
+def test_answers_are_lost_beyond_chance(lost: int, gained: int) -> None:
+    assert statistics.is_loss(lost, gained)
+
+
+@pytest.mark.parametrize(("lost", "gained"), [(0, 0), (1, 0), (4, 0), (6, 1), (0, 9), (50, 50)])  # at least 1/16
+def test_what_chance_explains_is_no_loss(lost: int, gained: int) -> None:
+    assert not statistics.is_loss(lost, gained)
