@@ -110,8 +110,8 @@ def matrix(card: Scorecard) -> str:
     """Return the page about the export matrix of a real run."""
     machine, versions = card.machine, card.machine.versions
     made = (
-        f"Made on {card.created_at[:10]} by `fweval export {' '.join(card.scenarios)} --matrix`, profile {card.profile}: "
-        f"{machine.cpu}, {machine.cores} cores, Python {machine.python}."
+        f"Made on {card.created_at[:10]} by `fweval export {' '.join(card.scenarios)} --matrix`, "
+        f"profile {card.profile}: {machine.cpu}, {machine.cores} cores, Python {machine.python}."
     )
     lines = [
         "# The export matrix of a real run",

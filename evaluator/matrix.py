@@ -196,7 +196,7 @@ def _tried(proof: Proof, cell: MatrixCell, near: Iterable[MatrixCell]) -> tuple[
     ways = [
         (f"this artifact in {_runtime(other)}", other.outcome)
         for other in cell.proofs
-        if other is not proof and other.device == proof.device
+        if other is not proof and other.device == proof.device and other.outcome is Outcome.PASSED
     ]
     ways += [
         (f"{each.title}, {each.precision}, in {_runtime(proof)}", other.outcome)

@@ -44,7 +44,7 @@ def _rule(pattern: str, kind: Kind, remedy: str | None = None) -> Rule:
 _NEWER_RUNTIME = "use a newer runtime, or an exporter that writes an older version of the format"
 _OTHER_EXPORTER = "use another exporter to this format, or another format"
 _MORE_MEMORY = "run it on a machine with more memory, or lower the batch size"
-_LESS = "use int8_dynamic or fp16, or train with quantization in mind"
+_LESS = "use a precision that keeps more, or train with quantization in mind"
 _TRACE = "trace the model, or export it with torch.export: neither compiles Python"
 
 RULES = (

@@ -239,13 +239,16 @@ def proven(proof: Proof) -> str:
 
 def reasons(cell: MatrixCell) -> tuple[str, ...]:
     """Say why a cell, or one of its proofs, did not pass: class, culprit, message, remedy, and what was tried."""
-    told = [] if cell.diagnosis is None else [explained(cell.diagnosis, cell.tried)]
-    told += [
-        f"{where(proof)}: {explained(proof.diagnosis, proof.tried)}"
-        for proof in cell.proofs
-        if proof.diagnosis is not None and (proof.outcome.is_answer or cell.state in ("unavailable", "not run"))
-    ]
-    return tuple(told) if cell.outcome is Outcome.PASSED else tuple(told[:1])
+    if cell.diagnosis is not None:
+        return (explained(cell.diagnosis, cell.tried),)
+    shared: dict[str, list[Proof]] = {}
+    for proof in cell.proofs:
+        if proof.diagnosis is not None and (proof.outcome.is_answer or cell.state in ("unavailable", "not run")):
+            shared.setdefault(explained(proof.diagnosis), []).append(proof)
+    return tuple(
+        f"{', '.join(where(proof) for proof in proofs)}: {_with(line, proofs[0].tried)}"
+        for line, proofs in shared.items()
+    )
 
 
 def explained(diagnosis: Diagnosis, tried: Sequence[str] = ()) -> str:
@@ -254,9 +257,11 @@ def explained(diagnosis: Diagnosis, tried: Sequence[str] = ()) -> str:
     parts = [f"{diagnosis.kind}{culprit}: {diagnosis.said}"]
     if diagnosis.remedy:
         parts.append(f"Remedy: {diagnosis.remedy}")
-    if tried:
-        parts.append(f"Tried: {'; '.join(tried)}")
-    return ". ".join(part.rstrip(".") for part in parts)
+    return _with(". ".join(part.rstrip(".") for part in parts), tried)
+
+
+def _with(line: str, tried: Sequence[str]) -> str:
+    return f"{line}. Tried: {'; '.join(tried)}" if tried else line
 
 
 def shown(card: Scorecard) -> tuple[MatrixCell, ...]:
