@@ -125,6 +125,23 @@ def test_every_artifact_was_proven_before_it_was_timed(rows: list[dict[str, Any]
         assert row["metrics"]["cases"] == 16
 
 
+def test_what_artifacts_take_on_a_small_computer(rows: list[dict[str, Any]], run: Path) -> None:
+    edge = select(rows, stage="edge", outcome="passed")
+    servers = {("pytorch", "torchscript", "torch_jit"), ("tensorflow", "savedmodel", "tensorflow")}
+    assert {(row["framework"], row["format"], row["runtime"]) for row in edge} == BY_FORMAT - servers
+    for row in edge:
+        metrics = row["metrics"]
+        assert metrics["runtime_rss_bytes"] < metrics["peak_rss_bytes"]
+        assert metrics["runtime_bytes"] > 10_000_000
+        assert 0 < metrics["latency_p50_s"] < metrics["cold_start_s"]
+        assert "no Docker engine answers" in metrics["ram_floor_unmeasured"]
+    card = files.read_record(run / "scorecard.json", Scorecard)
+    assert [device.name for device in card.device_classes] == [each.name for each in loading.load_devices()]
+    assert len(card.edge) == len(edge) * len(card.device_classes)
+    gateway = [fit for fit in card.edge if fit.device == "x86-gateway"]
+    assert {fit.verdict for fit in gateway if "tflite" in fit.evidence} == {"fits"}
+
+
 def test_latencies_are_order_statistics_of_the_samples_kept(rows: list[dict[str, Any]], run: Path) -> None:
     for row in select(rows, stage="run", outcome="passed"):
         metrics = row["metrics"]

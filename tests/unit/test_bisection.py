@@ -18,7 +18,12 @@ def test_it_is_found_within_the_resolution(low: int, factor: float, resolution: 
 def test_what_never_suffices_is_said(low: int, factor: float) -> None:
     tried: list[int] = []
     most = int(low * factor)
-    assert least(lambda amount: tried.append(amount) is not None, low, most, resolution=0.05) is None
+
+    def suffices(amount: int) -> bool:
+        tried.append(amount)
+        return False
+
+    assert least(suffices, low, most, resolution=0.05) is None
     assert max(tried, default=most) == most or low >= most
 
 

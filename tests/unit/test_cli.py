@@ -135,6 +135,26 @@ def test_a_bad_profile_is_one_line(old: str, new: str, said: str, run: Any, tmp_
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("threads = 4", "threads = 0", "key 'low-end-phone.threads'"),
+        ("ram_bytes = 1_000_000\n", "ram_byte = 1\n", "unknown key (did you mean 'ram_bytes'?)"),
+        ("slower = [30.0, 300.0]", "slower = [3.0, 1.0]", "slower is [3.0, 1.0] (give the smaller factor first)"),
+        ("[microcontroller]", "[microcontroller", "no valid TOML"),
+        ("[microcontroller]", "edge = 1", "class 'edge': no class of devices"),
+    ],
+)
+def test_a_bad_file_of_devices_is_one_line(old: str, new: str, said: str, run: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(loading.DEVICES.read_text().replace(old, new, 1))
+    code, _, err = run("edge", "tiny", "--budgets", "mine.toml")
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert err.startswith("fweval: mine.toml, line ")
+    assert said in err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
     ("typed", "named"),
     [
         (["tiny"], "leave out SCENARIO"),

@@ -55,6 +55,14 @@ def test_the_settings_come_back_as_the_models_own_record(write: Write) -> None:
     assert settings.image_size == 48
 
 
+def test_the_built_in_devices_span_from_small_to_large() -> None:
+    devices = loading.load_devices()
+    sizes = [device.ram_bytes for device in devices]
+    assert sizes == sorted(sizes)
+    assert all(device.source for device in devices)
+    assert [device.name for device in devices if not device.required] == ["microcontroller"]
+
+
 @pytest.mark.parametrize("name", loading.scenario_names())
 def test_built_in_scenarios_load(name: str) -> None:
     scenario = loading.load_scenario(name)
