@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evaluator import plan
 from evaluator.capabilities import ThisMachine
-from evaluator.core import environments, machine, registry
+from evaluator.core import confinement, environments, machine, registry
 from evaluator.pipeline import LEAST_DISK_BYTES
 from exports.web import programs
 from scenarios.loading import load_scenario, scenario_names
@@ -35,7 +35,7 @@ class Diagnosis:
 
 def examine(here: ThisMachine) -> list[Diagnosis]:
     """Look at machine, frameworks, exporters, runtimes, programs, servers and data, in this order."""
-    return [*_machine(here), *_software(here), *_matrix(here), *_web(), *_servers(here), *_data(here)]
+    return [*_machine(here), *_software(here), *_matrix(here), *_web(), *_wall(), *_servers(here), *_data(here)]
 
 
 def exit_code(findings: Sequence[Diagnosis]) -> int:
@@ -93,6 +93,18 @@ def _web() -> Iterator[Diagnosis]:
         found = programs.locate(name)
         detail = found or "not on PATH"
         yield Diagnosis(topic="web", name=name, fine=found is not None, detail=detail, remedy=remedy)
+
+
+def _wall() -> Iterator[Diagnosis]:
+    """Look for what `fweval inspect` runs artifacts from elsewhere with."""
+    obstacle = confinement.obstacle()
+    yield Diagnosis(
+        topic="machine",
+        name="bubblewrap",
+        fine=obstacle is None,
+        detail="confines artifacts from elsewhere" if obstacle is None else obstacle.message,
+        remedy=None if obstacle is None else obstacle.remedy,
+    )
 
 
 def _servers(here: ThisMachine) -> Iterator[Diagnosis]:
