@@ -118,7 +118,7 @@ RULES = (
     _rule(
         r"the tool left ([\d.]+ ?%) of the weights",
         "precision without effect",
-        "use another exporter to this format: this one wrote something else than it was asked for",
+        "use calibrated int8, or another exporter: this tool lowers some kinds of layers only, or none",
     ),
     _rule(r"accuracy fell from", "accuracy loss", _LESS),
     _rule(r"the cosine between them is", "wrong result", _LESS),

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
-from evaluator import matrix, terminal
-from evaluator.core import files
+from evaluator import cli, matrix, pipeline, plan, terminal
+from evaluator.core import files, registry
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Metrics, Result, Step
@@ -103,7 +104,7 @@ def test_an_export_that_failed_names_other_ways_that_work(tmp_path: Path) -> Non
 
 
 def test_what_an_exporter_declares_impossible_is_an_unsupported_precision(tmp_path: Path) -> None:
-    said = matrix.registry.load("exporter", "keras_tflite_per_tensor").cannot["fp16"]
+    said = registry.load("exporter", "keras_tflite_per_tensor").cannot["fp16"]
     cells = build(tmp_path, entry("export", "keras_tflite_per_tensor", "fp16", Outcome.UNSUPPORTED, reason=said))
     cell = cells["keras_tflite_per_tensor", "fp16"]
     assert cell.state == "unsupported"
@@ -188,6 +189,29 @@ def test_a_run_of_standard_exports_has_no_matrix_to_show() -> None:
     standard = tuple(msgspec.structs.replace(cell, standard=True) for cell in CARD.matrix)
     assert _matrix.shown(msgspec.structs.replace(CARD, matrix=standard)) == ()
     assert _matrix.shown(CARD) == CARD.matrix
+
+
+def test_the_page_of_a_real_run_knows_every_exporter() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "matrix.md").read_text(encoding="utf-8")
+    absent = [plugin.title for plugin in registry.load_all("exporter") if _escaped(plugin.title) not in page]
+    assert absent == [], "write it anew: fweval export --matrix --out RUN; python docs/generate.py RUN"
+    assert "](/" not in page
+
+
+def _escaped(title: str) -> str:
+    return title.replace("_", r"\_")
+
+
+def test_everything_is_exported_whatever_the_profile_says(tmp_path: Path) -> None:
+    options = plan.Options(everything=True)
+    _, record = pipeline.begin(("tiny",), "smoke", options, out=tmp_path / "run", command=("fweval",))
+    assert record.profile.exports == "all"
+
+
+def test_json_is_the_form_of_the_matrix_alone() -> None:
+    done = CliRunner().invoke(cli.app, ["export", "tiny", "--json"])
+    assert done.exit_code == 2
+    assert "--matrix" in done.output
 
 
 def test_it_travels_in_the_scorecard() -> None:
