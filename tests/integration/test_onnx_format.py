@@ -126,3 +126,26 @@ def test_it_is_told_from_other_files(tmp_path: Path) -> None:
     for name, content in others.items():
         path.write_bytes(content)
         assert not FORMAT.recognises(path), name
+
+
+def test_onnx_runtime_tells_the_kernels_that_it_makes_of_a_graph(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "kernel"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["sum"]),
+        helper.make_node("Relu", ["sum"], ["r"]),
+        helper.make_node("Gelu", ["r"], ["g"], domain="com.microsoft"),
+        helper.make_node("Identity", ["g"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 4])],
+        [numpy_helper.from_array(KERNEL, "kernel"), numpy_helper.from_array(KERNEL[0], "bias")],
+    )
+    sets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=sets, ir_version=9), path)
+    # The product takes the bias and the ReLU with it; both names are gone, and so is the identity.
+    assert registry.load("runtime", "onnx_runtime").placement(path) == {"CPU": 0, "CPU, its own kernels": 2}
+    assert sorted(tmp_path.iterdir()) == [path]
