@@ -10,6 +10,7 @@ from evaluator.core.tensors import Array, Arrays
 from exports.contract import Session
 
 SIGNATURE = "serving_default"
+_DELEGATE = "DELEGATE"
 # How an interpreter words that it lacks a built-in operator, this version of it, or a custom one.
 _REFUSALS = ("Didn't find op", "unresolved custom op")
 
@@ -23,13 +24,7 @@ def session(interpreter_class: Callable[..., Any], artifact: Path, signature: Si
     Raises `Unsupported` with the interpreter's words when it lacks an operator (or this version of it), the
     interpreter's `ValueError` for a file that it cannot read.
     """
-    try:
-        interpreter = interpreter_class(model_path=str(artifact), num_threads=threads)
-        interpreter.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
-        if any(words in str(error) for words in _REFUSALS):
-            raise Unsupported(f"the interpreter refuses {artifact.name}: {error}") from error
-        raise
+    interpreter = _open(interpreter_class, artifact, threads)
     inputs_by_name, outputs_by_name = _details(interpreter)
     takes = _indices(inputs_by_name, [spec.name for spec in signature.inputs], artifact)
     gives = _indices(outputs_by_name, [spec.name for spec in signature.outputs], artifact)
@@ -50,6 +45,39 @@ def session(interpreter_class: Callable[..., Any], artifact: Path, signature: Si
         return {name: interpreter.get_tensor(index) for name, index in gives}
 
     return call
+
+
+def placement(interpreter_class: Callable[..., Any], artifact: Path) -> dict[str, int]:
+    """Count the operators of the first subgraph that the interpreter hands to XNNPACK, and those that it keeps.
+
+    It lists the operators of the file and, behind them, one for each part that a delegate took over, of which it tells
+    the inputs and outputs: what lies between them is the delegate's.
+    Raises as `session` does.
+    """
+    interpreter = _open(interpreter_class, artifact, threads=1)
+    operators = interpreter._get_ops_details()  # noqa: SLF001  # no public method of either package tells
+    own = [each for each in operators if each["op_name"] != _DELEGATE]
+    makers = {tensor: index for index, each in enumerate(own) for tensor in each["outputs"]}
+    taken: set[int] = set()
+    for each in (each for each in operators if each["op_name"] == _DELEGATE):
+        given, left = set(each["inputs"]), list(each["outputs"])
+        while left:
+            tensor = left.pop()
+            if tensor in makers and tensor not in given and makers[tensor] not in taken:
+                taken.add(makers[tensor])
+                left.extend(own[makers[tensor]]["inputs"])
+    return {"XNNPACK": len(taken), "built-in kernels": len(own) - len(taken)}
+
+
+def _open(interpreter_class: Callable[..., Any], artifact: Path, threads: int) -> Any:
+    try:
+        interpreter = interpreter_class(model_path=str(artifact), num_threads=threads)
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        if any(words in str(error) for words in _REFUSALS):
+            raise Unsupported(f"the interpreter refuses {artifact.name}: {error}") from error
+        raise
+    return interpreter
 
 
 def _details(interpreter: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

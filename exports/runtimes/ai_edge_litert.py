@@ -37,5 +37,11 @@ class LiteRT(Runtime):
 
         yield _tflite.session(Interpreter, artifact, signature, threads)
 
+    def placement(self, artifact: Path) -> dict[str, int]:
+        """Count what XNNPACK takes over, with the batch size that the file comes with."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        return _tflite.placement(Interpreter, artifact)
+
 
 plugin = LiteRT()

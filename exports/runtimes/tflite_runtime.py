@@ -37,5 +37,11 @@ class TFLiteRuntime(Runtime):
 
         yield _tflite.session(Interpreter, artifact, signature, threads)
 
+    def placement(self, artifact: Path) -> dict[str, int]:
+        """Count what XNNPACK takes over, with the batch size that the file comes with."""
+        from tflite_runtime.interpreter import Interpreter
+
+        return _tflite.placement(Interpreter, artifact)
+
 
 plugin = TFLiteRuntime()
