@@ -58,7 +58,7 @@ def _finish(child: Child, folder: RunFolder, reporter: Reporter) -> None:
     folder.save(result)
     folder.event("ended", step=child.step.id, outcome=result.outcome.value)
     reporter.ended(child.step, result)
-    if child.step.server is not None and result.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT):
+    if result.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT):
         tidy(reporter)  # a container that it had started is the engine's child, not its own
 
 
