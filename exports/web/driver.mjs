@@ -1,6 +1,7 @@
 // Runs one artifact in this Node, or in a browser that it starts: `node driver.mjs SETTINGS`, where SETTINGS is JSON.
 // A frame comes in on stdin for each batch of inputs, a frame goes out on stdout for each batch of outputs, one more
-// before the first when the artifact is loaded. A frame that says `error` is the last one. The end of stdin ends it all.
+// before the first when the artifact is loaded. A frame says `error` when the artifact could not be loaded, which is the
+// last one then, or when one batch could not be computed. The end of stdin ends it all.
 
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -32,8 +33,12 @@ async function* frames(stream) {
   }
 }
 
-async function answer(frame) {
-  if (!process.stdout.write(frame)) await once(process.stdout, "drain");
+// Writes the frame that something gives, or what was said when it failed; tells whether it gave one.
+async function answer(give) {
+  const given = await give().catch((error) => ({ said: String(error?.message ?? error) }));
+  const failed = "said" in given;
+  if (!process.stdout.write(failed ? encode({ error: given.said }) : given)) await once(process.stdout, "drain");
+  return !failed;
 }
 
 // Returns the path of a file below a folder; what lies elsewhere is nobody's business.
@@ -50,26 +55,34 @@ async function inNode({ engine, artifact, entry, threads, environment }) {
   return { compute: await load({ engine, libraries, read, entry, threads }), close: () => undefined };
 }
 
-async function inChromium({ engine, artifact, entry, threads, environment, browser }) {
+async function inChromium({ environment, artifact, browser, ...settings }) {
   const require = createRequire(join(environment, "package.json"));
   const puppeteer = require("puppeteer-core");
-  const exchange = { inputs: null, outputs: null };
   const folders = { web: HERE, packages: join(environment, "node_modules"), artifact };
-  const { server, root } = await serve(folders, exchange);
   const chromium = await puppeteer.launch({ ...browser, headless: true, pipe: true, handleSIGHUP: false });
-  const page = await chromium.newPage();
+  const close = () => chromium.close();
+  try {
+    return { compute: await inPage(await chromium.newPage(), folders, settings), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function inPage(page, folders, { engine, entry, threads }) {
+  const exchange = { inputs: null, outputs: null };
+  const root = await serve(folders, exchange);
   const crashed = new Promise((_, reject) => page.on("error", reject));
   crashed.catch(() => undefined); // it is looked at while something is computed
   page.on("console", (message) => console.error(message.text()));
   await page.goto(root);
   for (const script of ENGINES[engine].scripts) await page.addScriptTag({ url: `${root}packages/${script}` });
   await Promise.race([page.evaluate(openInPage, { engine, entry, threads, root }), crashed]);
-  const compute = async (frame) => {
+  return async (frame) => {
     exchange.inputs = frame;
     await Promise.race([page.evaluate(() => globalThis.compute()), crashed]);
     return exchange.outputs;
   };
-  return { compute, close: async () => { await chromium.close(); server.close(); } };
 }
 
 // Runs in the page: its names are the page's, not this file's.
@@ -115,20 +128,17 @@ async function serve(folders, exchange) {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return { server, root: `http://127.0.0.1:${server.address().port}${secret}` };
+  return `http://127.0.0.1:${server.address().port}${secret}`;
 }
 
 async function main(settings) {
-  let host = { close: () => undefined };
-  try {
+  let host;
+  const loaded = await answer(async () => {
     host = await (settings.browser ? inChromium(settings) : inNode(settings));
-    await answer(encode({}));
-    for await (const frame of frames(process.stdin)) await answer(await host.compute(frame));
-  } catch (error) {
-    await answer(encode({ error: String(error?.message ?? error) }));
-  } finally {
-    await host.close();
-  }
+    return encode({});
+  });
+  if (loaded) for await (const frame of frames(process.stdin)) await answer(() => host.compute(frame));
+  await host?.close();
   process.exit(); // engines leave threads behind
 }
 

@@ -181,14 +181,14 @@ def test_an_operator_without_a_kernel_is_unsupported(exported: Export, tmp_path:
         compute("tfjs_node", folder)
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_truncated_artifact_never_computes(exported: Export, form: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("form", "host"), [("tfjs", "node"), ("onnx", "node"), ("tfjs", "chromium")])
+def test_a_truncated_artifact_never_computes(exported: Export, form: str, host: str, tmp_path: Path) -> None:
     folder = copied(exported, form, tmp_path)
     path = artifact_in(folder)
     (largest,) = path.glob("*.bin") if form == "tfjs" else [path]
     largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
     with pytest.raises(JavaScriptError):
-        compute(f"{FORMATS[form]}_node", folder)
+        compute(f"{FORMATS[form]}_{host}", folder)
 
 
 def test_a_browser_listens_to_nobody_else_and_leaves_nothing(
@@ -206,6 +206,17 @@ def test_a_browser_listens_to_nobody_else_and_leaves_nothing(
         assert list(short.iterdir())
     assert_gone([each.pid for each in family])
     assert not list(short.iterdir())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_refused_batch_is_one_batch(exported: Export, form: str) -> None:
+    folder = exported(form) / "fp32" / "cnn"
+    inputs = read_arrays(folder / "inputs.npz")
+    plugin = registry.load("runtime", f"{FORMATS[form]}_node")
+    with plugin.load(artifact_in(folder), signature_in(folder), device="cpu", threads=1) as session:
+        with pytest.raises(JavaScriptError):
+            session({"image": inputs["image"][..., :-1]})
+        assert compare({"logits": golden_in(folder)}, session(inputs), TOLERANCE).passed
 
 
 def test_a_page_that_crashed_is_told(exported: Export) -> None:
