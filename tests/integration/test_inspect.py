@@ -156,7 +156,7 @@ def test_torchscript_cannot_write_outside(made: Path, tmp_path: Path) -> None:
 
 def test_a_saved_model_can_neither_write_outside_nor_reach_a_server(made: Path, server: socket.socket) -> None:
     victim = made / "victim"
-    ran = only(told(made / "harms", "--timeout", 15, code=1))
+    ran = only(told(made / "harms", "--timeout", 12, code=1))
     assert ran["outcome"] in {"failed", "timed_out"}
     assert victim.read_bytes() == UNTOUCHED
     assert not called(server)
