@@ -193,7 +193,7 @@ def _tried(proof: Proof, cell: MatrixCell, near: Iterable[MatrixCell]) -> tuple[
     """Say how the artifact did in other runtimes on the same device, and how others did in this runtime."""
     if not proof.outcome.is_answer:
         return ()
-    ways = [
+    ways: list[tuple[str, Outcome]] = [
         (f"this artifact in {_runtime(other)}", other.outcome)
         for other in cell.proofs
         if other is not proof and other.device == proof.device and other.outcome is Outcome.PASSED

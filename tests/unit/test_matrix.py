@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,8 @@ from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Metrics, Result, Step
 from evaluator.evidence import RESULT, Entry, Evidence
-from evaluator.report import _matrix
+from evaluator.report import _matrix, _view
+from evaluator.report.html import plugin as html
 from tests import sample_scorecard
 
 TOO_NEW = "the interpreter refuses model.tflite: Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'."
@@ -189,6 +191,35 @@ def test_a_run_of_standard_exports_has_no_matrix_to_show() -> None:
     standard = tuple(msgspec.structs.replace(cell, standard=True) for cell in CARD.matrix)
     assert _matrix.shown(msgspec.structs.replace(CARD, matrix=standard)) == ()
     assert _matrix.shown(CARD) == CARD.matrix
+
+
+def test_each_mark_of_the_page_tells_its_reason_and_leads_to_it() -> None:
+    page = html.render(CARD)
+    marks = re.findall(r'<a class="tile \w+" href="#([^"]+)" title="([^"]+)"', page)
+    assert [anchor for anchor, _ in marks] == [
+        _matrix.anchor(cell)
+        for group in _matrix.groups(CARD.matrix)
+        for row in group.rows
+        for cell in row.cells
+        if cell is not None
+    ]
+    assert all(page.count(f'<li id="{anchor}">') == 1 for anchor, _ in marks)
+    assert sum("no way there" in title for _, title in marks) == 6
+
+
+def test_what_is_only_in_the_matrix_is_in_no_other_table() -> None:
+    ended = (Outcome.FAILED, Outcome.UNAVAILABLE)
+    extra = tuple(
+        sample_scorecard.cell(
+            "export", "bert", "pytorch", format="pte", outcome=outcome, reason="only there", standard=False
+        )
+        for outcome in ended
+    )
+    card = msgspec.structs.replace(CARD, cells=(*CARD.cells, *extra))
+    assert _view.matrix(card) == _view.matrix(CARD)
+    assert _view.formats(card) == _view.formats(CARD)
+    assert _view.not_passed(card.cells) == _view.not_passed(CARD.cells)
+    assert _view.gaps(card) == _view.gaps(CARD)
 
 
 def test_the_page_of_a_real_run_knows_every_exporter() -> None:
