@@ -146,3 +146,20 @@ def test_formats_are_told_apart_by_their_bytes(folder: Path) -> None:
         (artifact,) = (folder / name).iterdir()
         named = [each.name for each in formats if each.name in ("tflite", "savedmodel", "onnx", "tfjs")]
         assert [each for each in named if registry.load("format", each).recognises(artifact)] == [form]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "precision", "placement"),
+    [
+        ("ai_edge_litert", "fp32", {"XNNPACK": 4, "built-in kernels": 0}),
+        ("ai_edge_litert", "int8", {"XNNPACK": 6, "built-in kernels": 0}),
+        ("tflite_runtime", "fp32", {"XNNPACK": 4, "built-in kernels": 0}),
+        ("tflite_runtime", "int8", {"XNNPACK": 0, "built-in kernels": 6}),  # of 2.14: XNNPACK is for floats only
+    ],
+)
+def test_an_interpreter_tells_what_xnnpack_takes_over(
+    folder: Path, runtime: str, precision: str, placement: dict[str, int]
+) -> None:
+    assert (
+        registry.load("runtime", runtime).placement(folder / f"keras_tflite-{precision}" / "model.tflite") == placement
+    )
