@@ -69,6 +69,7 @@ RULES = (
         _TRACE,
     ),
     _rule(r"Compiled functions can't take variable number of arguments", "unsupported code", _TRACE),
+    _rule(r"UnsupportedNodeError|NotSupportedError|FrontendError", "unsupported code", _TRACE),
     _rule(r"GuardOnDataDependentSymNode|Could not guard on (data-dependent expression)", "unsupported code"),
     _rule(
         r"Could not find an implementation for (\w+\(\d+\)) node",
@@ -82,8 +83,16 @@ RULES = (
     _rule(r"'(tf\.\w+)' op is neither a custom op nor a flex op", "unsupported operator", _OTHER_EXPORTER),
     _rule(r"Quantization not yet supported for op: '?(\w+)", "unsupported operator", _LESS),
     _rule(r"[Mm]issing operator: (?:\[\d+\] )?(\S+)", "unsupported operator", _OTHER_EXPORTER),
+    _rule(r"([\w.:]+)\(-?\d+\) is not a registered function/op", "unsupported operator", _OTHER_EXPORTER),
+    _rule(r"No Op registered for (\S+) with domain_version", "unsupported operator", _NEWER_RUNTIME),
+    _rule(r"Unknown op '(\S+)'\.", "unsupported operator", _OTHER_EXPORTER),
     _rule(r"Could not run '([\w:]+)' with arguments from the '(\w+)' backend", "unsupported operator", _LESS),
     _rule(r"Op type not registered '(\w+)'", "unsupported operator", _NEWER_RUNTIME),
+    _rule(
+        r"Got invalid dimensions for input: (\w+)",
+        "unsupported size",
+        "export with that dimension free, or feed the size that it was exported with",
+    ),
     _rule(
         r"bounded tensor with a maximum capacity of (\d+ elements)",
         "unsupported size",
@@ -101,6 +110,11 @@ RULES = (
         r"|its digest differs",
         "damaged artifact",
         "export it again",
+    ),
+    _rule(
+        r"malloc\(\): [\w ]+|double free or corruption|free\(\): [\w ]+",
+        "tool bug",
+        "feed one batch size only, or use another runtime",
     ),
     _rule(r"vector::reserve", "tool bug", "load TensorFlow and this runtime in processes of their own"),
     _rule(

@@ -76,14 +76,6 @@ SEEN = [
     ),
     (
         (
-            FAILED,
-            "the weights did not come along: 12 VAR_HANDLE operators without data",
-            "",
-        ),
-        ("silent weight loss", None),
-    ),
-    (
-        (
             UNSUPPORTED,
             (
                 "ONNX Runtime refuses model.onnx: [ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Could not find an "
@@ -204,6 +196,84 @@ SEEN = [
         ("precision without effect", "97.4%"),
     ),
     ((FAILED, "accuracy fell from 60.0% to 57.5%", ""), ("accuracy loss", None)),
+    (
+        (
+            FAILED,
+            "exporting with torch.jit.script: UnsupportedNodeError: function definitions aren't supported:",
+            (
+                'function definitions aren\'t supported:\n  File "/home/x/scenarios/models/bert.py", line 269\n'
+                "        def heads(states):\n        ~~~ <--- HERE"
+            ),
+        ),
+        ("unsupported code", "bert.py line 269"),
+    ),
+    (
+        (
+            UNSUPPORTED,
+            (
+                "ONNX Runtime refuses model.onnx: [ONNXRuntimeError] : 1 : FAIL : Load model from model.onnx "
+                "failed:Fatal error: ai.onnx.preview.training:Adagrad(-1) is not a registered function/op"
+            ),
+            "",
+        ),
+        ("unsupported operator", "ai.onnx.preview.training:Adagrad"),
+    ),
+    (
+        (
+            UNSUPPORTED,
+            (
+                "the engine refuses model.onnx: Can't create a session. ERROR_CODE: 6, ERROR_MESSAGE: No Op registered "
+                "for Nowh with domain_version of 20"
+            ),
+            "",
+        ),
+        ("unsupported operator", "Nowh"),
+    ),
+    (
+        (UNSUPPORTED, "the engine refuses web: Kernel 'Einsum' not registered for backend 'wasm'", ""),
+        ("unsupported operator", "Einsum wasm"),
+    ),
+    (
+        (
+            UNSUPPORTED,
+            (
+                "the engine refuses web: Unknown op 'Nowhere'. File an issue at "
+                "https://github.com/tensorflow/tfjs/issues so we can add it"
+            ),
+            "",
+        ),
+        ("unsupported operator", "Nowhere"),
+    ),
+    (
+        (
+            FAILED,
+            (
+                "running in ONNX Runtime: InvalidArgument: [ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid "
+                "dimensions for input: input_ids for the following indices index: 1 Got: 16 Expected: 32"
+            ),
+            "",
+        ),
+        ("unsupported size", "input_ids"),
+    ),
+    (
+        (
+            Outcome.CRASHED,
+            "the process died of SIGABRT (its memory limit was 6.0 GiB)",
+            "malloc(): unaligned tcache chunk detected",
+        ),
+        ("tool bug", None),
+    ),
+    (
+        (
+            FAILED,
+            (
+                "exporting with TFLite converter (concrete functions): ValueError: the TFLite converter lost the "
+                "weights: the file refers to variables (VAR_HANDLE) without data"
+            ),
+            "",
+        ),
+        ("silent weight loss", None),
+    ),
     (
         (FAILED, "outputs differ from the origin's: the cosine between them is 0.415, at least 0.9 is asked for", ""),
         ("wrong result", None),
