@@ -51,7 +51,13 @@ def at_precision(origin: Origin, precision: str) -> Origin:
 
 
 def _half(layer: Any) -> Any:
-    return type(layer).from_config({**layer.get_config(), "dtype": "float16"})
+    """Copy a layer, or one of the plain operations (`keras.ops`) that stand between layers; casts to fp32 go, too."""
+    import keras
+
+    settings = layer.get_config()
+    if isinstance(layer, keras.Layer) or settings.get("dtype") == "float32":
+        settings["dtype"] = "float16"
+    return type(layer).from_config(settings)
 
 
 def input_specs(origin: Origin) -> dict[str, Any]:
