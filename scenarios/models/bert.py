@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from evaluator.core.errors import UsageError
+from evaluator.core.errors import Unavailable, UsageError
 from evaluator.core.records import Record, Signature, TensorSpec
 from evaluator.core.tensors import Array, Arrays
 from scenarios.contract import OUTPUT, Data, DataPackage, Examples, Model
@@ -56,6 +56,7 @@ class BertSettings(Record, frozen=True, kw_only=True):
     """What a scenario can choose about BERT."""
 
     size: Literal["mini", "base"] = "mini"
+    implementation: Literal["own", "transformers"] = "own"  # of the PyTorch network: Hugging Face's instead of ours
     sequence: Annotated[int, msgspec.Meta(ge=8, le=_POSITIONS)] = 32  # tokens per text; longer texts are cut
 
 
@@ -134,8 +135,12 @@ class Bert(Model):
         return {name: np.ascontiguousarray(array[:, : settings.sequence // 2]) for name, array in inputs.items()}
 
     def build_torch(self, settings: BertSettings) -> Any:
-        """Build it from plain `torch.nn` layers, with the module names of BERT's published weights."""
-        return _torch_network(_SHAPES[settings.size])
+        """Build it from plain `torch.nn` layers, with the module names of BERT's published weights.
+
+        Or take Hugging Face's, which has the same names. Raises `Unavailable` without the package transformers.
+        """
+        shape = _SHAPES[settings.size]
+        return _torch_network(shape) if settings.implementation == "own" else _transformers_network(shape)
 
     def build_tensorflow(self, settings: BertSettings) -> Any:
         """Build it from plain Keras layers, named like the PyTorch modules."""
@@ -188,6 +193,7 @@ def _torch_network(shape: _Shape) -> Any:
             self.embeddings = _torch_embeddings(shape)
             self.encoder = nn.ModuleDict({"layer": nn.ModuleList(_torch_layer(shape) for _ in range(shape.layers))})
             self.classifier = nn.Linear(shape.width, _CLASSES)
+            self.masked = _MASKED  # torch.jit.script knows attributes, not globals
             for module in self.modules():
                 if isinstance(module, nn.Linear | nn.Embedding):
                     nn.init.normal_(module.weight, std=0.02)  # BERT's initializer_range
@@ -196,7 +202,7 @@ def _torch_network(shape: _Shape) -> Any:
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             mask = attention_mask.to(self.embeddings.LayerNorm.weight.dtype)
-            additive = ((1.0 - mask) * _MASKED)[:, None, None, :]
+            additive = ((1.0 - mask) * self.masked)[:, None, None, :]
             x = self.embeddings(input_ids)
             for layer in self.encoder["layer"]:
                 x = layer(x, additive)
@@ -204,6 +210,42 @@ def _torch_network(shape: _Shape) -> Any:
             return self.classifier(mean)
 
     return Network()
+
+
+def _transformers_network(shape: _Shape) -> Any:
+    """Build Hugging Face's BERT without its pooler, below the same mean and classifier."""
+    import torch
+    from torch import nn
+
+    try:
+        from transformers import BertConfig, BertModel
+    except ModuleNotFoundError as error:
+        remedy = "pip install -c constraints.txt transformers"
+        raise Unavailable("not installed: transformers", remedy=remedy) from error
+
+    class Network(BertModel):  # type: ignore[misc]  # transformers is untyped here
+        def __init__(self, config: BertConfig) -> None:
+            super().__init__(config, add_pooling_layer=False)
+            self.classifier = nn.Linear(shape.width, _CLASSES)
+            self.post_init()
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            x = super().forward(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            mask = attention_mask.to(x.dtype)
+            mean = (x * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+            return self.classifier(mean)
+
+    config = BertConfig(
+        vocab_size=_VOCABULARY,
+        hidden_size=shape.width,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=shape.inner,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        layer_norm_eps=_EPSILON,
+    )
+    return Network(config)
 
 
 def _torch_embeddings(shape: _Shape) -> Any:
@@ -256,21 +298,20 @@ def _torch_attention(shape: _Shape) -> Any:
     import torch
     from torch import nn
 
-    head = shape.width // shape.heads
-
     class SelfAttention(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.query = nn.Linear(shape.width, shape.width)
             self.key = nn.Linear(shape.width, shape.width)
             self.value = nn.Linear(shape.width, shape.width)
+            self.heads, self.head = shape.heads, shape.width // shape.heads
+
+        def split(self, y: torch.Tensor) -> torch.Tensor:
+            return y.unflatten(2, [self.heads, self.head]).transpose(1, 2)
 
         def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            def split(y: torch.Tensor) -> torch.Tensor:
-                return y.unflatten(2, (shape.heads, head)).transpose(1, 2)
-
-            query, key, value = split(self.query(x)), split(self.key(x)), split(self.value(x))
-            scores = query @ key.transpose(2, 3) * head**-0.5 + mask
+            query, key, value = self.split(self.query(x)), self.split(self.key(x)), self.split(self.value(x))
+            scores = query @ key.transpose(2, 3) * self.head**-0.5 + mask
             return (scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
 
     return SelfAttention()

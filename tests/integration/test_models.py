@@ -59,8 +59,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("scenario", "settings"),
-    [("tiny", "{}"), ("resnet50", '{"image_size": 32}'), ("bert", '{"sequence": 16}')],
-    ids=["tiny", "resnet50", "bert"],
+    [
+        ("tiny", "{}"),
+        ("resnet50", '{"image_size": 32}'),
+        ("bert", '{"sequence": 16}'),
+        ("bert_transformers", '{"sequence": 16}'),
+    ],
+    ids=["tiny", "resnet50", "bert", "bert_transformers"],
 )
 def test_both_frameworks_start_from_the_same_function(tmp_path: Path, scenario: str, settings: str) -> None:
     skip_without_data(scenario)
