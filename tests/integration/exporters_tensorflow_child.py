@@ -47,7 +47,7 @@ def build_keras() -> Any:
     keras.utils.set_random_seed(3)
     image = keras.Input((SIDE, SIDE, 3), name="image")
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(WIDTH, 3, padding="same", activation="relu")(image))
-    x = layers.Dense(HIDDEN, activation="relu")(x)
+    x = keras.ops.relu(layers.Dense(HIDDEN)(x))  # an operation that is no layer
     network = keras.Model({"image": image}, {"logits": layers.Dense(CLASSES)(x)})
     random = np.random.default_rng(5)  # for the biases, too: converters leave out those that are zero
     network.set_weights([weight + 0.1 * random.standard_normal(weight.shape) for weight in network.get_weights()])
