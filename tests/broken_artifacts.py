@@ -14,6 +14,8 @@ from evaluator.core.tensors import Arrays
 from exports.contract import Origin
 
 ACTIVATION = "an activation replaced"
+CUT = "cut off"
+UNVERSIONED = "tfjs"  # a format that says nothing of the version of its reader
 NEWER = "made for a newer version"
 CHANGED = "changed afterwards"  # a file whose digest was taken before it was broken
 SOUND = "sound"
@@ -161,7 +163,7 @@ _NEWER: dict[str, Callable[[Path], None]] = {
     "tflite": _newer_flatbuffer,
     "executorch": _newer_flatbuffer,
 }
-FILES = {"cut off": cut_off, NEWER: newer}
+FILES = {CUT: cut_off, NEWER: newer}
 
 
 def spoil(damage: str, form: str, sound: Path, broken: Path) -> None:

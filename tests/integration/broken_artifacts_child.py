@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from broken_artifacts import ACTIVATION, CHANGED, FILES, SOUND, WEIGHTS, replace_activation, spoil
+from broken_artifacts import ACTIVATION, CHANGED, CUT, FILES, SOUND, UNVERSIONED, WEIGHTS, replace_activation, spoil
 from engine import PROFILE
 
 from evaluator.core import files, processes, registry, worker
@@ -67,7 +67,7 @@ class Corpus:
         sound = self._export(about, exporter, SOUND)
         for damage in (*WEIGHTS, ACTIVATION):
             self._export(about, exporter, damage)
-        for damage in FILES:
+        for damage in FILES if exporter.format != UNVERSIONED else [CUT]:
             broken = self._folder(exporter, damage) / sound.name
             spoil(damage, exporter.format, sound, broken)
             self._describe(about, exporter, broken, digest(broken))
@@ -145,7 +145,9 @@ class Corpus:
         return found
 
     def _do_apart(self, stage: str, name: str, **fields: Any) -> Result:
-        child = Child(self._step(stage, name, **fields), self.steps / name)
+        runtime: Runtime = registry.load("runtime", fields["runtime"])
+        step = self._step(stage, name, environment=runtime.environment, **fields)
+        child = Child(step, self.steps / name)
         processes.wait(child.process, child.step.timeout_s)
         return child.finish()
 
@@ -158,7 +160,7 @@ def main(place: str, framework: str, exporters: str, runtimes: str) -> None:
     corpus.train()
     for name in exporters.split(",") if exporters != "-" else ():
         corpus.export(registry.load("exporter", name))
-    for name in runtimes.split(","):
+    for name in runtimes.split(",") if runtimes != "-" else ():
         corpus.verify(registry.load("runtime", name), apart=exporters == "-")
     if "torch_jit" in runtimes:
         corpus.flips()
