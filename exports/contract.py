@@ -42,16 +42,16 @@ class Format(ABC):
     suffixes: ClassVar[tuple[str, ...]]  # how the names of its files end: (".onnx",); a folder's: ("",)
     inert: ClassVar[bool] = False  # nothing in a file of it can reach other files or the network when it is run
 
+    @abstractmethod
     def recognises(self, path: Path) -> bool:
         """Tell from its bytes whether a file or folder is of this format; reads little and executes nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def anatomy(self, artifact: Path) -> Anatomy:
         """Take an artifact apart without executing any of it: an untrusted file does no harm.
 
         Raises `ValueError` for one that is truncated, damaged, or no artifact of this format.
         """
-        raise NotImplementedError
 
 
 class Exporter(ABC):

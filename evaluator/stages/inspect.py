@@ -102,10 +102,7 @@ def _recognised(place: Path) -> tuple[Format, Path]:
 
 def _format_of(path: Path) -> Format | None:
     """Return the format whose files look like this; of several, the one whose files are also named like this."""
-    found: list[Format] = []
-    for form in registry.load_all("format"):
-        with __import__("contextlib").suppress(NotImplementedError):
-            found += [form] if form.recognises(path) else []
+    found: list[Format] = [form for form in registry.load_all("format") if form.recognises(path)]
     return max(found, key=lambda form: path.suffix in form.suffixes, default=None)
 
 
