@@ -108,6 +108,7 @@ def work(work: Work) -> Measured:
         "cases": len(golden.labels),
         **looked,
         **told,
+        **_placed(runtime, path, about.device),
     }
     files = {"inputs": INPUTS, "outputs": OUTPUTS}
     wrong = _wrong(found, quantized=about.quantized)
@@ -118,6 +119,18 @@ def work(work: Work) -> Measured:
     if not about.slow and _fell(before, now):
         return _refused(f"accuracy fell from {before.mean():.1%} to {now.mean():.1%}", metrics, files)
     return Measured(metrics=metrics, files=files)
+
+
+def _placed(runtime: Runtime, path: Path, device: str) -> Metrics:
+    """Say where the operators run on the CPU, where the runtime tells."""
+    if device != "cpu":
+        return {}
+    try:
+        found = runtime.placement(path)
+    except Exception as error:  # noqa: BLE001  # it has just been run: whatever goes wrong here is not the artifact's
+        _log.info("where the operators run is not known: %s", error)
+        return {}
+    return {"placement": ", ".join(f"{name} {count}" for name, count in found.items())} if found else {}
 
 
 def _fell(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> bool:
