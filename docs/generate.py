@@ -64,24 +64,35 @@ def profiles() -> str:
 
 
 def formats() -> str:
-    """One row per format: where it comes from, what it is for, and what runs it."""
-    titles = {each.name: each.title for each in registry.load_all("framework")}
+    """One row per format: what writes it, what it is for, and what runs it. What every run uses stands in bold."""
     rows = (
         (
             each.title,
-            ", ".join(titles[name] for name in _origins(each.name)),
+            *(_exporters(each.name, framework.name) for framework in registry.load_all("framework")),
             each.path,
-            ", ".join(runtime.title for runtime in registry.load_all("runtime") if each.name in runtime.formats),
+            ", ".join(
+                _marked(runtime.title, everywhere=runtime.environment is None and _everywhere(each.name))
+                for runtime in registry.load_all("runtime")
+                if each.name in runtime.formats
+            ),
         )
         for each in registry.load_all("format")
     )
-    return _table(("Format", "Exported from", "Deployment path", "Verified and timed in"), rows)
+    origins = (f"From {framework.title}" for framework in registry.load_all("framework"))
+    return _table(("Format", *origins, "Deployment path", "Runtimes"), rows)
 
 
-def _origins(form: str) -> list[str]:
-    """Return the frameworks that a format is exported from in every run."""
-    exporters = registry.load_all("exporter")
-    return sorted(exporter.origin for exporter in exporters if exporter.format == form and exporter.standard)
+def _exporters(form: str, framework: str) -> str:
+    found = [each for each in registry.load_all("exporter") if (each.format, each.origin) == (form, framework)]
+    return ", ".join(_marked(each.title, everywhere=each.standard) for each in found)
+
+
+def _everywhere(form: str) -> bool:
+    return any(each.format == form and each.standard for each in registry.load_all("exporter"))
+
+
+def _marked(title: str, *, everywhere: bool) -> str:
+    return f"**{title}**" if everywhere else title
 
 
 def servers() -> str:

@@ -134,7 +134,8 @@ def expected_seconds(step: Step) -> float:
 
 def describe(step: Step) -> str:
     """Name a step for people: what is done to what."""
-    what = (step.framework, step.format, step.runtime, step.server, step.launcher)
+    made = step.format if step.standard else f"{step.exporter} {step.precision}"  # only the matrix has several ways
+    what = (step.framework, made, step.runtime, step.server, step.launcher)
     extra = [step.device] if step.device != "cpu" else []
     extra += [f"round {step.round}"] if step.round > 1 else []
     extra += ["again (A/A)"] if step.control else []

@@ -133,3 +133,8 @@ def test_the_most_telling_figures_are_shown() -> None:
     shown = figures(passed(step, metrics={"latency_p50_s": 0.00123456, "throughput_per_s": 812.3, "queries": 64}))
     assert shown == "p50 1.23 ms, 812 per s"
     assert figures(passed(step)) == ""
+
+
+def test_a_cell_of_the_matrix_is_named_by_what_makes_it_and_how() -> None:
+    step = make_step("1", stage="export", format="onnx", exporter="tf2onnx", precision="int8", standard=False)
+    assert describe(step) == "export made-up pytorch tf2onnx int8"
