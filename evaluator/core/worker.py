@@ -36,7 +36,8 @@ _ENDINGS = {
 def main(argv: list[str]) -> int:
     """Do the step in the folder `argv[0]`; the exit code is 0 whenever a result was written."""
     die_with_parent()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored in a background job's children otherwise
+        signal.signal(number, _interrupt)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     folder = Path(argv[0]).resolve()
     steps = Path(argv[1]).resolve() if len(argv) > 1 else folder.parent
@@ -59,7 +60,7 @@ def main(argv: list[str]) -> int:
 
 
 def _interrupt(*_: object) -> None:
-    """Let SIGTERM unwind like Ctrl-C, so that servers are stopped on the way out."""
+    """Let signals unwind, so that servers are stopped on the way out."""
     raise KeyboardInterrupt
 
 

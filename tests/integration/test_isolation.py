@@ -82,6 +82,21 @@ def test_a_child_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     assert not isolation.scratch(tmp_path / "a").exists()
 
 
+def test_a_child_of_a_background_job_is_not_deaf_to_its_interruption(tmp_path: Path) -> None:
+    """Shells start background jobs with Ctrl-C ignored, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child = engine.child(engine.make_step("a", "hang"), tmp_path / "a")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    until((tmp_path / "a" / "at_work").exists)
+    child.process.send_signal(signal.SIGINT)
+    try:
+        child.process.wait(isolation.GRACE_S / 2)
+    finally:
+        child.interrupt()
+
+
 def test_an_interrupted_child_leaves_nothing(tmp_path: Path) -> None:
     child = engine.child(engine.make_step("a", "hang"), tmp_path / "a")
     engine.wait_for(tmp_path / "a" / "at_work")
