@@ -27,6 +27,7 @@ from serving.contract import Launcher, Server
 
 DEVICES = ("cpu", "gpu")
 EMULATED = "arm64"  # a device, and its environment: artifacts of the export matrix are proven there, never timed
+EMULATION = 4  # times the time limit: seconds for each example of a large model
 STANDARD_PRECISION = PRECISIONS[0]  # what is run and served
 LAUNCHERS = ("container", "process", "embedded")  # the order in which `auto` tries them; `all` takes each that works
 PATHS = ("server", "mobile", "portable", "web")
@@ -139,7 +140,7 @@ class _Draft:
             id="",
             scenario=scenario.name,
             measures=stage in MEASURING,
-            timeout_s=self.profile.timeout_s[stage],
+            timeout_s=self.profile.timeout_s[stage] * (EMULATION if fields.get("device") == EMULATED else 1),
             memory_bytes=MEMORY_BYTES[stage],
             settings={
                 "scenario": msgspec.to_builtins(scenario),

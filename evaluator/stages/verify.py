@@ -44,7 +44,7 @@ from exports.contract import Runtime, Session, Telling, TimedWithin
 
 SINGLES = 8  # how many golden inputs are also fed one by one
 ODD = 3  # a batch size that nobody exports or measures with
-FEW = 16  # examples at most under an emulator: seconds each, for a large model
+FEW = 8  # examples at most under an emulator: seconds each, for a large model
 LOOK_S = 1.0
 LEAST_LOOKS = 5
 LEAST_ACCURACY_RATIO = 0.99  # of the origin's accuracy

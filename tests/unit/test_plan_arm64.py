@@ -26,6 +26,7 @@ def test_the_matrix_is_proven_on_arm64_never_timed_and_in_no_score() -> None:
     assert {step.stage for step in steps} == {"verify"}
     assert not any(step.standard or step.measures for step in steps)
     assert {step.environment for step in steps} == {"arm64"}
+    assert {step.timeout_s for step in steps} == {plan.EMULATION * MATRIX.timeout_s["verify"]}
     assert {step.settings["environment"] for step in steps} == {environments.identity("arm64")}
 
 
