@@ -113,12 +113,12 @@ class Cell(Record, frozen=True, kw_only=True):
     server: str | None
     launcher: str | None
     device: str
+    standard: bool = True  # False for a cell of the export matrix only
     outcome: Outcome
     reason: str | None
     remedy: str | None
     evidence: str  # the step's folder, relative to the run's
     metrics: Metrics
-    standard: bool = True  # False for a cell of the export matrix only
 
 
 class Machine(Record, frozen=True, kw_only=True):

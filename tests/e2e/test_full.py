@@ -25,8 +25,8 @@ from scenarios.loading import load_scenario
 pytestmark = pytest.mark.e2e
 
 COLUMNS = [
-    *("stage", "scenario", "framework", "format", "precision", "runtime", "server", "launcher", "device"),
-    *("outcome", "reason", "remedy", "evidence", "metrics"),
+    *("stage", "scenario", "framework", "format", "exporter", "precision", "runtime", "server", "launcher", "device"),
+    *("standard", "outcome", "reason", "remedy", "evidence", "metrics"),
 ]
 BY_FORMAT = {
     ("pytorch", "torchscript", "torch_jit"),

@@ -90,7 +90,7 @@ def assert_closed(ports: set[int], within_s: float = 5.0) -> None:
 def test_a_run_survives_being_killed_in_every_stage(home: Path) -> None:
     """SIGKILL, so that nobody can clean up: the kernel ends the children, and resuming clears what lies about."""
     before: dict[str, bytes] = {}
-    for stage in ("train", "export", "verify", "run", "serve"):
+    for stage in ("train", "export", "verify", "run", "edge", "serve"):
         events = home / "run" / "events.jsonl"
         skip = events.stat().st_size if events.exists() else 0
         with go_on(home) as process:
@@ -134,7 +134,7 @@ def test_the_run_is_completed_without_doing_anything_twice(home: Path) -> None:
     endings = {row["outcome"] for row in cells(home / "run")}
     assert endings <= {"passed", "unavailable", "not_applicable"}
     assert {row["stage"] for row in cells(home / "run") if row["outcome"] == "passed"} == {
-        *("train", "export", "verify", "run", "serve", "load")
+        *("train", "export", "verify", "run", "edge", "serve", "load")
     }
     assert len(cells(home / "run")) == len([s for s in RunFolder.open(home / "run").plan.steps if s.stage != "align"])
     assert leftovers(home) == []
