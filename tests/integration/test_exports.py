@@ -26,11 +26,11 @@ TOLERANCE = 1e-4  # of the output's scale: RIGOUR's bound for 32-bit floats
 
 EXPORTERS = {plugin.name: plugin for plugin in registry.load_all("exporter") if plugin.standard}
 RUNTIMES = {plugin.name: plugin for plugin in registry.load_all("runtime")}
-PAIRS = [
+PAIRS = [  # those with environments of their own have tests of their own
     (exporter.name, runtime.name)
     for exporter in EXPORTERS.values()
     for runtime in RUNTIMES.values()
-    if exporter.format in runtime.formats
+    if exporter.format in runtime.formats and runtime.environment is None
 ]
 
 Export = Callable[[str], Path]
