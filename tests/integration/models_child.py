@@ -3,6 +3,7 @@
 python models_child.py start FRAMEWORK SCENARIO SETTINGS FOLDER   initial weights, outputs before training
 python models_child.py train FRAMEWORK SCENARIO STEPS FOLDER      the same, then loss per step, trained weights, outputs
 python models_child.py load FRAMEWORK SCENARIO ORIGIN FOLDER      outputs of the weights that ORIGIN trained
+python models_child.py export FRAMEWORK SCENARIO EXPORTER FOLDER  the artifact of the initial weights
 """
 
 import json
@@ -14,7 +15,8 @@ import msgspec
 import numpy as np
 
 from evaluator.core import registry
-from evaluator.core.tensors import Arrays, write_arrays
+from evaluator.core.tensors import Arrays, rows, write_arrays
+from exports.contract import Exporter, Origin
 from scenarios import datasets, loading
 from scenarios.contract import Framework
 from scenarios.weights import read_weights, write_weights
@@ -73,6 +75,18 @@ class Child:
         self.framework.load_weights(network, read_weights(self.folder / f"trained-{origin}.safetensors"))
         self.keep("loaded", self.framework.forward(network, self.inputs, "cpu"))
 
+    def export(self, name: str) -> None:
+        exporter: Exporter = registry.load("exporter", name)
+        origin = Origin(
+            framework=self.framework.name,
+            model=self.build(),
+            signature=self.model.signature(self.settings, self.framework.name),
+            example=rows(self.inputs, 0, 2),
+            calibration=self.inputs,
+            counterpart=lambda: origin,
+        )
+        exporter.export(origin, "fp32", self.folder)
+
 
 def main(action: str, framework: str, scenario: str, argument: str, folder: str) -> None:
     child = Child(framework, scenario, Path(folder), json.loads(argument) if action == "start" else {})
@@ -80,8 +94,10 @@ def main(action: str, framework: str, scenario: str, argument: str, folder: str)
         child.start()
     elif action == "train":
         child.train(int(argument))
-    else:
+    elif action == "load":
         child.load(argument)
+    else:
+        child.export(argument)
 
 
 if __name__ == "__main__":
