@@ -107,17 +107,19 @@ class _Line:
     def __enter__(self) -> Self:
         api: Any = self._container.client.api  # type: ignore[union-attr]
         self._stream = api.attach_socket(self._container.id, params=dict.fromkeys(_STREAMS, 1))
-        self._stream._sock.settimeout(None)  # noqa: SLF001  # it has no public name; a step has a limit of its own
+        self._socket = self._stream._sock  # noqa: SLF001  # it has no public name, and the stream can only read
+        self._socket.settimeout(None)  # a step has a limit of its own
         self._container.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
+        self._socket.close()  # the stream only lets go of it
 
     def send(self, letter: bytes, content: bytes) -> None:
         """Send a message."""
         try:
-            self._stream._sock.sendall(far_end.message(letter, content))  # noqa: SLF001  # what is public can only read
+            self._socket.sendall(far_end.message(letter, content))
         except OSError as error:
             raise self._ended() from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
 from evaluator.core import engine, environments, registry
@@ -74,6 +75,11 @@ def container() -> Iterator[Any]:
         yield client.containers.get(number)
 
 
+def connections() -> int:
+    """Count this process's connections to unix sockets, of which the engine's is one."""
+    return len(psutil.Process().net_connections("unix"))
+
+
 def assert_right(session: Session, inputs: Arrays, golden: Array) -> None:
     for batch in BATCHES:
         outputs = session(rows(inputs, ROWS - batch, ROWS))
@@ -92,11 +98,14 @@ def assert_right(session: Session, inputs: Arrays, golden: Array) -> None:
 def test_arm64_computes_what_the_origin_does(exported: Path, exporter: str, model: str, runtime: str) -> None:
     folder = exported / exporter / model
     artifact, signature = read(folder)
+    before = connections()
     with opened(runtime, artifact, signature) as session:
+        assert connections() > before
         assert isinstance(session, Telling)
         (distribution,) = registry.load("runtime", runtime).distributions
         assert session.facts == {"emulated": EMULATED, "runtime_version": dict(PINNED)[distribution]}
         assert_right(session, inputs_of(signature), read_arrays(folder / "golden.npz")["logits"])
+    assert connections() == before
     assert here() == []
 
 
