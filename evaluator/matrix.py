@@ -47,9 +47,13 @@ class _Key:
 
 def build(evidence: Evidence, folder: Path) -> tuple[MatrixCell, ...]:
     """Return one cell for every planned export, format by format; `folder` is the run's."""
+    entries = [entry for entry in _entries(evidence, "verify") if _ended(entry)]
+    # Those that passed tell that a device is emulated, which holds for all the machine was asked.
+    emulated = {entry.step.device for entry in entries if entry.result.metrics.get("emulated") is True}
     proofs: dict[_Key, list[Proof]] = {}
-    for entry in filter(_ended, _entries(evidence, "verify")):
-        proofs.setdefault(_Key.of(entry), []).append(_proof(entry, folder))
+    for entry in entries:
+        proof = _proof(entry, folder, emulated=entry.step.device in emulated)
+        proofs.setdefault(_Key.of(entry), []).append(proof)
     cells = [_cell(entry, folder, proofs.get(_Key.of(entry), ())) for entry in _entries(evidence, "export")]
     cells.sort(key=lambda cell: (cell.format, cell.exporter, PRECISIONS.index(cell.precision)))
     return tuple(_with_tried(cell, cells) for cell in cells)
@@ -106,7 +110,7 @@ def _cell(entry: Entry, folder: Path, proofs: Sequence[Proof]) -> MatrixCell:
     return msgspec.structs.replace(made, **{name: entry.number(name) for name in _FIGURES})
 
 
-def _proof(entry: Entry, folder: Path) -> Proof:
+def _proof(entry: Entry, folder: Path, *, emulated: bool) -> Proof:
     result = entry.result
     proof = Proof(
         runtime=str(entry.step.runtime),
@@ -115,7 +119,7 @@ def _proof(entry: Entry, folder: Path) -> Proof:
         reason=result.reason,
         evidence=entry.folder,
         seconds=result.seconds,
-        emulated=result.metrics.get("emulated") is True,
+        emulated=emulated,
         diagnosis=_diagnosis(entry, folder),
     )
     words = {name: str(result.metrics[name]) for name in _PROOF_WORDS if name in result.metrics}

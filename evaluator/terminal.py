@@ -101,26 +101,33 @@ def matrix_table(cells: Sequence[MatrixCell]) -> RenderableType:
     """Return the export matrix: a mark for every cell, a legend, counts, and why the others did not pass."""
     if not cells:
         return Text("no export was planned")
+    scenarios = dict.fromkeys(cell.scenario for cell in cells)
+    tables = (_marks(name, [cell for cell in cells if cell.scenario == name]) for name in scenarios)
+    legend = ", ".join(f"{_matrix.LETTERS[state]} {state}" for state in _matrix.STATES)
+    classes = _matrix.classes(cells)
+    lines = (f"{_some(places)}: {line}" for line, places in _matrix.explanations(cells).items())
+    return Group(
+        *tables,
+        Text(legend, style="dim"),
+        Text(f"{_matrix.counts(cells)}{f'; by class: {classes}' if classes else ''}", style="bold"),
+        *_list("Why", lines),
+        *_list("Runtimes", (_tally(*row) for row in _matrix.runtimes(cells))),
+    )
+
+
+def _marks(scenario: str, cells: Sequence[MatrixCell]) -> RenderableType:
+    """Return the marks of one scenario: together, two would be wider than a terminal."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "from"):
-        table.add_column(name, overflow="fold")
-    for scenario, precision in _matrix.columns(cells):
-        table.add_column(f"{scenario}\n{_format.words(precision)}", no_wrap=True)
+    table.add_column(scenario, overflow="fold")
+    table.add_column("from", no_wrap=True)
+    for _, precision in _matrix.columns(cells):
+        table.add_column(_format.words(precision), no_wrap=True)
     for group in _matrix.groups(cells):
         table.add_row(Text(group.title, style="bold"))
         for row in group.rows:
             title = f"  {row.title}{f' ({row.route})' if row.route else ''}"
             table.add_row(Text(title), Text(_format.framework(row.origin)), *(_mark(cell) for cell in row.cells))
-    legend = ", ".join(f"{_matrix.LETTERS[state]} {state}" for state in _matrix.STATES)
-    classes = _matrix.classes(cells)
-    lines = (f"{_some(places)}: {line}" for line, places in _matrix.explanations(cells).items())
-    return Group(
-        table,
-        Text(f"\n{legend}", style="dim"),
-        Text(f"{_matrix.counts(cells)}{f'; by class: {classes}' if classes else ''}", style="bold"),
-        *_list("Why", lines),
-        *_list("Runtimes", (_tally(*row) for row in _matrix.runtimes(cells))),
-    )
+    return Group(table, Text(""))
 
 
 def _some(places: Sequence[str]) -> str:

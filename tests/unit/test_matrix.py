@@ -43,6 +43,8 @@ def entry(stage: str, exporter: str, precision: str, outcome: Outcome | None = O
     if outcome is None:
         return Entry.unfinished(step, f"steps/{name}")
     metrics: Metrics = {"size_bytes": 1000, "accuracy": 0.5, "batch_sizes": "1, 3", "peak_rss_bytes": 7}
+    if more.get("emulated"):
+        metrics["emulated"] = True
     reason = None if outcome is Outcome.PASSED else str(more.get("reason", "it says no"))
     result = Result(step=name, outcome=outcome, reason=reason, metrics=metrics, files={"anatomy": "anatomy.json"})
     return Entry(step=step, result=result, folder=f"steps/{name}", digests={RESULT: "0"})
@@ -81,6 +83,21 @@ def test_a_runtime_that_refuses_is_explained_with_what_was_tried(tmp_path: Path)
     assert passed.diagnosis is None
     assert passed.batch_sizes == "1, 3"
     assert cells["keras_tflite_per_tensor", "int8_dynamic"].state == "passed"
+
+
+def test_what_one_proof_says_of_an_emulated_device_holds_for_all_on_it(tmp_path: Path) -> None:
+    cells = build(
+        tmp_path,
+        entry("export", "keras_tflite", "fp32"),
+        entry("verify", "keras_tflite", "fp32", runtime="tflite_runtime", device="arm64", emulated=True),
+        entry("verify", "keras_tflite", "fp32", runtime="tflite_runtime"),
+        entry("export", "keras_tflite", "int8"),
+        entry("verify", "keras_tflite", "int8", Outcome.FAILED, runtime="tflite_runtime", device="arm64"),
+    )
+    assert _matrix.runtimes(cells.values()) == (
+        ("tflite_runtime", 1, 0, 0),
+        ("tflite_runtime on arm64 (emulated)", 1, 1, 0),
+    )
 
 
 def test_an_export_that_failed_names_other_ways_that_work(tmp_path: Path) -> None:
