@@ -1,6 +1,7 @@
 """A run that is killed in every stage, and interrupted once: nothing is left at work, and resuming completes it.
 
-One run is killed again and again, so that all of it costs little more than one run.
+One run is killed again and again, so that all of it costs little more than one run. It is one of PyTorch alone: its
+server is a tree of processes of several kinds, and steps of TensorFlow are children like all others.
 """
 
 import json
@@ -35,7 +36,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def go_on(home: Path) -> "subprocess.Popen[bytes]":
     """Begin the run, or resume it."""
     begun = (home / "run").exists()
-    asked = ["--resume", "run"] if begun else ["tiny", "--profile", "e2e.toml", "--skip", "probe", "--out", "run"]
+    anew = ["tiny", "--framework", "pytorch", "--profile", "e2e.toml", "--skip", "probe", "--out", "run"]
+    asked = ["--resume", "run"] if begun else anew
     return start("full", *asked, cwd=home, log=home / "log")
 
 

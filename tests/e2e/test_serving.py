@@ -7,6 +7,7 @@ in test_full.py, and from its container in tests/integration.)
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +37,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(home: Path) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Run both at once: most of the time each waits for its server, and nothing here depends on how fast they are."""
     only = [part for name in ("serve", "load", "probe", "torchscript") for part in ("--only", name)]
     asked = ["--framework", "pytorch", "--profile", "e2e.toml", "--device", "cpu", *only]
-    return {
-        scenario: fweval(
-            "full",
-            scenario,
-            *asked,
-            *("--launcher", launcher, "--out", scenario),
-            cwd=home,
-            timeout_s=700,
-            env=os.environ,
-        )
-        for scenario, launcher in SERVED.items()
-    }
+
+    def run(scenario: str) -> subprocess.CompletedProcess[str]:
+        its = ("--launcher", SERVED[scenario], "--out", scenario)
+        return fweval("full", scenario, *asked, *its, cwd=home, timeout_s=900, env=os.environ)
+
+    with ThreadPoolExecutor() as both:
+        return dict(zip(SERVED, both.map(run, SERVED), strict=True))
 
 
 @pytest.fixture(scope="module")
