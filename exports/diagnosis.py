@@ -70,6 +70,11 @@ RULES = (
     ),
     _rule(r"Compiled functions can't take variable number of arguments", "unsupported code", _TRACE),
     _rule(r"UnsupportedNodeError|NotSupportedError|FrontendError", "unsupported code", _TRACE),
+    _rule(
+        r"slice indices must be integers or None|symbolically traced variables cannot be used|Proxy object cannot be",
+        "unsupported code",
+        "quantize another exporter's artifact: this one follows the code with symbols in place of values (torch.fx)",
+    ),
     _rule(r"GuardOnDataDependentSymNode|Could not guard on (data-dependent expression)", "unsupported code"),
     _rule(
         r"Could not find an implementation for (\w+\(\d+\)) node",

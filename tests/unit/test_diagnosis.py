@@ -60,6 +60,20 @@ SEEN = [
         ("unsupported code", "forward"),
     ),
     (
+        (
+            FAILED,
+            (
+                "exporting with torch.jit.trace: TypeError: slice indices must be integers or None or have an "
+                "__index__ method"
+            ),
+            (
+                'File "/v/site-packages/torch/fx/_symbolic_trace.py", line 881, in forward\n'
+                'File "/v/site-packages/transformers/models/bert/modeling_bert.py", line 84, in forward\n'
+            ),
+        ),
+        ("unsupported code", "transformers/models/bert/modeling_bert.py line 84"),
+    ),
+    (
         (FAILED, "exporting with torch.jit.script: RuntimeError: Failed to get source for BertConfig.__init__", ""),
         ("unsupported code", "BertConfig.__init__"),
     ),
