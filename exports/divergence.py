@@ -7,7 +7,7 @@ The divergence lies where, in the artifact's own order, the right part ends.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import permutations
 
@@ -48,6 +48,11 @@ class Trace:
     nodes: Sequence[Node]
     inputs: frozenset[str]
     tensors: Mapping[str, Array]
+    titles: Mapping[str, str] = field(default_factory=dict)  # what a file calls a tensor, where that may not be unique
+
+    def title(self, tensor: str) -> str:
+        """Return what the file calls a tensor."""
+        return self.titles.get(tensor, tensor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

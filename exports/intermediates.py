@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluator.core.tensors import Arrays
+from evaluator.core.tensors import Array, Arrays
 from exports.contract import Origin
 from exports.divergence import Layer, Node, Trace
 
@@ -66,7 +66,8 @@ def _trace_tflite(artifact: Path, inputs: Arrays) -> Trace:
     for name, array in inputs.items():
         interpreter.set_tensor(takes[name]["index"], array)
     interpreter.invoke()
-    titles = {each["index"]: each["name"] for each in interpreter.get_tensor_details()}
+    details = {each["index"]: each for each in interpreter.get_tensor_details()}
+    titles = {index: each["name"] for index, each in details.items()}
     operators = interpreter._get_ops_details()  # noqa: SLF001  # there is no public way to a file's operators
     nodes = [
         Node(
@@ -78,10 +79,22 @@ def _trace_tflite(artifact: Path, inputs: Arrays) -> Trace:
         if len(each["outputs"])
     ]
     fed = [str(takes[name]["index"]) for name in inputs]
-    tensors = {name: interpreter.get_tensor(int(name)) for node in nodes for name in node.outputs}
+    computed = (int(name) for node in nodes for name in node.outputs)
+    tensors = {str(index): _as_floats(interpreter.get_tensor(index), details[index]) for index in computed}
     return Trace(
-        nodes=nodes, inputs=frozenset(fed), tensors={**dict(zip(fed, inputs.values(), strict=True)), **tensors}
+        nodes=nodes,
+        inputs=frozenset(fed),
+        tensors={**dict(zip(fed, inputs.values(), strict=True)), **tensors},
+        titles={str(index): title for index, title in titles.items()},
     )
+
+
+def _as_floats(array: Array, details: dict[str, Any]) -> Array:
+    """Return the numbers that a quantized tensor stands for: https://ai.google.dev/edge/litert/models/quantization_spec."""
+    scales, zeros = (details["quantization_parameters"][name] for name in ("scales", "zero_points"))
+    if array.dtype.kind not in "iu" or len(scales) != 1:  # activations have one scale; weights are not computed
+        return array
+    return np.asarray((array.astype(np.float32) - zeros[0]) * scales[0])
 
 
 def _label(operator: str, output: str) -> str:

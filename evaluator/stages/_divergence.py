@@ -8,18 +8,21 @@ would explain is told as it was found.
 import logging
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from evaluator.core import files
+from evaluator.core import files, registry
+from evaluator.core.errors import Unavailable
 from evaluator.core.processes import die_with_parent
 from evaluator.core.records import Metrics, Record, Step
 from evaluator.core.tensors import rows
 from evaluator.core.work import Work
-from evaluator.stages._evidence import EDGES, Subject, read_artifact, read_examples
+from evaluator.stages._evidence import EDGES, LEAST_COSINE, Subject, read_artifact, read_examples
 from evaluator.stages.export import origin
-from exports import intermediates
-from exports.divergence import find
+from exports import drift, intermediates
+from exports.contract import Exporter
+from exports.divergence import Divergence, find
 
 DIVERGENCE = "divergence.json"
 _MOST_ROWS = 4  # of the examples; all intermediate tensors are kept
@@ -31,9 +34,12 @@ _log = logging.getLogger(__name__)
 
 
 class Found(Record, frozen=True, kw_only=True):
-    """Where an artifact departs from its origin: layers by the origin's names, operators by the artifact's."""
+    """Where an artifact departs: layers by the origin's names, operators by the artifact's.
 
-    after: str | None  # the last layer that is right
+    What is quantized departs from the same exporter's artifact in fp32, and has operators only.
+    """
+
+    after: str | None  # the last that is right
     at: tuple[str, ...]  # the first that are not; several when they are one operator in the artifact
     nodes: tuple[str, ...]  # the artifact's operators from there on
 
@@ -49,7 +55,7 @@ def explain(work: Work, batch: int, begin: float) -> tuple[Metrics, dict[str, st
     """
     step = work.step
     left = _SHARE * step.timeout_s - (time.perf_counter() - begin)
-    if step.format not in intermediates.FORMATS or step.precision not in ("fp32", "fp16") or left < _LEAST_S:
+    if step.format not in intermediates.FORMATS or left < _LEAST_S:
         return {}, {}
     command = [sys.executable, "-P", "-m", __name__, str(work.folder), str(work.steps), str(min(batch, _MOST_ROWS))]
     try:
@@ -62,22 +68,52 @@ def explain(work: Work, batch: int, begin: float) -> tuple[Metrics, dict[str, st
 
 
 def main(folder: Path, steps: Path, count: int) -> None:
-    """Search with real examples, then with edge cases, that many of each."""
+    """Search with so many examples, and write what was found, which may be nothing."""
     work = Work(step=files.read_record(folder / "job.json", Step), folder=folder, steps=steps)
     about = Subject(work)
     about.prepare()
+    found = _drift(work, about, count) if about.quantized else _departure(work, about, count)
+    where = Divergence(after=None, at=(_NOWHERE,), nodes=()) if found is None else found
+    files.write_record(folder / DIVERGENCE, Found(after=where.after, at=where.at, nodes=where.nodes))
+
+
+def _departure(work: Work, about: Subject, count: int) -> Divergence | None:
+    """Compare with the origin's layers: for real examples, then for edge cases, that many of each."""
     artifact, path = read_artifact(work.need("artifact"))
     source = origin(about, work.need("trained"), about.framework)
-    found = Found(after=None, at=(_NOWHERE,), nodes=())
     for examples in (work.need("trained"), work.need("trained") / EDGES):
         inputs = rows(read_examples(examples)[0], 0, count)
         layers = intermediates.layers(source, about.model.inputs_for(about.framework.name, inputs))
         trace = intermediates.trace(str(work.step.format), path, about.model.inputs_for(artifact.layout, inputs))
-        place = find(layers, trace, about.tolerance)
-        if place is not None:
-            found = Found(after=place.after, at=place.at, nodes=place.nodes)
-            break
-    files.write_record(folder / DIVERGENCE, found)
+        found = find(layers, trace, about.tolerance)
+        if found is not None:
+            return found
+    return None
+
+
+def _drift(work: Work, about: Subject, count: int) -> Divergence | None:
+    """Compare with what the same exporter writes in fp32, for so many real examples."""
+    artifact, path = read_artifact(work.need("artifact"))
+    source = origin(about, work.need("trained"), about.framework)
+    inputs = about.model.inputs_for(artifact.layout, rows(read_examples(work.need("trained"))[0], 0, count))
+    with tempfile.TemporaryDirectory() as place:
+        exact = _in_floats(work.step).export(source, "fp32", Path(place))
+        wanted = intermediates.trace(str(work.step.format), exact, inputs)
+    return drift.first(wanted, intermediates.trace(str(work.step.format), path, inputs), LEAST_COSINE)
+
+
+def _in_floats(step: Step) -> Exporter:
+    """Return the step's exporter, or the standard one to that format where it cannot write fp32.
+
+    Raises `Unavailable` when its tools are in an environment of their own: they are not in this process.
+    """
+    own: Exporter = registry.load("exporter", str(step.exporter))
+    if own.environment is not None:
+        raise Unavailable(f"{own.title} needs the environment '{own.environment}'")
+    if "fp32" not in own.cannot:
+        return own
+    others: tuple[Exporter, ...] = registry.load_all("exporter")
+    return next(e for e in others if e.standard and (e.origin, e.format) == (own.origin, own.format))
 
 
 if __name__ == "__main__":

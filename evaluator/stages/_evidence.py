@@ -23,6 +23,7 @@ EDGES = "edges"  # a folder with inputs at the edges of what is allowed, and the
 RESIZED = "resized"  # the same for inputs of another size; it is there when the origin takes them
 ARTIFACT = "artifact.json"
 ANATOMY = "anatomy.json"  # what the artifact is made of
+LEAST_COSINE = 0.9  # between what a quantized artifact and its origin compute, both as one vector
 _CALIBRATION_ROWS = 128  # at most
 
 

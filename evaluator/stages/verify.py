@@ -31,6 +31,7 @@ from evaluator.stages._evidence import (
     EDGES,
     INPUTS,
     LABELS,
+    LEAST_COSINE,
     OUTPUTS,
     RESIZED,
     Subject,
@@ -48,7 +49,6 @@ FEW = 8  # examples at most under an emulator: seconds each, for a large model
 LOOK_S = 1.0
 LEAST_LOOKS = 5
 LEAST_ACCURACY_RATIO = 0.99  # of the origin's accuracy
-LEAST_COSINE = 0.9  # between the outputs of a quantized artifact and its origin's, both as one vector
 _LONGEST = 160  # characters of a refusal
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from exports_child import build, inputs_of, tell
 
 from evaluator.core import registry
 from evaluator.core.tensors import rows
-from exports import intermediates
+from exports import drift, intermediates
 from exports.contract import Origin
 from exports.divergence import find
 
@@ -39,6 +39,12 @@ def change(weights: Any, values: Any) -> None:
         weights.assign(values)
 
 
+def drift_of(exporter: Any, origin: Origin, exact: Path, path: Path) -> list[Any] | None:
+    inputs = rows(inputs_of(origin.signature), 0, 4)
+    found = drift.first(*(intermediates.trace(exporter.format, each, inputs) for each in (exact, path)), least=0.9)
+    return None if found is None else [found.after, list(found.nodes)]
+
+
 def look(origin: Origin, form: str, path: Path) -> list[Any] | None:
     inputs = rows(inputs_of(origin.signature), 0, 4)
     found = find(intermediates.layers(origin, inputs), intermediates.trace(form, path, inputs), TOLERANCE)
@@ -46,7 +52,7 @@ def look(origin: Origin, form: str, path: Path) -> list[Any] | None:
 
 
 def main(framework: str, folder: Path) -> None:
-    """Export each model sound, and with the weights of each layer in another order."""
+    """Export each model sound, and with the weights of each layer in another order; in floats, and in 8 bits."""
     told: dict[str, Any] = {}
     for model in ("cnn", "text"):
         origin, _ = build(model, framework)
@@ -59,9 +65,13 @@ def main(framework: str, folder: Path) -> None:
                 if kept is not None:
                     change(weights, np.ascontiguousarray(np.flip(kept)))
                 path = exporter.export(origin, "fp32", place)
+                (place / "int8").mkdir()
+                lowered = exporter.export(origin, "int8", place / "int8")
                 if kept is not None:
                     change(weights, kept)
                 told[place.name] = look(origin, exporter.format, path)
+                sound = folder / f"{exporter.name} {model} {SOUND}" / path.name
+                told[f"int8 {place.name}"] = drift_of(exporter, origin, sound, lowered)
     tell(**told)
 
 
