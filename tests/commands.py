@@ -54,8 +54,8 @@ def fweval(
     return subprocess.run(command, cwd=cwd, timeout=timeout_s, text=True, capture_output=True, check=False, env=env)
 
 
-def start(*arguments: str | Path, cwd: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start one command in a session of its own, its output in `log`."""
+def start(*arguments: str | Path, cwd: Path, log: Path, env: Mapping[str, str] = NO_ENGINE) -> subprocess.Popen[bytes]:
+    """Start one command in a session of its own, its output in `log`; without a Docker engine unless `env` says so."""
     with log.open("ab") as file:
         return subprocess.Popen(
             [FWEVAL, *map(str, arguments)],
@@ -63,7 +63,7 @@ def start(*arguments: str | Path, cwd: Path, log: Path) -> subprocess.Popen[byte
             stdout=file,
             stderr=file,
             stdin=subprocess.DEVNULL,
-            env=NO_ENGINE,
+            env=env,
             start_new_session=True,
         )
 

@@ -1,4 +1,4 @@
-"""A run that is killed in every stage, and interrupted once: nothing is left at work, and resuming completes it.
+"""A run that is killed in every stage, and interrupted: nothing is left at work, and resuming completes it.
 
 One run is killed again and again, so that all of it costs little more than one run. It is one of PyTorch alone: its
 server is a tree of processes of several kinds, and steps of TensorFlow are children like all others.
@@ -14,10 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 from commands import PROFILE, cells, fweval, start
+from containers import engine_or_skip
 from engine import assert_gone
 
-from evaluator.core import isolation
+from evaluator.core import engine, isolation
 from evaluator.core.store import RunFolder
+from evaluator.stages import _floor
 from serving.ports import in_use
 from tests.waiting import until
 
@@ -140,6 +142,25 @@ def test_the_run_is_completed_without_doing_anything_twice(home: Path) -> None:
     }
     assert len(cells(home / "run")) == len([s for s in RunFolder.open(home / "run").plan.steps if s.stage != "align"])
     assert leftovers(home) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_no_container_of_a_search_for_the_least_memory(home: Path, number: signal.Signals) -> None:
+    engine_or_skip(_floor.IMAGES[0])
+    folder = home / "edge"
+    anew = ["tiny", "--framework", "pytorch", "--only", "onnx", "--profile", "e2e.toml", "--out", str(folder)]
+    asked = ["--resume", str(folder)] if folder.exists() else anew
+    with start("edge", *asked, cwd=home, log=home / "edge.log", env=os.environ) as process:
+        until(lambda: containers(folder), within_s=120)
+        time.sleep(AT_WORK_S)  # among several containers, one after the other
+        os.kill(process.pid, number)
+        assert process.wait(60) == 130, (home / "edge.log").read_text()
+    assert containers(folder) == []
+
+
+def containers(folder: Path) -> list[str]:
+    with engine.connect() as client:
+        return [thing.name for thing in engine.things(client) if thing.folder.startswith(str(folder))]
 
 
 def leftovers(home: Path) -> list[Path]:
