@@ -71,7 +71,7 @@ def main(folder: Path, steps: Path, count: int) -> None:
     """Search with so many examples, and write what was found, which may be nothing."""
     work = Work(step=files.read_record(folder / "job.json", Step), folder=folder, steps=steps)
     about = Subject(work)
-    about.prepare()
+    about.framework.prepare(threads=about.threads, seed=about.seed, device="cpu")  # wherever the artifact was run
     found = _drift(work, about, count) if about.quantized else _departure(work, about, count)
     where = Divergence(after=None, at=(_NOWHERE,), nodes=()) if found is None else found
     files.write_record(folder / DIVERGENCE, Found(after=where.after, at=where.at, nodes=where.nodes))
