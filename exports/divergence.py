@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluator.core.tensors import Array
+from evaluator.measure.fidelity import cosine
 
 Floats = NDArray[np.float64]
 
@@ -251,10 +252,7 @@ class _Numbers:
 
     def cosine(self, other: "_Numbers") -> float:
         """Return the largest cosine that some order of the axes gives; both as vectors, 0 for what is not finite."""
-        lengths = float(np.linalg.norm(self.array)) * float(np.linalg.norm(other.array))
-        if not np.isfinite(lengths) or lengths == 0:
-            return 0.0
-        return max((float(np.vdot(self.array, turned)) / lengths for turned in self._turns(other)), default=0.0)
+        return max((cosine(self.array, turned) for turned in self._turns(other)), default=0.0)
 
     def _turns(self, other: "_Numbers") -> list[Floats]:
         axes = other.array.ndim

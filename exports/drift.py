@@ -7,6 +7,7 @@ of both artifacts alike, so each can be compared with its own counterpart, by th
 import numpy as np
 
 from evaluator.core.tensors import Array
+from evaluator.measure.fidelity import cosine
 from exports.divergence import Divergence, Node, Trace
 
 
@@ -21,22 +22,15 @@ def first(exact: Trace, lowered: Trace, least: float) -> Divergence | None:
     for node in lowered.nodes:
         for name in node.outputs:
             value, counterpart = lowered.tensors.get(name), wanted.get(lowered.title(name))
-            if value is None or counterpart is None or counterpart.dtype.kind != "f" or not counterpart.any():
-                continue
-            if counterpart.shape == value.shape and cosine(counterpart, value) < least:
+            if value is not None and counterpart is not None and _drifts(value, counterpart, least):
                 return Divergence(after=_before(node, maker), at=(), nodes=(node.operator,))
     return None
 
 
-def cosine(one: Array, other: Array) -> float:
-    """Return the cosine between two arrays as vectors: 1 when both are zero, 0 when one is, or is not finite."""
-    flat = one.ravel().astype(np.float64), other.ravel().astype(np.float64)
-    lengths = [float(np.linalg.norm(each)) for each in flat]
-    if not np.isfinite(lengths).all():
-        return 0.0
-    if 0 in lengths:
-        return float(lengths[0] == lengths[1])
-    return float(np.vdot(*flat)) / (lengths[0] * lengths[1])
+def _drifts(value: Array, counterpart: Array, least: float) -> bool:
+    if counterpart.dtype.kind != "f" or counterpart.shape != value.shape or not counterpart.any():
+        return False
+    return cosine(counterpart.astype(np.float64), value.astype(np.float64)) < least
 
 
 def _before(node: Node, maker: dict[str, Node]) -> str | None:

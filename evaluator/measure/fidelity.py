@@ -66,7 +66,7 @@ def compare(reference: Mapping[str, Array], candidate: Mapping[str, Array], tole
         tolerance=tolerance,
         max_abs=max(_max_abs(ours, theirs) for ours, theirs in pairs.values()),
         max_rel=max_rel,
-        cosine=min(_cosine(ours, theirs) for ours, theirs in pairs.values()),
+        cosine=min(cosine(ours, theirs) for ours, theirs in pairs.values()),
         top1_agreement=min(agreements, default=None),
         smallest_tolerance=max_rel,
         first_difference=None if passed else _first_difference(pairs, tolerance),
@@ -76,6 +76,19 @@ def compare(reference: Mapping[str, Array], candidate: Mapping[str, Array], tole
 def worst(found: Sequence[Fidelity]) -> Fidelity:
     """Return the comparison that came out worst: the first that could not be made, else the largest difference."""
     return max(found, key=lambda f: float("inf") if f.max_rel is None else f.max_rel)
+
+
+def cosine(reference: Floats, candidate: Floats) -> float:
+    """Return the cosine between two arrays as vectors: 1 for two zero vectors.
+
+    It is 0 when only one is zero, or when one is not finite.
+    """
+    lengths = float(np.linalg.norm(reference)) * float(np.linalg.norm(candidate))
+    if not np.isfinite(lengths):
+        return 0.0
+    if lengths == 0:
+        return 1.0 if np.array_equal(reference, candidate) else 0.0
+    return float(np.clip(np.vdot(reference, candidate) / lengths, -1, 1))
 
 
 def _incomparable(reference: Mapping[str, Array], candidate: Mapping[str, Array]) -> str | None:
@@ -121,14 +134,6 @@ def _max_abs(reference: Floats, candidate: Floats) -> float:
 def _scale(reference: Floats) -> float:
     """Return the largest magnitude; an output of zeros counts as having the scale 1."""
     return float(np.max(np.abs(reference))) or 1.0
-
-
-def _cosine(reference: Floats, candidate: Floats) -> float:
-    """Return the cosine between the outputs as vectors: 1 for two zero vectors, 0 when only one is zero."""
-    lengths = float(np.linalg.norm(reference)) * float(np.linalg.norm(candidate))
-    if lengths == 0:
-        return 1.0 if np.array_equal(reference, candidate) else 0.0
-    return float(np.clip(np.vdot(reference, candidate) / lengths, -1, 1))
 
 
 def _top1(reference: Floats, candidate: Floats) -> float:

@@ -1,7 +1,6 @@
 """Where what is quantized first drifts from what is not: two traces of one graph, compared name by name."""
 
 import numpy as np
-import pytest
 
 from evaluator.core.tensors import Array
 from exports import drift
@@ -51,21 +50,3 @@ def test_tensors_without_a_counterpart_are_passed_over() -> None:
     strange = Trace(nodes=exact.nodes, inputs=exact.inputs, tensors=exact.tensors, titles={})
     assert drift.first(strange, trace("Q", **{"1": OTHER}), least=0.9) is None
     assert drift.first(exact, trace("Q", **{"1": OTHER[:2]}), least=0.9) is None
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        (X, X, 1.0),
-        (X, 3 * X, 1.0),
-        (X, -X, -1.0),
-        (X, OTHER, 0.0),
-        (0 * X, 0 * X, 1.0),
-        (X, 0 * X, 0.0),
-        (0 * X, X, 0.0),
-        (X, np.full(4, np.nan, np.float32), 0.0),
-        (X, np.full(4, -np.inf, np.float32), 0.0),
-    ],
-)
-def test_the_cosine_of_two_arrays(one: Array, other: Array, expected: float) -> None:
-    assert drift.cosine(one, other) == pytest.approx(expected)

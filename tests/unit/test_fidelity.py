@@ -149,3 +149,25 @@ def test_metrics_hold_what_could_be_had() -> None:
     assert fidelity.compare(golden(), broken("missing"), TOLERANCE).metrics() == {"tolerance": TOLERANCE}
     names = set(fidelity.compare(golden(), golden(), TOLERANCE).metrics())
     assert names >= {"max_abs_diff", "max_rel_diff", "cosine", "top1_agreement", "smallest_tolerance"}
+
+
+ONE = np.array([1.0, 2.0, 3.0, 4.0])
+ACROSS = np.array([4.0, -3.0, 2.0, -1.0])  # at right angles to it
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (ONE, ONE, 1.0),
+        (ONE, 3 * ONE, 1.0),
+        (ONE, -ONE, -1.0),
+        (ONE, ACROSS, 0.0),
+        (0 * ONE, 0 * ONE, 1.0),
+        (ONE, 0 * ONE, 0.0),
+        (0 * ONE, ONE, 0.0),
+        (ONE, np.full(4, np.nan), 0.0),
+        (ONE, np.full(4, -np.inf), 0.0),
+    ],
+)
+def test_the_cosine_of_two_arrays(one: fidelity.Floats, other: fidelity.Floats, expected: float) -> None:
+    assert fidelity.cosine(one, other) == pytest.approx(expected)
