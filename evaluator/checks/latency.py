@@ -14,7 +14,7 @@ from evaluator.core.scorecard import Comparison, Risk
 from evaluator.evidence import Evidence
 
 THROUGHPUT = Phrase(
-    question="throughput", unit="1/s", sentence="{who} computes {amount} as much per second", lower_is_better=False
+    question="throughput", unit="1/s", sentence="{who} computes {amount} more per second", lower_is_better=False
 )
 
 

@@ -46,7 +46,7 @@ class ServingLoad(Check):
                 Phrase(
                     question=f"throughput in time over {title}",
                     unit="1/s",
-                    sentence=f"{{who}} answers {{amount}} as many requests in time over {title}",
+                    sentence=f"{{who}} answers {{amount}} more requests in time over {title}",
                     lower_is_better=False,
                 ),
                 Place(scenario=scenario, path="server", device="cpu"),

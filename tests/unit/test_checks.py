@@ -314,7 +314,7 @@ def test_rates_in_time_are_compared_and_more_is_better() -> None:
     run = fakes.change(fakes.complete_run(), steps, rest_in_time_per_s=96.0)
     found = versus(serving_load, run, question="throughput in time over REST")
     assert (found.winner, found.provisional) == ("pytorch", True)
-    assert found.statement == "PyTorch answers 2.0 times as many requests in time over REST"
+    assert found.statement == "PyTorch answers 2.0 times more requests in time over REST"
 
 
 def test_a_server_that_was_not_loaded_is_missing_evidence() -> None:
@@ -340,3 +340,11 @@ def test_a_server_that_was_not_probed_is_one_missing_finding() -> None:
     gone = fakes.end(fakes.complete_run(), fakes.is_step(stage="probe"), Outcome.UNAVAILABLE)
     found = one(serving_operations, gone, candidate="tensorflow")
     assert (found.state, found.score) == MISSING
+
+
+def test_a_difference_in_percent_is_not_read_as_a_share() -> None:
+    """ "10 % as much per second" would say the opposite of what was measured."""
+    run = fakes.change(fakes.complete_run(), fakes.is_step(stage="run", runtime="torch_jit"), throughput_per_s=100.0)
+    run = fakes.change(run, fakes.is_step(stage="run", runtime="tensorflow"), throughput_per_s=109.0)
+    found = versus(latency, run, path="server", question="throughput")
+    assert found.statement == "TensorFlow computes 9 % more per second"
