@@ -14,7 +14,7 @@ from evaluator import cli
 from evaluator.core import registry
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
-from evaluator.replay import read_scorecard
+from evaluator.judging.replay import read_scorecard
 from evaluator.report import markdown
 from scenarios.loading import load_profile, profile_names
 

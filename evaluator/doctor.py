@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evaluator import plan
-from evaluator.capabilities import ThisMachine
-from evaluator.core import confinement, environments, machine, registry
+from evaluator.children import confinement, environments
+from evaluator.core import machine, registry
 from evaluator.pipeline import LEAST_DISK_BYTES
+from evaluator.planning import plan
+from evaluator.planning.capabilities import ThisMachine
 from exports.web import programs
 from scenarios.loading import load_scenario, scenario_names
 

@@ -13,16 +13,18 @@ from pathlib import Path
 import msgspec
 
 import evaluator
-from evaluator import plan, replay
-from evaluator.capabilities import ThisMachine
-from evaluator.core import clock, environments, files, machine
+from evaluator.children import environments
+from evaluator.core import clock, files, machine
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass, Profile, Result, RunRecord, Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
-from evaluator.execution import execute, tidy
-from evaluator.progress import Reporter
+from evaluator.judging import replay
+from evaluator.planning import plan
+from evaluator.planning.capabilities import ThisMachine
+from evaluator.running.execution import execute, tidy
+from evaluator.running.progress import Reporter
 from scenarios import datasets
 from scenarios.loading import Scenario, load_profile, load_scenario, model_of
 

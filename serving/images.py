@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evaluator.core import engine, machine, processes
+from evaluator.children import engine, processes
+from evaluator.core import machine
 from evaluator.core.cache import cache_folder
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Record

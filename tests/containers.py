@@ -12,7 +12,8 @@ from typing import NoReturn
 import psutil
 import pytest
 
-from evaluator.core import engine, registry
+from evaluator.children import engine
+from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
 from serving.contract import HOST, Admin, Bundle, Command, Launcher, Place, Ports, Server, Setup, Wire

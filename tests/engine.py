@@ -9,8 +9,8 @@ from typing import Any
 
 import psutil
 
-from evaluator.core import environments, processes
-from evaluator.core.isolation import Child
+from evaluator.children import environments, processes
+from evaluator.children.isolation import Child
 from evaluator.core.records import FRAMEWORKS, STAGES, LoadPlan, Machine, Profile, Result, RunRecord, Sampling, Step
 from evaluator.core.store import RunFolder
 from scenarios.loading import Scenario
@@ -35,7 +35,7 @@ PROFILE = Profile(
 
 
 class PaperMachine:
-    """Implements `evaluator.plan.Capabilities`: everything is here but for what is named."""
+    """Implements `evaluator.planning.plan.Capabilities`: everything is here but for what is named."""
 
     def __init__(  # noqa: PLR0913  # whatever may be missing
         self,
@@ -88,7 +88,7 @@ def make_step(name: str, do: str = "pass", *, memory_bytes: int = 512 * MIB, **f
 
 
 def child(step: Step, folder: Path) -> Child:
-    """Start a step; `evaluator.execution.execute` takes this function too."""
+    """Start a step; `evaluator.running.execution.execute` takes this function too."""
     return Child(step, folder, WORKER)
 
 

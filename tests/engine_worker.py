@@ -1,6 +1,6 @@
 """The worker of a step whose stage is "pretend": it does what `settings["do"]` says, for real, and needs no framework.
 
-Started by `engine.child` in place of `evaluator.core.worker`, which does all the rest.
+Started by `engine.child` in place of `evaluator.children.worker`, which does all the rest.
 """
 
 import json
@@ -13,11 +13,11 @@ import time
 import types
 from pathlib import Path
 
-from evaluator.core import processes, worker
+from evaluator.children import processes, worker
+from evaluator.children.work import Work, subject
 from evaluator.core.errors import IncompleteEvidence, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured
-from evaluator.core.work import Work, subject
 
 
 def work(work: Work) -> Measured:

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from evaluator import scoring
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import (
@@ -30,7 +29,8 @@ from evaluator.core.records import (
 )
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import cell_of
-from evaluator.evidence import RESULT, Entry, Evidence
+from evaluator.judging import scoring
+from evaluator.judging.evidence import RESULT, Entry, Evidence
 
 FORMATS: dict[str, dict[str, tuple[str, ...]]] = {
     "pytorch": {"torchscript": ("torch_jit",), "torchmobile": ("torch_mobile",), "onnx": ("onnx_runtime",)},

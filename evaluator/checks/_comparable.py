@@ -10,8 +10,8 @@ from typing import ClassVar
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Interval
-from evaluator.evidence import Entry, Evidence
-from evaluator.judging import PATHS, Answer, Check, Subject, quantity
+from evaluator.judging.contract import PATHS, Answer, Check, Subject, quantity
+from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure.statistics import distinguishable, median_interval, ratio_interval, relative_difference
 
 FORMULA = "10 - 5 * log2(value / reference), from 0 to 10; the reference is the better of the two frameworks"

@@ -2,7 +2,7 @@
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Place
 from evaluator.core.outcome import Outcome
-from evaluator.evidence import Entry, Evidence
+from evaluator.judging.evidence import Entry, Evidence
 
 
 def fastest(evidence: Evidence, place: Place, framework: str) -> Found:

@@ -2,8 +2,8 @@
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Risk
-from evaluator.evidence import Entry
-from evaluator.judging import Answer, not_asked
+from evaluator.judging.contract import Answer, not_asked
+from evaluator.judging.evidence import Entry
 
 
 def chosen(entries: tuple[Entry, ...]) -> Entry | None:

@@ -2,7 +2,7 @@
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Place
 from evaluator.core.outcome import Outcome
-from evaluator.evidence import Entry, Evidence
+from evaluator.judging.evidence import Entry, Evidence
 
 START_TOLERANCE = 1e-4  # RIGOUR: fp32, relative to the scale of the output; a scenario can set `start_tolerance`
 

@@ -4,12 +4,12 @@ One artifact that fits is enough, whatever its format. A class is missed only wh
 fits: one that could not be measured, or that is undecided, might.
 """
 
-from evaluator import fitting
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass
 from evaluator.core.scorecard import Finding, Risk
-from evaluator.evidence import Entry, Evidence
-from evaluator.judging import Answer, Check, Subject, not_asked
+from evaluator.judging import fitting
+from evaluator.judging.contract import Answer, Check, Subject, not_asked
+from evaluator.judging.evidence import Entry, Evidence
 
 
 class EdgeFit(Check):

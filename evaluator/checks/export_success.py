@@ -5,8 +5,8 @@ counts as missing.
 """
 
 from evaluator.core.scorecard import Finding, Risk
-from evaluator.evidence import Evidence
-from evaluator.judging import Check, Subject, not_asked, verdict_of
+from evaluator.judging.contract import Check, Subject, not_asked, verdict_of
+from evaluator.judging.evidence import Evidence
 
 
 class ExportSuccess(Check):

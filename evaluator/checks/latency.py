@@ -11,7 +11,7 @@ from evaluator.checks._proven import fastest
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Risk
-from evaluator.evidence import Evidence
+from evaluator.judging.evidence import Evidence
 
 THROUGHPUT = Phrase(
     question="throughput", unit="1/s", sentence="{who} computes {amount} more per second", lower_is_better=False

@@ -10,7 +10,7 @@ from evaluator.checks._proven import fastest
 from evaluator.checks._training import trained
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Risk
-from evaluator.evidence import Evidence
+from evaluator.judging.evidence import Evidence
 
 PEAK = "peak_rss_bytes"
 

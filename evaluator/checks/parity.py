@@ -6,8 +6,8 @@ The comparison itself is made when the step runs (`evaluator.measure.fidelity`);
 from evaluator.checks._proven import subject_of
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Finding, Risk
-from evaluator.evidence import Entry, Evidence
-from evaluator.judging import Check, Subject, not_asked, verdict_of
+from evaluator.judging.contract import Check, Subject, not_asked, verdict_of
+from evaluator.judging.evidence import Entry, Evidence
 
 
 class Parity(Check):

@@ -9,8 +9,8 @@ from evaluator.checks._served import chosen, missing
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
-from evaluator.evidence import Entry, Evidence
-from evaluator.judging import Answer, Check, Subject
+from evaluator.judging.contract import Answer, Check, Subject
+from evaluator.judging.evidence import Entry, Evidence
 
 FORMULA = "10 * rate within the time limit / the scenario's rate, at most 10; over the better wire"
 WIRES = {"rest": "REST", "grpc": "gRPC"}

@@ -6,8 +6,8 @@ The probes themselves are in serving/probes: each was done for real, under load 
 from evaluator.checks._served import chosen, missing
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Finding, Risk
-from evaluator.evidence import Entry, Evidence
-from evaluator.judging import Answer, Check, Subject
+from evaluator.judging.contract import Answer, Check, Subject
+from evaluator.judging.evidence import Entry, Evidence
 
 _ENDING = "_outcome"
 

@@ -8,8 +8,8 @@ from evaluator.checks._served import chosen, missing
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
-from evaluator.evidence import Entry, Evidence
-from evaluator.judging import Answer, Check, Subject
+from evaluator.judging.contract import Answer, Check, Subject
+from evaluator.judging.evidence import Entry, Evidence
 
 FORMULA = "bundle 1 + ready 3 + parity over REST 2 + parity over gRPC 2 + clean stop 1 + nothing left behind 1"
 TOLERANCE = 1e-4  # RIGOUR: fp32, relative to the scale of the output; where the step names no other

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from evaluator.checks._comparable import ComparableCheck, Found, Phrase, Place
 from evaluator.checks._training import trained
 from evaluator.core.scorecard import Risk
-from evaluator.evidence import Evidence
+from evaluator.judging.evidence import Evidence
 
 
 class TrainingTime(ComparableCheck):

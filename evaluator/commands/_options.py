@@ -79,7 +79,7 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
     """Make a new run from the options of a command, or open the one to resume."""
     from evaluator import pipeline
     from evaluator.core.records import FRAMEWORKS
-    from evaluator.plan import DEVICES, Options
+    from evaluator.planning.plan import DEVICES, Options
     from scenarios.loading import load_devices
 
     if given["resume"]:
@@ -129,7 +129,7 @@ def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
     from rich.console import Console
 
     from evaluator import pipeline
-    from evaluator.progress import Reporter
+    from evaluator.running.progress import Reporter
 
     with Reporter(Console(stderr=True)) as reporter:
         run = start(reporter, given, stages)
@@ -155,7 +155,7 @@ def print_cells(path: Path, stage: str | None = None) -> None:
     from rich.console import Console
 
     from evaluator.core.store import RunFolder
-    from evaluator.terminal import cells_table
+    from evaluator.report._terminal import cells_table
 
     cells = [cell for cell in RunFolder.open(path).cells() if stage in (None, cell.stage)]
     Console().print(cells_table(cells))

@@ -13,7 +13,7 @@ def command(*, as_json: bool) -> int:
     Runs that are at work, the folders of runs and container images are never touched. Exits with 3 when something
     could not be removed.
     """
-    from evaluator.cleaning import clean
+    from evaluator.children.cleaning import clean
 
     cleaned = clean()
     if as_json:

@@ -12,8 +12,8 @@ def command(*, as_json: bool) -> int:
 
     Exits with 3 when neither framework can be evaluated here.
     """
-    from evaluator.capabilities import ThisMachine
     from evaluator.doctor import examine, exit_code
+    from evaluator.planning.capabilities import ThisMachine
 
     findings = examine(ThisMachine())
     if as_json:

@@ -16,8 +16,9 @@ def command(**given: Any) -> int:
     """
     from rich.console import Console
 
-    from evaluator import pipeline, replay
-    from evaluator.terminal import edge_table
+    from evaluator import pipeline
+    from evaluator.judging import replay
+    from evaluator.report._terminal import edge_table
 
     run = pursue(given, pipeline.through("edge"))
     cells = [cell for cell in run.folder.cells() if cell.stage == "edge"]

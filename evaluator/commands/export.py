@@ -26,9 +26,10 @@ def _matrix(given: dict[str, Any], *, as_json: bool) -> int:
     """Export everything, prove it, and print what became of it; the run gets its report as well."""
     from rich.console import Console
 
-    from evaluator import pipeline, replay
+    from evaluator import pipeline
+    from evaluator.judging import replay
     from evaluator.report import json
-    from evaluator.terminal import matrix_table
+    from evaluator.report._terminal import matrix_table
 
     stages = (*pipeline.through("verify"), pipeline.judge, pipeline.score, pipeline.report)
     run = pursue({**given, "everything": True}, stages)

@@ -41,7 +41,7 @@ def _make_environments() -> None:
     """Make every environment for tools whose pins clash with ours; say so, or say why not."""
     from rich.console import Console
 
-    from evaluator.core import environments
+    from evaluator.children import environments
     from evaluator.core.errors import Unavailable
 
     for name in environments.names():
@@ -56,7 +56,7 @@ def _fetch_images(wanted: Sequence[tuple[str, ...]]) -> None:
     """Of each group of images, which can stand for one another, have one here; say so, or say why not."""
     from rich.console import Console
 
-    from evaluator.core import engine
+    from evaluator.children import engine
     from evaluator.core.errors import Unavailable
 
     if engine.engine_version() is None:

@@ -15,8 +15,9 @@ def command(*, as_json: bool, **given: Any) -> int:
 
     Without a SCENARIO: resnet50 and bert. A SCENARIO is a name (`fweval list`) or a .toml file.
     """
-    from evaluator import pipeline, replay
-    from evaluator.terminal import show
+    from evaluator import pipeline
+    from evaluator.judging import replay
+    from evaluator.report._terminal import show
 
     run = pursue(given, pipeline.STAGES)
     scorecard = replay.read_scorecard(run.folder)

@@ -25,8 +25,8 @@ def command(*, artifact: Path, as_json: bool, devices: Path | None, classes: tup
     Nothing of it is executed in this process: it is run in children of their own, which see nothing but it and reach no
     network; without bubblewrap only formats that can do no harm are run. Exits with 1 when no runtime runs it.
     """
-    from evaluator import inspection
-    from evaluator.inspection_text import show
+    from evaluator.inspecting import inspection
+    from evaluator.inspecting.text import show
 
     wanted = inspection.Wanted(
         inputs=given["inputs"],

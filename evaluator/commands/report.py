@@ -9,8 +9,8 @@ from evaluator.commands._options import find_run, run_argument
 @run_argument
 def command(*, run: str) -> int:
     """Write scorecard.html, .md, .csv and .xml from the run's scorecard.json. Measures nothing."""
-    from evaluator import replay
     from evaluator.core.store import RunFolder
+    from evaluator.judging import replay
 
     for path in replay.report(RunFolder.open(find_run(run))):
         click.echo(path)

@@ -13,9 +13,10 @@ def command(*, run: str, as_json: bool) -> int:
 
     The same evidence gives the same scorecard.json, byte for byte.
     """
-    from evaluator import pipeline, replay
+    from evaluator import pipeline
     from evaluator.core.store import RunFolder
-    from evaluator.terminal import show
+    from evaluator.judging import replay
+    from evaluator.report._terminal import show
 
     folder = RunFolder.open(find_run(run))
     replay.judge(folder)

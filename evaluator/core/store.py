@@ -17,9 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import clock, files
+from evaluator.core import clock, files, scratch
 from evaluator.core.errors import IncompleteEvidence, UsageError
-from evaluator.core.isolation import clear
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import CELL_STAGES, Cell, Record, Result, RunRecord, Step
 
@@ -133,7 +132,7 @@ class RunFolder:
         return list(todo.values())
 
     def _discard(self, step_id: str) -> None:
-        clear(self.folder(step_id))
+        scratch.clear(self.folder(step_id))
         shutil.rmtree(self.folder(step_id), ignore_errors=True)
 
     def save(self, result: Result) -> None:

@@ -12,17 +12,17 @@ import tempfile
 import time
 from pathlib import Path
 
+from evaluator.children.processes import die_with_parent
+from evaluator.children.work import Work
 from evaluator.core import files, registry
 from evaluator.core.errors import Unavailable
-from evaluator.core.processes import die_with_parent
 from evaluator.core.records import Metrics, Record, Step
 from evaluator.core.tensors import rows
-from evaluator.core.work import Work
 from evaluator.stages._evidence import EDGES, LEAST_COSINE, Subject, read_artifact, read_examples
 from evaluator.stages.export import origin
-from exports import drift, intermediates
 from exports.contract import Exporter
-from exports.divergence import Divergence, find
+from exports.diagnosing import drift, intermediates
+from exports.diagnosing.divergence import Divergence, find
 
 DIVERGENCE = "divergence.json"
 _MOST_ROWS = 4  # of the examples; all intermediate tensors are kept

@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import msgspec
 
+from evaluator.children.work import Work
 from evaluator.core import files, registry
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Profile, Record, Result, Signature
 from evaluator.core.tensors import Arrays, read_arrays, write_arrays
-from evaluator.core.work import Work
 from exports.sizes import digest
 from scenarios import datasets
 from scenarios.contract import Framework, Model

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from evaluator.core import engine, files, machine
+from evaluator.children import engine
+from evaluator.core import files, machine
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Record
 from evaluator.measure.bisection import least
 from evaluator.stages._fresh import Answer
-from exports.once import Job, Told
+from exports.devices._once import Job, Told
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 IMAGES = ("fweval/base:bookworm",)
 RESOLUTION = 0.05  # of the floor
-_OURS = ("evaluator", "exports")  # the packages that `exports.once` is made of
+_OURS = ("evaluator", "exports")  # the packages that `exports.devices._once` is made of
 _INSIDE = Path("/fweval")
 _TEMP_BYTES = 16 << 20
 _SLOWEST = 4.0  # times as long as without a limit
@@ -139,7 +140,7 @@ class Bench:
                 with engine.uninterrupted():
                     container = self._client.containers.create(
                         self._image,
-                        ["python3", "-P", "-m", "exports.once", str(_INSIDE / "job" / "job.json")],
+                        ["python3", "-P", "-m", "exports.devices._once", str(_INSIDE / "job" / "job.json")],
                         environment={
                             **machine.thread_environment(1),
                             "HOME": str(engine.TEMP),

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import files, machine, processes
+from evaluator.children import processes
+from evaluator.core import files, machine
 from evaluator.core.records import Record
-from exports.once import Job, Told
+from exports.devices._once import Job, Told
 
 _GRACE_S = 2.0
 
@@ -37,7 +38,7 @@ def ask(job: Job, folder: Path, name: str) -> Answer:
     out, err = folder / f"{name}.stdout", folder / f"{name}.stderr"
     begin = time.monotonic()
     process = processes.start(
-        (sys.executable, "-P", "-m", "exports.once", str(folder / f"{name}.json")),
+        (sys.executable, "-P", "-m", "exports.devices._once", str(folder / f"{name}.json")),
         env={**os.environ, **machine.thread_environment(1)},
         cwd=folder,
         stdout=out,

@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from evaluator.core import engine, files, registry
+from evaluator.children import engine
+from evaluator.children.work import Work, subject
+from evaluator.core import files, registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Metrics
-from evaluator.core.work import Work, subject
 from evaluator.stages._evidence import Subject, read_artifact
 from exports.contract import Runtime
 from serving import images

@@ -5,10 +5,10 @@ converted, and its outputs on real held-out inputs are compared with the referen
 compares two different models and the run stops (RIGOUR, "Correctness before speed", 1).
 """
 
+from evaluator.children.work import Work, subject
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import read_arrays, rows, write_arrays
-from evaluator.core.work import Work, subject
 from evaluator.measure import fidelity
 from evaluator.measure.resources import peak_memory
 from evaluator.stages._evidence import OUTPUTS, WEIGHTS, Subject

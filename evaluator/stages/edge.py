@@ -1,6 +1,6 @@
 """Edge: what a proven artifact takes on a small computer: cold start, latency on one core, memory, disk.
 
-Every figure comes from fresh processes that hold one runtime and one artifact (`exports.once`). The least memory is
+Every figure comes from fresh processes that hold one runtime and one artifact (`devices/_once.py`). The least memory is
 found in containers (`_floor`); where there is no engine for them it stays unmeasured, with the reason, and the most
 that was used without a limit must do. All of it includes Python, which a phone does not need; the same is measured of
 a process that only imports the runtime, and the difference is the model's own share.
@@ -11,17 +11,18 @@ import statistics
 
 import msgspec
 
-from evaluator.core import engine, files, registry
+from evaluator.children import engine
+from evaluator.children.work import Work, subject
+from evaluator.core import files, registry
 from evaluator.core.errors import FwevalError
 from evaluator.core.records import Measured, Metrics, Record, Sampling
 from evaluator.core.tensors import rows, write_arrays
-from evaluator.core.work import Work, subject
 from evaluator.stages._evidence import Subject, read_artifact, read_examples
 from evaluator.stages._figures import tails
 from evaluator.stages._floor import RESOLUTION, Bench, Floor
 from evaluator.stages._fresh import Answer, ask
 from exports.contract import Runtime
-from exports.once import Job, Question
+from exports.devices._once import Job, Question
 
 COLD_STARTS = 3
 POOL = 8  # inputs that the timed calls rotate over

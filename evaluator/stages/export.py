@@ -4,11 +4,11 @@ import logging
 import time
 from pathlib import Path
 
+from evaluator.children.work import Work, subject
 from evaluator.core import files, registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Anatomy, Measured, Metrics
 from evaluator.core.tensors import read_arrays, rows
-from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_memory
 from evaluator.stages._evidence import ANATOMY, ARTIFACT, INPUTS, WEIGHTS, Artifact, Subject, calibration_rows
 from exports.contract import Exporter, Format, Origin

@@ -16,20 +16,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from evaluator.children.work import Work, subject
 from evaluator.core import files, registry
 from evaluator.core.clock import SystemClock
 from evaluator.core.errors import FwevalError, Unsupported
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Measured, Metrics, Record, Sampling, Signature, TensorSpec
 from evaluator.core.tensors import Array, Arrays, read_arrays, write_arrays
-from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.sampling import collect
 from evaluator.stages._evidence import OUTPUTS
 from evaluator.stages._fresh import ask
 from exports.contract import Format, Runtime, Session, TimedWithin
+from exports.devices._once import Job
 from exports.examples import differences, examples_beside
-from exports.once import Job
 from exports.sizes import artifact_bytes, compressed_bytes, digest
 
 FOUND = "found.json"

@@ -10,10 +10,10 @@ from functools import partial
 
 import msgspec
 
+from evaluator.children.work import Work
 from evaluator.core import files
 from evaluator.core.records import LoadPlan, Measured, Metrics
 from evaluator.core.tensors import rows
-from evaluator.core.work import Work
 from evaluator.measure.load import Load, best_under, invalid, knee, saturation
 from evaluator.stages._evidence import read_examples
 from evaluator.stages._figures import tails

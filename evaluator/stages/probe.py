@@ -3,11 +3,11 @@
 The probes themselves are in serving/probes; each reply becomes figures here, and a finding when the run is judged.
 """
 
+from evaluator.children.work import Work
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import rows
-from evaluator.core.work import Work
 from evaluator.stages._evidence import read_examples
 from evaluator.stages._serving import READY_WITHIN_S, REFERENCE, Served
 from serving.probing import REPLIES, Field, Reply, ask_all

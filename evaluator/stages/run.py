@@ -5,11 +5,11 @@ import time
 
 import msgspec
 
+from evaluator.children.work import Work, subject
 from evaluator.core import files, registry
 from evaluator.core.clock import SystemClock
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import rows
-from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.sampling import Samples, collect
 from evaluator.stages._evidence import Subject, read_artifact, read_examples

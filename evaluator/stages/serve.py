@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
+from evaluator.children.work import Work
 from evaluator.core import files
 from evaluator.core.clock import SystemClock
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Arrays, rows
-from evaluator.core.work import Work
 from evaluator.measure import fidelity
 from evaluator.measure.sampling import Samples, interleave, joined
 from evaluator.stages._evidence import read_examples

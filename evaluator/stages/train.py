@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.children.work import Work, subject
 from evaluator.core import files
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, rows
-from evaluator.core.work import Work, subject
 from evaluator.measure.resources import peak_memory
 from evaluator.stages._evidence import EDGES, RESIZED, WEIGHTS, Subject, read_result, write_examples
 from evaluator.stages._outputs import accuracy, in_batches

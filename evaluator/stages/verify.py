@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluator.children.work import Work, subject
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, read_arrays, rows
-from evaluator.core.work import Work, subject
 from evaluator.measure import fidelity
 from evaluator.measure.fidelity import Fidelity
 from evaluator.measure.statistics import is_loss

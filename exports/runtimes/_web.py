@@ -19,7 +19,7 @@ from typing import IO, Any, Literal, cast
 
 import numpy as np
 
-from evaluator.core import environments, processes
+from evaluator.children import environments, processes
 from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays

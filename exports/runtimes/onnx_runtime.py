@@ -44,7 +44,7 @@ class OnnxRuntime(Runtime):
         and onnxruntime's `InvalidProtobuf` for a truncated file.
         """
         if device == "arm64":
-            from exports import arm64  # not in the container, where this runs as well
+            from exports.devices import arm64  # not in the container, where this runs as well
 
             with arm64.session(self, artifact, signature, threads) as far:
                 yield far

@@ -28,7 +28,7 @@ class TFLiteRuntime(Runtime):
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
         """Open the file in an interpreter; raises `Unsupported` for an operator (version) it does not know."""
         if device == "arm64":
-            from exports import arm64  # not in the container, where this runs as well
+            from exports.devices import arm64  # not in the container, where this runs as well
 
             with arm64.session(self, artifact, signature, threads) as far:
                 yield far

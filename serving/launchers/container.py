@@ -24,7 +24,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluator.core import engine, machine
+from evaluator.children import engine
+from evaluator.core import machine
 from evaluator.core.errors import Unavailable
 from serving import ports as loopback
 from serving.contract import HOST, Bundle, Command, Launcher, Place, Ports, Running, Server, Setup

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from evaluator.core import processes
+from evaluator.children import processes
 from evaluator.core.errors import Unavailable
 from serving import ports as loopback
 from serving.contract import Bundle, Launcher, Place, Ports, Running, Server, Setup

@@ -7,11 +7,11 @@ import fakes
 import msgspec
 import pytest
 
-from evaluator import scoring
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
-from evaluator.evidence import Evidence
-from evaluator.judging import Check
+from evaluator.judging import scoring
+from evaluator.judging.contract import Check
+from evaluator.judging.evidence import Evidence
 
 ALL = registry.names("check")
 

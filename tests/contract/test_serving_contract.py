@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evaluator.children.engine import engine_version
 from evaluator.core import registry
-from evaluator.core.engine import engine_version
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import FRAMEWORKS, Signature, TensorSpec
 from serving.contract import HOST, Bundle, Launcher, Place, Server, Setup

@@ -15,7 +15,7 @@ import pytest
 from commands import PROFILE, cells, fweval
 
 from evaluator import pipeline
-from evaluator.core import files, isolation
+from evaluator.core import files, scratch
 from evaluator.core.records import CELL_STAGES, Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
@@ -242,7 +242,7 @@ def test_events_tell_the_story(run: Path) -> None:
 
 
 def test_nothing_is_left_in_the_temporary_folder(run: Path) -> None:
-    assert [path for path in (run / "steps").iterdir() if isolation.scratch(path).exists()] == []
+    assert [path for path in (run / "steps").iterdir() if scratch.of(path).exists()] == []
 
 
 def test_an_export_can_be_repeated_by_hand(run: Path, rows: list[dict[str, Any]]) -> None:

@@ -17,7 +17,8 @@ from commands import PROFILE, cells, fweval, start
 from containers import engine_or_skip
 from engine import assert_gone
 
-from evaluator.core import engine, isolation
+from evaluator.children import engine
+from evaluator.core import scratch
 from evaluator.core.store import RunFolder
 from evaluator.stages import _floor
 from serving.ports import in_use
@@ -166,4 +167,4 @@ def containers(folder: Path) -> list[str]:
 def leftovers(home: Path) -> list[Path]:
     """Return the temporary folders of this run's steps that are still there."""
     run = RunFolder.open(home / "run")
-    return [place for step in run.plan.steps if (place := isolation.scratch(run.folder(step.id))).exists()]
+    return [place for step in run.plan.steps if (place := scratch.of(run.folder(step.id))).exists()]

@@ -15,7 +15,8 @@ import pytest
 from commands import PROFILE, cells, fweval
 from containers import engine_or_skip
 
-from evaluator.core import engine, files, registry
+from evaluator.children import engine
+from evaluator.core import files, registry
 from evaluator.core.scorecard import Scorecard
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]

@@ -16,13 +16,14 @@ import numpy as np
 from broken_artifacts import ACTIVATION, CHANGED, CUT, FILES, SOUND, UNVERSIONED, WEIGHTS, replace_activation, spoil
 from engine import PROFILE
 
-from evaluator.core import files, processes, registry, worker
-from evaluator.core.isolation import Child
+from evaluator.children import processes, worker
+from evaluator.children.isolation import Child
+from evaluator.children.work import Work
+from evaluator.core import files, registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured, Result, Step
 from evaluator.core.tensors import Arrays, rows
-from evaluator.core.work import Work
-from evaluator.evidence import RESULT
+from evaluator.judging.evidence import RESULT
 from evaluator.measure import fidelity
 from evaluator.stages import export
 from evaluator.stages._evidence import ARTIFACT, EDGES, Artifact, Subject, read_examples

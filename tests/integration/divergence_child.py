@@ -12,9 +12,9 @@ from exports_child import build, inputs_of, tell
 
 from evaluator.core import registry
 from evaluator.core.tensors import rows
-from exports import drift, intermediates
 from exports.contract import Origin
-from exports.divergence import find
+from exports.diagnosing import drift, intermediates
+from exports.diagnosing.divergence import find
 
 TOLERANCE = 1e-4
 SOUND = "-"

@@ -16,13 +16,14 @@ import msgspec
 import psutil
 import pytest
 
-from evaluator.core import engine, environments, registry
+from evaluator.children import engine, environments
+from evaluator.core import registry
 from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays, read_arrays, rows
 from evaluator.measure.fidelity import compare
-from exports import arm64
 from exports.contract import Session, Telling
+from exports.devices import arm64
 from tests import children
 from tests.containers import engine_or_skip
 from tests.integration.exports_child import BATCHES, ROWS, inputs_of

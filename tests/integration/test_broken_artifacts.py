@@ -16,7 +16,8 @@ import pytest
 from broken_artifacts import ACTIVATION, CHANGED, FILES, NEWER, SOUND, UNVERSIONED, WEIGHTS
 from children import ROOT, environment
 
-from evaluator.core import environments, registry
+from evaluator.children import environments
+from evaluator.core import registry
 
 pytestmark = pytest.mark.integration
 

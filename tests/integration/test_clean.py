@@ -16,7 +16,7 @@ from commands import FWEVAL
 from containers import IMAGE, answers, assert_nothing_left, engine_or_skip, present
 from engine import assert_gone, is_alive
 
-from evaluator.core import engine, owner
+from evaluator.children import engine, owner
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 HERE = Path(__file__).parent

@@ -34,7 +34,8 @@ from containers import (
 )
 from docker.errors import ImageNotFound
 
-from evaluator.core import engine, machine, owner, registry
+from evaluator.children import engine, owner
+from evaluator.core import machine, registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import read_arrays
 from serving.contract import HOST, Bundle, Place, Server, Setup, Tls

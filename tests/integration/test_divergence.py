@@ -12,8 +12,9 @@ import pytest
 from children import environment
 from commands import PROFILE, cells, fweval
 
-from evaluator.core import files, processes
-from evaluator.core.isolation import Child
+from evaluator.children import processes
+from evaluator.children.isolation import Child
+from evaluator.core import files
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
 from evaluator.stages._divergence import DIVERGENCE, Found

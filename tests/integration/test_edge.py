@@ -7,12 +7,12 @@ import msgspec
 import pytest
 from containers import engine_or_skip
 
-from evaluator.core import engine
+from evaluator.children import engine
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Sampling, Signature, TensorSpec
 from evaluator.stages import _floor
 from evaluator.stages._fresh import Answer, ask
-from exports.once import Job, Question
+from exports.devices._once import Job, Question
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.core import environments
+from evaluator.children import environments
 from evaluator.core.cache import cache_folder
 from evaluator.core.errors import Unavailable
 

@@ -16,13 +16,13 @@ import pytest
 from engine import make_step, run_folder
 from rich.console import Console
 
-from evaluator.core import isolation, machine
-from evaluator.core.isolation import Child
+from evaluator.children.isolation import Child
+from evaluator.core import machine, scratch
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.store import RunFolder
-from evaluator.execution import execute
-from evaluator.progress import Reporter
+from evaluator.running.execution import execute
+from evaluator.running.progress import Reporter
 
 pytestmark = pytest.mark.integration
 
@@ -163,7 +163,7 @@ def test_ctrl_c_stops_the_children_and_keeps_what_was_finished(tmp_path: Path) -
     engine.assert_gone([child.process.pid for child in children], within_s=0.1)
     assert outcome(folder, "a") is Outcome.PASSED
     assert not folder.folder("b").exists()
-    assert not isolation.scratch(folder.folder("b")).exists()
+    assert not scratch.of(folder.folder("b")).exists()
 
 
 def test_waiting_burns_no_core(tmp_path: Path) -> None:

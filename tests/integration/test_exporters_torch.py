@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from evaluator.core import environments, registry
+from evaluator.children import environments
+from evaluator.core import registry
 from evaluator.core.records import Anatomy, TensorSpec
 from exports.contract import Format
 from exports.runtimes import executorch

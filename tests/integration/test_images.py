@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evaluator.core import engine
+from evaluator.children import engine
 from evaluator.core.errors import Unavailable
 from serving import images
 from serving.images import ImageFacts

@@ -15,7 +15,8 @@ import engine
 import psutil
 import pytest
 
-from evaluator.core import files, isolation, processes
+from evaluator.children import isolation, processes
+from evaluator.core import files, scratch
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result
 from tests.waiting import until
@@ -53,7 +54,7 @@ def test_every_ending_is_an_outcome_with_a_reason(do: str, outcome: Outcome, rea
     assert re.search(reason, result.reason or ""), result.reason
     assert result.step == "a"
     assert result.started_at
-    assert not isolation.scratch(tmp_path / "a").exists()
+    assert not scratch.of(tmp_path / "a").exists()
     if outcome is not O.FAILED or do != "refuse":
         assert result.remedy
 
@@ -79,7 +80,7 @@ def test_a_child_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     assert result.reason == "was stopped at its time limit of 1 s"
     assert result.seconds >= 1.0
     assert time.monotonic() - begin < isolation.GRACE_S
-    assert not isolation.scratch(tmp_path / "a").exists()
+    assert not scratch.of(tmp_path / "a").exists()
 
 
 def test_a_child_of_a_background_job_is_not_deaf_to_its_interruption(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_child_of_a_background_job_is_not_deaf_to_its_interruption(tmp_path: P
 def test_an_interrupted_child_leaves_nothing(tmp_path: Path) -> None:
     child = engine.child(engine.make_step("a", "hang"), tmp_path / "a")
     engine.wait_for(tmp_path / "a" / "at_work")
-    temp = isolation.scratch(tmp_path / "a")
+    temp = scratch.of(tmp_path / "a")
     assert list(temp.iterdir())
     child.interrupt()
     engine.assert_gone([child.process.pid])
@@ -138,7 +139,7 @@ def test_children_and_their_servers_die_with_us_even_of_sigkill(tmp_path: Path) 
         _, server = json.loads(engine.wait_for(tmp_path / "a" / "pids.json").read_text())
         parent.kill()
     engine.assert_gone([worker, server])
-    isolation.clear(tmp_path / "a")  # as the resumed run would
+    scratch.clear(tmp_path / "a")  # as the resumed run would
 
 
 def test_a_child_sees_little_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +150,7 @@ def test_a_child_sees_little_of_our_environment(tmp_path: Path, monkeypatch: pyt
     seen = json.loads((tmp_path / "a" / "environment.json").read_text())
     assert set(seen).isdisjoint({"TF_ENABLE_ONEDNN_OPTS", "PYTHONSTARTUP"})
     assert (seen["OMP_NUM_THREADS"], seen["CUDA_VISIBLE_DEVICES"], seen["PYTHONHASHSEED"]) == ("3", "0", "0")
-    assert seen["TMPDIR"] == seen["TEMP"] == str(isolation.scratch(tmp_path / "a"))
+    assert seen["TMPDIR"] == seen["TEMP"] == str(scratch.of(tmp_path / "a"))
     assert result.metrics == {"mode": 0o700}
 
 
@@ -160,13 +161,13 @@ def test_on_the_cpu_no_gpu_is_visible(tmp_path: Path) -> None:
 
 def test_temp_folders_have_short_names_that_a_later_run_finds(tmp_path: Path) -> None:
     deep = tmp_path / "/".join(["a" * 60] * 5)
-    assert len(os.fsencode(isolation.scratch(deep))) < 60
-    assert isolation.scratch(deep) == isolation.scratch(deep / "b" / "..")
-    assert isolation.scratch(deep) != isolation.scratch(tmp_path)
+    assert len(os.fsencode(scratch.of(deep))) < 60
+    assert scratch.of(deep) == scratch.of(deep / "b" / "..")
+    assert scratch.of(deep) != scratch.of(tmp_path)
 
 
 def test_a_temp_folder_left_by_a_killed_run_is_no_obstacle(tmp_path: Path) -> None:
-    stale = isolation.scratch(tmp_path / "a")
+    stale = scratch.of(tmp_path / "a")
     stale.mkdir()
     (stale / "socket").touch()
     assert engine.finish(engine.child(engine.make_step("a"), tmp_path / "a")).outcome is O.PASSED

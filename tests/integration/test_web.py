@@ -18,7 +18,8 @@ import psutil
 import pytest
 from engine import assert_gone
 
-from evaluator.core import environments, registry
+from evaluator.children import environments
+from evaluator.core import registry
 from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays, read_arrays, rows

@@ -14,8 +14,8 @@ from evaluator.checks.size import plugin as size
 from evaluator.checks.training_time import plugin as training_time
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Comparison, Finding
-from evaluator.evidence import Evidence
-from evaluator.judging import Check
+from evaluator.judging.contract import Check
+from evaluator.judging.evidence import Evidence
 
 MISSING = (Outcome.UNAVAILABLE, None)
 

@@ -16,8 +16,8 @@ from engine import run_folder
 
 import evaluator
 from evaluator import cli, doctor
-from evaluator.capabilities import ThisMachine
 from evaluator.core.records import Machine
+from evaluator.planning.capabilities import ThisMachine
 from scenarios import loading
 
 TINY = Path(loading.__file__).parent / "library" / "tiny.toml"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.core import engine, owner
+from evaluator.children import engine, owner
 from evaluator.core.errors import Unavailable
 from serving.contract import HOST, Command, Ports
 from serving.launchers.container import ContainerLauncher, listeners, options

@@ -3,7 +3,7 @@
 import pytest
 
 from evaluator.core.outcome import Outcome
-from exports.diagnosis import RULES, Failure, diagnose
+from exports.diagnosing.rules import RULES, Failure, diagnose
 
 FAILED, UNSUPPORTED = Outcome.FAILED, Outcome.UNSUPPORTED
 SCRIPT = """torch.jit.frontend.NotSupportedError: Compiled functions can't take variable number of arguments or use \

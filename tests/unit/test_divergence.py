@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluator.core.tensors import Array
-from exports.divergence import Layer, Node, Trace, find
+from exports.diagnosing.divergence import Layer, Node, Trace, find
 
 TOLERANCE = 1e-4
 RANDOM = np.random.default_rng(3)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from evaluator import cli
 from evaluator.core import errors
-from evaluator.judging import Check
+from evaluator.judging.contract import Check
 from evaluator.report._base import Report
 from exports.contract import Exporter, Format, Runtime
 from scenarios.loading import load_scenario

@@ -3,8 +3,8 @@
 import numpy as np
 
 from evaluator.core.tensors import Array
-from exports import drift
-from exports.divergence import Node, Trace
+from exports.diagnosing import drift
+from exports.diagnosing.divergence import Node, Trace
 
 X = np.array([1.0, 2.0, 3.0, 4.0], np.float32)
 OTHER = np.array([4.0, -3.0, 2.0, -1.0], np.float32)  # at right angles to X

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.core import cache, environments, owner
+from evaluator.children import environments, owner
+from evaluator.core import cache
 from evaluator.core.errors import Unavailable, UsageError
 
 LISTS = Path(environments.__file__).parents[2] / "exports" / "environments"

@@ -2,7 +2,7 @@ import fakes
 import pytest
 
 from evaluator.core.outcome import Outcome
-from evaluator.evidence import Entry
+from evaluator.judging.evidence import Entry
 
 
 def test_steps_are_selected_by_field_and_path() -> None:

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from exports import far_end
+from exports.devices import _far_end as far_end
 
 
 def test_messages_come_out_as_they_went_in() -> None:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator import fitting
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass
-from evaluator.evidence import Evidence
-from evaluator.measure.fit import Figures, fit
+from evaluator.judging import fitting
+from evaluator.judging.evidence import Evidence
+from evaluator.judging.fit import Figures, fit
 
 MB = 10**6
 PHONE = DeviceClass(

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluator import inspection
-from evaluator.core import confinement
+from evaluator.children import confinement
 from evaluator.core.errors import Unsupported, UsageError
 from evaluator.core.records import Signature, TensorSpec
+from evaluator.inspecting import inspection
 from evaluator.stages import inspect
 
 

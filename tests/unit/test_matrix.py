@@ -10,13 +10,16 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from evaluator import cli, matrix, pipeline, plan, terminal
+from evaluator import cli, pipeline
 from evaluator.core import files, registry
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Metrics, Result, Step
-from evaluator.evidence import RESULT, Entry, Evidence
+from evaluator.judging import matrix
+from evaluator.judging.evidence import RESULT, Entry, Evidence
+from evaluator.planning import plan
 from evaluator.report import _matrix, _view
+from evaluator.report import _terminal as terminal
 from evaluator.report.html import plugin as html
 from tests import sample_scorecard
 

@@ -17,7 +17,7 @@ from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Signature
 from evaluator.core.store import RunFolder
-from evaluator.progress import Reporter
+from evaluator.running.progress import Reporter
 from evaluator.stages import _evidence
 from exports.sizes import digest
 from scenarios.loading import load_scenario

@@ -8,13 +8,14 @@ import msgspec
 import pytest
 from engine import PROFILE, PaperMachine
 
-from evaluator import execution, plan
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Profile, Result, Step
 from evaluator.core.store import Plan
-from evaluator.plan import Options
+from evaluator.planning import plan
+from evaluator.planning.plan import Options
+from evaluator.running import execution
 from scenarios.loading import Scenario, load_scenario
 
 FORMATS = {"torchscript", "torchmobile", "onnx", "savedmodel", "tflite"}

@@ -4,12 +4,13 @@ import msgspec
 import pytest
 from engine import PROFILE, PaperMachine
 
-from evaluator import plan
-from evaluator.core import environments, registry
+from evaluator.children import environments
+from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Profile
 from evaluator.core.store import Plan
-from evaluator.plan import Options
+from evaluator.planning import plan
+from evaluator.planning.plan import Options
 from scenarios.loading import load_scenario
 
 MATRIX = msgspec.structs.replace(PROFILE, exports="all")

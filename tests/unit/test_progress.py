@@ -11,7 +11,7 @@ from rich.console import Console
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
-from evaluator.progress import Reporter, describe, expected_seconds, figures
+from evaluator.running.progress import Reporter, describe, expected_seconds, figures
 
 
 def plain() -> Console:

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from evaluator import scoring, terminal
 from evaluator.core.records import CELL_STAGES
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
+from evaluator.judging import scoring
 from evaluator.report import _format, _svg, _view
+from evaluator.report import _terminal as terminal
 from tests import sample_scorecard
 
 CARD = sample_scorecard.scorecard()

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator import scoring
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import CandidateScore, CategoryScore, Finding, Risk
+from evaluator.judging import scoring
 
 EPSILON = 1e-9
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from engine import make_step, run_folder, run_record
 
-from evaluator.core import files, isolation
+from evaluator.core import files, scratch
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, Result, Step
@@ -98,7 +98,7 @@ def test_a_resumed_run_keeps_answers_and_tries_the_rest_again(outcome: Outcome, 
 def test_what_a_killed_step_left_is_cleared(tmp_path: Path) -> None:
     folder = run_folder(tmp_path)
     (folder.folder("a") / "artifact").mkdir(parents=True)
-    temp = isolation.scratch(folder.folder("a"))
+    temp = scratch.of(folder.folder("a"))
     temp.mkdir()
     assert folder.kept("a") is None
     assert not folder.folder("a").exists()

@@ -1,8 +1,8 @@
 """How long does an export take? One finding for each framework and format."""
 
 from evaluator.core.scorecard import Finding, Risk
-from evaluator.evidence import Evidence
-from evaluator.judging import Check, Subject, not_asked, verdict_of
+from evaluator.judging.contract import Check, Subject, not_asked, verdict_of
+from evaluator.judging.evidence import Evidence
 
 
 class ExportTime(Check):

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import TensorSpec
-from evaluator.inspection import Inspection, Tried
+from evaluator.inspecting.inspection import Inspection, Tried
 from evaluator.report import _format
 
 _MOST_OPERATORS = 12  # are listed; the others are counted

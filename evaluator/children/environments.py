@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from evaluator.core import owner
+from evaluator.children import owner
+from evaluator.children.processes import die_with_parent
 from evaluator.core.cache import cache_folder
 from evaluator.core.errors import Unavailable, UsageError
-from evaluator.core.processes import die_with_parent
 
 VARIABLE = "FWEVAL_ENVIRONMENT"  # tells a child where its environment's files are
 _LISTS = "exports.environments"

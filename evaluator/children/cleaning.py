@@ -1,13 +1,14 @@
 """Remove what evaluations that were killed with SIGKILL could not remove: containers, networks, temporary folders.
 
-Processes are not looked for: the kernel ends each of ours with the one that started it (`evaluator.core.processes`).
+Processes are not looked for: the kernel ends each of ours with the one that started it (`children/processes.py`).
 Containers are the engine's children. What belongs to an evaluation that still runs is never touched.
 """
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evaluator.core import engine, environments, isolation
+from evaluator.children import engine, environments
+from evaluator.core import scratch
 from evaluator.core.errors import Unavailable
 
 _AT_WORK = "its evaluation is running, or ran on another host"
@@ -52,7 +53,7 @@ class Cleaned:
 
 def clean() -> Cleaned:
     """Remove what belongs to evaluations that have ended, and say what it was."""
-    swept = (*isolation.sweep(), *environments.sweep())
+    swept = (*scratch.sweep(), *environments.sweep())
     folders = tuple(Leftover(kind="folder", name=str(path)) for path in swept)
     try:
         with engine.connect() as client:

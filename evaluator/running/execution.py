@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psutil
 
-from evaluator.cleaning import clean
+from evaluator.children.cleaning import clean
+from evaluator.children.isolation import Child
 from evaluator.core import machine
-from evaluator.core.isolation import Child
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.store import RunFolder
-from evaluator.progress import Reporter
+from evaluator.running.progress import Reporter
 
 Launch = Callable[[Step, Path], Child]
 

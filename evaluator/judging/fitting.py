@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from evaluator.core.records import DeviceClass
 from evaluator.core.scorecard import EdgeFit
-from evaluator.evidence import Entry, Evidence
-from evaluator.measure.fit import Figures, fit
+from evaluator.judging.evidence import Entry, Evidence
+from evaluator.judging.fit import Figures, fit
 
 
 def table(evidence: Evidence) -> tuple[EdgeFit, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluator.core.tensors import Array
 from evaluator.measure.fidelity import cosine
-from exports.divergence import Divergence, Node, Trace
+from exports.diagnosing.divergence import Divergence, Node, Trace
 
 
 def first(exact: Trace, lowered: Trace, least: float) -> Divergence | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from evaluator.core import engine, environments, machine
+from evaluator.children import engine, environments
+from evaluator.core import machine
 from evaluator.core.records import Machine
-from exports import arm64
+from exports.devices import arm64
 from scenarios import datasets
 from scenarios.loading import Scenario, model_of
 from serving import java
@@ -12,7 +13,7 @@ from serving.contract import Launcher, Server
 
 
 class ThisMachine:
-    """Implements `evaluator.plan.Capabilities` by looking."""
+    """Implements `evaluator.planning.plan.Capabilities` by looking."""
 
     @property
     def cores(self) -> int:

@@ -5,26 +5,24 @@ The child gets a time limit, a memory limit, its own session, its own TMPDIR, an
 """
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluator.core import clock, environments, files, machine, processes
+from evaluator.children import environments, processes
+from evaluator.core import clock, files, machine, scratch
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 
 GRACE_S = 15.0  # a server's clean stop takes a few seconds
-WORKER = (sys.executable, "-P", "-m", "evaluator.core.worker")
+WORKER = (sys.executable, "-P", "-m", "evaluator.children.worker")
 # What dying programs write; a thread cannot be created when there is no memory for its stack.
 _OUT_OF_MEMORY = (
     *("bad_alloc", "MemoryError", "Cannot allocate memory", "not enough memory", "OutOfMemory"),
@@ -45,7 +43,7 @@ _PASSED_ON = (
 _REPRODUCE = """#!/bin/sh
 # Does this step again, beside the original: the new result lies in ./again.
 cd "$(dirname "$0")" && rm -rf again && mkdir again && cp job.json again/ || exit 1
-exec env {environment} "${{PYTHON:-python}}" -P -m evaluator.core.worker again ..
+exec env {environment} "${{PYTHON:-python}}" -P -m evaluator.children.worker again ..
 """
 
 
@@ -61,9 +59,9 @@ class Child:
         self._begin = time.monotonic()
         environment = _environment(step)
         folder.mkdir(parents=True)
-        temp = scratch(folder)
-        clear(folder)
-        self._lock = _make_locked(temp)
+        temp = scratch.of(folder)
+        scratch.clear(folder)
+        self._lock = scratch.make_locked(temp)
         files.write_record(folder / "job.json", step)
         _write_reproduce(folder, environment)
         self.process: subprocess.Popen[bytes] = processes.start(
@@ -87,12 +85,12 @@ class Child:
     def interrupt(self) -> None:
         """Stop the child because the person asked for it; what it had done is not kept."""
         self._end()
-        clear(self.folder)
+        scratch.clear(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end(self) -> None:
         processes.end_group(self.process, first=signal.SIGINT, grace_s=GRACE_S)
-        clear(self.folder)
+        scratch.clear(self.folder)
         for descriptor in (self.descriptor, self._lock):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
@@ -129,45 +127,6 @@ class Child:
             started_at=self._started_at,
             seconds=time.monotonic() - self._begin,
         )
-
-
-def scratch(folder: Path) -> Path:
-    """Return the step's temporary folder: its name follows from the step's, so that a later run finds it.
-
-    It lies in the system's temporary folder because run folders lie deep, and a unix socket's path may have 107 bytes.
-    """
-    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"fweval-{os.getuid()}-{digest}"
-
-
-def clear(folder: Path) -> None:
-    """Remove the step's temporary folder, also one that a killed run left."""
-    shutil.rmtree(scratch(folder), ignore_errors=True)
-
-
-def sweep() -> tuple[Path, ...]:
-    """Remove the temporary folders of steps whose evaluator was killed; return those that are gone now."""
-    removed = []
-    for temp in sorted(Path(tempfile.gettempdir()).glob(f"fweval-{os.getuid()}-*")):
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:  # OSError: locked, or just removed
-            descriptor = os.open(temp, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            stack.callback(os.close, descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(temp)
-            removed.append(temp)
-    return tuple(removed)
-
-
-def _make_locked(temp: Path) -> int:
-    """Make a folder and hold a lock on it, which the kernel frees when this process ends, however it does."""
-    while True:
-        temp.mkdir(mode=0o700)
-        with contextlib.suppress(FileNotFoundError):  # swept away before it was locked: again
-            descriptor = os.open(temp, os.O_RDONLY)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if temp.exists():
-                return descriptor
-            os.close(descriptor)
 
 
 def _limit_memory(size: int) -> None:

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import msgspec
 
 import evaluator
-from evaluator.core import environments, registry
+from evaluator.children import environments
+from evaluator.core import registry
 from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import CELL_STAGES, FRAMEWORKS, PRECISIONS, STAGES, Profile, Record, Result, Step
@@ -71,7 +72,7 @@ class Options(Record, frozen=True, kw_only=True):
 
 
 class Capabilities(Protocol):
-    """What this machine can do; the real one is `evaluator.capabilities.ThisMachine`."""
+    """What this machine can do; the real one is `evaluator.planning.capabilities.ThisMachine`."""
 
     @property
     def cores(self) -> int:

@@ -1,7 +1,7 @@
-"""The child's side of a step: reads `job.json`, does the work, writes `result.json`. Started by `core.isolation` only.
+"""The child's side of a step: reads `job.json`, does the work, writes `result.json`. Started by `isolation` only.
 
-`python -P -m evaluator.core.worker FOLDER [STEPS]`: FOLDER holds job.json and takes the results; STEPS (default: the
-folder above) holds the folders of the steps that this one needs.
+`python -P -m evaluator.children.worker FOLDER [STEPS]`: FOLDER holds job.json and takes the results; STEPS (default:
+the folder above) holds the folders of the steps that this one needs.
 """
 
 import errno
@@ -18,12 +18,12 @@ from pathlib import Path
 
 import msgspec
 
+from evaluator.children.processes import die_with_parent
+from evaluator.children.work import Work, blamed
 from evaluator.core import clock, files
 from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
-from evaluator.core.processes import die_with_parent
 from evaluator.core.records import Measured, Metrics, Result, Step
-from evaluator.core.work import Work, blamed
 
 _LONGEST = 300  # characters of a reason
 _ENDINGS = {

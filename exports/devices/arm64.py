@@ -17,12 +17,12 @@ import msgspec
 
 import evaluator
 import exports
-from evaluator.core import engine, environments
+from evaluator.children import engine, environments
 from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Metrics, Signature
 from evaluator.core.tensors import Array, Arrays
-from exports import far_end
 from exports.contract import Runtime
+from exports.devices import _far_end as far_end
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -203,7 +203,7 @@ def _options(artifact: Path, inside: Path, threads: int) -> dict[str, Any]:
     packages = Path(environments.variables(_ENVIRONMENT)[environments.VARIABLE])
     code = {Path(str(package.__file__)).parent: _CODE / package.__name__ for package in (evaluator, exports)}
     mounted = {artifact: inside, packages: _PACKAGES, **code}
-    command = [_PYTHON, "-P", "-m", "exports.far_end"]
+    command = [_PYTHON, "-P", "-m", "exports.devices._far_end"]
     return {
         **engine.least_rights(memory_bytes=MEMORY_BYTES, temp_bytes=_TEMP_BYTES, cores=threads),
         "entrypoint": [_EMULATOR, *command] if emulated() else command,

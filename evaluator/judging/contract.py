@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Comparison, Finding, Risk
-from evaluator.evidence import Entry, Evidence
+from evaluator.judging.evidence import Entry, Evidence
 
 PATHS = ("server", "mobile", "portable")
 
@@ -46,7 +46,7 @@ class Check(ABC):
     """A question that a board would ask, and how evidence answers it."""
 
     name: ClassVar[str]
-    category: ClassVar[str]  # one of `evaluator.scoring.CATEGORIES`
+    category: ClassVar[str]  # one of `evaluator.judging.scoring.CATEGORIES`
     risk: ClassVar[Risk]
     title: ClassVar[str]
     question: ClassVar[str]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator import fitting, matrix, scoring
 from evaluator.core import files, registry
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.records import CELL_STAGES, FRAMEWORKS, Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard
 from evaluator.core.store import RunFolder
-from evaluator.evidence import RESULT, Entry, Evidence
+from evaluator.judging import fitting, matrix, scoring
+from evaluator.judging.evidence import RESULT, Entry, Evidence
 
 
 class Judgement(Record, frozen=True, kw_only=True):

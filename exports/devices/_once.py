@@ -1,8 +1,8 @@
 """A fresh process that answers once: loads one artifact in one runtime, computes one row, and tells what it took.
 
-`python -P -m exports.once JOB`: JOB is a JSON file that holds a `Job`; what it took is the one line on stdout, a
-`Told`. It imports no more than it must, because its memory and its start are what is measured; it works in a container
-that holds nothing but packages, the artifact and the job.
+`python -P -m exports.devices._once JOB`: JOB is a JSON file that holds a `Job`; what it took is the one line on stdout,
+a `Told`. It imports no more than it must, because its memory and its start are what is measured; it works in a
+container that holds nothing but packages, the artifact and the job.
 """
 
 import importlib

@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Origin
-from exports.divergence import Layer, Node, Trace
+from exports.diagnosing.divergence import Layer, Node, Trace
 
 FORMATS = ("onnx", "tflite")
 

@@ -1,7 +1,7 @@
 """The far end of a session in a container: loads an artifact there and computes what comes over standard input.
 
 A message is a letter, eight bytes with the number of those that follow (big-endian), and these. Arrays travel as `.npz`
-without pickle. Started by `exports.arm64` only.
+without pickle. Started by `exports.devices.arm64` only.
 """
 
 import io

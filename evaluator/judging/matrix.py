@@ -17,9 +17,9 @@ from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import PRECISIONS, Anatomy
-from evaluator.evidence import Entry, Evidence
+from evaluator.judging.evidence import Entry, Evidence
 from exports.contract import Exporter
-from exports.diagnosis import Failure, diagnose
+from exports.diagnosing.rules import Failure, diagnose
 
 ANATOMY = "anatomy"  # key of the file among those of the export step
 _TAIL_BYTES = 16_384  # of stderr: tools end with what went wrong

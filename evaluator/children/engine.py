@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluator.core import owner
+from evaluator.children import owner
 from evaluator.core.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from docker.models.images import Image
     from docker.types import Mount
 
-OWNER = "fweval.owner"  # label: the process that made it, as `evaluator.core.owner` writes it
+OWNER = "fweval.owner"  # label: the process that made it, as `evaluator.children.owner` writes it
 FOLDER = "fweval.folder"  # label: the folder of the server, which holds the names of run and step
 REFERENCE = "fweval.reference"  # label of an image: "true" for a reference implementation
 _DEFAULT_HOST = "unix:///var/run/docker.sock"

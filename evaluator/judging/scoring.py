@@ -17,7 +17,6 @@ from typing import Literal
 
 import numpy as np
 
-from evaluator import fitting
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import (
@@ -30,7 +29,8 @@ from evaluator.core.scorecard import (
     Robustness,
     Scorecard,
 )
-from evaluator.evidence import Entry, Evidence
+from evaluator.judging import fitting
+from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure import statistics
 
 CATEGORIES = {"training": 1.0, "performance": 2.0, "footprint": 1.0, "portability": 2.0, "serving": 2.0}

@@ -15,12 +15,13 @@ from signal import SIGKILL
 
 import msgspec
 
-from evaluator.core import confinement, environments, files, machine, processes, registry
+from evaluator.children import confinement, environments, processes
+from evaluator.children.isolation import GRACE_S, WORKER, Child
+from evaluator.core import files, machine, registry
 from evaluator.core.errors import FwevalError, Unavailable, UsageError
-from evaluator.core.isolation import GRACE_S, WORKER, Child
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass, Metrics, Record, Result, Step
-from evaluator.measure.fit import Figures, Fit, fit
+from evaluator.judging.fit import Figures, Fit, fit
 from evaluator.stages.inspect import FOUND, Found
 from exports.contract import Format, Runtime
 from scenarios.loading import load_devices

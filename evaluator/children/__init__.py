@@ -1,0 +1,1 @@
+"""Processes that fweval starts, and what it leaves of them: steps, their limits, environments, the container engine."""

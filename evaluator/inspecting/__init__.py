@@ -1,0 +1,1 @@
+"""Ready-made artifacts from anywhere: taken apart, run, and judged."""

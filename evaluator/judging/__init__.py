@@ -1,0 +1,1 @@
+"""From evidence to scores: pure, and never measured again."""

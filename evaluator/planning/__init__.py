@@ -1,0 +1,1 @@
+"""What to do: scenarios, plug-ins and machines in, steps out."""

@@ -1,0 +1,1 @@
+"""Why an artifact failed, and where it departs from its origin."""
