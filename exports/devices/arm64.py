@@ -7,7 +7,6 @@ Documentation: https://www.qemu.org/docs/master/user/main.html
 """
 
 import platform
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,10 +35,6 @@ _EMULATOR = "/usr/bin/qemu-aarch64-static"
 _PYTHON = "/usr/bin/python3.11"
 _PACKAGES, _CODE, _ARTIFACT = Path("/packages"), Path("/fweval"), Path("/artifact")
 _STREAMS = ("stdin", "stdout", "stderr", "stream")
-# The engine sends both outputs mixed, in frames: 1 for standard output or 2 for errors, and how many bytes follow.
-# https://docs.docker.com/reference/api/engine/ (attach, "Stream format")
-_FRAME = struct.Struct(">BxxxL")
-_OUTPUT = 1
 _TAIL_BYTES = 20_000
 _CRASHED = "qemu: uncaught target signal"
 _RAISED = "Traceback (most recent call last)"
@@ -105,11 +100,14 @@ class _Line:
         self._errors = bytearray()
 
     def __enter__(self) -> Self:
+        from docker.utils.socket import frames_iter_no_tty
+
         api: Any = self._container.client.api  # type: ignore[union-attr]
         self._stream = api.attach_socket(self._container.id, params=dict.fromkeys(_STREAMS, 1))
         self._socket = self._stream._sock  # noqa: SLF001  # it has no public name, and the stream can only read
         self._socket.settimeout(None)  # a step has a limit of its own
         self._container.start()
+        self._frames: Iterator[Any] = frames_iter_no_tty(self._stream)  # the engine sends both outputs mixed
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -145,22 +143,14 @@ class _Line:
 
     def _next_frame(self) -> bool:
         """Take in what the engine sends next; False when there is nothing more."""
-        head = self._exactly(_FRAME.size)
-        if len(head) < _FRAME.size:
-            return False
-        kind, size = _FRAME.unpack(head)
-        if kind == _OUTPUT:
-            self._output += self._exactly(size)
-        else:
-            self._errors = (self._errors + self._exactly(size))[-_TAIL_BYTES:]
-        return True
+        from docker.utils.socket import STDOUT
 
-    def _exactly(self, size: int) -> bytes:
-        pieces, missing = [], size
-        while missing and (piece := self._stream.read(missing)):
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
+        kind, content = next(self._frames, (STDOUT, b""))
+        if kind == STDOUT:
+            self._output += content
+        else:
+            self._errors = (self._errors + content)[-_TAIL_BYTES:]
+        return bool(content)
 
     def _ended(self) -> Exception:
         """Say why the process in the container has ended, which it does when it is told to only."""
