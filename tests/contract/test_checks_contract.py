@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 
-import fakes
 import msgspec
 import pytest
 
@@ -12,6 +11,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.judging import scoring
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import Evidence
+from tests import fakes
 
 ALL = registry.names("check")
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import PROFILE, cells, fweval
 
 from evaluator import pipeline
 from evaluator.core import files, scratch
@@ -21,6 +20,7 @@ from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
 from scenarios import loading
 from scenarios.loading import load_scenario
+from tests.commands import PROFILE, cells, fweval
 
 pytestmark = pytest.mark.e2e
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from commands import PROFILE, cells, fweval, start
-from containers import engine_or_skip
-from engine import assert_gone
 
 from evaluator.children import engine
 from evaluator.core import scratch
 from evaluator.core.store import RunFolder
 from evaluator.stages import _floor
 from serving.ports import in_use
+from tests.commands import PROFILE, cells, fweval, start
+from tests.containers import engine_or_skip
+from tests.engine import assert_gone
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import PROFILE, fweval
+
+from tests.commands import PROFILE, fweval
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import PROFILE, cells, fweval
-from containers import engine_or_skip
 
 from evaluator.children import engine
 from evaluator.core import files, registry
 from evaluator.core.scorecard import Scorecard
+from tests.commands import PROFILE, cells, fweval
+from tests.containers import engine_or_skip
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 

@@ -13,8 +13,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from broken_artifacts import ACTIVATION, CHANGED, CUT, FILES, SOUND, UNVERSIONED, WEIGHTS, replace_activation, spoil
-from engine import PROFILE
 
 from evaluator.children import processes, worker
 from evaluator.children.isolation import Child
@@ -32,6 +30,18 @@ from exports.contract import Exporter, Runtime
 from exports.sizes import artifact_bytes, digest
 from scenarios.loading import load_scenario
 from scenarios.weights import read_weights
+from tests.broken_artifacts import (
+    ACTIVATION,
+    CHANGED,
+    CUT,
+    FILES,
+    SOUND,
+    UNVERSIONED,
+    WEIGHTS,
+    replace_activation,
+    spoil,
+)
+from tests.engine import PROFILE
 
 PLAN = msgspec.structs.replace(PROFILE, train_samples=160, heldout_samples=64)
 SETTINGS = {

@@ -8,10 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from containers import Script, instance
-
 from serving.launchers.container import ContainerLauncher
 from serving.life import serving
+from tests.containers import Script, instance
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line and its workers do

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from exports_child import build, inputs_of, tell
 
 from evaluator.core import registry
 from evaluator.core.tensors import rows
 from exports.contract import Origin
 from exports.diagnosing import drift, intermediates
 from exports.diagnosing.divergence import find
+from tests.integration.exports_child import build, inputs_of, tell
 
 TOLERANCE = 1e-4
 SOUND = "-"
@@ -41,7 +41,8 @@ def change(weights: Any, values: Any) -> None:
 
 def drift_of(exporter: Any, origin: Origin, exact: Path, path: Path) -> list[Any] | None:
     inputs = rows(inputs_of(origin.signature), 0, 4)
-    found = drift.first(*(intermediates.trace(exporter.format, each, inputs) for each in (exact, path)), least=0.9)
+    right, lowered = (intermediates.trace(exporter.format, each, inputs) for each in (exact, path))
+    found = drift.first(right, lowered, least=0.9)
     return None if found is None else [found.after, list(found.nodes)]
 
 

@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from exports_child import build, inputs_of, tell
-
 from evaluator.core import registry
 from evaluator.core.records import PRECISIONS
 from evaluator.measure import fidelity
 from exports.contract import Exporter
+from tests.integration.exports_child import build, inputs_of, tell
 
 # The slow one gets one model: nothing of the other is different in it.
 MODELS = {"onnx_torch_export": ("text",)}

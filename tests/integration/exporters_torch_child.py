@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import exports_child
 import numpy as np
 
 from evaluator.core import registry
 from evaluator.core.records import PRECISIONS
 from evaluator.core.tensors import rows
 from exports.contract import Exporter, Origin, Runtime
+from tests.integration import exports_child
 
 MODELS = ("cnn", "text")
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from engine import child, make_step, wait_for
+from tests.engine import child, make_step, wait_for
 
 if __name__ == "__main__":
     step = child(make_step("long", "hang"), Path(sys.argv[1]))

@@ -3,10 +3,10 @@
 import subprocess
 from pathlib import Path
 
-import children
 import pytest
 
 from scenarios import datasets, loading
+from tests import children
 
 pytestmark = pytest.mark.integration
 

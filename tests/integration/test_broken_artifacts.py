@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from broken_artifacts import ACTIVATION, CHANGED, FILES, NEWER, SOUND, UNVERSIONED, WEIGHTS
-from children import ROOT, environment
 
 from evaluator.children import environments
 from evaluator.core import registry
+from tests.broken_artifacts import ACTIVATION, CHANGED, FILES, NEWER, SOUND, UNVERSIONED, WEIGHTS
+from tests.children import ROOT, environment
 
 pytestmark = pytest.mark.integration
 
@@ -60,7 +60,7 @@ def run(place: Path, framework: str, exporters: str, runtimes: str) -> None:
         needed = registry.load("runtime", name).environment
         if needed:
             environments.make(needed)
-    paths += [str(ROOT), str(ROOT / "tests")]
+    paths += [str(ROOT)]
     subprocess.run(
         [sys.executable, "-P", str(CHILD), str(place / framework), framework, exporters, runtimes],
         env={**environment(), "PYTHONPATH": os.pathsep.join(paths)},
@@ -82,7 +82,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def verdict(place: Path, exporter: str, runtime: str, damage: str) -> tuple[str, str]:
+def verdict(place: Path, exporter: str, runtime: str, damage: str) -> tuple[str, str | None]:
     (file,) = place.glob(f"*/verdicts-{runtime}.json")
     outcome, reason = json.loads(file.read_text())[f"{exporter}: {damage}"]
     return outcome, reason
@@ -100,7 +100,7 @@ def test_a_sound_artifact_passes(place: Path, exporter: str, runtime: str) -> No
 def test_a_broken_artifact_is_caught(place: Path, exporter: str, runtime: str, damage: str) -> None:
     outcome, reason = verdict(place, exporter, runtime, damage)
     if damage in WEIGHTS or damage == ACTIVATION:
-        assert (outcome, reason.partition(":")[0]) == ("failed", "outputs differ from the origin's")
+        assert (outcome, str(reason).partition(":")[0]) == ("failed", "outputs differ from the origin's")
     elif damage == CHANGED:
         assert (outcome, reason) == ("failed", "the artifact is not the one that was exported: its digest differs")
     elif damage == NEWER:

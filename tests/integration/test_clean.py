@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import FWEVAL
-from containers import IMAGE, answers, assert_nothing_left, engine_or_skip, present
-from engine import assert_gone, is_alive
 
 from evaluator.children import engine, owner
+from tests.commands import FWEVAL
+from tests.containers import IMAGE, answers, assert_nothing_left, engine_or_skip, present
+from tests.engine import assert_gone, is_alive
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ ROOT = HERE.parents[1]
 def _started(script: str, folder: Path, temp: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Start a script that leaves something behind when it is killed; give the number that it prints first."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TMPDIR": str(temp)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temp)}
     command = [sys.executable, str(HERE / script), str(folder)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -153,7 +153,7 @@ def test_what_cannot_be_removed_is_said(tmp_path: Path, temp: Path) -> None:
 
 
 def test_an_owner_that_waits_for_its_burial_is_gone() -> None:
-    code = "from evaluator.core import owner; print(owner.this_process(), flush=True); input()"
+    code = "from evaluator.children import owner; print(owner.this_process(), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

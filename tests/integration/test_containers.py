@@ -20,18 +20,6 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from containers import (
-    ANSWER,
-    IMAGE,
-    LISTEN,
-    Script,
-    answers,
-    assert_nothing_left,
-    engine_or_skip,
-    instance,
-    launcher_or_skip,
-    present,
-)
 from docker.errors import ImageNotFound
 
 from evaluator.children import engine, owner
@@ -44,6 +32,18 @@ from serving.launchers.container import MEMORY_BYTES, ContainerLauncher, ServerC
 from serving.launchers.process import LOG
 from serving.life import Service, serving
 from serving.ports import free_ports
+from tests.containers import (
+    ANSWER,
+    IMAGE,
+    LISTEN,
+    Script,
+    answers,
+    assert_nothing_left,
+    engine_or_skip,
+    instance,
+    launcher_or_skip,
+    present,
+)
 from tests.integration import served_models
 from tests.running import assert_memory_known
 from tests.waiting import until
@@ -100,7 +100,8 @@ def test_a_server_has_the_fewest_rights(tmp_path: Path) -> None:
             thing = next(each for each in engine.things(client) if each.folder == str(tmp_path / "run"))
             described = client.containers.get(thing.id).attrs
         statuses = [_status(pid) for pid in _processes(thing.id)]
-        bound = {each.laddr[0] for each in psutil.net_connections() if each.laddr[1:] == (setup.ports["rest"],)}
+        port = setup.ports["rest"]
+        bound = {each.laddr.ip for each in psutil.net_connections("inet") if each.laddr and each.laddr.port == port}
     assert said["weights"] == "secret"
     assert said["settings"] == "0.0.0.0"
     assert said["program in temp"] == "done"
@@ -500,7 +501,8 @@ def test_real_servers_answer_from_their_containers_and_leave_nothing(tmp_path: P
             with server.connect(wire, bundle, setup.ports) as connection:
                 inputs = {spec.name: golden[spec.name] for spec in bundle.signature.inputs}
                 answer = connection.decode(connection.call(connection.encode(inputs)))
-            np.testing.assert_allclose(answer["logits"], golden["logits"], rtol=1e-4, atol=1e-5, err_msg=wire)
+            logits, right = (arrays["logits"].astype(np.float64) for arrays in (answer, golden))
+            np.testing.assert_allclose(logits, right, rtol=1e-4, atol=1e-5, err_msg=wire)
             np.testing.assert_array_equal(answer["label"], golden["label"], err_msg=wire)
         heard = {int(listener.rpartition(":")[2]) for listener in service.running.listening()}
         assert set(setup.ports.by_role.values()) <= heard

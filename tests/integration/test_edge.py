@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import children
 import msgspec
 import pytest
-from containers import engine_or_skip
 
 from evaluator.children import engine
 from evaluator.core.errors import FwevalError, Unavailable
@@ -13,6 +11,8 @@ from evaluator.core.records import Sampling, Signature, TensorSpec
 from evaluator.stages import _floor
 from evaluator.stages._fresh import Answer, ask
 from exports.devices._once import Job, Question
+from tests import children
+from tests.containers import engine_or_skip
 
 pytestmark = pytest.mark.integration
 

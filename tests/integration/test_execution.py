@@ -10,10 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import engine
 import psutil
 import pytest
-from engine import make_step, run_folder
 from rich.console import Console
 
 from evaluator.children.isolation import Child
@@ -23,6 +21,8 @@ from evaluator.core.records import Result, Step
 from evaluator.core.store import RunFolder
 from evaluator.running.execution import execute
 from evaluator.running.progress import Reporter
+from tests import engine
+from tests.engine import make_step, run_folder
 
 pytestmark = pytest.mark.integration
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from children import environment
 
 from evaluator.core.records import PRECISIONS
+from tests.children import environment
 
 pytestmark = pytest.mark.integration
 
@@ -25,10 +25,9 @@ BOUNDS = {"fp32": (1e-4, "float32"), "fp16": (1e-2, "float16"), "int8_dynamic": 
 
 @pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
 def test_every_precision_took_effect_and_computes_about_the_same(framework: str, tmp_path: Path) -> None:
-    path = f"{CHILD.parent}:{environment()['PYTHONPATH']}"
     done = subprocess.run(
         [sys.executable, "-P", str(CHILD), framework, str(tmp_path)],
-        env={**environment(), "PYTHONPATH": path},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=200,

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from children import environment, run
-from commands import FWEVAL
-from waiting import until
+
+from tests.children import environment, run
+from tests.commands import FWEVAL
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import engine
 import psutil
 import pytest
 
@@ -19,6 +18,7 @@ from evaluator.children import isolation, processes
 from evaluator.core import files, scratch
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result
+from tests import children, engine
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -123,16 +123,15 @@ def test_processes_that_a_step_started_end_with_it(seconds: float, tmp_path: Pat
 def test_children_and_their_servers_die_with_us_even_of_sigkill(tmp_path: Path) -> None:
     """The subprocess that no one waits for any more dies too: the kernel was asked to see to it."""
     program = (
-        "import sys, time; from pathlib import Path; import engine\n"
+        "import sys, time; from pathlib import Path; from tests import engine\n"
         "step = engine.make_step('a', 'leave_children', settings={'seconds': 60})\n"
         "child = engine.child(step, Path(sys.argv[1])); print(child.process.pid, flush=True); time.sleep(60)"
     )
-    tests = Path(engine.__file__).parent
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "a")],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(tests)},
+        env={**os.environ, "PYTHONPATH": str(children.ROOT)},
     ) as parent:
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())
@@ -188,7 +187,7 @@ def test_a_step_can_be_repeated_by_hand(tmp_path: Path) -> None:
 
 def test_a_lower_memory_limit_of_ours_stays(tmp_path: Path) -> None:
     program = (
-        "import resource, sys; from pathlib import Path; import engine\n"
+        "import resource, sys; from pathlib import Path; from tests import engine\n"
         "resource.setrlimit(resource.RLIMIT_DATA, (400 << 20, 400 << 20))\n"
         "step = engine.make_step('a', 'eat', memory_bytes=600 << 20)\n"
         "print(engine.finish(engine.child(step, Path(sys.argv[1]))).reason)"
@@ -199,7 +198,7 @@ def test_a_lower_memory_limit_of_ours_stays(tmp_path: Path) -> None:
         timeout=60,
         text=True,
         capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(Path(engine.__file__).parent), "OPENBLAS_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": str(children.ROOT), "OPENBLAS_NUM_THREADS": "1"},
     )
     assert done.stdout == "the memory limit of 0.4 GiB was reached\n"
     assert resource.getrlimit(resource.RLIMIT_DATA)[1] == resource.RLIM_INFINITY
@@ -210,7 +209,7 @@ def test_processes_that_nobody_buries_are_not_waited_for(tmp_path: Path) -> None
     prctl = ctypes.CDLL(None).prctl
     leader = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
     program = (
-        "import signal, sys, time; from pathlib import Path; from evaluator.core import processes\n"
+        "import signal, sys, time; from pathlib import Path; from evaluator.children import processes\n"
         "log = Path('log'); command = [sys.executable, '-c', sys.argv[1]]\n"
         "process = processes.start(command, env={}, cwd=Path(), stdout=log, stderr=log)\n"
         "while not log.read_text().endswith(chr(10)): time.sleep(0.02)\n"

@@ -10,8 +10,9 @@ from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
-import children
 import pytest
+
+from tests import children
 
 pytestmark = pytest.mark.integration
 

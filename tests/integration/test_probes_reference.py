@@ -1,6 +1,5 @@
 """Every probe on the embedded reference server: it does what is expected of it, but for what TF Serving lacks."""
 
-import probes_field
 import pytest
 
 from evaluator.core import registry
@@ -8,6 +7,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.tensors import read_arrays
 from serving.contract import Server
 from serving.probing import Field, Reply
+from tests import probes_field
 from tests.containers import launcher_or_skip
 from tests.integration import served_models
 

@@ -1,10 +1,10 @@
 """Every probe on a real TorchServe: what it does well, and the faults that it is known for."""
 
-import probes_field
 import pytest
 
 from evaluator.core.outcome import Outcome
 from serving.probing import Field, Reply
+from tests import probes_field
 from tests.integration import torchserve_service as torchserve
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]

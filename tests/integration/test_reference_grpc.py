@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from reference_process import Reference, running
 
 from evaluator.core import machine
 from serving.wires import tensorflow_grpc
 from tests import children
 from tests.integration.reference_child import SIGNATURE
+from tests.reference_process import Reference, running
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 pytest.importorskip("tensorflow_serving", reason="pip install 'fweval[tensorflow,serving]'")

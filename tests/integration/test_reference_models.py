@@ -14,11 +14,10 @@ from typing import Any, Self
 import grpc
 import numpy as np
 import pytest
-import reference_process
 import urllib3
-from reference_process import Reference, call, channel, outputs, predict, request, running
 
-from tests import children
+from tests import children, reference_process
+from tests.reference_process import Reference, call, channel, outputs, predict, request, running
 from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]

@@ -22,7 +22,7 @@ from serving.launchers.embedded import EmbeddedLauncher
 from serving.launchers.process import LOG
 from serving.life import Service, serving
 from serving.ports import free_ports, in_use
-from serving.wires import rpc, tensorflow_grpc, tensorflow_protos
+from serving.wires import rpc, tensor_codec, tensorflow_grpc, tensorflow_protos
 from tests import children
 from tests.containers import launcher_or_skip
 from tests.engine import assert_gone
@@ -153,7 +153,7 @@ def _request(model: str, golden: Arrays, change: Arrays, without: str = "") -> A
     request.model_spec.name = model
     for name, array in {**_inputs(golden, 0, 1), **change}.items():
         if name != without:
-            tensorflow_grpc.fill(request.inputs[name], array)
+            tensor_codec.fill(request.inputs[name], array)
     return request
 
 

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import sample_scorecard
 
 from evaluator.report.html import plugin as html
+from tests import sample_scorecard
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,6 @@ import msgspec
 import numpy as np
 import psutil
 import pytest
-from engine import assert_gone
 
 from evaluator.children import environments
 from evaluator.core import registry
@@ -27,6 +26,7 @@ from evaluator.measure.fidelity import compare
 from exports.contract import TimedWithin
 from exports.runtimes._web import JavaScriptError
 from exports.web import programs
+from tests.engine import assert_gone
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("web_child.py")
@@ -45,7 +45,7 @@ pytestmark = [
 
 def variables(environment: str | None = None) -> dict[str, str]:
     """Return the environment of a child; a Python one of exports/environments comes after our sources."""
-    path = [ROOT, CHILD.parent, *([environments.make(environment)] if environment else [])]
+    path = [ROOT, *([environments.make(environment)] if environment else [])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 

@@ -16,7 +16,7 @@ import pytest
 from evaluator.core.records import Signature, TensorSpec
 from serving.errors import ServerError
 from serving.ports import free_ports
-from serving.wires import rpc, tensorflow_grpc, tensorflow_protos, torchserve_grpc, torchserve_protos
+from serving.wires import rpc, tensor_codec, tensorflow_grpc, tensorflow_protos, torchserve_grpc, torchserve_protos
 from serving.wires.http import Http, from_json, said, to_json
 from serving.wires.rest import RestWire
 
@@ -169,8 +169,8 @@ def test_rest_says_when_an_answer_does_not_fit(answer: bytes) -> None:
 def test_tensor_protos_round_trip(dtype: str, shape: tuple[int, ...]) -> None:
     array = np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(dtype)
     tensor = tensorflow_protos.messages().PredictRequest().inputs["x"]
-    tensorflow_grpc.fill(tensor, array)
-    back = tensorflow_grpc.read(tensor)
+    tensor_codec.fill(tensor, array)
+    back = tensor_codec.read(tensor)
     assert back.dtype == array.dtype
     assert np.array_equal(back, array)
 
@@ -195,7 +195,7 @@ def test_value_fields_are_read_as_tensor_proto_defines_them(
     for size in (2, 2):
         tensor.tensor_shape.dim.add(size=size)
     getattr(tensor, field).extend(values)
-    back = tensorflow_grpc.read(tensor)
+    back = tensor_codec.read(tensor)
     assert back.dtype == wanted.dtype
     assert np.array_equal(back, wanted)
 
@@ -211,8 +211,8 @@ def test_an_answer_without_the_output_does_not_fit() -> None:
 def test_the_measuring_side_imports_no_framework() -> None:
     code = (
         "import sys, numpy as np\n"
-        "from serving.wires import rest, tensorflow_grpc, tensorflow_protos, torchserve_grpc\n"
-        "tensorflow_grpc.fill(tensorflow_protos.messages().PredictRequest().inputs['x'], np.zeros(1))\n"
+        "from serving.wires import rest, tensor_codec, tensorflow_grpc, tensorflow_protos, torchserve_grpc\n"
+        "tensor_codec.fill(tensorflow_protos.messages().PredictRequest().inputs['x'], np.zeros(1))\n"
         "heavy = {'tensorflow', 'keras', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import msgspec
-from exports_child import build, inputs_of
 
 from evaluator.core import registry
 from evaluator.core.records import PRECISIONS, Signature
 from evaluator.core.tensors import write_arrays
+from tests.integration.exports_child import build, inputs_of
 
 EXPORTERS = {"tfjs": "tfjs", "onnx": "onnx_torch_export"}
 

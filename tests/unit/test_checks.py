@@ -1,6 +1,5 @@
 from typing import Any
 
-import fakes
 import pytest
 
 from evaluator.checks.export_success import plugin as export_success
@@ -16,6 +15,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Comparison, Finding
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import Evidence
+from tests import fakes
 
 MISSING = (Outcome.UNAVAILABLE, None)
 

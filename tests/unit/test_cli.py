@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 import pytest
-from commands import FWEVAL, PROFILE, fweval
-from engine import run_folder
 
 import evaluator
 from evaluator import cli, doctor
 from evaluator.core.records import Machine
 from evaluator.planning.capabilities import ThisMachine
 from scenarios import loading
+from tests.commands import FWEVAL, PROFILE, fweval
+from tests.engine import run_folder
 
 TINY = Path(loading.__file__).parent / "library" / "tiny.toml"
 COMMANDS = sorted(cli.app.commands) if cli.app.commands else cli.app.list_commands(click.Context(cli.app))

@@ -64,7 +64,7 @@ def test_only_listening_sockets_are_listed_without_the_engines_name_server() -> 
     ],
 )
 def test_without_an_engine_the_reason_is_said(monkeypatch: pytest.MonkeyPatch, host: str, said: str) -> None:
-    from containers import Script
+    from tests.containers import Script
 
     monkeypatch.setenv("DOCKER_HOST", host)
     launcher, server = ContainerLauncher(), Script()

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from evaluator.core.tensors import Array
 from exports.diagnosing.divergence import Layer, Node, Trace, find
+
+Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-4
 RANDOM = np.random.default_rng(3)
@@ -12,7 +14,7 @@ X = RANDOM.standard_normal((2, 5, 4, 3))
 LEFT, RIGHT, LAST = (RANDOM.standard_normal((3, 3)) for _ in range(3))
 
 
-def relu(x: Array) -> Array:
+def relu(x: Floats) -> Floats:
     return np.maximum(x, 0)
 
 
@@ -35,13 +37,14 @@ def origin() -> list[Layer]:
 
 
 def artifact(
-    left: Array = 1.5 * LEFT, right: Array = RIGHT, last: Array = LAST, shift: float = 0.2, *, tensor: str = ""
+    left: Floats = 1.5 * LEFT, right: Floats = RIGHT, last: Floats = LAST, shift: float = 0.2, *, tensor: str = ""
 ) -> Trace:
     """Compute the same with the last axis second, the scale folded into the weights, and bias and ReLU apart."""
     x = X.transpose(0, 3, 1, 2)
 
-    def dense(y: Array, weights: Array) -> Array:
-        return np.einsum("nchw,cd->ndhw", y, weights)
+    def dense(y: Floats, weights: Floats) -> Floats:
+        summed: Floats = np.einsum("nchw,cd->ndhw", y, weights)
+        return summed
 
     tensors = {"x": X, "t": x, "l": dense(x, left)}
     tensors["b"] = tensors["l"] + shift
@@ -70,7 +73,7 @@ def test_an_artifact_that_is_right_departs_nowhere() -> None:
     assert find(origin(), artifact(left=1.5 * LEFT * (1 + 1e-6)), TOLERANCE) is None, "rounding is no divergence"
 
 
-def flipped(weights: Array) -> Array:
+def flipped(weights: Floats) -> Floats:
     changed = weights.copy()
     changed[1, 1] *= -1
     return changed

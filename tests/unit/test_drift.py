@@ -42,7 +42,7 @@ def test_what_only_the_inputs_come_before_has_no_operator_before_it() -> None:
 
 
 def test_nothing_is_said_of_what_should_be_zero() -> None:
-    assert drift.first(trace(**{"1": 0 * X}), trace("Q", **{"1": OTHER}), least=0.9) is None
+    assert drift.first(trace("", **{"1": 0 * X}), trace("Q", **{"1": OTHER}), least=0.9) is None
 
 
 def test_tensors_without_a_counterpart_are_passed_over() -> None:

@@ -1,8 +1,8 @@
-import fakes
 import pytest
 
 from evaluator.core.outcome import Outcome
 from evaluator.judging.evidence import Entry
+from tests import fakes
 
 
 def test_steps_are_selected_by_field_and_path() -> None:

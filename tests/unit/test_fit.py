@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-import fakes
 import msgspec
 import pytest
 from hypothesis import given
@@ -15,6 +14,7 @@ from evaluator.core.records import DeviceClass
 from evaluator.judging import fitting
 from evaluator.judging.evidence import Evidence
 from evaluator.judging.fit import Figures, fit
+from tests import fakes
 
 MB = 10**6
 PHONE = DeviceClass(

@@ -5,10 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import fakes
 import msgspec
 import pytest
-from engine import PROFILE, run_record
 from rich.console import Console
 
 from evaluator import pipeline
@@ -21,6 +19,8 @@ from evaluator.running.progress import Reporter
 from evaluator.stages import _evidence
 from exports.sizes import digest
 from scenarios.loading import load_scenario
+from tests import fakes
+from tests.engine import PROFILE, run_record
 
 
 @pytest.fixture

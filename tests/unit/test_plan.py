@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from engine import PROFILE, PaperMachine
 
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
@@ -17,6 +16,7 @@ from evaluator.planning import plan
 from evaluator.planning.plan import Options
 from evaluator.running import execution
 from scenarios.loading import Scenario, load_scenario
+from tests.engine import PROFILE, PaperMachine
 
 FORMATS = {"torchscript", "torchmobile", "onnx", "savedmodel", "tflite"}
 CPU = Options(devices=("cpu",))

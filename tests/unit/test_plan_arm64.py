@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from engine import PROFILE, PaperMachine
 
 from evaluator.children import environments
 from evaluator.core import registry
@@ -12,6 +11,7 @@ from evaluator.core.store import Plan
 from evaluator.planning import plan
 from evaluator.planning.plan import Options
 from scenarios.loading import load_scenario
+from tests.engine import PROFILE, PaperMachine
 
 MATRIX = msgspec.structs.replace(PROFILE, exports="all")
 

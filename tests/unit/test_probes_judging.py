@@ -8,8 +8,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-import scripted_server
-from scripted_server import SIGNATURE, ScriptedAdmin, ScriptedLauncher, ScriptedRunning, ScriptedServer, X
 
 from evaluator.core import registry
 from evaluator.core.errors import FwevalError, Unavailable, Unsupported
@@ -26,6 +24,8 @@ from serving.probes.bad_requests import right
 from serving.probes.memory_growth import MATERIAL_BYTES, growth, judge
 from serving.probes.metrics_present import samples
 from serving.probing import REPLIES, Field, Harm, Probe, Reply, ask_all, passed
+from tests import scripted_server
+from tests.scripted_server import SIGNATURE, ScriptedAdmin, ScriptedLauncher, ScriptedRunning, ScriptedServer, X
 from tests.waiting import until
 
 Make = Callable[..., Field]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from engine import is_alive
 
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
@@ -18,6 +17,7 @@ from serving.launchers.embedded import EmbeddedLauncher
 from serving.launchers.process import LOG, ProcessLauncher
 from serving.life import serving, wait_until_ready
 from serving.ports import free_ports
+from tests.engine import is_alive
 from tests.running import assert_memory_known
 
 _BUNDLE = Bundle(model="model", folder=Path("/nowhere"), signature=Signature(inputs=(), outputs=()))

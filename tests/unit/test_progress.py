@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from engine import PROFILE, make_step
 from rich.console import Console
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.running.progress import Reporter, describe, expected_seconds, figures
+from tests.engine import PROFILE, make_step
 
 
 def plain() -> Console:

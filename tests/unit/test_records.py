@@ -5,12 +5,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from engine import PROFILE, make_step, run_record
 
 from evaluator.core import files, registry
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Profile, Record, Result, RunRecord, Step
+from tests.engine import PROFILE, make_step, run_record
 
 RESULT = Result(step="a", outcome=Outcome.PASSED, metrics={"load_s": 0.5, "queries": 3, "capped": False})
 

@@ -1,4 +1,3 @@
-import fakes
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,6 +6,7 @@ from hypothesis import strategies as st
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import CandidateScore, CategoryScore, Finding, Risk
 from evaluator.judging import scoring
+from tests import fakes
 
 EPSILON = 1e-9
 

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from engine import make_step, run_folder, run_record
 
 from evaluator.core import files, scratch
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, Result, Step
 from evaluator.core.store import Plan, RunFolder
+from tests.engine import make_step, run_folder, run_record
 
 
 def ended(step: Step | str, outcome: Outcome = Outcome.PASSED, **fields: object) -> Result:
