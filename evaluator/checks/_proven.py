@@ -38,16 +38,7 @@ def _in_runtime(evidence: Evidence, proof: Entry) -> Found:
     subject = subject_of(evidence, proof)
     if not proof.passed:
         return _gap(subject, proof, "not proven to compute the same")
-    step = proof.step
-    runs = evidence.select(
-        "run",
-        scenario=step.scenario,
-        framework=step.framework,
-        format=step.format,
-        precision=step.precision,
-        runtime=step.runtime,
-        device=step.device,
-    )
+    runs = evidence.sharing(proof.step, "run", "model", "artifact", "place")
     for run in runs:
         if not run.passed:
             return _gap(subject, run, f"round {run.step.round} was not measured")

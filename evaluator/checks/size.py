@@ -63,9 +63,7 @@ def _artifact(evidence: Evidence, entry: Entry) -> Found:
         state = entry.result.outcome if not entry.passed else Outcome.UNAVAILABLE
         reason = f"{subject} was not exported: {entry.result.reason or state.value}"
         return Gap(subject=subject, state=state, reason=reason, remedy=entry.result.remedy, entries=(entry,))
-    proofs = evidence.select(
-        "verify", scenario=step.scenario, framework=step.framework, format=step.format, precision=step.precision
-    )
+    proofs = evidence.sharing(step, "verify", "model", "artifact")
     for proof in proofs:
         if proof.passed:
             return Measurement(subject=subject, rounds=(size,), entries=(entry, proof))

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from evaluator.core.coordinates import Coordinates
+from evaluator.core.coordinates import Record as Record  # noqa: PLC0414  # the base of all records, taken from here
 from evaluator.core.outcome import Outcome
 
 FRAMEWORKS = ("pytorch", "tensorflow")
@@ -19,10 +21,6 @@ PRECISIONS = ("fp32", "fp16", "int8_dynamic", "int8")  # of an artifact; "int8_d
 Metrics = dict[str, float | int | str | bool]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of all records: immutable, keyword-only, strict on unknown keys."""
 
 
 class TensorSpec(Record, frozen=True, kw_only=True):
@@ -52,23 +50,10 @@ class Anatomy(Record, frozen=True, kw_only=True):
     metadata_bytes: int = 0  # all the rest
 
 
-class Step(Record, frozen=True, kw_only=True):
+class Step(Coordinates, frozen=True, kw_only=True):
     """One isolated piece of work, as planned. Its id is a digest of all that can change its result."""
 
     id: str
-    stage: str
-    scenario: str
-    framework: str
-    format: str | None = None
-    exporter: str | None = None
-    precision: str | None = None
-    runtime: str | None = None
-    server: str | None = None
-    launcher: str | None = None
-    device: str = "cpu"
-    round: int = 1
-    control: bool = False  # the second half of an A/A pair: same subject, measured again, to learn the noise
-    standard: bool = True  # False for a cell of the export matrix only: shown there, in no score
     environment: str | None = None  # of tools whose pins clash with ours, which it runs in
     measures: bool = False  # measuring steps run strictly one at a time
     needs: dict[str, str] = msgspec.field(default_factory=dict)  # role -> id of the step that must have passed
@@ -100,20 +85,9 @@ class Result(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-class Cell(Record, frozen=True, kw_only=True):
+class Cell(Coordinates, frozen=True, kw_only=True):
     """One row of `fweval cells`: a step and how it ended, flat."""
 
-    stage: str
-    scenario: str
-    framework: str
-    format: str | None
-    exporter: str | None
-    precision: str | None
-    runtime: str | None
-    server: str | None
-    launcher: str | None
-    device: str
-    standard: bool = True  # False for a cell of the export matrix only
     outcome: Outcome
     reason: str | None
     remedy: str | None

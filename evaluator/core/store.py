@@ -152,25 +152,12 @@ class RunFolder:
 
 
 def cell_of(step: Step, result: Result) -> Cell:
-    """Return the row of one step; training and timing rows also say which round they belong to."""
-    metrics = dict(result.metrics)
-    if step.stage in ("train", "run"):
-        metrics |= {"round": step.round, "control": step.control}
+    """Return the row of one step."""
     return Cell(
-        stage=step.stage,
-        scenario=step.scenario,
-        framework=step.framework,
-        format=step.format,
-        exporter=step.exporter,
-        precision=step.precision,
-        runtime=step.runtime,
-        server=step.server,
-        launcher=step.launcher,
-        device=step.device,
+        **step.coordinates(),
         outcome=result.outcome,
         reason=result.reason,
         remedy=result.remedy,
         evidence=f"steps/{step.id}",
-        metrics=metrics,
-        standard=step.standard,
+        metrics=result.metrics,
     )

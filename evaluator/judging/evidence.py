@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from evaluator.core.coordinates import Part
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Result, RunRecord, Step
 from evaluator.core.scorecard import EvidenceRef
@@ -131,6 +134,10 @@ class Evidence:
             and all(getattr(entry.step, name) == value for name, value in wanted.items())
         )
 
+    def sharing(self, step: Step, stage: str, *parts: Part) -> tuple[Entry, ...]:
+        """Return the entries of a stage that agree with a step in those parts of its coordinates."""
+        return tuple(entry for entry in self.select(stage) if entry.step.key(*parts) == step.key(*parts))
+
     def noise_floor(self, scenario: str, device: str, name: str) -> float | None:
         """Return the largest relative difference that the same subject showed when it was measured twice (A/A).
 
@@ -140,12 +147,7 @@ class Evidence:
         for repeat in self.select("run", control=True, scenario=scenario, device=device):
             for twin in self.select("run", scenario=scenario, device=device):
                 pair = twin.values(name), repeat.values(name)
-                if twin.passed and repeat.passed and _same_subject(twin.step, repeat.step) and all(pair):
+                same = msgspec.structs.replace(repeat.step, control=False).key() == twin.step.key()
+                if twin.passed and repeat.passed and same and all(pair):
                     floors.append(noise_floor(*pair))
         return max(floors, default=None)
-
-
-def _same_subject(one: Step, other: Step) -> bool:
-    """Tell whether two steps measured the same thing in the same round."""
-    fields = ("framework", "exporter", "precision", "runtime", "round")
-    return all(getattr(one, name) == getattr(other, name) for name in fields)

@@ -6,13 +6,13 @@ named together with what it really did here.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 import msgspec
 
 from evaluator.core import files, registry
+from evaluator.core.coordinates import Part
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
@@ -32,17 +32,7 @@ _PROOF_WORDS = ("batch_sizes", "refused_batch_sizes", "other_size", "placement")
 _MOST_TRIED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """What proofs and exports of one artifact have in common."""
-
-    scenario: str
-    exporter: str
-    precision: str
-
-    @classmethod
-    def of(cls, entry: Entry) -> "_Key":
-        return cls(entry.step.scenario, str(entry.step.exporter), str(entry.step.precision))
+_ARTIFACT: tuple[Part, ...] = ("model", "artifact")  # what the proofs of an artifact have in common with its export
 
 
 def build(evidence: Evidence, folder: Path) -> tuple[MatrixCell, ...]:
@@ -50,11 +40,11 @@ def build(evidence: Evidence, folder: Path) -> tuple[MatrixCell, ...]:
     entries = [entry for entry in _entries(evidence, "verify") if _ended(entry)]
     # Those that passed tell that a device is emulated, which holds for all the machine was asked.
     emulated = {entry.step.device for entry in entries if entry.result.metrics.get("emulated") is True}
-    proofs: dict[_Key, list[Proof]] = {}
+    proofs: dict[tuple[object, ...], list[Proof]] = {}
     for entry in entries:
         proof = _proof(entry, folder, emulated=entry.step.device in emulated)
-        proofs.setdefault(_Key.of(entry), []).append(proof)
-    cells = [_cell(entry, folder, proofs.get(_Key.of(entry), ())) for entry in _entries(evidence, "export")]
+        proofs.setdefault(entry.step.key(*_ARTIFACT), []).append(proof)
+    cells = [_cell(entry, folder, proofs.get(entry.step.key(*_ARTIFACT), ())) for entry in _entries(evidence, "export")]
     cells.sort(key=lambda cell: (cell.format, cell.exporter, PRECISIONS.index(cell.precision)))
     return tuple(_with_tried(cell, cells) for cell in cells)
 

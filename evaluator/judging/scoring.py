@@ -267,7 +267,7 @@ def _gate(finding: Finding) -> str:
 
 def _doubts(evidence: Evidence, entry: Entry) -> list[tuple[str, float, str]]:
     """Return why the figures of one step deserve doubt, as (kind, amount, place)."""
-    place = _place(evidence, entry)
+    place = entry.step.title(evidence.titles)
     doubts = []
     if entry.result.metrics.get("capped") is True:
         doubts.append(("capped", 0.0, place))
@@ -296,15 +296,6 @@ def _unsteady(samples: Sequence[float]) -> list[tuple[str, float]]:
     if far:
         doubts.append(("outliers", float(far)))
     return doubts
-
-
-def _place(evidence: Evidence, entry: Entry) -> str:
-    """Name a step in a warning."""
-    step = entry.step
-    names = (step.framework, step.format, step.runtime, step.server, step.launcher)
-    parts = [step.stage, step.scenario, *(evidence.title(name) for name in names if name)]
-    parts += [f"round {step.round}"] if step.round > 1 else []
-    return " ".join(parts)
 
 
 def _summary(evidence: Evidence, scenario: str) -> str:

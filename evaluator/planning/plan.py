@@ -18,6 +18,7 @@ import msgspec
 import evaluator
 from evaluator.children import environments
 from evaluator.core import registry
+from evaluator.core.coordinates import axes
 from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import CELL_STAGES, FRAMEWORKS, PRECISIONS, STAGES, Profile, Record, Result, Step
@@ -455,7 +456,8 @@ def check_names(options: Options) -> None:
     known = selectable()
     for name in (*options.only, *options.skip):
         if name not in known:
-            raise registry.unknown("stage, format, exporter, runtime, server or launcher", name, known)
+            *others, last = _kinds()
+            raise registry.unknown(f"{', '.join(others)} or {last}", name, known)
     for name in options.frameworks:
         if name not in FRAMEWORKS:
             raise registry.unknown("framework", name, FRAMEWORKS)
@@ -473,25 +475,25 @@ def environments_of(profile: Profile) -> tuple[str, ...]:
 
 def selectable() -> tuple[str, ...]:
     """Return every name that --only and --skip understand."""
-    kinds = ("format", "exporter", "runtime", "server", "launcher")
-    return (*CELL_STAGES, *itertools.chain.from_iterable(registry.names(kind) for kind in kinds))
+    return tuple(itertools.chain.from_iterable(_pool(kind) for kind in _kinds()))
+
+
+def _kinds() -> tuple[str, ...]:
+    """Return the kinds of plug-ins that steps are selected by."""
+    return tuple(axis.plugin for axis in axes() if axis.plugin is not None)
+
+
+def _pool(kind: str) -> tuple[str, ...]:
+    return CELL_STAGES if kind == "stage" else registry.names(kind)
 
 
 def _left_out(step: Step, options: Options) -> bool:
     """Tell whether --only or --skip leaves this step out. Names of one kind in --only widen, of two kinds narrow."""
-    bearing = {
-        "stage": step.stage,
-        "format": step.format,
-        "exporter": step.exporter,
-        "runtime": step.runtime,
-        "server": step.server,
-        "launcher": step.launcher,
-    }
+    bearing = {axis.plugin: getattr(step, axis.name) for axis in axes() if axis.plugin is not None}
     if any(name in bearing.values() for name in options.skip):
         return True
     for kind, name in bearing.items():
-        pool = CELL_STAGES if kind == "stage" else registry.names(kind)
-        wanted = set(options.only) & set(pool)
+        wanted = set(options.only) & set(_pool(kind))
         if name is not None and wanted and name not in wanted and not (kind == "stage" and _is_needed(name, wanted)):
             return True
     return False
@@ -506,20 +508,7 @@ def _identify(step: Step, versions: Mapping[str, str]) -> str:
     """Return a readable id that ends in a digest of everything that can change the step's result."""
     content = msgspec.json.encode([step, dict(versions), evaluator.__version__], order="deterministic")
     digest = hashlib.sha256(content).hexdigest()[:8]
-    parts = (
-        step.scenario,
-        step.stage,
-        step.framework,
-        step.exporter or step.format,
-        None if step.precision in (None, STANDARD_PRECISION) else step.precision,
-        step.runtime,
-        step.server,
-        step.launcher,
-        None if step.device == "cpu" else step.device,
-        None if step.round == 1 else f"r{step.round}",
-        "control" if step.control else None,
-    )
-    return "-".join([*(part for part in parts if part), digest])
+    return f"{step.slug()}-{digest}"
 
 
 def _balanced(items: Iterable[Any], number: int) -> list[Any]:

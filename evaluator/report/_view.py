@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from evaluator.core.coordinates import PARTS, Part
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass
 from evaluator.core.scorecard import CandidateScore, CategoryScore, Comparison, Curve, EdgeFit, Finding, Scorecard
@@ -43,8 +44,8 @@ IMAGE = (
     *("image_long_term_end", "image_user", "image_packages"),
 )
 STEP = "step"  # what the curves of a training run along
-# Cells that agree in these are the same subject, measured again in another round.
-_SUBJECT = ("stage", "scenario", "framework", "format", "precision", "runtime", "server", "launcher", "device")
+_SUBJECT: tuple[Part, ...] = tuple(part for part in PARTS if part != "repeat")  # of cells that are rounds of the same
+_ABOUT: tuple[Part, ...] = ("artifact", "place")  # what tells the cells of a stage, scenario and framework apart
 
 # From the best to the worst: what one word for several rounds is chosen by.
 _BADNESS = (
@@ -209,10 +210,7 @@ def _reversible(first: CandidateScore, second: CandidateScore) -> bool:
 
 def subject(cell: Cell) -> str:
     """Name what a cell is about in raw names: "onnx · onnxruntime · gpu"."""
-    device = None if cell.device == "cpu" else cell.device
-    precision = None if cell.precision in (None, "fp32") else cell.precision
-    parts = (cell.format, precision, cell.runtime, cell.server, cell.launcher, device)
-    return " · ".join(part for part in parts if part)
+    return cell.title(parts=_ABOUT, separator=" · ")
 
 
 def formats(card: Scorecard) -> tuple[str, ...]:
@@ -384,8 +382,8 @@ def _by_subject(cells: Iterable[Cell]) -> Collection[list[Cell]]:
     """Group the rounds of each subject; repeats that only serve to learn the noise are left out."""
     groups: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
-        if cell.metrics.get("control") is not True:
-            groups.setdefault(tuple(getattr(cell, name) for name in _SUBJECT), []).append(cell)
+        if not cell.control:
+            groups.setdefault(cell.key(*_SUBJECT), []).append(cell)
     return groups.values()
 
 
@@ -419,8 +417,7 @@ def edge(cells: Iterable[Cell], fits: Collection[EdgeFit]) -> tuple[EdgeRow, ...
 
 def made(cell: Cell) -> str:
     """Name an artifact by what made it, and its runtime: "keras_tflite · fp16 · ai_edge_litert"."""
-    precision = None if cell.precision in (None, "fp32") else cell.precision
-    return " · ".join(part for part in (cell.exporter or cell.format, precision, cell.runtime) if part)
+    return cell.title(parts=_ABOUT, separator=" · ", by_exporter=True)
 
 
 def device(card: Scorecard, fit: EdgeFit) -> DeviceClass:

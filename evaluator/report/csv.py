@@ -13,21 +13,7 @@ from evaluator.core.records import Cell
 from evaluator.core.scorecard import Scorecard
 from evaluator.report._base import Report
 
-COLUMNS = (
-    "stage",
-    "scenario",
-    "framework",
-    "format",
-    "precision",
-    "runtime",
-    "server",
-    "launcher",
-    "device",
-    "outcome",
-    "reason",
-    "evidence",
-    "remedy",
-)
+COLUMNS = tuple(name for name in Cell.__struct_fields__ if name != "metrics")
 
 
 class Csv(Report):

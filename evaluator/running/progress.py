@@ -82,7 +82,7 @@ class Reporter:
 
     def started(self, step: Step) -> None:
         """Show what is at work now."""
-        self._refresh(describe(step))
+        self._refresh(step.title())
 
     def ended(self, step: Step, result: Result) -> None:
         """Show how a step ended, and correct the time left by how long it took."""
@@ -92,11 +92,11 @@ class Reporter:
         mark = _MARKS.get(result.outcome, "[red]✗[/]")
         count = "" if self.console.is_terminal else f"[{self._ended}/{self._total}] "
         detail = result.reason if result.outcome is not Outcome.PASSED else figures(result)
-        line = f"{count}{mark} {describe(step)}: {result.outcome.value}"
+        line = f"{count}{mark} {step.title()}: {result.outcome.value}"
         self.console.print(f"{line} [dim]{escape(detail or '')}[/]", highlight=False, soft_wrap=True)
         if not self.console.is_terminal:
             return
-        self._refresh(describe(step))
+        self._refresh(step.title())
 
     def note(self, text: str) -> None:
         """Print a line that is not about one step."""
@@ -130,16 +130,6 @@ def expected_seconds(step: Step) -> float:
         "probe": 12.0 * float(profile.get("probe_seconds", 0.0)),
     }
     return _EXPECTED_S[step.stage] + measuring.get(step.stage, 0.0)
-
-
-def describe(step: Step) -> str:
-    """Name a step for people: what is done to what."""
-    made = step.format if step.standard else f"{step.exporter} {step.precision}"  # only the matrix has several ways
-    what = (step.framework, made, step.runtime, step.server, step.launcher)
-    extra = [step.device] if step.device != "cpu" else []
-    extra += [f"round {step.round}"] if step.round > 1 else []
-    extra += ["again (A/A)"] if step.control else []
-    return f"{step.stage} {step.scenario} " + " ".join([*(part for part in what if part), *extra])
 
 
 def figures(result: Result) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
-from evaluator.running.progress import Reporter, describe, expected_seconds, figures
+from evaluator.running.progress import Reporter, expected_seconds, figures
 from tests.engine import PROFILE, make_step
 
 
@@ -125,7 +125,7 @@ def test_text_of_others_is_shown_as_it_is(text: str) -> None:
     ],
 )
 def test_steps_are_named_for_people(fields: dict[str, Any], said: str) -> None:
-    assert describe(make_step("a", **fields)) == said
+    assert make_step("a", **fields).title() == said
 
 
 def test_the_most_telling_figures_are_shown() -> None:
@@ -137,4 +137,4 @@ def test_the_most_telling_figures_are_shown() -> None:
 
 def test_a_cell_of_the_matrix_is_named_by_what_makes_it_and_how() -> None:
     step = make_step("1", stage="export", format="onnx", exporter="tf2onnx", precision="int8", standard=False)
-    assert describe(step) == "export made-up pytorch tf2onnx int8"
+    assert step.title() == "export made-up pytorch tf2onnx int8"

@@ -132,7 +132,7 @@ def test_rounds_are_one_bar_and_noise_repeats_none() -> None:
     same = [c for c in cells if c.runtime == "torchjit" and c.device == "cpu"]
     assert len(same) == 3
     (bar,) = _view.bars(same, "latency_p50_s")
-    rounds = [float(c.metrics["latency_p50_s"]) for c in same if c.metrics.get("control") is not True]
+    rounds = [float(c.metrics["latency_p50_s"]) for c in same if not c.control]
     assert bar.value == pytest.approx(sum(rounds) / 2)
 
 

@@ -26,6 +26,11 @@ from tests import sample_scorecard
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "scorecard.schema.json"
 REPORTS = (csv_report.plugin, html_report.plugin, json_report.plugin, junit_report.plugin, markdown_report.plugin)
+# Written out: a list that the code makes would agree with itself, whatever it lacks.
+COLUMNS = [
+    *("stage", "scenario", "framework", "format", "exporter", "precision", "runtime", "server", "launcher", "device"),
+    *("machine", "round", "control", "standard", "outcome", "reason", "remedy", "evidence"),
+]
 Make = Callable[[], Scorecard]
 VOID = {"meta", "br", "line", "rect", "circle", "polyline"}
 
@@ -130,8 +135,8 @@ def test_cells_json_is_a_list_of_rows(card: Scorecard) -> None:
 def test_csv_has_a_row_per_cell_and_a_column_per_metric(card: Scorecard) -> None:
     rows = list(csv.DictReader(io.StringIO(csv_report.plugin.render(card))))
     metrics = {name for cell in card.cells for name in cell.metrics}
-    assert tuple(rows[0])[: len(csv_report.COLUMNS)] == csv_report.COLUMNS
-    assert set(rows[0]) == {*csv_report.COLUMNS, *metrics}
+    assert list(rows[0])[: len(COLUMNS)] == COLUMNS
+    assert set(rows[0]) == {*COLUMNS, *metrics}
     for row, cell in zip(rows, card.cells, strict=True):
         assert row["outcome"] == cell.outcome
         assert row["reason"] == (cell.reason or "")

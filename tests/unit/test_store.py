@@ -154,7 +154,9 @@ def test_cells_are_the_ended_steps_in_the_order_of_the_plan(tmp_path: Path) -> N
         reason=None,
         remedy=None,
         evidence="steps/run",
-        metrics={"load_s": 0.5, "round": 2, "control": True},
+        round=2,
+        control=True,
+        metrics={"load_s": 0.5},
     )
     assert (served.outcome, served.reason, served.remedy) == (Outcome.UNAVAILABLE, "no engine", "install one")
     assert served.metrics == {}
