@@ -168,7 +168,7 @@ def test_rooms_of_the_map_exist() -> None:
 
 def test_every_page_of_contributing_has_at_most_twenty_lines() -> None:
     pages = re.split(r"^## (?=Add)|^## Dep", read("CONTRIBUTING.md"), flags=re.MULTILINE)[1:-1]
-    assert len(pages) == 10
+    assert len(pages) == read("CONTRIBUTING.md").count("\n## Add ") >= 10
     for page in pages:
         assert len([line for line in page.splitlines() if line]) <= 20, page.splitlines()[0]
 
