@@ -9,7 +9,7 @@ from evaluator.children import confinement, environments
 from evaluator.core import machine, registry
 from evaluator.pipeline import LEAST_DISK_BYTES
 from evaluator.planning import plan
-from evaluator.planning.capabilities import ThisMachine
+from evaluator.planning.capabilities import Capabilities
 from exports.web import programs
 from scenarios.loading import load_scenario, scenario_names
 
@@ -34,7 +34,7 @@ class Diagnosis:
         return asdict(self)
 
 
-def examine(here: ThisMachine) -> list[Diagnosis]:
+def examine(here: Capabilities) -> list[Diagnosis]:
     """Look at machine, frameworks, exporters, runtimes, programs, servers and data, in this order."""
     return [*_machine(here), *_software(here), *_matrix(here), *_web(), *_wall(), *_servers(here), *_data(here)]
 
@@ -44,10 +44,10 @@ def exit_code(findings: Sequence[Diagnosis]) -> int:
     return 0 if any(finding.fine for finding in findings if finding.topic == "framework") else 3
 
 
-def _machine(here: ThisMachine) -> Iterator[Diagnosis]:
+def _machine(here: Capabilities) -> Iterator[Diagnosis]:
     described = here.describe()
     yield Diagnosis(topic="machine", name="processor", fine=True, detail=f"{described.cpu}, {described.cores} cores")
-    free = machine.available_memory()
+    free = here.free_memory_bytes
     yield Diagnosis(
         topic="machine",
         name="memory",
@@ -68,7 +68,7 @@ def _machine(here: ThisMachine) -> Iterator[Diagnosis]:
     yield Diagnosis(topic="machine", name="GPU", fine=bool(gpu), detail=gpu or reason, remedy=remedy)
 
 
-def _software(here: ThisMachine) -> Iterator[Diagnosis]:
+def _software(here: Capabilities) -> Iterator[Diagnosis]:
     """Look whether the distributions of frameworks, exporters and runtimes are installed."""
     for framework in registry.load_all("framework"):
         yield _installed(here, "framework", framework.name, framework.distributions)
@@ -78,7 +78,7 @@ def _software(here: ThisMachine) -> Iterator[Diagnosis]:
         yield _installed(here, "runtime", runtime.name, runtime.distributions)
 
 
-def _matrix(here: ThisMachine) -> Iterator[Diagnosis]:
+def _matrix(here: Capabilities) -> Iterator[Diagnosis]:
     """Look for what only the whole export matrix needs."""
     refusal = here.no_arm64()
     reason, remedy = refusal or ("in a container, emulated unless this machine is one", None)
@@ -108,7 +108,7 @@ def _wall() -> Iterator[Diagnosis]:
     )
 
 
-def _servers(here: ThisMachine) -> Iterator[Diagnosis]:
+def _servers(here: Capabilities) -> Iterator[Diagnosis]:
     for server in registry.load_all("server"):
         for name in server.launchers:
             refusal = here.cannot_launch(server, registry.load("launcher", name), server.images)
@@ -118,7 +118,7 @@ def _servers(here: ThisMachine) -> Iterator[Diagnosis]:
             )
 
 
-def _data(here: ThisMachine) -> Iterator[Diagnosis]:
+def _data(here: Capabilities) -> Iterator[Diagnosis]:
     for name in scenario_names():
         absent = here.missing_data(load_scenario(name))
         yield Diagnosis(
@@ -130,7 +130,7 @@ def _data(here: ThisMachine) -> Iterator[Diagnosis]:
         )
 
 
-def _installed(here: ThisMachine, topic: str, name: str, distributions: tuple[str, ...]) -> Diagnosis:
+def _installed(here: Capabilities, topic: str, name: str, distributions: tuple[str, ...]) -> Diagnosis:
     absent = here.missing(distributions)
     found = ", ".join(f"{each} {machine.version(each)}" for each in distributions if each not in absent)
     return Diagnosis(

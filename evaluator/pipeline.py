@@ -7,39 +7,43 @@ takes milliseconds and measures nothing.
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 import evaluator
 from evaluator.children import environments
-from evaluator.core import clock, files, machine
+from evaluator.core import clock, files, machine, registry
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass, Profile, Result, RunRecord, Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
+from evaluator.executors._contract import Executor
 from evaluator.judging import replay
 from evaluator.planning import plan
-from evaluator.planning.capabilities import ThisMachine
+from evaluator.planning.capabilities import Capabilities
 from evaluator.running.execution import execute, tidy
 from evaluator.running.progress import Reporter
 from scenarios import datasets
 from scenarios.loading import Scenario, load_profile, load_scenario, model_of
 
+HERE = "local"  # an executor, and the one machine that it reaches
 LEAST_DISK_BYTES = 3 << 30  # artifacts and weights of two scenarios, twice over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run in progress: its folder, what was asked for, the stages to go through, and who watches."""
+    """A run in progress: its folder, what was asked for, the stages to go through, who watches, and who runs steps."""
 
     folder: RunFolder
     record: RunRecord
     scenarios: tuple[Scenario, ...]
     stages: tuple["Stage", ...]
     reporter: Reporter
+    executor: Executor[Any] = field(default_factory=lambda: registry.load("executor", HERE))
 
 
 Stage = Callable[[Run], None]
@@ -49,7 +53,9 @@ def steps_of(stage: str) -> Stage:
     """Return the stage that runs the planned steps of that name."""
 
     def run_steps(run: Run) -> None:
-        execute([step for step in run.folder.plan.possible if step.stage == stage], run.folder, run.reporter)
+        execute(
+            [step for step in run.folder.plan.possible if step.stage == stage], run.folder, run.reporter, run.executor
+        )
 
     run_steps.__name__ = stage
     return run_steps
@@ -66,7 +72,7 @@ def make_plan(run: Run) -> None:
         launcher=record.launcher,
         seed=record.seed,
     )
-    made = plan.make_plan(run.scenarios, record.profile, options, ThisMachine())
+    made = plan.make_plan(run.scenarios, record.profile, options, run.executor.machines()[HERE])
     files.write_record(run.folder.path / "plan.json", made)
     for result in made.impossible:
         if run.folder.kept(result.step) is None:  # what could be had before is evidence still
@@ -162,7 +168,7 @@ def pursue(run: Run) -> None:
             remedy="free some space, or choose another folder with --out",
         )
     with run.folder.lock():
-        tidy(run.reporter)
+        tidy(run.executor, run.executor.machines(), run.reporter)
         run.folder.event("session", stages=" ".join(stage.__name__ for stage in run.stages))
         for stage in run.stages:
             stage(run)
@@ -194,6 +200,7 @@ def begin(
                 remedy="raise train_samples in the profile, or lower batch_size in the scenario",
             )
     created = clock.utc_now()
+    here = registry.load("executor", HERE).machines()[HERE]
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{thorough.name}"
     record = RunRecord(
         id=out.resolve().name if out else run_id,
@@ -210,14 +217,14 @@ def begin(
         skip=options.skip,
         launcher=options.launcher,
         device_classes=device_classes,
-        machine=ThisMachine().describe(),
+        machine=here.describe(),
     )
-    _check_memory()
+    _check_memory(here)
     return RunFolder.create(out or Path("runs") / run_id, record), record
 
 
-def _check_memory() -> None:
-    free = machine.available_memory()
+def _check_memory(here: Capabilities) -> None:
+    free = here.free_memory_bytes
     if free < plan.LEAST_MEMORY_BYTES:
         raise IncompleteEvidence(
             f"only {free / 2**30:.1f} GiB of memory are free, training needs {plan.LEAST_MEMORY_BYTES / 2**30:.0f}",

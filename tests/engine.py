@@ -33,9 +33,13 @@ PROFILE = Profile(
     timeout_s=dict.fromkeys(STAGES, 60.0),
 )
 
+MACHINE = Machine(
+    cpu="Paper", cores=2, memory_bytes=8 << 30, system="", python="", gpu=None, java=None, docker=None, versions={}
+)
+
 
 class PaperMachine:
-    """Implements `evaluator.planning.plan.Capabilities`: everything is here but for what is named."""
+    """Implements `evaluator.planning.capabilities.Capabilities`: everything is here but for what is named."""
 
     def __init__(  # noqa: PLR0913  # whatever may be missing
         self,
@@ -50,6 +54,7 @@ class PaperMachine:
         arm64: bool = True,
     ) -> None:
         self.cores = 2
+        self.memory_bytes = self.free_memory_bytes = 8 << 30
         self.gpu = gpu
         self.versions = versions or {"torch": "2.13.0"}
         self._lacking = lacking
@@ -77,6 +82,9 @@ class PaperMachine:
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         return self._no_data
 
+    def describe(self) -> Machine:
+        return MACHINE
+
 
 def make_step(name: str, do: str = "pass", *, memory_bytes: int = 512 * MIB, **fields: Any) -> Step:
     """Plan a step that does what the function `do_<do>` of engine_worker.py does."""
@@ -88,7 +96,7 @@ def make_step(name: str, do: str = "pass", *, memory_bytes: int = 512 * MIB, **f
 
 
 def child(step: Step, folder: Path) -> Child:
-    """Start a step; `evaluator.running.execution.execute` takes this function too."""
+    """Start a step; `evaluator.executors.local.Local` takes this function too."""
     return Child(step, folder, WORKER)
 
 
@@ -124,9 +132,6 @@ def assert_gone(pids: list[int], within_s: float = 5.0) -> None:
 
 def run_record(**changes: Any) -> RunRecord:
     """Return what was asked for in a run of tests."""
-    machine = Machine(
-        cpu="Paper", cores=2, memory_bytes=8 << 30, system="", python="", gpu=None, java=None, docker=None, versions={}
-    )
     fields: dict[str, Any] = {
         "id": "made-up",
         "command": ("fweval", "full"),
@@ -141,7 +146,7 @@ def run_record(**changes: Any) -> RunRecord:
         "only": (),
         "skip": (),
         "launcher": "auto",
-        "machine": machine,
+        "machine": MACHINE,
     }
     return RunRecord(**{**fields, **changes})
 

@@ -4,7 +4,6 @@ The child gets a time limit, a memory limit, its own session, its own TMPDIR, an
 `job.json` in, `result.json` out; a child that leaves no result crashed, was stopped, or ran out of time or memory.
 """
 
-import contextlib
 import os
 import resource
 import shutil
@@ -61,7 +60,7 @@ class Child:
         folder.mkdir(parents=True)
         temp = scratch.of(folder)
         scratch.clear(folder)
-        self._lock = scratch.make_locked(temp)
+        lock = scratch.make_locked(temp)
         files.write_record(folder / "job.json", step)
         _write_reproduce(folder, environment)
         self.process: subprocess.Popen[bytes] = processes.start(
@@ -73,6 +72,7 @@ class Child:
             prepare=lambda: _limit_memory(step.memory_bytes),
         )
         self.descriptor = os.pidfd_open(self.process.pid)  # readable when the child has ended: no polling
+        self._open = [self.descriptor, lock]
 
     def finish(self) -> Result:
         """Collect the ended (or, past its deadline, stopped) child and map its ending."""
@@ -91,9 +91,8 @@ class Child:
     def _end(self) -> None:
         processes.end_group(self.process, first=signal.SIGINT, grace_s=GRACE_S)
         scratch.clear(self.folder)
-        for descriptor in (self.descriptor, self._lock):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        while self._open:  # an interrupted child is ended twice: a number may be another file's by then
+            os.close(self._open.pop())
 
     def _result(self) -> Result:
         try:

@@ -12,10 +12,11 @@ def command(*, as_json: bool) -> int:
 
     Exits with 3 when neither framework can be evaluated here.
     """
+    from evaluator.core import registry
     from evaluator.doctor import examine, exit_code
-    from evaluator.planning.capabilities import ThisMachine
+    from evaluator.pipeline import HERE
 
-    findings = examine(ThisMachine())
+    findings = examine(registry.load("executor", HERE).machines()[HERE])
     if as_json:
         click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
     else:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,7 +11,7 @@ import click
 @click.argument("kind", required=False, metavar="[KIND]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, kind: str | None, as_json: bool) -> int:
-    """List scenarios, profiles, formats, exporters, runtimes, servers, launchers, probes, checks, reports and runs."""
+    """List scenarios, profiles, runs, and the plug-ins of every kind: formats, exporters, runtimes, servers, checks."""
     from evaluator.core.registry import unknown
 
     everything = _everything()
@@ -36,8 +37,12 @@ def _everything() -> dict[str, dict[str, str]]:
         "scenario": {name: load_scenario(name).summary for name in scenario_names()},
         "profile": {name: load_profile(name).summary for name in profile_names()},
     }
-    for kind in ("format", "exporter", "runtime", "server", "launcher", "model", "framework", "probe", "check"):
-        found[kind] = {plugin.name: plugin.title for plugin in registry.load_all(kind)}
-    found["report"] = {plugin.name: plugin.filename for plugin in registry.load_all("report")}
+    for kind in registry.KINDS:
+        found[kind] = {plugin.name: _title(plugin) for plugin in registry.load_all(kind)}
     found["run"] = {path.parent.name: str(path.parent) for path in sorted(Path("runs").glob("*/run.json"))}
     return found
+
+
+def _title(plugin: Any) -> str:
+    """Say what a plug-in is; of a report, people know the file."""
+    return str(getattr(plugin, "filename", None) or plugin.title)

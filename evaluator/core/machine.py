@@ -21,7 +21,7 @@ def describe(java: str | None, docker: str | None) -> Machine:
     return Machine(
         cpu=_cpu(),
         cores=cores(),
-        memory_bytes=psutil.virtual_memory().total,
+        memory_bytes=memory(),
         system=platform.platform(),
         python=platform.python_version(),
         gpu=gpu(),
@@ -45,6 +45,11 @@ def thread_environment(threads: int) -> dict[str, str]:
     turns cost nothing that could be told from the default.
     """
     return {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "10000"}
+
+
+def memory() -> int:
+    """Return the bytes of memory that this machine has."""
+    return psutil.virtual_memory().total
 
 
 def available_memory() -> int:

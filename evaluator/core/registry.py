@@ -25,6 +25,7 @@ KINDS = {
     "framework": "scenarios.frameworks",
     "check": "evaluator.checks",
     "report": "evaluator.report",
+    "executor": "evaluator.executors",
 }
 
 

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -23,6 +23,7 @@ from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import CELL_STAGES, FRAMEWORKS, PRECISIONS, STAGES, Profile, Record, Result, Step
 from evaluator.core.store import Plan
+from evaluator.planning.capabilities import Capabilities
 from exports.contract import Exporter, Format, Runtime
 from scenarios.loading import Scenario
 from serving.contract import Launcher, Server
@@ -70,49 +71,6 @@ class Options(Record, frozen=True, kw_only=True):
     launcher: str = "auto"
     seed: int = 1
     everything: bool = False  # every exporter at every precision, whatever the profile says
-
-
-class Capabilities(Protocol):
-    """What this machine can do; the real one is `evaluator.planning.capabilities.ThisMachine`."""
-
-    @property
-    def cores(self) -> int:
-        """How many cores children may use."""
-        ...
-
-    @property
-    def gpu(self) -> str | None:
-        """Name of the GPU, None without one."""
-        ...
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        """Installed distributions and their versions."""
-        ...
-
-    def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
-        """Return those of the pip distributions that are not installed."""
-        ...
-
-    def cannot_launch(self, server: Server, launcher: Launcher, images: Sequence[str]) -> tuple[str, str] | None:
-        """Say why not, as (reason, remedy)."""
-        ...
-
-    def is_reference(self, server: Server, launcher: Launcher, images: Sequence[str]) -> bool:
-        """Tell whether it would start a labelled reference implementation."""
-        ...
-
-    def no_environment(self, name: str) -> tuple[str, str] | None:
-        """Say why there is no environment of that name, as (reason, remedy)."""
-        ...
-
-    def no_arm64(self) -> tuple[str, str] | None:
-        """Say why no ARM64 processor can be had or emulated, as (reason, remedy)."""
-        ...
-
-    def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
-        """Return the names of the scenario's data packages that have not been fetched."""
-        ...
 
 
 class _Draft:

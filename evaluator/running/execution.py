@@ -1,83 +1,87 @@
-"""Running planned steps: measuring ones strictly alone, the others side by side as far as cores and memory allow."""
+"""Running planned steps by an executor: measuring ones alone on their machine, others as far as it has room."""
 
-import select
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-import psutil
-
-from evaluator.children.cleaning import clean
-from evaluator.children.isolation import Child
-from evaluator.core import machine
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.store import RunFolder
+from evaluator.executors._contract import Executor, Job
 from evaluator.running.progress import Reporter
+from evaluator.running.slots import may_start
 
-Launch = Callable[[Step, Path], Child]
 
-
-def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter, launch: Launch = Child) -> None:
+def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter, executor: Executor[Any]) -> None:
     """Run the steps that have not ended yet; every ending is saved before the next step starts.
 
-    On any interruption the running children are stopped, with all they started, and the exception goes on.
+    On any interruption the jobs at work are cancelled, with all they started, and the exception goes on.
     """
+    machines = executor.machines()
     waiting = [step for step in steps if folder.kept(step.id) is None]
-    running: list[Child] = []
+    running: list[Job] = []
     try:
         while waiting or running:
-            for step in [step for step in waiting if _may_start(step, running, waiting)]:
-                if _may_start(step, running, waiting):
+            for step in tuple(waiting):
+                machine = machines.get(step.machine)
+                if machine is None or may_start(step, [job.step for job in running], waiting, machine):
                     waiting.remove(step)
-                    if not _ended_at_once(step, folder, reporter):
-                        running.append(launch(step, folder.folder(step.id)))
-            for child in _ended(running):
-                running.remove(child)
-                _finish(child, folder, reporter)
+                    if not _ended_at_once(step, folder, reporter, machines):
+                        needed = [folder.folder(each) for each in dict.fromkeys(step.needs.values())]
+                        running.append(executor.start(step, folder.folder(step.id), needed))
+            for job in executor.wait(running) if running else ():
+                result = executor.fetch(job)
+                running.remove(job)
+                _finish(job.step, result, folder, reporter)
+                if result.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT):
+                    # A container that it had started is the engine's child, not its own.
+                    tidy(executor, (job.step.machine,), reporter)
     finally:
-        for child in running:
-            child.interrupt()
+        _cancel(running, executor)
 
 
-def _ended_at_once(step: Step, folder: RunFolder, reporter: Reporter) -> bool:
-    """End a step that needs one which did not pass; announce the start of any other."""
-    blocked = _blocked(step, folder)
+def tidy(executor: Executor[Any], machines: Iterable[str], reporter: Reporter) -> None:
+    """Remove what evaluations and steps that have ended left on machines, and say what it was."""
+    for machine in machines:
+        for leftover in executor.tidy(machine):
+            if not leftover.in_use:
+                reporter.note(leftover.line())
+
+
+def _cancel(jobs: Iterable[Job], executor: Executor[Any]) -> None:
+    """Cancel every job, also when one of them cannot be; the first reason for that goes on afterwards."""
+    with contextlib.ExitStack() as stack:
+        for job in jobs:
+            stack.callback(executor.cancel, job)
+
+
+def _ended_at_once(step: Step, folder: RunFolder, reporter: Reporter, machines: Iterable[str]) -> bool:
+    """End a step that needs one which did not pass, or a machine that is not there; announce any other's start."""
+    blocked = _blocked(step, folder) or _stranded(step, machines)
     if blocked is None:
         reporter.started(step)
         folder.event("started", step=step.id)
         return False
-    folder.save(blocked)
-    folder.event("ended", step=step.id, outcome=blocked.outcome.value)
-    reporter.ended(step, blocked)
+    _finish(step, blocked, folder, reporter)
     return True
 
 
-def _finish(child: Child, folder: RunFolder, reporter: Reporter) -> None:
-    result = child.finish()
+def _finish(step: Step, result: Result, folder: RunFolder, reporter: Reporter) -> None:
     folder.save(result)
-    folder.event("ended", step=child.step.id, outcome=result.outcome.value)
-    reporter.ended(child.step, result)
-    if result.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT):
-        tidy(reporter)  # a container that it had started is the engine's child, not its own
+    folder.event("ended", step=step.id, outcome=result.outcome.value)
+    reporter.ended(step, result)
 
 
-def tidy(reporter: Reporter) -> None:
-    """Remove what evaluations and steps that have ended left on this machine, and say what it was."""
-    for leftover in clean().found:
-        if not leftover.in_use:
-            reporter.note(leftover.line())
-
-
-def _may_start(step: Step, running: Sequence[Child], waiting: Sequence[Step]) -> bool:
-    """Tell whether the step disturbs nothing that is measured, finds what it needs, and fits into memory."""
-    if any(child.step.measures for child in running) or (step.measures and running):
-        return False
-    pending = {child.step.id for child in running} | {other.id for other in waiting}
-    if pending & set(step.needs.values()):
-        return False
-    limits = sum(child.step.memory_bytes for child in running) + step.memory_bytes
-    return not running or (len(running) < machine.cores() and limits <= psutil.virtual_memory().total)
+def _stranded(step: Step, machines: Iterable[str]) -> Result | None:
+    """Return the ending of a step whose machine is not reached."""
+    if step.machine in machines:
+        return None
+    return Result(
+        step=step.id,
+        outcome=Outcome.UNAVAILABLE,
+        reason=f"machine '{step.machine}' is not reached",
+        remedy=f"resume the run when it is; reached now: {', '.join(machines)}",
+    )
 
 
 def _blocked(step: Step, folder: RunFolder) -> Result | None:
@@ -107,13 +111,3 @@ ROLES = {  # what a step may need, in words
     "verified": "the proof of its outputs",
     "served": "serving it",
 }
-
-
-def _ended(running: Sequence[Child]) -> list[Child]:
-    """Block until a child has ended or its time is up; return those."""
-    if not running:
-        return []
-    left = max(0.0, min(child.deadline for child in running) - time.monotonic())
-    readable, _, _ = select.select([child.descriptor for child in running], [], [], left)
-    now = time.monotonic()
-    return [child for child in running if child.descriptor in readable or child.deadline <= now]

@@ -19,6 +19,7 @@ from evaluator.core import machine, scratch
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.store import RunFolder
+from evaluator.executors.local import Local
 from evaluator.running.execution import execute
 from evaluator.running.progress import Reporter
 from tests import engine
@@ -30,7 +31,7 @@ QUIET = 0.15  # seconds that a step takes: enough to see two overlap
 
 
 def run(steps: list[Step], folder: RunFolder, launch: Callable[[Step, Path], Child] = engine.child) -> None:
-    execute(steps, folder, Reporter(Console(file=io.StringIO())), launch)
+    execute(steps, folder, Reporter(Console(file=io.StringIO())), Local(launch))
 
 
 def spans(folder: RunFolder) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ import pytest
 import evaluator
 from evaluator import cli, doctor
 from evaluator.core.records import Machine
-from evaluator.planning.capabilities import ThisMachine
+from evaluator.executors._this_machine import ThisMachine
 from scenarios import loading
 from tests.commands import FWEVAL, PROFILE, fweval
 from tests.engine import run_folder

@@ -1,0 +1,60 @@
+"""Steps as children of this process, on the machine that it runs on.
+
+The end of a child makes a file descriptor readable, so that waiting takes no time of any core.
+Documentation: https://man7.org/linux/man-pages/man2/pidfd_open.2.html
+"""
+
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from evaluator.children.cleaning import Leftover, clean
+from evaluator.children.isolation import Child
+from evaluator.core.records import Result, Step
+from evaluator.executors._contract import Executor
+from evaluator.executors._this_machine import ThisMachine
+from evaluator.planning.capabilities import Capabilities
+
+Launch = Callable[[Step, Path], Child]
+
+
+class Local(Executor[Child]):
+    """Starts children here. They see the run folder: nothing needs to be shipped or fetched."""
+
+    name = "local"
+    title = "children on this machine"
+
+    def __init__(self, launch: Launch = Child) -> None:
+        """Take what starts a child in the step's folder."""
+        self._launch = launch
+
+    def machines(self) -> Mapping[str, Capabilities]:
+        """Return this machine, which bears the executor's name."""
+        return {self.name: ThisMachine()}
+
+    def start(self, step: Step, folder: Path, needed: Sequence[Path]) -> Child:
+        """Start a child; what it needs lies beside its folder already."""
+        return self._launch(step, folder)
+
+    def wait(self, jobs: Sequence[Child]) -> list[Child]:
+        """Block until a child has ended or its time is up; return those."""
+        left = max(0.0, min(child.deadline for child in jobs) - time.monotonic())
+        readable, _, _ = select.select([child.descriptor for child in jobs], [], [], left)
+        now = time.monotonic()
+        return [child for child in jobs if child.descriptor in readable or child.deadline <= now]
+
+    def fetch(self, job: Child) -> Result:
+        """Collect the child; its files are here."""
+        return job.finish()
+
+    def cancel(self, job: Child) -> None:
+        """Stop the child and remove its folder."""
+        job.interrupt()
+
+    def tidy(self, machine: str) -> Sequence[Leftover]:
+        """Remove containers, networks and temporary folders whose makers have ended."""
+        return clean().found
+
+
+plugin = Local()

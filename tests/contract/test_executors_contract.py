@@ -1,0 +1,112 @@
+"""The questions that every executor must answer the same way; the one on paper shows that the contract suffices."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluator.children import environments
+from evaluator.core import registry
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Machine, Step
+from evaluator.executors._contract import Executor
+from evaluator.executors.local import Local
+from tests import engine
+from tests.paper_executor import PaperExecutor
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "tensorflow", "keras", "onnx", "onnxruntime", "docker", "ray")
+
+EXECUTORS: tuple[Executor[Any], ...] = registry.load_all("executor")
+# What starts the steps of tests, which need no framework. A new executor gets a line: how it is made for a test.
+MADE: dict[str, Callable[[Path], Executor[Any]]] = {
+    "local": lambda _: Local(engine.child),
+    "paper": lambda path: PaperExecutor(root=path / "machines"),
+}
+
+each = pytest.mark.parametrize("executor", EXECUTORS, ids=lambda executor: executor.name)
+each_made = pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+
+
+@each
+def test_an_executor_is_named_like_its_file_and_explains_itself(executor: Executor[Any]) -> None:
+    assert type(executor).__module__ == f"evaluator.executors.{executor.name}"
+    assert "https://" in (sys.modules[type(executor).__module__].__doc__ or "")
+    assert executor.title
+    assert executor.name in MADE, "tests/contract/test_executors_contract.py: add a line to MADE"
+
+
+@each
+def test_the_machines_of_an_executor_can_be_asked_what_a_plan_asks(executor: Executor[Any]) -> None:
+    machines = executor.machines()
+    assert machines
+    for machine in machines.values():
+        assert machine.cores >= 1
+        assert machine.memory_bytes >= machine.free_memory_bytes > 0
+        assert machine.missing(("no-such-distribution",)) == ("no-such-distribution",)
+        assert all(len(machine.no_environment(name) or (1, 2)) == 2 for name in environments.names())
+        described = machine.describe()
+        assert isinstance(described, Machine)
+        assert (described.cores, described.versions) == (machine.cores, machine.versions)
+
+
+def test_importing_executors_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from evaluator.core import registry; registry.load_all('executor');"
+        f"print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == []
+
+
+def step(executor: Executor[Any], name: str, do: str = "pass", **fields: Any) -> Step:
+    return engine.make_step(name, do, machine=next(iter(executor.machines())), **fields)
+
+
+@each_made
+def test_what_has_ended_is_returned_and_its_files_are_fetched(
+    make: Callable[[Path], Executor[Any]], tmp_path: Path
+) -> None:
+    executor = make(tmp_path)
+    quick = executor.start(step(executor, "quick"), tmp_path / "steps" / "quick", [])
+    slow = executor.start(step(executor, "slow", settings={"seconds": 30.0}), tmp_path / "steps" / "slow", [])
+    try:
+        (ended,) = executor.wait([slow, quick])
+        assert ended is quick
+        result = executor.fetch(quick)
+        assert (result.step, result.outcome) == ("quick", Outcome.PASSED)
+        assert any((tmp_path / "steps" / "quick").iterdir())
+    finally:
+        executor.cancel(slow)
+    assert not (tmp_path / "steps" / "slow").exists()
+
+
+@each_made
+def test_what_takes_too_long_is_returned_too(make: Callable[[Path], Executor[Any]], tmp_path: Path) -> None:
+    executor = make(tmp_path)
+    begin = time.monotonic()
+    fields: dict[str, Any] = {"timeout_s": 0.5, "settings": {"seconds": 60.0, "ending": "timed_out"}}
+    job = executor.start(step(executor, "slow", **fields), tmp_path / "steps" / "slow", [])
+    assert list(executor.wait([job])) == [job]
+    assert executor.fetch(job).outcome is Outcome.TIMED_OUT
+    assert time.monotonic() - begin < 60.0
+
+
+@each_made
+def test_what_a_step_needs_lies_beside_it_wherever_it_runs(
+    make: Callable[[Path], Executor[Any]], tmp_path: Path
+) -> None:
+    executor, steps = make(tmp_path), tmp_path / "steps"
+    first = executor.start(step(executor, "first"), steps / "first", [])
+    executor.wait([first])
+    executor.fetch(first)
+    needy = step(executor, "second", "look_beside", needs={"artifact": "first"})
+    second = executor.start(needy, steps / "second", [steps / "first"])
+    executor.wait([second])
+    assert executor.fetch(second).outcome is Outcome.PASSED
