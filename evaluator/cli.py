@@ -62,7 +62,7 @@ def app() -> None:
 
 def main() -> NoReturn:
     """Run one command and leave with its exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)  # SIGINT stays as it was inherited: a background job ignores Ctrl-C
     try:
         code = app(standalone_mode=False)
     except click.exceptions.Exit as left:

@@ -1,12 +1,15 @@
 """Runs the `fweval` command as a person would, in a process of its own."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from tests import children
 
 NO_ENGINE = {**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"}  # the same rows with and without Docker here
 FWEVAL = str(Path(sys.executable).with_name("fweval"))  # installed beside the Python that runs the tests
@@ -54,18 +57,24 @@ def fweval(
     return subprocess.run(command, cwd=cwd, timeout=timeout_s, text=True, capture_output=True, check=False, env=env)
 
 
-def start(*arguments: str | Path, cwd: Path, log: Path, env: Mapping[str, str] = NO_ENGINE) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def started(
+    *arguments: str | Path, cwd: Path, log: Path, env: Mapping[str, str] = NO_ENGINE
+) -> Iterator[subprocess.Popen[bytes]]:
     """Start one command in a session of its own, its output in `log`; without a Docker engine unless `env` says so."""
-    with log.open("ab") as file:
-        return subprocess.Popen(
-            [FWEVAL, *map(str, arguments)],
+    with (
+        log.open("ab") as file,
+        children.started(
+            [FWEVAL, *arguments],
             cwd=cwd,
             stdout=file,
             stderr=file,
             stdin=subprocess.DEVNULL,
             env=env,
             start_new_session=True,
-        )
+        ) as process,
+    ):
+        yield process
 
 
 def cells(run: Path) -> list[dict[str, Any]]:

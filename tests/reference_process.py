@@ -47,7 +47,7 @@ def start(folder: Path, *flags: str) -> Reference:
     log = folder / "log"
     argv = [sys.executable, "-P", "-m", "serving.reference", f"--port={ports['grpc']}"]
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        process = children.start(
             [*argv, f"--rest_api_port={ports['rest']}", "--max_num_load_retries=0", *flags],
             env=children.environment(),
             stdout=output,
@@ -68,8 +68,7 @@ def running(folder: Path, *flags: str) -> Iterator[Reference]:
             time.sleep(0.05)
         yield server
     finally:
-        server.process.kill()
-        server.process.wait()
+        children.end(server.process)
 
 
 def request(model: str, inputs: Mapping[str, Array], *, version: int | None = None, signature: str = "") -> Any:

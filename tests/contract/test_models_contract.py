@@ -52,7 +52,9 @@ def test_importing_every_plug_in_imports_no_framework() -> None:
         "print({'torch', 'tensorflow', 'keras', 'tokenizers'} & set(sys.modules))"
     )
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.strip() == "set()"
 
 

@@ -1,7 +1,8 @@
 """A run that is killed in every stage, and interrupted: nothing is left at work, and resuming completes it.
 
-One run is killed again and again, so that all of it costs little more than one run. It is one of PyTorch alone: its
-server is a tree of processes of several kinds, and steps of TensorFlow are children like all others.
+One run is killed again and again, and each test goes on with it, so that all of it costs little more than one run. A
+test that is run alone begins a run of its own. It is one of PyTorch alone: its server is a tree of processes of several
+kinds, and steps of TensorFlow are children like all others.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -19,7 +21,7 @@ from evaluator.core import scratch
 from evaluator.core.store import RunFolder
 from evaluator.stages import _floor
 from serving.ports import in_use
-from tests.commands import PROFILE, cells, fweval, start
+from tests.commands import PROFILE, cells, fweval, started
 from tests.containers import engine_or_skip
 from tests.engine import assert_gone
 from tests.waiting import until
@@ -36,12 +38,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def go_on(home: Path) -> "subprocess.Popen[bytes]":
+def go_on(home: Path) -> AbstractContextManager["subprocess.Popen[bytes]"]:
     """Begin the run, or resume it."""
     begun = (home / "run").exists()
     anew = ["tiny", "--framework", "pytorch", "--profile", "e2e.toml", "--skip", "probe", "--out", "run"]
     asked = ["--resume", "run"] if begun else anew
-    return start("full", *asked, cwd=home, log=home / "log")
+    return started("full", *asked, cwd=home, log=home / "log")
+
+
+def told(home: Path) -> int:
+    """Return how many bytes of events there are."""
+    events = home / "run" / "events.jsonl"
+    return events.stat().st_size if events.exists() else 0
 
 
 def reach(home: Path, process: "subprocess.Popen[bytes]", stage: str, *, skip: int, within_s: float = 240) -> None:
@@ -96,8 +104,7 @@ def test_a_run_survives_being_killed_in_every_stage(home: Path) -> None:
     """SIGKILL, so that nobody can clean up: the kernel ends the children, and resuming clears what lies about."""
     before: dict[str, bytes] = {}
     for stage in ("train", "export", "verify", "run", "edge", "serve"):
-        events = home / "run" / "events.jsonl"
-        skip = events.stat().st_size if events.exists() else 0
+        skip = told(home)
         with go_on(home) as process:
             reach(home, process, stage, skip=skip)
             ports = wait_for_server(process) if stage == "serve" else set()
@@ -111,7 +118,7 @@ def test_a_run_survives_being_killed_in_every_stage(home: Path) -> None:
 
 
 def test_a_person_can_interrupt_a_server_at_work(home: Path) -> None:
-    skip = (home / "run" / "events.jsonl").stat().st_size
+    skip = told(home)
     with go_on(home) as process:
         reach(home, process, "load", skip=skip)
         before = finished(home)
@@ -131,6 +138,10 @@ def test_a_person_can_interrupt_a_server_at_work(home: Path) -> None:
 
 
 def test_the_run_is_completed_without_doing_anything_twice(home: Path) -> None:
+    if not (home / "run").exists():
+        with go_on(home) as process:
+            reach(home, process, "export", skip=0)
+            os.kill(process.pid, signal.SIGKILL)
     before = finished(home)
     assert before
     done = fweval("full", "--resume", "run", cwd=home, timeout_s=400)
@@ -151,7 +162,7 @@ def test_an_interrupt_leaves_no_container_of_a_search_for_the_least_memory(home:
     folder = home / "edge"
     anew = ["tiny", "--framework", "pytorch", "--only", "onnx", "--profile", "e2e.toml", "--out", str(folder)]
     asked = ["--resume", str(folder)] if folder.exists() else anew
-    with start("edge", *asked, cwd=home, log=home / "edge.log", env=os.environ) as process:
+    with started("edge", *asked, cwd=home, log=home / "edge.log", env=os.environ) as process:
         until(lambda: containers(folder), within_s=120)
         time.sleep(AT_WORK_S)  # among several containers, one after the other
         os.kill(process.pid, number)

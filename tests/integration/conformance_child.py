@@ -124,7 +124,7 @@ def plain(port: int) -> None:
     request.inputs["x"].CopyFrom(tf.make_tensor_proto([[1.5, 2.5]], shape=[1, 2]))
     result = stub.Predict(request, 10.0)
     waiting = stub.Predict.future(request, 5.0)
-    assert waiting.result().outputs["y"] == result.outputs["y"]
+    assert waiting.result(5.0).outputs["y"] == result.outputs["y"]
     print(json.dumps(tf.make_ndarray(result.outputs["y"]).tolist()))  # noqa: T201  # the wire to the test
 
 

@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -173,13 +172,10 @@ def test_the_container_has_the_fewest_rights_and_says_when_it_was_killed(exporte
 def test_the_container_goes_with_a_process_that_is_killed(exported: Path, tmp_path: Path) -> None:
     mark = tmp_path / "loaded"
     command = [sys.executable, "-P", CHILD, "hold", "tflite_runtime", exported / "keras_tflite" / "cnn", mark]
-    child = subprocess.Popen([*map(str, command)], env=children.environment())
-    try:
+    with children.started(command, env=children.environment()) as child:
         until(mark.exists, within_s=60)
         assert len(here()) == 1
-    finally:
         child.kill()
-        child.wait()
     until(here, lambda left: not left)
 
 

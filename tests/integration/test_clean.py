@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from evaluator.children import engine, owner
+from tests import children
 from tests.commands import FWEVAL
 from tests.containers import IMAGE, answers, assert_nothing_left, engine_or_skip, present
 from tests.engine import assert_gone, is_alive
@@ -29,12 +30,10 @@ def _started(script: str, folder: Path, temp: Path) -> Iterator[tuple[subprocess
     folder.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temp)}
     command = [sys.executable, str(HERE / script), str(folder)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with children.started(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        try:
-            yield process, int(process.stdout.readline())
-        finally:
-            process.kill()
+        yield process, int(process.stdout.readline())
+        process.kill()
 
 
 def _clean(temp: Path, **environment: str) -> dict[str, Any]:
@@ -126,7 +125,9 @@ def test_clean_speaks_to_people(temp: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(temp), "DOCKER_HOST": f"unix://{tmp_path / 'no.sock'}"}
     said = []
     for _ in range(2):
-        done = subprocess.run([FWEVAL, "clean"], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [FWEVAL, "clean"], env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
         said.append(done.stdout.strip())
         assert "containers were not looked for: no Docker engine answers" in done.stderr
     assert said == [f"removed folder {temp}/fweval-{os.getuid()}-0123456789ab", "nothing was left"]
@@ -142,7 +143,9 @@ def test_what_cannot_be_removed_is_said(tmp_path: Path, temp: Path) -> None:
         try:
             guest.start()
             environment = {**os.environ, "TMPDIR": str(temp)}
-            done = subprocess.run([FWEVAL, "clean"], env=environment, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [FWEVAL, "clean"], env=environment, capture_output=True, text=True, check=False, timeout=60
+            )
         finally:
             guest.remove(force=True)
             network.remove()
@@ -154,7 +157,7 @@ def test_what_cannot_be_removed_is_said(tmp_path: Path, temp: Path) -> None:
 
 def test_an_owner_that_waits_for_its_burial_is_gone() -> None:
     code = "from evaluator.children import owner; print(owner.this_process(), flush=True); input()"
-    with subprocess.Popen(
+    with children.started(
         [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None

@@ -400,7 +400,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing(tmp_path: Path, delay_s: floa
         timer.start()
         with _launch(server, bundle, setup, tmp_path):
             time.sleep(30)
-    timer.join()
+    timer.join(10)
     assert_nothing_left(before, tmp_path, [setup.ports["rest"]])
 
 

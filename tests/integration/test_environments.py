@@ -54,7 +54,9 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def version_seen(variables: dict[str, str]) -> str:
     command = [sys.executable, "-P", "-c", "import made_up; print(made_up.VERSION)"]
-    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, env={**os.environ, **variables}, capture_output=True, text=True, check=True, timeout=60
+    )
     return done.stdout.strip()
 
 

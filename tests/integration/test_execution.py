@@ -160,7 +160,7 @@ def test_ctrl_c_stops_the_children_and_keeps_what_was_finished(tmp_path: Path) -
     person.start()
     with pytest.raises(KeyboardInterrupt):
         run([make_step("a"), make_step("b", "hang", needs={"artifact": "a"})], folder, launch)
-    person.join()
+    person.join(30)
     engine.assert_gone([child.process.pid for child in children], within_s=0.1)
     assert outcome(folder, "a") is Outcome.PASSED
     assert not folder.folder("b").exists()

@@ -43,7 +43,7 @@ def _server(*scripts: Callable[[socket.socket], None]) -> Iterator[int]:
         thread = threading.Thread(target=run)
         thread.start()
         yield listening.getsockname()[1]
-        thread.join()
+        thread.join(20)
 
 
 def _answering(*answers: bytes) -> Callable[[socket.socket], None]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import children
 from tests.children import environment, run
 from tests.commands import FWEVAL
 from tests.waiting import until
@@ -162,7 +163,7 @@ def test_a_saved_model_can_neither_write_outside_nor_reach_a_server(made: Path, 
     assert victim.read_bytes() == UNTOUCHED
     assert not called(server)
     command = [sys.executable, "-P", str(CHILD), "load", str(made / "harms")]
-    with subprocess.Popen(command, env=environment()) as unconfined:
+    with children.started(command, env=environment()) as unconfined:
         until(lambda: called(server), within_s=60)  # without a wall it does both
         unconfined.kill()
     assert victim.read_bytes() == b"taken"

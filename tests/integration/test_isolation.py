@@ -127,7 +127,7 @@ def test_children_and_their_servers_die_with_us_even_of_sigkill(tmp_path: Path) 
         "step = engine.make_step('a', 'leave_children', settings={'seconds': 60})\n"
         "child = engine.child(step, Path(sys.argv[1])); print(child.process.pid, flush=True); time.sleep(60)"
     )
-    with subprocess.Popen(
+    with children.started(
         [sys.executable, "-c", program, str(tmp_path / "a")],
         stdout=subprocess.PIPE,
         text=True,
@@ -235,7 +235,7 @@ def test_a_process_runs_until_its_last_thread_has_ended() -> None:
         "import ctypes, sys, threading; threading.Thread(target=sys.stdin.read).start();"
         "print('started', flush=True); ctypes.CDLL(None).pthread_exit(None)"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with children.started([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdout.readline()

@@ -22,6 +22,7 @@ from serving.load.open_loop import offer, read_trace
 from serving.load.sweep import Plan, sweep
 from serving.wires.http import Http
 from serving.wires.rest import RestWire
+from tests import children
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
@@ -35,7 +36,7 @@ class Service:
     """A load_server.py that runs."""
 
     def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
+        self.process = children.start(
             [sys.executable, str(HERE / "load_server.py"), *arguments], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
@@ -54,10 +55,7 @@ class Service:
             yield Blocking(wire)
 
     def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        children.end(self.process)
 
 
 class Blocking:
@@ -106,7 +104,7 @@ def test_background_calls_show_when_a_server_went(service: Service) -> None:
         time.sleep(0.3)
         killed = time.perf_counter()
         service.process.kill()
-        service.process.wait()
+        service.process.wait(10)
         gone = time.perf_counter()
         time.sleep(0.5)
     most = 2 * ((time.perf_counter() - gone) / 0.01 + 1)
@@ -217,7 +215,7 @@ def _stalled(service: Service, folder: Path) -> tuple[Load, float]:
     thread = threading.Thread(target=stall)
     thread.start()
     load = offer(service.connect, [GOOD], RATE, WHOLE_S, 1, folder)
-    thread.join()
+    thread.join(60)
     assert not load.aborted
     assert not load.errors
     return load, stopped[0]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +69,9 @@ def server(made: Path) -> Iterator[Reference]:
         yield started
 
 
-def _child(mode: str, *arguments: object) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-P", str(CHILD), mode, *map(str, arguments)],
+def _child(mode: str, *arguments: object) -> AbstractContextManager["subprocess.Popen[str]"]:
+    return children.started(
+        [sys.executable, "-P", CHILD, mode, *arguments],
         env=children.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -99,7 +99,7 @@ class _Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(60)
 
 
 def test_versions_are_swapped_without_a_failed_request(made: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_calls_in_flight_are_answered_before_the_end(made: Path, tmp_path: Path)
             calls = [pool.submit(predict, open_channel, slow) for _ in range(4)]
             time.sleep(max(0.05, took_s / 2))  # on a slow machine calls take longer to arrive, and to be answered
             server.process.terminate()
-            answers = [outputs(future.result())["y"].tolist() for future in calls]
+            answers = [outputs(future.result(60))["y"].tolist() for future in calls]
         assert answers == [[1, 2]] * 4
         assert server.process.wait(20) == 0
         with pytest.raises(grpc.RpcError):
@@ -245,6 +245,7 @@ def certified(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         cwd=folder,
         check=True,
         capture_output=True,
+        timeout=60,
     )
     ssl = folder / "ssl.config"
     fields = {"server_key": folder / "key.pem", "server_cert": folder / "cert.pem"}

@@ -243,19 +243,17 @@ def test_a_corrupt_model_is_told_at_once(made: Path, tmp_path: Path) -> None:
 def test_nothing_outlives_the_evaluator(made: Path, tmp_path: Path) -> None:
     signature = msgspec.json.encode(SIGNATURE).decode()
     arguments = ["tensorflow_serving", "embedded", str(made / "model"), signature, str(tmp_path)]
-    parent = subprocess.Popen(
-        [sys.executable, "-P", str(HERE / "serving_launch.py"), *arguments],
+    with children.started(
+        [sys.executable, "-P", HERE / "serving_launch.py", *arguments],
         env=children.environment(),
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert parent.stdout is not None
-    with parent.stdout:
+    ) as parent:
+        assert parent.stdout is not None
         ports = [int(word) for word in parent.stdout.readline().split()[1:]]
         assert parent.stdout.readline() == "ready\n"
-    members = [member.pid for member in psutil.Process(parent.pid).children(recursive=True)]
-    assert members
-    parent.send_signal(signal.SIGKILL)
-    parent.wait(10)
+        members = [member.pid for member in psutil.Process(parent.pid).children(recursive=True)]
+        assert members
+        parent.send_signal(signal.SIGKILL)
     assert_gone(members, within_s=10.0)
     assert not any(in_use(port) for port in ports)

@@ -19,6 +19,7 @@ import pytest
 import urllib3
 
 from serving.contract import HOST
+from tests import children
 from tests.integration import tensorflow_service
 from tests.integration.tensorflow_service import CHILD, ENVIRONMENT, LAUNCHERS
 
@@ -66,7 +67,7 @@ def endpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     shutil.copytree(versions / "2", bundle.folder / "2")
     with tensorflow_service.serve(how, bundle, folder) as service:
         rest, grpc = service.ports["rest"], service.ports["grpc"]
-        with subprocess.Popen(
+        with children.started(
             [*CHILD, "ask", str(grpc)], env=ENVIRONMENT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as child:
             served = Endpoint(rest=rest, grpc=grpc, base=bundle.folder, child=child)
@@ -74,7 +75,6 @@ def endpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             yield served
             assert child.stdin is not None
             child.stdin.close()
-            child.wait(30)
 
 
 def _serve_both(served: Endpoint) -> None:

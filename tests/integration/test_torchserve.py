@@ -216,13 +216,12 @@ def test_nothing_outlives_the_evaluator(made: Path, tmp_path: Path, moment: str,
         msgspec.json.encode(SIGNATURE).decode(),
         str(tmp_path),
     ]
-    parent = subprocess.Popen(
-        [sys.executable, "-P", str(Path(__file__).with_name("serving_launch.py")), *arguments],
+    with children.started(
+        [sys.executable, "-P", Path(__file__).with_name("serving_launch.py"), *arguments],
         env=children.environment(),
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
+    ) as parent:
         assert parent.stdout is not None
         ports = [int(word) for word in parent.stdout.readline().split()[1:]]
         if moment == "ready":
@@ -230,11 +229,6 @@ def test_nothing_outlives_the_evaluator(made: Path, tmp_path: Path, moment: str,
         members = _members(parent.pid, at_least=2)
         parent.send_signal(number)
         assert_gone(members, within_s=GRACE_S + 10)  # told to end by the evaluator that was interrupted, it may take it
-        parent.wait(10)
-    finally:
-        parent.kill()
-        parent.wait(10)
-        parent.stdout.close()  # type: ignore[union-attr]  # it is a pipe
     assert not any(in_use(port) for port in ports)
     if number == signal.SIGINT:
         assert not (tmp_path / "run" / "tmp").exists()

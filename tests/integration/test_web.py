@@ -26,6 +26,7 @@ from evaluator.measure.fidelity import compare
 from exports.contract import TimedWithin
 from exports.runtimes._web import JavaScriptError
 from exports.web import programs
+from tests import children
 from tests.engine import assert_gone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -234,8 +235,8 @@ def test_a_page_that_crashed_is_told(exported: Export) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_no_browser_outlives_its_child(exported: Export, how: signal.Signals) -> None:
     artifact = artifact_in(exported("onnx") / "fp32" / "cnn")
-    command = [sys.executable, str(CHILD), "hold", str(artifact)]
-    with subprocess.Popen(command, env=variables(), stdout=subprocess.PIPE, start_new_session=True) as child:
+    command = [sys.executable, CHILD, "hold", artifact]
+    with children.started(command, env=variables(), stdout=subprocess.PIPE, start_new_session=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         family = psutil.Process(child.pid).children(recursive=True)

@@ -309,6 +309,20 @@ def test_an_interruption_has_its_own_exit_code(
     assert (code, err.strip()) == (130, "fweval: interrupted; nothing was left running")
 
 
+def test_a_background_job_is_interrupted_by_kill_and_not_by_ctrl_c(tmp_path: Path) -> None:
+    """Shells start those with SIGINT ignored: what is typed at the terminal is meant for another program."""
+    program = (
+        "import os, signal, evaluator.commands.list; from evaluator import cli\n"
+        "def both(**_):\n"
+        "    os.kill(os.getpid(), signal.SIGINT); print('at work', flush=True); os.kill(os.getpid(), signal.SIGTERM)\n"
+        "evaluator.commands.list.command.callback = both; cli.main()"
+    )
+    command = ["sh", "-c", 'trap "" INT; exec "$0" -c "$1" list', sys.executable, program]
+    done = subprocess.run(command, cwd=tmp_path, timeout=60, capture_output=True, text=True, check=False)
+    said = "fweval: interrupted; nothing was left running"
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "at work\n", said)
+
+
 def test_a_reader_that_goes_away_is_no_mistake(tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", f"{FWEVAL} list --json | head -c 1; exit ${{PIPESTATUS[0]}}"],

@@ -285,7 +285,7 @@ def test_slow_clients_and_models_hold_up_nobody(port: int, connection: http.clie
             time.sleep(0.01)
         assert _post(connection, "/v1/models/one:predict", {"inputs": [1]}) == (200, {"outputs": [2.0]})
         assert not stuck.done()
-        assert stuck.result()[0] == 504
+        assert stuck.result(10)[0] == 504
         other.close()
     with slow[0].makefile("rb") as answer:
         assert answer.readline() == b"HTTP/1.1 408 Request Timeout\r\n"

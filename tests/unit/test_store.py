@@ -12,6 +12,7 @@ from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, Result, Step
 from evaluator.core.store import Plan, RunFolder
+from tests import children
 from tests.engine import make_step, run_folder, run_record
 
 
@@ -70,7 +71,7 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         "import sys, time; from pathlib import Path; from evaluator.core.store import RunFolder\n"
         "with RunFolder(Path(sys.argv[1])).lock(): print('held', flush=True); time.sleep(60)"
     )
-    with subprocess.Popen(
+    with children.started(
         [sys.executable, "-c", program, str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
