@@ -1,4 +1,4 @@
-"""Renews the generated tables of README.md from the program itself: `make docs`. A test fails while one is out of date.
+"""Renews what is generated from the program itself, README.md's tables and docs/metrics.md: `make docs`; tests look.
 
 A table stands between `<!-- NAME -->` and `<!-- /NAME -->`, for every NAME in TABLES. `python docs/generate.py RUN`
 writes docs/matrix.md from the scorecard of a real run that was made with `fweval export --matrix`.
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from evaluator import cli
-from evaluator.core import registry
+from evaluator.core import metrics, registry
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
 from evaluator.judging.replay import read_scorecard
@@ -19,6 +19,7 @@ from evaluator.report import markdown
 from scenarios.loading import load_profile, profile_names
 
 MATRIX = Path(__file__).with_name("matrix.md")
+METRICS = Path(__file__).with_name("metrics.md")
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -141,6 +142,37 @@ def matrix(card: Scorecard) -> str:
     return "\n".join(lines) + "\n"
 
 
+def glossary() -> str:
+    """Return the page about every metric: its unit, which direction is better, what it means, how it is known."""
+    lines = [
+        "# Metrics",
+        "",
+        "Everything that `fweval cells` and the scorecard's cells hold, from `evaluator/core/metrics.py`. Units: `s`",
+        "seconds, `bytes`, `1/s` per second, `share` 0 to 1, `1` a plain number. Provenance: how it is known.",
+        "",
+    ]
+    for title, chapter in metrics.CHAPTERS.items():
+        rows = (
+            (f"`{each.name}`", each.unit, each.better, each.meaning, each.provenance, ", ".join(each.labels))
+            for each in chapter
+        )
+        header = ("Metric", "Unit", "Better", "Meaning", "Provenance", "Labels")
+        lines += [f"## {title}", "", _table(header, rows)]
+    labels = ((f"`{name}`", meaning) for name, meaning in metrics.LABELS.items())
+    statistics = ((f"`{name}`", meaning) for name, meaning in metrics.STATISTICS.items())
+    lines += [
+        "## Labels",
+        "",
+        "A figure of which a step has several is told apart by labels: `latency_s wire=grpc share=0.6 statistic=p90`.",
+        "",
+        _table(("Label", "Meaning"), labels),
+        "## Statistics",
+        "",
+        _table(("Statistic", "Meaning"), statistics),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
@@ -158,4 +190,5 @@ TABLES: dict[str, Callable[[], str]] = {
 if __name__ == "__main__":
     for run in sys.argv[1:]:
         MATRIX.write_text(matrix(read_scorecard(RunFolder.open(Path(run)))), encoding="utf-8")
+    METRICS.write_text(glossary(), encoding="utf-8")
     README.write_text(renew(README.read_text(encoding="utf-8")), encoding="utf-8")

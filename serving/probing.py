@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, get_args
 from evaluator.core import files
 from evaluator.core.errors import FwevalError, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Metrics, Record, Signature
+from evaluator.core.records import Metrics, Record, Signature, Value
 from evaluator.core.tensors import Arrays
 from evaluator.measure import fidelity
 from serving.contract import Bundle, Launcher, Running, Server, Setup, Wire
@@ -209,12 +209,12 @@ class Field:
         return self.folder / f"server-{self._started}"
 
 
-def passed(reason: str, **figures: float | str | bool) -> Reply:
+def passed(reason: str, **figures: Value) -> Reply:
     """Make the reply of a server that does what it should."""
     return Reply(outcome=Outcome.PASSED, reason=reason, figures=figures)
 
 
-def failed(reason: str, remedy: str, **figures: float | str | bool) -> Reply:
+def failed(reason: str, remedy: str, **figures: Value) -> Reply:
     """Make the reply of a server that does not, with what to do about it."""
     return Reply(outcome=Outcome.FAILED, reason=reason, remedy=remedy, figures=figures)
 

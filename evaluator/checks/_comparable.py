@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from math import log2
 from typing import ClassVar
 
+from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import FRAMEWORKS
+from evaluator.core.records import FRAMEWORKS, LabelValue
 from evaluator.core.scorecard import Comparison, Finding, Interval
 from evaluator.judging.contract import PATHS, Answer, Check, Subject, quantity
 from evaluator.judging.evidence import Entry, Evidence
@@ -57,12 +58,25 @@ Found = Measurement | Gap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """How a comparison is put into words; `{who}` wins by `{amount}`, for example "1.8 times"."""
+    """How a comparison is put into words; `{who}` wins by `{amount}`, for example "1.8 times".
+
+    Its unit, and which direction is better, are those of the metric in the vocabulary (`core.metrics`).
+    """
 
     question: str
-    unit: str
+    metric: str
     sentence: str
-    lower_is_better: bool = True
+    labels: Mapping[str, LabelValue] = field(default_factory=dict)  # of the metric, where it has several figures
+
+    @property
+    def unit(self) -> str:
+        """The unit of both values."""
+        return metrics.metric(self.metric).unit
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the smaller value wins."""
+        return metrics.metric(self.metric).better == "lower"
 
 
 class ComparableCheck(Check):

@@ -14,7 +14,7 @@ from evaluator.core.scorecard import Comparison, Risk
 from evaluator.judging.evidence import Evidence
 
 THROUGHPUT = Phrase(
-    question="throughput", unit="1/s", sentence="{who} computes {amount} more per second", lower_is_better=False
+    question="throughput", metric="throughput_per_s", sentence="{who} computes {amount} more per second"
 )
 
 
@@ -26,7 +26,7 @@ class Latency(ComparableCheck):
     risk = Risk.HIGH
     title = "Latency"
     question = "How long does one answer take?"
-    phrase = Phrase(question="latency", unit="s", sentence="{who} is {amount} faster")
+    phrase = Phrase(question="latency", metric="latency_s", sentence="{who} is {amount} faster")
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return every path on the CPU, and on the GPU where it was asked for."""

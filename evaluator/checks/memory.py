@@ -23,7 +23,7 @@ class Memory(ComparableCheck):
     risk = Risk.MEDIUM
     title = "Memory"
     question = "How much memory does it need?"
-    phrase = Phrase(question="memory", unit="bytes", sentence="{who} needs {amount} less memory")
+    phrase = Phrase(question="memory", metric=PEAK, sentence="{who} needs {amount} less memory")
     noise = PEAK
 
     def places(self, evidence: Evidence) -> Iterable[Place]:

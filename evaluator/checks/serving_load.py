@@ -6,6 +6,7 @@ stalled server cannot hide its queue. Rates at which the client was the bottlene
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
 from evaluator.checks._served import chosen, missing
+from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
@@ -13,6 +14,7 @@ from evaluator.judging.contract import Answer, Check, Subject
 from evaluator.judging.evidence import Entry, Evidence
 
 FORMULA = "10 * rate within the time limit / the scenario's rate, at most 10; over the better wire"
+RATE = "in_time_per_s"
 WIRES = {"rest": "REST", "grpc": "gRPC"}
 
 
@@ -45,9 +47,9 @@ class ServingLoad(Check):
                 evidence,
                 Phrase(
                     question=f"throughput in time over {title}",
-                    unit="1/s",
+                    metric=RATE,
                     sentence=f"{{who}} answers {{amount}} more requests in time over {title}",
-                    lower_is_better=False,
+                    labels={"wire": wire},
                 ),
                 Place(scenario=scenario, path="server", device="cpu"),
                 {name: _rate(evidence, scenario, name, wire) for name in FRAMEWORKS},
@@ -79,7 +81,7 @@ def _judge(evidence: Evidence, entry: Entry) -> Answer:
         f"the scenario asks for {wanted:.3g}",
         remedy=None if held else "more workers, batching, a smaller model or more cores",
         value=rate,
-        unit="1/s",
+        unit=metrics.metric(RATE).unit,
         reference=wanted,
         formula=FORMULA,
         provisional=entry.reference,

@@ -5,6 +5,7 @@ What the embedded reference server shows is provisional: it proves bundle, proto
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
 from evaluator.checks._served import chosen, missing
+from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
@@ -15,8 +16,13 @@ FORMULA = "bundle 1 + ready 3 + parity over REST 2 + parity over gRPC 2 + clean 
 TOLERANCE = 1e-4  # RIGOUR: fp32, relative to the scale of the output; where the step names no other
 CONTAINER = "container"
 WIRES = {
-    "rest": Phrase(question="latency over REST", unit="s", sentence="{who} answers {amount} faster over REST"),
-    "grpc": Phrase(question="latency over gRPC", unit="s", sentence="{who} answers {amount} faster over gRPC"),
+    wire: Phrase(
+        question=f"latency over {title}",
+        metric="latency_s",
+        sentence=f"{{who}} answers {{amount}} faster over {title}",
+        labels={"wire": wire},
+    )
+    for wire, title in (("rest", "REST"), ("grpc", "gRPC"))
 }
 
 
@@ -93,7 +99,7 @@ def _judge(entry: Entry, risk: Risk) -> Answer:
         reason=reason + label,
         remedy=entry.result.remedy,
         value=entry.number("ready_s"),
-        unit="s",
+        unit=metrics.metric("ready_s").unit,
         formula=FORMULA,
         provisional=entry.reference,
         gate=useless or state is Outcome.PASSED,

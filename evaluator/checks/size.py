@@ -20,7 +20,7 @@ class Size(ComparableCheck):
     risk = Risk.LOW
     title = "Size"
     question = "How large is the artifact?"
-    phrase = Phrase(question="size", unit="bytes", sentence="{who} is {amount} smaller")
+    phrase = Phrase(question="size", metric="size_bytes", sentence="{who} is {amount} smaller")
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return every deployment path."""
@@ -83,7 +83,7 @@ def _score(found: Found, weights: Entry | None) -> Answer:
     if isinstance(found, Gap):
         score = 0.0 if found.state.is_answer else None
         return Answer(state=found.state, score=score, reason=found.reason, remedy=found.remedy)
-    value = found.interval.value
+    value, unit = found.interval.value, Size.phrase.unit
     raw = weights.number("weights_bytes") if weights else None
     if raw is None:
         return Answer(
@@ -92,14 +92,14 @@ def _score(found: Found, weights: Entry | None) -> Answer:
             reason="not comparable: the size of the raw weights is missing",
             remedy="train the model in the same run",
             value=value,
-            unit="bytes",
+            unit=unit,
         )
     return Answer(
         state=Outcome.PASSED,
         score=min(10.0, max(0.0, 10 - 5 * log2(value / raw))),
-        reason=f"{quantity(value, 'bytes')}, {value / raw:.2f} times the raw weights of {quantity(raw, 'bytes')}",
+        reason=f"{quantity(value, unit)}, {value / raw:.2f} times the raw weights of {quantity(raw, unit)}",
         value=value,
-        unit="bytes",
+        unit=unit,
         reference=raw,
         formula=FORMULA,
     )

@@ -16,7 +16,7 @@ class TrainingTime(ComparableCheck):
     risk = Risk.HIGH
     title = "Training time"
     question = "How long does it take to train the same model to the same quality?"
-    phrase = Phrase(question="training time", unit="s", sentence="{who} trains {amount} faster")
+    phrase = Phrase(question="training time", metric="train_s", sentence="{who} trains {amount} faster")
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return every device that was asked for."""

@@ -18,7 +18,9 @@ FRAMEWORKS = ("pytorch", "tensorflow")
 STAGES = ("align", "train", "export", "verify", "run", "edge", "serve", "load", "probe")
 CELL_STAGES = ("train", "export", "verify", "run", "edge", "serve", "load", "probe")
 PRECISIONS = ("fp32", "fp16", "int8_dynamic", "int8")  # of an artifact; "int8_dynamic" quantizes its weights only
-Metrics = dict[str, float | int | str | bool]
+Value = float | int | str | bool | tuple[int | str, ...]  # of a metric: `core.metrics` says what each name means
+Metrics = dict[str, Value]
+LabelValue = str | int | float | bool
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -62,6 +64,16 @@ class Step(Coordinates, frozen=True, kw_only=True):
     memory_bytes: int = 8 << 30
 
 
+class Figure(Record, frozen=True, kw_only=True):
+    """A metric of which a step has several, told apart by labels: a latency over one wire, at one rate."""
+
+    name: str
+    value: Value
+    labels: dict[str, LabelValue] = msgspec.field(default_factory=dict)
+    low: float | None = None  # the ends of its 95 % interval, where there is one
+    high: float | None = None
+
+
 class Measured(Record, frozen=True, kw_only=True):
     """What the work of a step gives back to its worker: figures, evidence files, and how it went."""
 
@@ -69,6 +81,7 @@ class Measured(Record, frozen=True, kw_only=True):
     reason: str | None = None
     remedy: str | None = None
     metrics: Metrics = msgspec.field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
     files: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -80,6 +93,7 @@ class Result(Record, frozen=True, kw_only=True):
     reason: str | None = None
     remedy: str | None = None
     metrics: Metrics = msgspec.field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
     files: dict[str, str] = msgspec.field(default_factory=dict)
     started_at: str = ""  # ISO 8601, UTC
     seconds: float = 0.0

@@ -17,7 +17,7 @@ import msgspec
 
 from evaluator.children import confinement, environments, processes
 from evaluator.children.isolation import GRACE_S, WORKER, Child
-from evaluator.core import files, machine, registry
+from evaluator.core import files, machine, metrics, registry
 from evaluator.core.errors import FwevalError, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass, Metrics, Record, Result, Step
@@ -192,18 +192,21 @@ def _try(runtime: Runtime, form: Format, inside: Inside) -> Tried:
 
 def _fit(tried: Tried, found: Found, device: DeviceClass) -> Fit:
     """Judge by the peak of a process that was under no limit: `fweval edge` finds the least memory that suffices."""
-    metrics = tried.metrics
-    alone = int(metrics["runtime_rss_bytes"])
+    alone, own = (_whole(tried, name) for name in ("runtime_rss_bytes", "model_rss_bytes"))
     figures = Figures(
         artifact_bytes=found.size_bytes,
-        runtime_bytes=int(metrics["runtime_bytes"]),
-        latency_s=float(metrics["latency_p50_s"]),
+        runtime_bytes=_whole(tried, "runtime_bytes"),
+        latency_s=metrics.number(tried.metrics["latency_p50_s"]),
         isa=platform.machine(),
         ram="peak",
-        ram_bytes=alone + int(metrics["model_rss_bytes"]),
+        ram_bytes=alone + own,
         runtime_ram_bytes=alone,
     )
     return fit(figures, device)
+
+
+def _whole(tried: Tried, name: str) -> int:
+    return int(metrics.number(tried.metrics[name]) or 0)
 
 
 def _obstacle(runtime: Runtime, form: Format) -> Unavailable | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from evaluator.core import metrics
 from evaluator.core.coordinates import Part
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Result, RunRecord, Step
@@ -56,8 +57,7 @@ class Entry:
 
     def number(self, name: str) -> float | None:
         """Return a metric; None when it is absent or no number."""
-        value = self.result.metrics.get(name)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return metrics.number(self.result.metrics.get(name))
 
     def values(self, name: str) -> tuple[float, ...]:
         """Return the samples of that name, or the metric as a single one; empty when there is neither."""

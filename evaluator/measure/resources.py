@@ -15,18 +15,19 @@ _STATUS = Path("/proc/self/status")
 
 
 def peak_memory() -> Metrics:
-    """Return the largest resident memory of this process so far, in bytes, and where the figure comes from.
+    """Return the largest resident memory of this process so far as metrics, and where the figure comes from."""
+    kept = status_bytes("VmHWM") is not None
+    provenance = "measured: VmHWM" if kept else "measured: psutil, resident at the end (no peak is kept)"
+    return {"peak_rss_bytes": peak_bytes(), "peak_rss_provenance": provenance}
 
-    Where the system keeps no peak (no /proc), what is resident now stands in, and says so.
+
+def peak_bytes() -> int:
+    """Return the largest resident memory of this process so far.
+
+    Where the system keeps no peak (no /proc), what is resident now stands in.
     """
     peak = status_bytes("VmHWM")
-    if peak is not None:
-        return {"peak_rss_bytes": peak, "peak_rss_provenance": "measured: VmHWM"}
-    resident = psutil.Process().memory_info().rss
-    return {
-        "peak_rss_bytes": resident,
-        "peak_rss_provenance": "measured: psutil, resident at the end (no peak is kept)",
-    }
+    return psutil.Process().memory_info().rss if peak is None else peak
 
 
 def status_bytes(field: str) -> int | None:

@@ -6,6 +6,7 @@ Three significant digits everywhere: more would pretend to a precision that no r
 import math
 
 from evaluator.core.outcome import Outcome
+from evaluator.core.records import Value
 
 NOT_MEASURED = "not measured"
 
@@ -104,18 +105,18 @@ def tick(value: float, unit: str | None) -> str:
     return f"{shown} {rest}".rstrip()
 
 
-def metric(name: str, value: float | str | bool | None) -> str:  # noqa: FBT001  # metrics may be yes or no
+def metric(name: str, value: Value | None) -> str:
     """Write the value of a metric; its unit is the end of its name (`p50_s`, `size_bytes`, `throughput_per_s`)."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(str(each) for each in value) or "none"
     if value is None or isinstance(value, str):
         return value or NOT_MEASURED
-    if name.endswith("_per_s"):
-        return quantity(value, "1/s")
-    if name.endswith("_s"):
-        return quantity(value, "s")
-    if name.endswith("_bytes"):
-        return quantity(value, "bytes")
+    units = (("_per_s", "1/s"), ("_s", "s"), ("_bytes", "bytes"))
+    unit = next((unit for end, unit in units if name.endswith(end)), None)
+    if unit is not None:
+        return quantity(value, unit)
     return f"{value:,}" if isinstance(value, int) else significant(value)
 
 

@@ -9,7 +9,7 @@ from evaluator.core import files, registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Anatomy, Measured, Metrics
 from evaluator.core.tensors import read_arrays, rows
-from evaluator.measure.resources import peak_memory
+from evaluator.measure.resources import peak_bytes, peak_memory
 from evaluator.stages._evidence import ANATOMY, ARTIFACT, INPUTS, WEIGHTS, Artifact, Subject, calibration_rows
 from exports.contract import Exporter, Format, Origin
 from exports.sizes import artifact_bytes, compressed_bytes, digest
@@ -29,7 +29,7 @@ def work(work: Work) -> Measured:
     source = origin(about, work.need("trained"), about.framework)
     target = work.folder / "artifact"
     target.mkdir()
-    before = peak_memory()["peak_rss_bytes"]
+    before = peak_bytes()
     begin = time.perf_counter()
     with subject(f"exporting with {exporter.title}"):
         path = exporter.export(source, str(work.step.precision), target)

@@ -23,7 +23,7 @@ from evaluator.core.errors import FwevalError, Unsupported
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Measured, Metrics, Record, Sampling, Signature, TensorSpec
 from evaluator.core.tensors import Array, Arrays, read_arrays, write_arrays
-from evaluator.measure.resources import peak_memory
+from evaluator.measure.resources import peak_bytes, peak_memory
 from evaluator.measure.sampling import collect
 from evaluator.stages._evidence import OUTPUTS
 from evaluator.stages._fresh import ask
@@ -135,7 +135,7 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
         start = time.perf_counter()
         importlib.import_module(runtime.module)
         begin = time.perf_counter()
-    before = int(peak_memory()["peak_rss_bytes"])
+    before = peak_bytes()
     threads = int(settings["threads"])
     with (
         subject(f"running in {runtime.title}"),
@@ -179,8 +179,7 @@ def _memory(session: Session, before: int) -> Metrics:
     """Return what this process took at most, and the model's share of it; nothing of a runtime in another process."""
     if isinstance(session, TimedWithin):
         return {}
-    memory = peak_memory()
-    return {**memory, "model_rss_bytes": int(memory["peak_rss_bytes"]) - before}
+    return {**peak_memory(), "model_rss_bytes": peak_bytes() - before}
 
 
 def _alone(runtime: Runtime, folder: Path) -> Metrics:

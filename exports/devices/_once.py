@@ -19,7 +19,7 @@ from evaluator.core import registry
 from evaluator.core.clock import SystemClock
 from evaluator.core.records import Record, Sampling, Signature
 from evaluator.core.tensors import read_arrays, rows
-from evaluator.measure.resources import peak_memory, status_bytes
+from evaluator.measure.resources import peak_bytes, status_bytes
 from evaluator.measure.sampling import Samples, collect
 from exports.contract import Runtime
 
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
     took = {"held_bytes": _held()} if job.question is None else _answer(runtime, job.question)
     told = Told(
         imported_at=imported,
-        peak_rss_bytes=int(peak_memory()["peak_rss_bytes"]),
+        peak_rss_bytes=peak_bytes(),
         packages=packages() if job.packages else {},
         mapped=_mapped(),
         **took,

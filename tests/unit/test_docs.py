@@ -67,6 +67,11 @@ def test_generated_tables_are_current() -> None:
     assert renew(read("README.md")) == read("README.md"), "run `make docs`"
 
 
+def test_the_glossary_is_current() -> None:
+    glossary = runpy.run_path(str(ROOT / "docs" / "generate.py"))["glossary"]
+    assert glossary() == read("docs/metrics.md"), "run `make docs`"
+
+
 def test_a_missing_marker_is_noticed() -> None:
     renew = runpy.run_path(str(ROOT / "docs" / "generate.py"))["renew"]
     with pytest.raises(ValueError, match="checks"):

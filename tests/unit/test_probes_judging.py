@@ -11,6 +11,7 @@ import pytest
 
 from evaluator.core import registry
 from evaluator.core.errors import FwevalError, Unavailable, Unsupported
+from evaluator.core.metrics import number
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Signature, TensorSpec
 from evaluator.core.tensors import Array, Arrays
@@ -475,7 +476,7 @@ def test_a_health_endpoint_that_runs_ahead_fails(make: Make) -> None:
     field.ready_within_s = 5.0
     reply = ask("cold_start", field)
     assert reply.outcome is Outcome.FAILED
-    assert float(reply.figures["healthy_lead_s"]) > 0.5
+    assert (number(reply.figures["healthy_lead_s"]) or 0.0) > 0.5
 
 
 def test_a_server_that_never_becomes_ready(make: Make) -> None:
@@ -556,7 +557,7 @@ def test_what_growth_is_material(factor: float, seconds: float, outcome: Outcome
     memory = [(1 << 30) + round(factor * MATERIAL_BYTES * count / 1_000) for count in served]
     reply = judge(served, memory, seconds)
     assert reply.outcome is outcome
-    assert float(reply.figures["growth_bytes_per_1000_requests"]) == pytest.approx(factor * MATERIAL_BYTES, abs=100)
+    assert number(reply.figures["growth_bytes_per_1000_requests"]) == pytest.approx(factor * MATERIAL_BYTES, abs=100)
 
 
 def test_growth_that_ends_with_the_warm_up_is_none() -> None:

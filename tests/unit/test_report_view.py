@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from evaluator.core.metrics import number
 from evaluator.core.records import CELL_STAGES
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
 from evaluator.judging import scoring
@@ -132,7 +133,7 @@ def test_rounds_are_one_bar_and_noise_repeats_none() -> None:
     same = [c for c in cells if c.runtime == "torchjit" and c.device == "cpu"]
     assert len(same) == 3
     (bar,) = _view.bars(same, "latency_p50_s")
-    rounds = [float(c.metrics["latency_p50_s"]) for c in same if not c.control]
+    rounds = [number(c.metrics["latency_p50_s"]) or 0.0 for c in same if not c.control]
     assert bar.value == pytest.approx(sum(rounds) / 2)
 
 

@@ -1,0 +1,331 @@
+"""The vocabulary of metrics: what each name means, in which unit, which direction is better, and how it is known.
+
+A metric that is not here is refused where a step ends (`children.worker`), so nothing without a meaning is ever stored.
+What a name is of stands in labels, never in the name: the 90th percentile over gRPC at 60 % of the saturation rate is
+`latency_s` with `wire=grpc share=0.6 statistic=p90`. `flat` writes that in one line, for tables; nobody reads it back.
+
+Adding a metric touches this file and what emits it; docs/metrics.md is generated. A plug-in from elsewhere brings its
+own as `own_metrics`, and touches nothing here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
+
+from evaluator.core import registry
+from evaluator.core.records import Figure, LabelValue, Metrics, Record, Value
+
+Better = Literal["lower", "higher", "neither"]
+# How a value is to be read: seconds, bytes, per second, 0 to 1, a plain number, a count; or no number at all.
+Unit = Literal["s", "bytes", "1/s", "share", "1", "count", "yes or no", "text", "list"]
+EMITTERS = ("runtime", "probe")  # kinds of plug-ins that bring metrics into a step's result
+
+# What labels mean, in the order in which they are written.
+LABELS = {
+    "probe": "the probe of a server that found it out",
+    "wire": "the way to the server; `in_process` is the same call in a process of its own, without any",
+    "batching": "yes where the server puts requests together",
+    "share": "the offered rate, as a share of the saturation rate",
+    "between": "which two were compared, where it is not the artifact and its origin",
+    "batch": "how many examples were given at once",
+    "place": "what computes: a processor, or the runtime's own kernels",
+    "statistic": "which figure of a sample it is",
+}
+# A latency is a sample, and `statistic` says what is made of it. A median and a p50 differ, and both are right.
+STATISTICS = {
+    "median": "the middle of the sample: an estimate of the typical call",
+    **{
+        f"p{percentile:g}": f"what {percentile:g} % of all calls do not exceed, with 99 % confidence: a bound, "
+        "therefore a little higher than the percentile of the sample"
+        for percentile in (50, 90, 95, 97, 99, 99.9)
+    },
+}
+CLOCK = "measured: clock"
+KERNEL = "measured: kernel"
+COUNTED = "counted"
+COMPUTED = "computed"
+DECLARED = "declared"
+TOLD = "told"
+LIMITS = "measured: containers under a limit that kills"
+
+
+class Metric(Record, frozen=True):
+    """One name that results may hold, and all that is known about it."""
+
+    name: str
+    unit: Unit
+    better: Better
+    meaning: str  # one sentence
+    provenance: str  # "measured: …", "counted", "computed", "declared" in a scenario, "told" by what is evaluated
+    labels: tuple[str, ...] = ()  # that its figures may have
+
+
+_TAIL = ("statistic",)
+_LATENCY = ("wire", "share", "statistic")
+_WIRE = ("wire",)
+_RATE = ("wire", "share")
+_LOAD = ("wire", "batching")
+_PROBE = ("probe",)
+_PAIR = ("between", "wire")
+
+_COMMON = (
+    Metric("peak_rss_bytes", "bytes", "lower", "The largest resident memory of the process.", KERNEL),
+    Metric("peak_rss_provenance", "text", "neither", "Where `peak_rss_bytes` comes from on this system.", TOLD),
+    Metric("size_bytes", "bytes", "lower", "All files of the artifact together.", COUNTED),
+    Metric("parameters", "count", "neither", "The numbers that the model has learnt.", COUNTED),
+    Metric("weights_bytes", "bytes", "lower", "The weights: raw after a training, as stored in an artifact.", COUNTED),
+    Metric("cases", "count", "neither", "The examples on which two were compared.", COUNTED),
+    Metric("queries", "count", "neither", "The timed calls of a sample.", COUNTED, _WIRE),
+    Metric("capped", "yes or no", "neither", "The time cap ended it before the minimum of calls.", COMPUTED),
+    Metric("latency_s", "s", "lower", "One warm call; under load, from when it was due.", CLOCK, _LATENCY),
+    Metric("import_s", "s", "lower", "Importing the runtime into a fresh process.", CLOCK),
+    Metric("load_s", "s", "lower", "Loading the artifact, until it can be called.", CLOCK),
+    Metric("first_call_s", "s", "lower", "The first call, before anything is warm.", CLOCK, _PROBE),
+    Metric("reference", "yes or no", "neither", "The embedded reference server answered, no real one.", TOLD),
+    Metric("ready_s", "s", "lower", "From the start of the server until it says that the model is ready.", CLOCK),
+    Metric("stop_s", "s", "lower", "From the order to stop until the server has ended.", CLOCK, _PROBE),
+    Metric("leftovers", "count", "lower", "Processes and files that a stopped server left behind.", COUNTED, _PROBE),
+)
+_FIDELITY = (
+    Metric("max_abs_diff", "1", "lower", "The largest difference of any output element.", COMPUTED, _PAIR),
+    Metric("max_rel_diff", "1", "lower", "The largest difference, relative to its output's scale.", COMPUTED, _PAIR),
+    Metric("cosine", "1", "higher", "The cosine between both outputs as vectors.", COMPUTED, _PAIR),
+    Metric("top1_agreement", "share", "higher", "Rows whose largest element is the same.", COMPUTED, _PAIR),
+    Metric("smallest_tolerance", "1", "lower", "The tolerance at which both would count as equal.", COMPUTED, _PAIR),
+    Metric("tolerance", "1", "neither", "The relative difference that is allowed.", DECLARED, _PAIR),
+)
+_TRAINING = (
+    Metric("time_to_first_step_s", "s", "lower", "The first training step, with all that it compiles.", CLOCK),
+    Metric("step_s", "s", "lower", "The median training step after the first.", CLOCK),
+    Metric("train_s", "s", "lower", "All training steps together.", CLOCK),
+    Metric("steps", "count", "neither", "The training steps.", COUNTED),
+    Metric("examples_per_s", "1/s", "higher", "Examples in a median training step, per second.", COMPUTED),
+    Metric("first_loss", "1", "neither", "The loss before the first change of the weights.", COMPUTED),
+    Metric("final_loss", "1", "lower", "The loss of the last training step.", COMPUTED),
+    Metric("heldout_accuracy", "share", "higher", "Right answers on examples that were held out.", COMPUTED),
+    Metric("accuracy_target", "share", "neither", "The held-out accuracy that the scenario asks for.", DECLARED),
+    Metric("device_name", "text", "neither", "What the framework says that it computed on.", TOLD),
+)
+_EXPORT = (
+    Metric("export_s", "s", "lower", "The exporter's call alone.", CLOCK),
+    Metric("compressed_bytes", "bytes", "lower", "The artifact, compressed as for a download.", COUNTED),
+    Metric("trained_weights_bytes", "bytes", "neither", "The origin's weights as 32-bit floats.", COUNTED),
+    Metric("rss_before_bytes", "bytes", "neither", "The largest resident memory before that.", KERNEL),
+    Metric("sha256", "text", "neither", "The artifact's digest.", COMPUTED),
+    Metric("graph_bytes", "bytes", "lower", "The artifact's program: its operators and their connections.", COUNTED),
+    Metric("metadata_bytes", "bytes", "lower", "What of the artifact is neither weights nor program.", COUNTED),
+    Metric("operators", "count", "lower", "The artifact's operators.", COUNTED),
+    Metric("lowered_share", "share", "higher", "Weights that have the type of the precision.", COUNTED),
+)
+_PROOF = (
+    Metric("accuracy", "share", "higher", "Right answers of the artifact on held-out examples.", COMPUTED),
+    Metric("origin_accuracy", "share", "higher", "Right answers of its origin on the same examples.", COMPUTED),
+    Metric("answers_lost", "count", "lower", "Right answers of the origin that the artifact gets wrong.", COUNTED),
+    Metric("answers_gained", "count", "higher", "Wrong answers of the origin that the artifact gets right.", COUNTED),
+    Metric("batch_sizes", "list", "neither", "The batch sizes that the artifact takes, of those tried.", COUNTED),
+    Metric("refusal", "text", "neither", "What was said to a batch size that is not taken.", TOLD, ("batch",)),
+    Metric("other_size", "text", "neither", "How the artifact does with inputs of another size.", COMPUTED),
+    Metric("placed_operators", "count", "neither", "The operators that are computed there.", TOLD, ("place",)),
+    Metric("emulated", "yes or no", "neither", "The processor was emulated: no time of it counts.", TOLD),
+    Metric("runtime_version", "text", "neither", "The version of a runtime in a container.", TOLD),
+    Metric("latency_in_js_s", "s", "lower", "A call in JavaScript, median of a short look.", CLOCK),
+    Metric("latency_in_js_n", "count", "neither", "The calls of that look.", COUNTED),
+    Metric("diverges_after", "text", "neither", "The last layer that is still right.", COMPUTED),
+    Metric("diverges_at", "list", "neither", "The first layers or operators that are not.", COMPUTED),
+)
+_RUNNING = (
+    Metric("throughput_per_s", "1/s", "higher", "Examples per second in batches of `throughput_batch`.", CLOCK),
+    Metric("throughput_batch", "count", "neither", "The examples in a batch for the throughput.", DECLARED),
+)
+_SMALL = (
+    Metric("isa", "text", "neither", "The instruction set of the machine.", TOLD),
+    Metric("cores", "count", "neither", "The processor cores that were used.", DECLARED),
+    Metric("cold_start_s", "s", "lower", "From the start of a process to its first answer, median.", CLOCK),
+    Metric("runtime_bytes", "bytes", "lower", "The runtime's Python packages on disk.", COUNTED),
+    Metric("runtime_rss_bytes", "bytes", "lower", "The peak of a process that only imports the runtime.", KERNEL),
+    Metric("model_rss_bytes", "bytes", "lower", "What the peak grew by from loading on.", KERNEL),
+    Metric("ram_floor_bytes", "bytes", "lower", "The least memory with which the process works.", LIMITS),
+    Metric("runtime_ram_floor_bytes", "bytes", "lower", "The least memory of the runtime alone.", LIMITS),
+    Metric("model_ram_bytes", "bytes", "lower", "The model's own share of it, at most.", LIMITS),
+    Metric("ram_floor_resolution", "share", "lower", "By how much a least memory may be too high.", DECLARED),
+    Metric("ram_floor_unmeasured", "text", "neither", "Why the least memory is not known.", TOLD),
+)
+_INSPECTION = (
+    Metric("inputs", "text", "neither", "The inputs that were given: name, type, shape.", TOLD),
+    Metric("outputs", "text", "neither", "The outputs that came: name, type, shape.", TOLD),
+    Metric("finite", "yes or no", "higher", "No output holds NaN or infinity.", COMPUTED),
+    Metric("examples", "count", "neither", "The examples beside the artifact that were computed.", COUNTED),
+    Metric("examples_right", "count", "higher", "Those of them that came out as they should.", COUNTED),
+)
+_SERVING = (
+    Metric("bundle_s", "s", "lower", "Packing the artifact for the server.", CLOCK),
+    Metric("overhead_s", "s", "lower", "What a call takes more than in process (mean of pairs).", CLOCK, _WIRE),
+    Metric("image", "text", "neither", "The container image that was started.", TOLD),
+    Metric("image_digest", "text", "neither", "The image's digest, or how it was built.", TOLD),
+    Metric("image_size_bytes", "bytes", "lower", "The image, unpacked.", TOLD),
+    Metric("image_architecture", "text", "neither", "The instruction set that the image is made for.", TOLD),
+    Metric("image_os", "text", "neither", "The system inside the image.", TOLD),
+    Metric("image_end_of_life", "text", "neither", "When regular security support of that system ends.", DECLARED),
+    Metric("image_long_term_end", "text", "neither", "When its long-term support ends.", DECLARED),
+    Metric("image_user", "text", "neither", "The user that the container runs as.", TOLD),
+    Metric("image_packages", "count", "lower", "The packages in the image.", COUNTED),
+    Metric("image_packages_missing", "text", "neither", "Why the packages were not counted.", TOLD),
+)
+_LOADING = (
+    Metric("tail", "text", "neither", "The statistic that must stay within the time limit.", DECLARED),
+    Metric("rate_per_s", "1/s", "neither", "The requests that were offered.", DECLARED, _RATE),
+    Metric("achieved_per_s", "1/s", "higher", "The requests that were answered.", CLOCK, _RATE),
+    Metric("errors", "count", "lower", "The requests that failed.", COUNTED, _RATE),
+    Metric("keeps_up", "yes or no", "higher", "At least 95 % of the offered rate was answered.", COMPUTED, _RATE),
+    Metric("invalid", "text", "neither", "Why the latencies at this rate do not count.", COMPUTED, _RATE),
+    Metric("saturation_per_s", "1/s", "higher", "The most that closed loops achieved.", CLOCK, _LOAD),
+    Metric("knee_per_s", "1/s", "higher", "Where throughput over latency is highest.", COMPUTED, _WIRE),
+    Metric("in_time_per_s", "1/s", "higher", "The highest rate within the scenario's time limit.", COMPUTED, _WIRE),
+    Metric("not_in_time_per_s", "1/s", "higher", "The next rate, which was not within it.", COMPUTED, _WIRE),
+    Metric("client_cpu_per_1000_s", "s", "lower", "The client's processor time for 1,000 calls.", KERNEL, _WIRE),
+)
+_REPLIES = (
+    Metric("outcome", "text", "neither", "How a probe ended.", COMPUTED, _PROBE),
+    Metric("reason", "text", "neither", "What a probe found out, in a sentence.", COMPUTED, _PROBE),
+    Metric("remedy", "text", "neither", "What to do about it.", COMPUTED, _PROBE),
+    Metric("risk", "text", "neither", "What the wrong answer costs in production.", DECLARED, _PROBE),
+    Metric("answered", "text", "neither", "What was said to a call without credentials.", TOLD, ("probe", "wire")),
+    Metric("tls_version", "text", "neither", "The version of TLS that is spoken.", TOLD, ("probe", "wire")),
+    Metric("plain_text", "list", "neither", "The wires that answer without TLS all the same.", TOLD, _PROBE),
+    Metric("listening", "list", "neither", "The addresses that the server listens on.", TOLD, _PROBE),
+    Metric("sockets", "count", "lower", "The sockets that it listens on.", COUNTED, _PROBE),
+    Metric("exposed", "count", "lower", "Those of them that others can reach.", COUNTED, _PROBE),
+    Metric("bad_requests", "count", "neither", "The kinds of bad requests that were sent.", COUNTED, _PROBE),
+    Metric("refused_rightly", "count", "higher", "Those that were refused as the caller's mistake.", COUNTED, _PROBE),
+    Metric("server_deaths", "count", "lower", "How often the server was gone afterwards.", COUNTED, _PROBE),
+    Metric("neighbours", "count", "neither", "Good requests beside bad ones.", COUNTED, _PROBE),
+    Metric("neighbours_answered", "count", "higher", "Those of them that were answered.", COUNTED, _PROBE),
+    Metric("neighbours_failed", "count", "lower", "Those of them that failed.", COUNTED, _PROBE),
+    Metric("bad_accepted", "count", "lower", "Bad requests that were answered as if they were good.", COUNTED, _PROBE),
+    Metric("rounds", "count", "neither", "How often it was tried.", COUNTED, _PROBE),
+    Metric("starts", "count", "neither", "How many starts were watched.", COUNTED, _PROBE),
+    Metric("first_answer_s", "s", "lower", "From the start of the server to its first right answer.", CLOCK, _PROBE),
+    Metric("warm_call_s", "s", "lower", "A call after the first, median.", CLOCK, _PROBE),
+    Metric("healthy_lead_s", "s", "lower", "How long it said healthy before it could answer.", CLOCK, _PROBE),
+    Metric("healthy", "yes or no", "lower", "It said healthy without its model.", TOLD, _PROBE),
+    Metric("noticed_s", "s", "lower", "Until it said that the model is damaged.", CLOCK, _PROBE),
+    Metric("ended", "yes or no", "neither", "It ended because of that.", TOLD, _PROBE),
+    Metric("requests", "count", "neither", "The requests of a soak.", COUNTED, _PROBE),
+    Metric("requests_in_flight", "count", "neither", "Requests on their way at the order to stop.", COUNTED, _PROBE),
+    Metric("requests_answered", "count", "higher", "Requests that were answered rightly meanwhile.", COUNTED, _PROBE),
+    Metric("requests_failed", "count", "lower", "Requests that failed meanwhile.", COUNTED, _PROBE),
+    Metric("requests_wrong", "count", "lower", "Requests that were answered wrongly meanwhile.", COUNTED, _PROBE),
+    Metric("requests_lost", "count", "lower", "Requests on their way that were never answered.", COUNTED, _PROBE),
+    Metric("longest_gap_s", "s", "lower", "The longest time without a right answer.", CLOCK, _PROBE),
+    Metric("answering_version", "count", "neither", "The model's version that answered afterwards.", TOLD, _PROBE),
+    Metric("change_s", "s", "lower", "Until the other version answered.", CLOCK, _PROBE),
+    Metric("outage_s", "s", "lower", "From the kill until answers were right again.", CLOCK, _PROBE),
+    Metric("recovered_s", "s", "lower", "Until a new worker answered.", CLOCK, _PROBE),
+    Metric("workers", "count", "neither", "The workers that the server has.", TOLD, _PROBE),
+    Metric("growth_bytes_per_1000_requests", "bytes", "lower", "The growth of its memory.", KERNEL, _PROBE),
+    Metric("memory_bytes", "bytes", "lower", "Its resident memory at the end.", KERNEL, _PROBE),
+    Metric("soak_s", "s", "neither", "How long its memory was watched.", DECLARED, _PROBE),
+    Metric("slow_clients", "count", "neither", "Clients that sent next to nothing.", DECLARED, _PROBE),
+    Metric("cut_off", "count", "higher", "Those whose connection the server ended.", COUNTED, _PROBE),
+    Metric("watched_s", "s", "neither", "How long they were let be.", DECLARED, _PROBE),
+    Metric("call_s", "s", "lower", "A call beside slow clients, median.", CLOCK, _PROBE),
+    Metric("usual_call_s", "s", "lower", "A call without them, median.", CLOCK, _PROBE),
+    Metric("metrics", "count", "neither", "The metrics that the server publishes.", COUNTED, _PROBE),
+    Metric("calls", "count", "neither", "The calls that were made to see them move.", COUNTED, _PROBE),
+    Metric("request_counter", "list", "neither", "Its metrics that count requests.", TOLD, _PROBE),
+    Metric("latency_histogram", "list", "neither", "Its metrics that tell latencies.", TOLD, _PROBE),
+)
+# In the order of the glossary: a heading, and the metrics below it.
+CHAPTERS: dict[str, tuple[Metric, ...]] = {
+    "In several stages": _COMMON,
+    "How close two computations are": _FIDELITY,
+    "Training": _TRAINING,
+    "Exporting": _EXPORT,
+    "Proving that an artifact computes the same": _PROOF,
+    "Running": _RUNNING,
+    "Running on small computers": _SMALL,
+    "Inspecting": _INSPECTION,
+    "Serving": _SERVING,
+    "Loading a server": _LOADING,
+    "Probing a server": _REPLIES,
+}
+METRICS = {metric.name: metric for chapter in CHAPTERS.values() for metric in chapter}
+_KINDS: dict[Unit, type | tuple[type, ...]] = {"yes or no": bool, "text": str, "list": (tuple, list), "count": int}
+
+
+def known(name: str) -> Metric | None:
+    """Return a metric of ours or of a plug-in by its name; None when nobody declared it."""
+    return METRICS.get(name) or next((each for each in of_plugins() if each.name == name), None)
+
+
+def metric(name: str) -> Metric:
+    """Return a metric that must be declared; `KeyError` when it is not, which is a bug of whoever asks."""
+    found = known(name)
+    if found is None:
+        raise KeyError(f"'{name}' is in no vocabulary of metrics: add it to {__name__}, or to a plug-in's own_metrics")
+    return found
+
+
+def of_plugins() -> Iterator[Metric]:
+    """Yield the metrics that plug-ins bring themselves: `own_metrics` of those that may add to a result."""
+    for kind in EMITTERS:
+        for plugin in registry.load_all(kind):
+            yield from getattr(plugin, "own_metrics", ())
+
+
+def misfits(metrics: Mapping[str, Value], figures: Iterable[Figure] = ()) -> dict[str, str]:
+    """Say of each name that must not be stored why: unknown, of another kind, or with labels that it does not have."""
+    flat_ones = (Figure(name=name, value=value) for name, value in metrics.items())
+    found = {figure.name: _misfit(figure) for figure in (*flat_ones, *figures)}
+    return {name: why for name, why in found.items() if why is not None}
+
+
+def _misfit(figure: Figure) -> str | None:
+    about = known(figure.name)
+    if about is None:
+        return "is not in the vocabulary of metrics"
+    kind = _KINDS.get(about.unit, (int, float))
+    if not isinstance(figure.value, kind) or (isinstance(figure.value, bool) and about.unit != "yes or no"):
+        return f"is declared as '{about.unit}' and is {figure.value!r}"
+    strange = [label for label in figure.labels if label not in about.labels]
+    if strange:
+        return f"is not declared with the label {', '.join(strange)}"
+    return None
+
+
+def number(value: Value | None) -> float | None:
+    """Return a value as a number; None when it is absent, or none."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def select(figures: Iterable[Figure], name: str, **labels: LabelValue) -> tuple[Figure, ...]:
+    """Return the figures of a name that have these labels, among others."""
+    return tuple(
+        figure
+        for figure in figures
+        if figure.name == name and all(figure.labels.get(label) == value for label, value in labels.items())
+    )
+
+
+def flat(metrics: Metrics, figures: Iterable[Figure]) -> dict[str, Value]:
+    """Write metrics and figures as columns of one row: "latency_s wire=rest share=0.6 statistic=p90".
+
+    The ends of an interval are columns of their own, beside the value's. For people and their tables: nothing of ours
+    reads such a name.
+    """
+    row = dict(metrics)
+    for figure in figures:
+        column = " ".join((figure.name, *(f"{name}={_written(figure.labels[name])}" for name in _ordered(figure))))
+        row[column] = figure.value
+        row |= {f"{column} end={end}": at for end, at in (("low", figure.low), ("high", figure.high)) if at is not None}
+    return row
+
+
+def _ordered(figure: Figure) -> list[str]:
+    order = list(LABELS)
+    return sorted(figure.labels, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def _written(value: LabelValue) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
