@@ -2,6 +2,11 @@
 
 For messages whose generated classes come with a whole framework. Nothing is copied and nothing recurses: a caller goes
 into the messages that it knows, and skips the rest.
+
+The library protobuf has `google.protobuf.unknown_fields.UnknownFieldSet` for this, which copies what a field holds, and
+once more at each level that a caller goes down; weights lie six levels deep in a SavedModel. Tried with graphs of 100
+MB: ten constants took it 0.6 s and 390 MB where this takes 0.06 s and 95 MB, a million small nodes 15 s and 1.3 GB
+where this takes 25 s and 1.9 GB. Large files are large by their weights, and this needs nothing installed.
 """
 
 from collections.abc import Iterator

@@ -35,6 +35,17 @@ def test_messages_within_messages_are_found(values: dict[str, float]) -> None:
     assert {_protobuf.text(entry, 1) for entry in entries} == set(values)
 
 
+def test_weights_are_not_copied_however_deep_they_lie() -> None:
+    content = StringValue(value="weights").SerializeToString()
+    for _ in range(6):
+        content = b"\x0a" + varint(len(content)) + content
+    message = read(content)
+    for _ in range(6):
+        (message,) = _protobuf.messages(message, 1)
+    (part,) = _protobuf.parts(message, 1)
+    assert (bytes(part), part.obj is content) == (b"weights", True)
+
+
 @given(st.binary(max_size=64))
 def test_any_bytes_are_a_message_or_a_value_error(content: bytes) -> None:
     try:
