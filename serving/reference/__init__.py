@@ -1,6 +1,7 @@
 """A small server that speaks the TF Serving API. It is not tensorflow_model_server.
 
-It exists so that bundle, protocol, parity and operations can be proven where no TF Serving binary is to be had. Texts
-and codes of errors follow TF Serving's sources (named where they are raised); its speed says nothing about theirs.
-`python -P -m serving.reference` takes the real server's flags and files.
+It exists so that bundle, protocol, parity and operations can be proven where no TF Serving binary is to be had, and
+does what that takes: Predict over REST and gRPC, status, metadata, versions and labels, reload, batching, warm-up,
+metrics, TLS. Codes of errors, and most of their texts, follow TF Serving's sources (named where they are raised); its
+speed says nothing about theirs. `python -P -m serving.reference` takes the real server's flags and files.
 """

@@ -11,20 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from serving.reference import classification, configuration, descriptions, metrics
+from serving.reference import configuration, descriptions, metrics
 from serving.reference.flags import Flags
 from serving.reference.manager import Manager
 from serving.reference.messages import message
 from serving.reference.predicting import predict
-from serving.reference.servable import Servable
-from serving.reference.status import Code, StatusError, invalid
+from serving.reference.status import Code, StatusError, invalid, undone
 
 _LONGEST_MESSAGE = 1024  # model_servers/grpc_status_util.cc
 _UNLIMITED = -1
+_UNDONE = ("Classify", "Regress", "MultiInference")
 _SERVING = 1  # HealthCheckResponse.ServingStatus
 _HEALTHY = frozenset({"", "ModelService", "PredictionService"})  # model_servers/server.cc
 
-Ask = Callable[[Servable, Any], Any]
 Method = tuple[Any, Callable[[Any], Any]]  # class of the request, and what answers one or raises `StatusError`
 
 log = logging.getLogger("reference")
@@ -109,25 +108,14 @@ def _respond(answer: Callable[[Any], Any], request: Any, context: Any) -> Any:
 
 
 def _prediction_methods(manager: Manager, *, raw: bool) -> dict[str, Method]:
-    from tensorflow_serving.apis import (
-        classification_pb2,
-        get_model_metadata_pb2,
-        inference_pb2,
-        predict_pb2,
-        regression_pb2,
-    )
+    from google.protobuf.empty_pb2 import Empty
+    from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
-    asks: dict[str, tuple[Any, Ask]] = {
-        "Predict": (predict_pb2.PredictRequest, partial(predict, raw=raw)),
-        "Classify": (classification_pb2.ClassificationRequest, classification.classify),
-        "Regress": (regression_pb2.RegressionRequest, classification.regress),
-        "MultiInference": (inference_pb2.MultiInferenceRequest, classification.multi_inference),
+    return {
+        "Predict": (predict_pb2.PredictRequest, partial(_predict, manager, raw=raw)),
+        "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, partial(_metadata, manager)),
+        **{api: (Empty, partial(_undone, api)) for api in _UNDONE},  # which skips all fields
     }
-    methods: dict[str, Method] = {
-        api: (request, partial(_ask, manager, api, ask)) for api, (request, ask) in asks.items()
-    }
-    methods["GetModelMetadata"] = (get_model_metadata_pb2.GetModelMetadataRequest, partial(_metadata, manager))
-    return methods
 
 
 def _model_methods(manager: Manager) -> dict[str, Method]:
@@ -139,26 +127,25 @@ def _model_methods(manager: Manager) -> dict[str, Method]:
     }
 
 
-def _ask(manager: Manager, api: str, ask: Ask, request: Any) -> Any:
+def _predict(manager: Manager, request: Any, *, raw: bool) -> Any:
     """Answer a request with the servable that it names, and count it."""
     begin = time.perf_counter()
     spec = _spec(request)
     try:
         with manager.use(spec.name, *_which(spec)) as servable:
-            response = ask(servable, request)
+            response = predict(servable, request, raw=raw)
     except StatusError as error:
-        metrics.request(spec.name, api, "GRPC", time.perf_counter() - begin, error.code)
+        metrics.request(spec.name, "Predict", "GRPC", time.perf_counter() - begin, error.code)
         raise
-    metrics.request(spec.name, api, "GRPC", time.perf_counter() - begin)
+    metrics.request(spec.name, "Predict", "GRPC", time.perf_counter() - begin)
     return response
 
 
+def _undone(api: str, _: Any) -> Any:
+    raise undone(api)
+
+
 def _spec(request: Any) -> Any:
-    """Return a request's ModelSpec; that of a MultiInferenceRequest is its first task's."""
-    if "tasks" in request.DESCRIPTOR.fields_by_name:
-        if not request.tasks:
-            raise invalid("ModelSpec has no name specified.")
-        return request.tasks[0].model_spec
     if not request.HasField("model_spec"):
         raise invalid("Missing ModelSpec")
     return request.model_spec

@@ -1,31 +1,62 @@
 """Predict requests and answers as JSON: tensors by rows (`instances`) or by columns (`inputs`).
 
-Formats: https://www.tensorflow.org/tfx/serving/api_rest. Rules and texts: tensorflow_serving/util/json_tensor.cc.
+Formats: https://www.tensorflow.org/tfx/serving/api_rest; what they leave open is decided as upstream does it, in
+tensorflow_serving/util/json_tensor.cc. NaN and Infinity are numbers. What is wrong is told in words of our own.
 """
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Collection, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from evaluator.core.tensors import Array, Arrays
-from serving.reference import json_text
-from serving.reference.json_text import is_base64, shown
-from serving.reference.json_values import DTYPES, as_array, kind_of, misfits, row_misfits
-from serving.reference.status import invalid
-from serving.wires.http import to_json
+from serving.reference.status import Code, StatusError, invalid
+from serving.wires.http import from_json, to_json
 
 _INSTANCES, _INPUTS = "instances", "inputs"
+_B64 = "b64"
 _BYTES_SUFFIX = "_bytes"
+_DTYPES: dict[
+    int, np.dtype[Any]
+] = {  # by the numbers of tensorflow/core/framework/types.proto; JSON has no values for the others
+    1: np.dtype(np.float32),
+    2: np.dtype(np.float64),
+    3: np.dtype(np.int32),
+    4: np.dtype(np.uint8),
+    5: np.dtype(np.int16),
+    6: np.dtype(np.int8),
+    7: np.dtype(np.object_),  # bytes
+    9: np.dtype(np.int64),
+    10: np.dtype(np.bool_),
+    22: np.dtype(np.uint32),
+    23: np.dtype(np.uint64),
+}
+_TYPES: dict[str, set[type]] = {
+    "f": {int, float},
+    "i": {int},
+    "u": {int},
+    "b": {bool},
+}  # by numpy's kinds: what they take from JSON
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """Read a request's document, which must be an object; raises `StatusError`."""
+    try:
+        document = from_json(body)
+    except ValueError as error:
+        raise invalid(f"The body is no JSON document: {error}") from error
+    if not isinstance(document, dict):
+        raise invalid("The body must be a JSON object")
+    return document
 
 
 def signature_name(document: Mapping[str, Any]) -> str:
     """Return the signature that a request names; empty when it names none."""
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        raise invalid(
-            f"JSON Value: {shown(document)} not formatted correctly. 'signature_name' key must be a string value."
-        )
+        raise invalid("'signature_name' must be a string")
     return name
 
 
@@ -34,20 +65,11 @@ def inputs(document: Mapping[str, Any], dtypes: Mapping[str, int]) -> tuple[Arra
 
     `dtypes` are the signature's input aliases with their dtypes, as numbers of types.proto.
     """
-    if _INSTANCES not in document:
-        if _INPUTS not in document:
-            raise invalid("Missing 'inputs' or 'instances' key")
-        return _from_columns(document[_INPUTS], dtypes), False
-    rows = document[_INSTANCES]
-    if _INPUTS in document:
-        complaint = f"Not formatted correctly expecting only one of '{_INPUTS}' or '{_INSTANCES}' keys to exist "
-    elif not isinstance(rows, list):
-        complaint = f"Expecting '{_INSTANCES}' to be an list/array"
-    elif not rows:
-        complaint = f"No values in '{_INSTANCES}' array"
-    else:
-        return _from_rows(rows, dtypes), True
-    raise invalid(f"JSON Value: {shown(document)} {complaint}")
+    by_rows = _INSTANCES in document
+    if by_rows == (_INPUTS in document):
+        raise invalid(f"A request has either '{_INSTANCES}' or '{_INPUTS}'")
+    columns = _transposed(document[_INSTANCES], dtypes) if by_rows else _columns(document[_INPUTS], dtypes)
+    return {name: _array(name, columns[name], number) for name, number in dtypes.items()}, by_rows
 
 
 def answer(outputs: Arrays, *, by_rows: bool) -> bytes:
@@ -55,93 +77,116 @@ def answer(outputs: Arrays, *, by_rows: bool) -> bytes:
     written = {name: _writable(name, array) for name, array in outputs.items()}
     if not by_rows:
         return to_json({"outputs": written if len(written) > 1 else next(iter(written.values()))})
-    _same_batch(outputs)
+    lengths = {array.shape[:1] for array in outputs.values()}
+    if len(lengths) > 1 or () in lengths:
+        raise invalid(f"Outputs without a common first dimension cannot be told by rows: ask with '{_INPUTS}'")
     if len(written) == 1:
         return to_json({"predictions": next(iter(written.values()))})
     rows = zip(*written.values(), strict=True)
     return to_json({"predictions": [dict(zip(written, row, strict=True)) for row in rows]})
 
 
-def _from_columns(given: Any, dtypes: Mapping[str, int]) -> Arrays:
-    if not _named(given):
-        if len(dtypes) > 1:
-            raise invalid(
-                "inputs is a plain value/list, but expecting an object as multiple "
-                "input tensors required as per tensorinfo_map"
-            )
-        given = dict.fromkeys(dtypes, given)
-    for name in dtypes:
-        if name not in given:
-            raise invalid(f"Missing named input: {name} in 'inputs' object.")
-    arrays = {}
-    for name, number in dtypes.items():
-        kind = kind_of(number)
-        array = as_array(given[name], kind)
-        if array is None:
-            raise invalid(next(misfits(given[name], kind)))
-        arrays[name] = array
-    return arrays
+def _columns(given: Any, names: Collection[str]) -> Mapping[str, Any]:
+    """Return the value of each input; a single one may come without its name."""
+    if not _named(given) and len(names) == 1:
+        return dict.fromkeys(names, given)
+    if not _named(given) or not given.keys() >= set(names):
+        raise invalid(f"'{_INPUTS}' must be an object with {_listed(names)}")
+    return given  # type: ignore[no-any-return]  # an object of any values
 
 
-def _from_rows(rows: list[Any], dtypes: Mapping[str, int]) -> Arrays:
-    if not isinstance(rows[0], dict) and len(dtypes) > 1:
-        raise invalid(
-            "instances is a plain list, but expecting list of objects as multiple "
-            "input tensors required as per tensorinfo_map"
-        )
-    named = _named(rows[0])
+def _transposed(rows: Any, names: Collection[str]) -> Mapping[str, Any]:
+    """Return the values of each input; those of a single one may come without its name."""
+    if not isinstance(rows, list) or not rows:
+        raise invalid(f"'{_INSTANCES}' must be a list that is not empty")
+    if len(names) == 1 and not any(map(_named, rows)):
+        return dict.fromkeys(names, rows)
     for index, row in enumerate(rows):
-        if _named(row) != named:
-            wanted, got = ("object", "list") if named else ("value/list", "object")
-            raise invalid(f"Expecting {wanted} but got {got} at item {index} of input list")
-        if named and row.keys() != dtypes.keys():
-            raise invalid(_wrong_keys(index, row, dtypes))
-    arrays = {}
-    for name, number in dtypes.items():
-        kind = kind_of(number)
-        column = [row[name] for row in rows] if named else rows
-        array = as_array(column, kind)
-        if array is None:
-            index, said = next(row_misfits(column, kind))
-            where = f"{index} key: {name}" if named else f"{index}"
-            raise invalid(f"Failed to process element: {where} of 'instances' list. Error: INVALID_ARGUMENT: {said}")
-        arrays[name] = array
-    return arrays
+        if not _named(row) or row.keys() != set(names):
+            raise invalid(f"Element {index} of '{_INSTANCES}' must be an object with {_listed(names)} and nothing else")
+    return {name: [row[name] for row in rows] for name in names}
 
 
 def _named(value: Any) -> bool:
     """Tell whether a value is an object of named tensors."""
-    return isinstance(value, dict) and not is_base64(value)
+    return isinstance(value, dict) and not _is_base64(value)
 
 
-def _wrong_keys(index: int, row: dict[str, Any], dtypes: Mapping[str, int]) -> str:
-    for name in row:
-        if name not in dtypes:
-            said = f"INVALID_ARGUMENT: JSON object: does not have named input: {name}"
-            return f"Failed to process element: {index} key: {name} of 'instances' list. Error: {said}"
-    keys = ",".join(sorted(dtypes))
-    said = f"Failed to process element: {index} of 'instances' list. JSON object: {shown(row)}"
-    return f"{said} keys must be equal to: {keys}"
+def _is_base64(value: Any) -> bool:
+    """Tell whether a value stands for bytes: an object with the one key "b64"."""
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get(_B64), str)
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(f"'{name}'" for name in sorted(names))
+
+
+def _array(name: str, value: Any, number: int) -> Array:
+    """Turn a value or nested lists into a tensor."""
+    if number not in _DTYPES:
+        raise StatusError(
+            Code.UNIMPLEMENTED, f"Input '{name}' has a type that JSON has no values for (DataType {number})"
+        )
+    dtype = _DTYPES[number]
+    text = dtype.kind == "O"
+    try:
+        values, shape = _flat(value)
+        return (_strings(values) if text else _numbers(values, dtype)).reshape(shape)
+    except (ValueError, OverflowError) as error:
+        kind = "strings" if text else dtype.name
+        raise invalid(f"Input '{name}' must be nested lists of {kind}, those of one level equally long") from error
+
+
+def _flat(value: Any) -> tuple[list[Any], list[int]]:
+    """Return the values of nested lists and their shape; raises `ValueError` when those of one level differ."""
+    shape: list[int] = []
+    level = [value]
+    while level and isinstance(level[0], list):
+        if set(map(type, level)) != {list} or len(set(map(len, level))) != 1:
+            raise ValueError("lists of one level differ")
+        shape.append(len(level[0]))
+        level = list(chain.from_iterable(level))
+    return level, shape
+
+
+def _numbers(values: list[Any], dtype: np.dtype[Any]) -> Array:
+    """Raise `ValueError` or `OverflowError` for what is no such number, or out of range; floats become infinite."""
+    if not set(map(type, values)) <= _TYPES[dtype.kind]:
+        raise ValueError("values of another type")
+    if dtype.kind in "iu" and values:
+        limits = np.iinfo(dtype)
+        if min(values) < limits.min or max(values) > limits.max:
+            raise ValueError("out of range")
+    with np.errstate(over="ignore"):
+        return np.array(values, dtype)
+
+
+def _strings(values: list[Any]) -> Array:
+    """Raise `ValueError` for what is neither text nor `{"b64": …}`."""
+    array = np.empty(len(values), dtype=object)
+    for index, value in enumerate(values):
+        array[index] = value.encode() if isinstance(value, str) else _decoded(value)
+    return array
+
+
+def _decoded(value: Any) -> bytes:
+    """Decode `{"b64": …}`; padding may be left out, as upstream allows."""
+    if not _is_base64(value):
+        raise ValueError("neither text nor bytes")
+    text: str = value[_B64]
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def _writable(name: str, array: Array) -> Any:
     """Make an array that the encoder takes; strings become text, or `{"b64": …}` when the alias ends in `_bytes`."""
-    if array.dtype not in DTYPES:
-        raise invalid(f"Failed to write JSON value for tensor type: {array.dtype.name}")
-    if array.dtype != object:
+    if array.dtype not in _DTYPES.values():
+        raise invalid(f"Output '{name}' has a type that JSON has no values for: {array.dtype.name}")
+    if array.dtype.kind != "O":
         return np.ascontiguousarray(array) if array.ndim else array[()]
-    encode = json_text.to_base64 if name.endswith(_BYTES_SUFFIX) else json_text.to_text
     encoded = np.empty(array.size, dtype=object)
     for index, content in enumerate(array.reshape(-1)):
-        encoded[index] = encode(content)
+        if name.endswith(_BYTES_SUFFIX):
+            encoded[index] = {_B64: base64.b64encode(content).decode()}
+        else:
+            encoded[index] = content.decode(errors="replace")  # upstream passes on what no JSON parser takes
     return encoded.reshape(array.shape).tolist()
-
-
-def _same_batch(outputs: Arrays) -> None:
-    batch = None
-    for name, array in outputs.items():
-        if array.ndim == 0:
-            raise invalid(f"Tensor name: {name} has no shape information ")
-        if batch not in {None, len(array)}:
-            raise invalid(f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {batch}")
-        batch = len(array)

@@ -60,7 +60,7 @@ _processed_sizes = _histogram("batching_session:processed_batch_size", "Rows of 
 def request(model: str, api: str, entrypoint: str, seconds: float, error: Code | None = None) -> None:
     """Count an answered request; its latency counts only when it succeeded, as upstream has it.
 
-    `api` is "Predict", "Classify", … with the entrypoint "GRPC", and the word in the URL with "REST".
+    `api` is "Predict" with the entrypoint "GRPC", and the word in the URL with "REST".
     """
     _requests.labels(model, "OK" if error is None else error.name).inc()
     if error is None:
@@ -68,11 +68,11 @@ def request(model: str, api: str, entrypoint: str, seconds: float, error: Code |
 
 
 @contextmanager
-def runtime(model: str, api: str) -> Iterator[None]:
-    """Time the model's own part of a request; `api` is "Predict", "Classify" or "Regress". A failure counts nothing."""
+def runtime(model: str) -> Iterator[None]:
+    """Time the model's own part of a request. A failure counts nothing."""
     begin = time.perf_counter()
     yield
-    _runtime_latency.labels(model, api, "TF1").observe((time.perf_counter() - begin) * _US_PER_S)
+    _runtime_latency.labels(model, "Predict", "TF1").observe((time.perf_counter() - begin) * _US_PER_S)
 
 
 def warmup(model_path: str, seconds: float, error: Code | None = None) -> None:

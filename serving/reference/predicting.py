@@ -14,7 +14,7 @@ def predict(servable: Servable, request: Any, *, raw: bool = False) -> Any:
     """Answer a PredictRequest with a PredictResponse; its tensors hold single values, or `raw` bytes."""
     signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
     inputs = {name: _array(name, tensor) for name, tensor in request.inputs.items()}
-    with metrics.runtime(request.model_spec.name, "Predict"):
+    with metrics.runtime(request.model_spec.name):
         outputs = servable.run(signature, inputs, request.output_filter)
     response = _response()()
     write = fill if raw else fill_values

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from serving.reference import classification, descriptions, json_examples, json_tensor, json_text, metrics
+from serving.reference import descriptions, json_tensor, metrics
 from serving.reference.manager import Manager
 from serving.reference.servable import DEFAULT_SIGNATURE, Servable
-from serving.reference.status import StatusError, invalid
+from serving.reference.status import StatusError, invalid, undone
 
 _ACTION = re.compile(r"(?i)/v1/models/([^/:]+)(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?:(classify|regress|predict)")
 _DESCRIBE = re.compile(r"(?i)/v1/models(?:/([^/:]+))?(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?(?:/(metadata))?")
@@ -76,11 +76,11 @@ def refusal(status: int, message: str) -> Reply:
 
 
 def _predict(manager: Manager, wanted: Route, body: bytes) -> bytes:
-    document = json_text.parse(body)
+    document = json_tensor.parse(body)
     signature = json_tensor.signature_name(document) or DEFAULT_SIGNATURE
     with manager.use(wanted.model, wanted.version, wanted.label) as servable:
         inputs, by_rows = json_tensor.inputs(document, _dtypes(servable, signature))
-        with metrics.runtime(servable.name, "Predict"):
+        with metrics.runtime(servable.name):
             outputs = servable.run(signature, inputs)
     return json_tensor.answer(outputs, by_rows=by_rows)
 
@@ -94,29 +94,8 @@ def _dtypes(servable: Servable, signature: str) -> dict[str, int]:
     return {name: inputs[name].dtype for name in inputs}
 
 
-def _classify(manager: Manager, wanted: Route, body: bytes) -> bytes:
-    from tensorflow_serving.apis import classification_pb2
-
-    request = _examples(classification_pb2.ClassificationRequest(), wanted, body)
-    with manager.use(wanted.model, wanted.version, wanted.label) as servable:
-        return json_examples.classifications(classification.classify(servable, request).result)
-
-
-def _regress(manager: Manager, wanted: Route, body: bytes) -> bytes:
-    from tensorflow_serving.apis import regression_pb2
-
-    request = _examples(regression_pb2.RegressionRequest(), wanted, body)
-    with manager.use(wanted.model, wanted.version, wanted.label) as servable:
-        return json_examples.regressions(classification.regress(servable, request).result)
-
-
-def _examples(request: Any, wanted: Route, body: bytes) -> Any:
-    """Fill a request for examples from its document."""
-    document = json_text.parse(body)
-    request.model_spec.name = wanted.model
-    request.model_spec.signature_name = json_tensor.signature_name(document)
-    json_examples.fill(request.input, document)
-    return request
+def _undone(_: Manager, wanted: Route, __: bytes) -> bytes:
+    raise undone(wanted.action.capitalize())
 
 
 def _metadata(manager: Manager, wanted: Route, _: bytes) -> bytes:
@@ -154,4 +133,4 @@ def _shown(message: Any) -> str:
     return text
 
 
-_ACTIONS = {"predict": _predict, "classify": _classify, "regress": _regress, "metadata": _metadata, "": _status}
+_ACTIONS = {"predict": _predict, "classify": _undone, "regress": _undone, "metadata": _metadata, "": _status}

@@ -55,6 +55,11 @@ class StatusError(Exception):
         self.message = message
 
 
+def undone(what: str) -> StatusError:
+    """Make the answer to what TF Serving can do and this stand-in does not."""
+    return StatusError(Code.UNIMPLEMENTED, f"The reference server does not do {what}; TF Serving does.")
+
+
 def invalid(message: str) -> StatusError:
     """Make the most frequent error: the request itself is wrong."""
     return StatusError(Code.INVALID_ARGUMENT, message)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from serving.reference import classification, metrics
+from serving.reference import metrics
 from serving.reference.predicting import predict
 from serving.reference.servable import Servable
-from serving.reference.status import Code, StatusError, invalid
+from serving.reference.status import Code, StatusError, invalid, undone
 
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 _MOST_RECORDS = 1000
@@ -55,12 +55,5 @@ def _answer(servable: Servable, log: Any) -> None:
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
         predict(servable, log.predict_log.request)
-    elif kind == "classify_log":
-        classification.classify(servable, log.classify_log.request)
-    elif kind == "regress_log":
-        classification.regress(servable, log.regress_log.request)
-    elif kind == "multi_inference_log":
-        classification.multi_inference(servable, log.multi_inference_log.request)
     elif kind is not None:
-        number = log.DESCRIPTOR.fields_by_name[kind].number
-        raise StatusError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
+        raise undone(f"warm-up by {kind}")

@@ -25,24 +25,12 @@ def save(folder: Path, version: int) -> None:
     a = v1.placeholder(tf.float32, (None,), "a")
     b = v1.placeholder(tf.int64, (None,), "b")
     text = v1.placeholder(tf.string, (None,), "text")
-    examples = v1.placeholder(tf.string, (None,), "examples")
-    features = v1.parse_example(
-        examples, {"size": v1.FixedLenFeature([1], tf.float32), "name": v1.FixedLenFeature([1], tf.string, "nobody")}
-    )
-    scores = tf.concat([features["size"], weight - features["size"]], axis=1)
-    classes = tf.concat([features["name"], tf.fill(tf.shape(features["name"]), "other")], axis=1)
     signatures = v1.saved_model.signature_def_utils
     info = v1.saved_model.build_tensor_info
 
-    def signature(inputs: dict[str, Any], outputs: dict[str, Any], method: str = "predict") -> Any:
+    def signature(inputs: dict[str, Any], outputs: dict[str, Any]) -> Any:
         tensors = ({name: info(tensor) for name, tensor in named.items()} for named in (inputs, outputs))
-        return signatures.build_signature_def(*tensors, f"tensorflow/serving/{method}")
-
-    def classify(**outputs: Any) -> Any:
-        return signature({"inputs": examples}, outputs, "classify")
-
-    def regress(outputs: Any) -> Any:
-        return signature({"inputs": examples}, {"outputs": outputs}, "regress")
+        return signatures.build_signature_def(*tensors, "tensorflow/serving/predict")
 
     builder = v1.saved_model.Builder(str(folder))
     with v1.Session() as session:
@@ -56,15 +44,6 @@ def save(folder: Path, version: int) -> None:
                 "text": signature({"text": text}, {"said": tf.identity(text), "said_bytes": tf.identity(text)}),
                 "total": signature({"x": x}, {"total": tf.reduce_sum(x)}),
                 "inverse": signature({"x": x}, {"y": 1 / x}),
-                "classify": signatures.classification_signature_def(examples, classes, scores),
-                "regress": signatures.regression_signature_def(examples, weight * features["size"]),
-                "labels": classify(classes=classes),
-                "flat_scores": classify(scores=scores[:, 0]),
-                "numbered_classes": classify(classes=tf.cast(scores, tf.int64)),
-                "twice_the_batch": classify(scores=tf.concat([scores, scores], 0)),
-                "more_labels": classify(classes=classes, scores=scores[:, :1]),
-                "wide": regress(scores),
-                "double": regress(tf.cast(scores[:, 0], tf.float64)),
             },
             main_op=v1.tables_initializer(),
         )
@@ -76,15 +55,12 @@ def ask(port: int) -> None:
     import grpc
     from google.protobuf import json_format
     from tensorflow_serving.apis import (
-        classification_pb2,
         get_model_metadata_pb2,
         get_model_status_pb2,
-        inference_pb2,
         model_management_pb2,
         model_service_pb2_grpc,
         predict_pb2,
         prediction_service_pb2_grpc,
-        regression_pb2,
     )
 
     channel = grpc.insecure_channel(f"127.0.0.1:{port}")
@@ -92,9 +68,6 @@ def ask(port: int) -> None:
     models = model_service_pb2_grpc.ModelServiceStub(channel)
     methods = {
         "Predict": (prediction.Predict, predict_pb2.PredictRequest),
-        "Classify": (prediction.Classify, classification_pb2.ClassificationRequest),
-        "Regress": (prediction.Regress, regression_pb2.RegressionRequest),
-        "MultiInference": (prediction.MultiInference, inference_pb2.MultiInferenceRequest),
         "GetModelMetadata": (prediction.GetModelMetadata, get_model_metadata_pb2.GetModelMetadataRequest),
         "GetModelStatus": (models.GetModelStatus, get_model_status_pb2.GetModelStatusRequest),
         "HandleReloadConfigRequest": (models.HandleReloadConfigRequest, model_management_pb2.ReloadConfigRequest),

@@ -1,7 +1,8 @@
 """Run in a child: makes what the tests of the reference server need, or calls a model in process.
 
-`save FOLDER VERSION…`: models of one variable, which is the version's number. `warm FOLDER VERSION ENDING`: requests
-for its warm-up, that end well, badly, or in garbage. `cnn FOLDER`: a small network, and a picture for it.
+`save FOLDER VERSION…`: models of one variable, which is the version's number. `warm FOLDER ENDING…`: requests for
+the warm-up of version 1, 2 …, that end well, badly, in garbage, or in what is not done. `cnn FOLDER`: a small network,
+and a picture for it.
 `call FOLDER THREADS`: loads the network as `exports/runtimes` does; each line of its input is a number of calls, each
 line of its output the seconds of every one. `load FOLDER PORT ROWS`: asks a server for the network's answer to so many
 rows; each line of its input is a number of seconds, each line of its output the calls per second.
@@ -52,7 +53,7 @@ def save(folder: Path, version: int) -> None:
 
 
 def warm(folder: Path, version: int, ending: str) -> None:
-    """Write warm-up requests beside a version: two good ones, and one more that is `bad`, `garbage` or not there."""
+    """Write warm-up requests beside a version: two good ones, and one more that is `ending`, unless that is `good`."""
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
@@ -65,7 +66,15 @@ def warm(folder: Path, version: int, ending: str) -> None:
         return serialised
 
     records = [record("x"), record("x")]
-    records += {"bad": [record("z")], "garbage": [b"\xff\xff"], "good": []}[ending]
+    classify = prediction_log_pb2.PredictionLog()
+    classify.classify_log.request.model_spec.name = "model"
+    endings = {
+        "bad": [record("z")],
+        "garbage": [b"\xff\xff"],
+        "classify": [classify.SerializeToString()],
+        "good": [],
+    }
+    records += endings[ending]
     extra = folder / str(version) / "assets.extra"
     extra.mkdir()
     with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
@@ -132,7 +141,8 @@ if __name__ == "__main__":
         for number in sys.argv[3:]:
             save(where, int(number))
     elif sys.argv[1] == "warm":
-        warm(where, int(sys.argv[3]), sys.argv[4])
+        for version, ending in enumerate(sys.argv[3:], 1):
+            warm(where, version, ending)
     elif sys.argv[1] == "cnn":
         cnn(where)
     elif sys.argv[1] == "load":

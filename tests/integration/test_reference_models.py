@@ -181,8 +181,8 @@ def test_the_file_of_models_is_followed(made: Path, tmp_path: Path) -> None:
 
 def test_warm_up(made: Path, tmp_path: Path) -> None:
     base = _base(made, tmp_path, 1, 2, 3)
-    for version, ending in ((1, "good"), (2, "bad"), (3, "garbage")):
-        children.run(CHILD, "warm", base, version, ending)
+    shutil.copytree(made / "3", base / "4")
+    children.run(CHILD, "warm", base, "good", "bad", "garbage", "classify")
     monitoring = tmp_path / "monitoring.config"
     monitoring.write_text("prometheus_config { enable: true }")
     entry = f"name: 'model' base_path: '{base}' model_platform: 'tensorflow' model_version_policy {{ all {{}} }}"
@@ -192,16 +192,17 @@ def test_warm_up(made: Path, tmp_path: Path) -> None:
     with running(tmp_path / "run", *flags, "--num_request_iterations_for_warmup=3") as server:
         states = _states(server)
         assert states["1"] == ("AVAILABLE", "")
-        assert states["2"][0] == states["3"][0] == "END"
+        assert states["2"][0] == states["3"][0] == states["4"][0] == "END"
         assert "Signature input alias: x(feed name: " in states["2"][1]
         assert "Failed to parse warmup record" in states["3"][1]
         page = urllib3.request(
             "GET", f"http://127.0.0.1:{server.rest_port}/monitoring/prometheus/metrics", retries=False, timeout=10
         ).data.decode()
-        # two records in each of three iterations; two more versions whose good records were answered first
+        assert states["4"][1] == "The reference server does not do warm-up by classify_log; TF Serving does."
+        # two records in each of three iterations; three more versions whose good records were answered first
         runs = re.search(r'runtime_latency_count\{API="Predict",model_name="model",runtime="TF1"\} (\d+)', page)
         assert runs is not None
-        assert int(runs[1]) == 3 * 6
+        assert int(runs[1]) == 4 * 6
     config.write_text(f"model_config_list {{ config {{ {entry} }} }}")
     with running(tmp_path / "cold", *flags[:1], "--enable_model_warmup=false") as server:
         assert {state for state, _ in _states(server).values()} == {"AVAILABLE"}

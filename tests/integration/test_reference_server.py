@@ -132,14 +132,21 @@ PREDICT = "/v1/models/model:predict"
         ("GET", "/v1/models/nope", None, 404, "Could not find any versions of model nope"),
         ("GET", "/v1/models/model/versions/7", None, 404, "Could not find version 7 of model model"),
         ("GET", PREDICT, None, 400, f"Malformed request: GET {PREDICT}"),
-        ("POST", PREDICT, b"", 400, "JSON Parse error: The document is empty"),
-        ("POST", PREDICT, b'{"inputs": nonsense}', 400, "JSON Parse error: "),
+        ("POST", PREDICT, b"", 400, "The body is no JSON document: "),
+        ("POST", PREDICT, b'{"inputs": nonsense}', 400, "The body is no JSON document: "),
         ("POST", PREDICT, {"signature_name": "zz", "inputs": {}}, 400, 'name: "zz" not found in signature def'),
-        ("POST", PREDICT, {"inputs": {"image": PICTURE}}, 400, "Missing named input: shift in 'inputs' object."),
-        ("POST", PREDICT, {"inputs": {"image": [["x"]], "shift": [0]}}, 400, "not of expected type: float"),
-        ("POST", PREDICT, {"inputs": {"image": PICTURE, "shift": [0.5]}}, 400, "not of expected type: int32"),
+        ("POST", PREDICT, {"inputs": {"image": PICTURE}}, 400, "'inputs' must be an object with 'image', 'shift'"),
+        ("POST", PREDICT, {"inputs": {"image": [["x"]], "shift": [0]}}, 400, "'image' must be nested lists of float32"),
+        ("POST", PREDICT, {"inputs": {"image": PICTURE, "shift": [0.5]}}, 400, "'shift' must be nested lists of int32"),
         ("POST", PREDICT, {"inputs": {"image": PICTURE[0], "shift": [0]}}, 400, "to have shape (None, 32, 32, 3)"),
-        ("POST", PREDICT, {"instances": [{"image": PICTURE[0]}]}, 400, "keys must be equal to: image,shift"),
+        (
+            "POST",
+            PREDICT,
+            {"instances": [{"image": PICTURE[0]}]},
+            400,
+            "an object with 'image', 'shift' and nothing else",
+        ),
+        ("POST", "/v1/models/model:classify", {}, 501, "The reference server does not do Classify; TF Serving does."),
     ],
 )
 def test_rest_errors(service: Service, method: str, path: str, body: object, status: int, words: str) -> None:
@@ -201,6 +208,19 @@ def test_grpc_names_what_it_cannot_find(service: Service, golden: Arrays) -> Non
     request.model_spec.version.value = 7
     with pytest.raises(ServerError, match=r"Specific\(model, 7\)"):
         _call(service, request)
+
+
+@pytest.mark.parametrize("api", ["Classify", "Regress", "MultiInference"])
+def test_what_it_does_not_do_is_said_over_grpc(service: Service, golden: Arrays, api: str) -> None:
+    """Whatever the message holds: it is not looked at."""
+    messages, path = tensorflow_protos.messages(), f"/tensorflow.serving.PredictionService/{api}"
+    with (
+        rpc.method(service.ports["grpc"], path, messages.PredictRequest, messages.PredictResponse) as call,
+        pytest.raises(ServerError) as raised,
+    ):
+        call(_request("model", golden, {}))
+    said = f"The reference server does not do {api}; TF Serving does."
+    assert (raised.value.code, raised.value.said) == ("UNIMPLEMENTED", said)
 
 
 def test_grpc_gives_only_the_outputs_asked_for(service: Service, golden: Arrays) -> None:

@@ -1,11 +1,10 @@
 """TF Serving's contract, asked of whatever serves it: the reference server, its container, the real binary.
 
-Every row of the table of errors, over gRPC and REST; URLs, versions, labels, formats. Nothing here knows who answers:
-only ports are given. Sources, all in https://github.com/tensorflow/serving: http_rest_api_handler_test.cc,
-json_tensor_test.cc, server_core_test.cc, predict_util.cc, classifier.cc, regressor.cc, multi_inference.cc.
+What the reference server has of it: Predict, status, metadata, reload, metrics; the table of errors over gRPC and REST.
+Nothing here knows who answers: only ports are given. Sources, all in https://github.com/tensorflow/serving:
+http_rest_api_handler_test.cc, json_tensor_test.cc, server_core_test.cc, predict_util.cc.
 """
 
-import base64
 import json
 import math
 import shutil
@@ -26,7 +25,6 @@ from tests.integration.tensorflow_service import CHILD, ENVIRONMENT, LAUNCHERS
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 LABELS = {"stable": "1", "canary": "2"}
-CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,19 +107,6 @@ def _spec(signature: str = "", name: str = "model", **which: object) -> dict[str
     return {"name": name, "signatureName": signature, **which}
 
 
-def _examples(*sizes: float) -> dict[str, Any]:
-    return {"exampleList": {"examples": [_example(size=size) for size in sizes]}}
-
-
-def _example(**features: float | str) -> dict[str, Any]:
-    def feature(value: float | str) -> dict[str, Any]:
-        if isinstance(value, str):
-            return {"bytesList": {"value": [base64.b64encode(value.encode()).decode()]}}
-        return {"floatList": {"value": [value]}}
-
-    return {"features": {"feature": {name: feature(value) for name, value in features.items()}}}
-
-
 X = _floats(1.5, 2.5, shape=(1, 2))
 TORN = {"dtype": "DT_FLOAT", **_shaped((1, 2)), "tensorContent": "AAA="}
 TWO = {"a": _floats(1, shape=(1,)), "b": _longs(2, shape=(1,))}
@@ -191,7 +176,6 @@ def test_predict_over_rest(endpoint: Endpoint, path: str, factor: int) -> None:
             {"outputs": {"said": ["\ufffd"], "said_bytes": [{"b64": "/w=="}]}},
         ),
         ({"signature_name": "total", "inputs": [[1, 2], [3, 4]]}, {"outputs": 10.0}),
-        (b'{"signature_name": "total", "inputs": [[1, 2]]} and more', {"outputs": 3.0}),
     ],
 )
 def test_row_and_column_formats(endpoint: Endpoint, body: object, answer: dict[str, Any]) -> None:
@@ -216,52 +200,6 @@ def test_only_the_outputs_asked_for(endpoint: Endpoint) -> None:
     assert set(endpoint.ask("Predict", request)[2]["outputs"]) == {"sum"}
 
 
-def test_classify(endpoint: Endpoint) -> None:
-    request = {"modelSpec": _spec("classify"), "input": _examples(0.25, 0.5)}
-    code, said, answer = endpoint.ask("Classify", request)
-    assert (code, said) == ("OK", "")
-    assert answer["result"]["classifications"] == [
-        {"classes": [{"label": "nobody", "score": 0.25}, {"label": "other", "score": 1.75}]},
-        {"classes": [{"label": "nobody", "score": 0.5}, {"label": "other", "score": 1.5}]},
-    ]
-    assert answer["modelSpec"] == {"name": "model", "version": "2", "signatureName": "classify"}
-    body = {"signature_name": "classify", "examples": [{"size": 0.25, "name": "me"}, {"size": [0.5]}]}
-    results = [[["me", 0.25], ["other", 0.75]], [["nobody", 0.5], ["other", 0.5]]]
-    assert endpoint.post("/v1/models/model/labels/stable:classify", body) == (200, {"results": results})
-
-
-def test_classify_without_scores(endpoint: Endpoint) -> None:
-    body = {"signature_name": "labels", "examples": [{"size": 1.0, "name": "me"}]}
-    answer = {"results": [[["me", 0.0], ["other", 0.0]]]}
-    assert endpoint.post("/v1/models/model:classify", body) == (200, answer)
-
-
-def test_regress_with_a_context(endpoint: Endpoint) -> None:
-    shared = {"context": _example(size=3.0), "examples": [_example(size=0.5), _example(name="x")]}
-    request = {"modelSpec": _spec("regress"), "input": {"exampleListWithContext": shared}}
-    code, said, answer = endpoint.ask("Regress", request)
-    assert (code, said) == ("OK", "")
-    assert answer["result"]["regressions"] == [{"value": 1.0}, {"value": 6.0}]
-    body = {
-        "signature_name": "regress",
-        "context": {"size": 3.0},
-        "examples": [{"size": 0.5}, {"name": {"b64": "eA=="}}],
-    }
-    assert endpoint.post("/v1/models/model:regress", body) == (200, {"results": [1.0, 6.0]})
-
-
-def test_multi_inference(endpoint: Endpoint) -> None:
-    tasks = [
-        {"modelSpec": _spec("regress"), "methodName": REGRESS},
-        {"modelSpec": _spec("classify"), "methodName": CLASSIFY},
-    ]
-    code, said, answer = endpoint.ask("MultiInference", {"tasks": tasks, "input": _examples(0.5)})
-    assert (code, said) == ("OK", "")
-    assert [result["modelSpec"]["signatureName"] for result in answer["results"]] == ["regress", "classify"]
-    assert answer["results"][0]["regressionResult"] == {"regressions": [{"value": 1.0}]}
-    assert len(answer["results"][1]["classificationResult"]["classifications"][0]["classes"]) == 2
-
-
 def test_status_prints_its_defaults(endpoint: Endpoint) -> None:
     def available(version: str) -> dict[str, Any]:
         return {"version": version, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
@@ -279,8 +217,8 @@ def test_metadata(endpoint: Endpoint) -> None:
     assert (status, shown["model_spec"]) == (200, {"name": "model", "signature_name": "", "version": "1"})
     assert set(shown["metadata"]) == {"signature_def"}
     signatures = shown["metadata"]["signature_def"]["signature_def"]
-    assert {"serving_default", "two", "text", "total", "classify", "regress"} <= set(signatures)
-    assert signatures["classify"]["method_name"] == CLASSIFY
+    assert {"serving_default", "two", "text", "total", "inverse"} <= set(signatures)
+    assert signatures["two"]["method_name"] == "tensorflow/serving/predict"
     x = signatures["serving_default"]["inputs"]["x"]
     assert (x["dtype"], x["name"]) == ("DT_FLOAT", "x:0")
     assert x["tensor_shape"] == {"dim": [{"size": "-1", "name": ""}, {"size": "2", "name": ""}], "unknown_rank": False}
@@ -302,11 +240,6 @@ def test_the_official_example_client_works_unchanged(endpoint: Endpoint) -> None
 
 def _predict(signature: str = "", inputs: Mapping[str, Any] | None = None, **which: object) -> dict[str, Any]:
     return {"modelSpec": _spec(signature, **which), "inputs": {"x": X} if inputs is None else inputs}  # type: ignore[arg-type]
-
-
-def _tasks(*tasks: tuple[str, str, str]) -> dict[str, Any]:
-    listed = [{"modelSpec": _spec(signature, name), "methodName": method} for name, signature, method in tasks]
-    return {"tasks": listed, "input": _examples(0.5)}
 
 
 @pytest.mark.parametrize(
@@ -344,56 +277,6 @@ def _tasks(*tasks: tuple[str, str, str]) -> dict[str, Any]:
             "INVALID_ARGUMENT",
             "Metadata field other is not supported",
         ),
-        ("Classify", {"input": _examples(1)}, "INVALID_ARGUMENT", "Missing ModelSpec"),
-        ("Classify", {"modelSpec": _spec("classify")}, "INVALID_ARGUMENT", "Input is empty."),
-        ("Classify", {"modelSpec": _spec("no")}, "INVALID_ARGUMENT", "No signature was found with the name: no"),
-        ("Classify", {"modelSpec": _spec()}, "INVALID_ARGUMENT", "No classification inputs found in SignatureDef"),
-        ("Classify", {"modelSpec": _spec("two")}, "INVALID_ARGUMENT", "Expected one input Tensor."),
-        (
-            "Classify",
-            {"modelSpec": _spec("regress")},
-            "INVALID_ARGUMENT",
-            'Expected classification signature outputs to contain at least one of "classes" or "scores".',
-        ),
-        *(
-            (method, {"modelSpec": _spec(name), "input": _examples(1)}, "INVALID_ARGUMENT", words)
-            for method, name, words in (
-                ("Classify", "flat_scores", "Expected Tensor shape: [batch_size num_classes] but got [1]"),
-                ("Classify", "numbered_classes", "Expected classes Tensor of DT_STRING. Got: DT_INT64"),
-                ("Classify", "twice_the_batch", "Expected scores output batch size of 1. Got: 2"),
-                ("Classify", "more_labels", "Tensors class and score should match in dim_size(1). Got 2 vs. 1"),
-                ("Regress", "wide", "shape to be either [batch_size] or [batch_size, 1] but got [1,2]"),
-                ("Regress", "double", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
-            )
-        ),
-        ("Classify", {"modelSpec": _spec("classify", "foo")}, "NOT_FOUND", "Latest(foo)"),
-        ("Regress", {"modelSpec": _spec("regress"), "input": _examples()}, "INVALID_ARGUMENT", "Input is empty."),
-        ("Regress", {"modelSpec": _spec("classify")}, "INVALID_ARGUMENT", "Expected one output Tensor."),
-        ("Regress", {"modelSpec": _spec()}, "INVALID_ARGUMENT", "No regression inputs found in SignatureDef"),
-        (
-            "MultiInference",
-            _tasks(("model", "regress", REGRESS), ("other", "classify", CLASSIFY)),
-            "INVALID_ARGUMENT",
-            "All ModelSpecs in a MultiInferenceRequest must access the same model name.",
-        ),
-        (
-            "MultiInference",
-            _tasks(("model", "regress", REGRESS), ("model", "regress", REGRESS)),
-            "INVALID_ARGUMENT",
-            "Duplicate evaluation of signature: regress",
-        ),
-        (
-            "MultiInference",
-            _tasks(("model", "serving_default", "tensorflow/serving/predict")),
-            "UNIMPLEMENTED",
-            "Unsupported signature method_name: tensorflow/serving/predict",
-        ),
-        (
-            "MultiInference",
-            _tasks(("model", "no", CLASSIFY)),
-            "INVALID_ARGUMENT",
-            "Requested signature not found in model graph: no",
-        ),
         (
             "HandleReloadConfigRequest",
             {"config": {"modelConfigList": {"config": [{"name": "model", "modelPlatform": "tensorflow"}]}}},
@@ -426,6 +309,26 @@ def test_long_messages_are_cut_over_grpc(endpoint: Endpoint) -> None:
     assert said == f'Serving signature key "{"z" * 2000}'[:1024] + "...TRUNCATED"
 
 
+MALFORMED: tuple[object, ...] = (
+    {"signature_name": 5, "inputs": 1},
+    {"instances": [{"bad": 1}]},
+    {"signature_name": "two", "instances": [{"a": 1, "b": 2}, {"a": 1}]},
+    {"inputs": {"bad": 1}},
+    {"inputs": [["x", 1]]},
+    {"inputs": [[True, 1]]},
+    {"signature_name": "two", "inputs": {"a": [1], "b": [1.0]}},
+    {"inputs": [[1, 2, 3]]},
+    {"inputs": [[1, 2], [3]]},
+    {"instances": [[1, 2], [3]]},
+    b"nonsense",
+    b"",
+    {"signature_name": ""},
+    {"instances": [], "inputs": []},
+    {"signature_name": "total", "instances": [[1, 2]]},
+    {"signature_name": "two", "instances": [1]},
+)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "words"),
     [
@@ -437,61 +340,13 @@ def test_long_messages_are_cut_over_grpc(endpoint: Endpoint) -> None:
             "Servable not found for request: Specific(model, 50)",
         ),
         ("model/labels/L:predict", {"instances": [[1, 2]]}, 400, "Unrecognized servable version label: L"),
-        ("foo:classify", {"examples": [{"size": 1.0}]}, 404, "Servable not found for request: Latest(foo)"),
         (
             "model:predict",
             {"signature_name": "zz", "instances": [[1, 2]]},
             400,
             'Serving signature name: "zz" not found in signature def',
         ),
-        ("model:predict", {"signature_name": 5, "inputs": 1}, 400, "'signature_name' key must be a string value."),
-        ("model:predict", {"instances": [{"bad": 1}]}, 400, "JSON object: does not have named input: bad"),
-        (
-            "model:predict",
-            {"signature_name": "two", "instances": [{"a": 1, "b": 2}, {"a": 1}]},
-            400,
-            "element: 1 of 'instances' list. JSON object: {\n    \"a\": 1\n} keys must be equal to: a,b",
-        ),
-        ("model:predict", {"inputs": {"bad": 1}}, 400, "Missing named input: x in 'inputs' object."),
-        ("model:predict", {"inputs": [["x", 1]]}, 400, 'JSON Value: "x" Type: String is not of expected type: float'),
-        ("model:predict", {"inputs": [[True, 1]]}, 400, "JSON Value: true Type: True is not of expected type: float"),
-        (
-            "model:predict",
-            {"signature_name": "two", "inputs": {"a": [1], "b": [1.0]}},
-            400,
-            "JSON Value: 1.0 Type: Number is not of expected type: int64",
-        ),
-        ("model:predict", {"inputs": [[1, 2, 3]]}, 400, ""),
-        ("model:predict", {"inputs": [[1, 2], [3]]}, 400, "Encountered list at unexpected size: 1"),
-        ("model:predict", {"instances": [[1, 2], [3]]}, 400, "Expecting tensor size: 2 but got: 1"),
-        ("model:predict", b"nonsense", 400, "JSON Parse error: Invalid value. at offset: 0"),
-        ("model:predict", b"", 400, "JSON Parse error: The document is empty"),
-        ("model:predict", {"signature_name": ""}, 400, "Missing 'inputs' or 'instances' key"),
-        ("model:predict", {"instances": [], "inputs": []}, 400, "expecting only one of 'inputs' or 'instances' keys"),
-        ("model:predict", {"signature_name": "total", "instances": [[1, 2]]}, 400, "Tensor name: total has no shape"),
-        (
-            "model:predict",
-            {"signature_name": "two", "instances": [1]},
-            400,
-            "instances is a plain list, but expecting list of objects as multiple input tensors required",
-        ),
-        ("model:classify", {"signature_name": "classify"}, 400, "key 'examples' is expected and was not found"),
-        ("model:classify", {"examples": []}, 400, "'examples' value is an empty array"),
-        ("model:classify", {"examples": [1]}, 400, "Example must be JSON object but got JSON Number"),
-        (
-            "model:classify",
-            {"examples": [{"size": None}]},
-            400,
-            "Feature: size has element with unexpected JSON type: Null",
-        ),
-        (
-            "model:classify",
-            {"examples": [{"size": [1.5, "a"]}]},
-            400,
-            "Unexpected element type in feature: size expecting type: float",
-        ),
-        ("model:classify", {"examples": [{"size": 1.0}]}, 400, "No classification inputs found in SignatureDef"),
-        ("model:regress", {"signature_name": "zz", "examples": [{"size": 1.0}]}, 400, "No signature was found"),
+        *(("model:predict", body, 400, "") for body in MALFORMED),
     ],
 )
 def test_the_error_table_over_rest(endpoint: Endpoint, path: str, body: object, status: int, words: str) -> None:
