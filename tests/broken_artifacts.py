@@ -55,6 +55,19 @@ WEIGHTS: dict[str, Callable[[Arrays], None]] = {
     "weights zeroed": zero,
     "NaN in a weight": poison,
 }
+# What is seen at a lowered precision: whatever moves outputs by more than rounding to 16 bits does; in 8 bits, where an
+# artifact is judged by direction and accuracy, what turns the outputs away.
+_TURNED = ("labels permuted", "weights zeroed")
+SEEN = {"fp16": (*WEIGHTS, ACTIVATION), "int8_dynamic": _TURNED, "int8": _TURNED}
+# Exporter -> the runtime that judges its artifacts at lowered precisions, and which those are; each format has one.
+LOWERED = {
+    "torchscript_trace": ("torch_jit", ("int8_dynamic", "int8")),
+    "torchmobile_lite": ("torch_mobile", ("int8_dynamic", "int8")),
+    "torch_export": ("torch_export", ("fp16",)),
+    "onnx_torch_export": ("onnx_runtime", ("fp16", "int8_dynamic", "int8")),
+    "keras_savedmodel": ("tensorflow", ("fp16", "int8_dynamic")),
+    "keras_tflite": ("ai_edge_litert", ("fp16", "int8_dynamic", "int8")),
+}
 
 
 def replace_activation(origin: Origin) -> Origin:

@@ -3,7 +3,7 @@
 python broken_artifacts_child.py FOLDER FRAMEWORK EXPORTERS RUNTIMES (lists with commas, - for none)
 
 Trains the scenario `tiny` for real in FOLDER, exports it sound and broken in every way, and verifies all that lies
-there with the product's own stage: FOLDER/verdicts-RUNTIME.json, "EXPORTER: DAMAGE" -> [outcome, reason].
+there with the product's own stage: FOLDER/verdicts-RUNTIME.json, "EXPORTER PRECISION: DAMAGE" -> [outcome, reason].
 """
 
 import json
@@ -35,6 +35,8 @@ from tests.broken_artifacts import (
     CHANGED,
     CUT,
     FILES,
+    LOWERED,
+    SEEN,
     SOUND,
     UNVERSIONED,
     WEIGHTS,
@@ -78,6 +80,10 @@ class Corpus:
         sound = self._export(about, exporter, SOUND)
         for damage in (*WEIGHTS, ACTIVATION):
             self._export(about, exporter, damage)
+        _, lowered = LOWERED.get(exporter.name, (None, ()))
+        for precision in lowered:
+            for damage in (SOUND, *SEEN[precision]):
+                self._export(about, exporter, damage, precision)
         for damage in FILES if exporter.format != UNVERSIONED else [CUT]:
             broken = self._folder(exporter, damage) / sound.name
             spoil(damage, exporter.format, sound, broken)
@@ -90,13 +96,13 @@ class Corpus:
         """Verify every artifact that the runtime reads, here or each in a child of its own: some runtimes crash."""
         verdicts = {}
         for described in sorted(self.steps.glob(f"*/{ARTIFACT}")):
-            exporter, _, damage = described.parent.name.partition(" ")
-            if registry.load("exporter", exporter).format in runtime.formats:
+            exporter, precision, damage = described.parent.name.split(" ", 2)
+            if _runs(runtime, registry.load("exporter", exporter), precision):
                 needs = {"trained": "trained", "artifact": described.parent.name}
                 name = f"{runtime.name} {described.parent.name}"
                 do = self._do_apart if apart else self._do
-                found = do("verify", name, precision="fp32", runtime=runtime.name, needs=needs)
-                verdicts[f"{exporter}: {damage}"] = (found.outcome.value, found.reason)
+                found = do("verify", name, precision=precision, runtime=runtime.name, needs=needs)
+                verdicts[f"{exporter} {precision}: {damage}"] = (found.outcome.value, found.reason)
         (self.place / f"verdicts-{runtime.name}.json").write_text(json.dumps(verdicts, indent=1))
 
     def flips(self) -> None:
@@ -120,7 +126,7 @@ class Corpus:
     def _differs(self, about: Subject, network: Any, inputs: Arrays, outputs: Arrays) -> bool:
         return not fidelity.compare(outputs, about.forward(network, inputs), about.scenario.tolerance["fp32"]).passed
 
-    def _export(self, about: Subject, exporter: Exporter, damage: str) -> Path:
+    def _export(self, about: Subject, exporter: Exporter, damage: str, precision: str = "fp32") -> Path:
         origin = export.origin(about, self.trained, about.framework)
         if damage in WEIGHTS:
             weights = read_weights(self.trained / TRAINED)
@@ -128,7 +134,7 @@ class Corpus:
             about.framework.load_weights(origin.model, weights)
         elif damage == ACTIVATION:
             origin = replace_activation(origin)
-        path = exporter.export(origin, "fp32", self._folder(exporter, damage))
+        path = exporter.export(origin, precision, self._folder(exporter, damage, precision))
         self._describe(about, exporter, path, digest(path))
         return path
 
@@ -142,8 +148,8 @@ class Corpus:
         )
         files.write_record(path.parent / ARTIFACT, described)
 
-    def _folder(self, exporter: Exporter, damage: str) -> Path:
-        folder = self.steps / f"{exporter.name} {damage}"
+    def _folder(self, exporter: Exporter, damage: str, precision: str = "fp32") -> Path:
+        folder = self.steps / f"{exporter.name} {precision} {damage}"
         folder.mkdir()
         return folder
 
@@ -164,6 +170,11 @@ class Corpus:
 
     def _step(self, stage: str, name: str, **fields: Any) -> Step:
         return Step(id=name, stage=stage, scenario="tiny", framework=self.framework, settings=SETTINGS, **fields)
+
+
+def _runs(runtime: Runtime, exporter: Exporter, precision: str) -> bool:
+    """Tell whether this runtime is to judge the artifact: at a lowered precision, one of those that read it does."""
+    return exporter.format in runtime.formats and (precision == "fp32" or runtime.name == LOWERED[exporter.name][0])
 
 
 def main(place: str, framework: str, exporters: str, runtimes: str) -> None:

@@ -16,7 +16,8 @@ import pytest
 
 from evaluator.children import environments
 from evaluator.core import registry
-from tests.broken_artifacts import ACTIVATION, CHANGED, FILES, NEWER, SOUND, UNVERSIONED, WEIGHTS
+from evaluator.core.records import PRECISIONS
+from tests.broken_artifacts import ACTIVATION, CHANGED, FILES, LOWERED, NEWER, SEEN, SOUND, UNVERSIONED, WEIGHTS
 from tests.children import ROOT, environment
 
 pytestmark = pytest.mark.integration
@@ -65,7 +66,7 @@ def run(place: Path, framework: str, exporters: str, runtimes: str) -> None:
         [sys.executable, "-P", str(CHILD), str(place / framework), framework, exporters, runtimes],
         env={**environment(), "PYTHONPATH": os.pathsep.join(paths)},
         check=True,
-        timeout=200,
+        timeout=400,  # seconds of a machine that does much else besides
     )
 
 
@@ -82,9 +83,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def verdict(place: Path, exporter: str, runtime: str, damage: str) -> tuple[str, str | None]:
+def verdict(place: Path, exporter: str, runtime: str, damage: str, precision: str = "fp32") -> tuple[str, str | None]:
     (file,) = place.glob(f"*/verdicts-{runtime}.json")
-    outcome, reason = json.loads(file.read_text())[f"{exporter}: {damage}"]
+    outcome, reason = json.loads(file.read_text())[f"{exporter} {precision}: {damage}"]
     return outcome, reason
 
 
@@ -107,6 +108,24 @@ def test_a_broken_artifact_is_caught(place: Path, exporter: str, runtime: str, d
         assert outcome in {"failed", "unsupported"}
     else:
         assert outcome in {"failed", "crashed"}  # a runtime may take a broken file as it is
+
+
+@pytest.mark.parametrize(("exporter", "precision"), [(name, each) for name in LOWERED for each in LOWERED[name][1]])
+def test_lowering_neither_breaks_what_is_sound_nor_hides_what_is_broken(
+    place: Path, exporter: str, precision: str
+) -> None:
+    found = {
+        damage: verdict(place, exporter, LOWERED[exporter][0], damage, precision)
+        for damage in (SOUND, *SEEN[precision])
+    }
+    assert found.pop(SOUND) == ("passed", None)
+    assert {outcome for outcome, _ in found.values()} == {"failed"}, found
+    said = "output" if precision == "fp16" else "the cosine between them is "
+    assert all(str(reason).startswith(f"outputs differ from the origin's: {said}") for _, reason in found.values())
+
+
+def test_every_precision_has_broken_artifacts() -> None:
+    assert {precision for _, lowered in LOWERED.values() for precision in lowered} == {*PRECISIONS} - {"fp32"}
 
 
 def test_hardly_any_single_weight_can_be_turned_unnoticed(place: Path) -> None:

@@ -1,5 +1,6 @@
 """What the export step makes of an artifact's anatomy and of its bytes."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from evaluator.core.records import Anatomy
 from evaluator.stages.export import LEAST_LOWERED, lowered_share
-from exports.sizes import artifact_bytes, compressed_bytes
+from exports.sizes import artifact_bytes, compressed_bytes, digest
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,28 @@ def test_compressed_is_what_a_download_takes(tmp_path: Path) -> None:
     assert zeros < artifact_bytes(tmp_path / "zeros") // 500
     assert noise >= artifact_bytes(tmp_path / "noise")
     assert compressed_bytes(tmp_path) == zeros + noise
+
+
+def test_a_digest_tells_every_change_of_a_folder(tmp_path: Path) -> None:
+    """The names are part of it: swapped files are another artifact. Where the folder lies is not."""
+
+    def folder(name: str, **files: bytes) -> Path:
+        for file, content in files.items():
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / file).write_bytes(content)
+        return tmp_path / name
+
+    base = digest(folder("base", a=b"1", b=b"2"))
+    assert digest(folder("same", b=b"2", a=b"1")) == base
+    others = {
+        "renamed": folder("renamed", a=b"1", c=b"2"),
+        "swapped": folder("swapped", a=b"2", b=b"1"),
+        "changed": folder("changed", a=b"1", b=b"3"),
+        "moved": folder("moved", **{"a": b"1", "b/b": b"2"}),
+        "run together": folder("run together", a=b"12", b=b""),
+        "more": folder("more", a=b"1", b=b"2", c=b""),
+        "less": folder("less", a=b"1"),
+    }
+    digests = {name: digest(path) for name, path in others.items()}
+    assert len({base, *digests.values()}) == 1 + len(others), digests
+    assert digest(tmp_path / "base" / "a") == hashlib.sha256(b"1").hexdigest()

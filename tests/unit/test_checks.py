@@ -1,7 +1,11 @@
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
+from evaluator.checks._comparable import Measurement, Place
+from evaluator.checks._training import trained
 from evaluator.checks.export_success import plugin as export_success
 from evaluator.checks.latency import plugin as latency
 from evaluator.checks.memory import plugin as memory
@@ -144,6 +148,20 @@ def test_training_must_reach_its_target() -> None:
     assert "20.0%" in found.reason
     assert found.remedy
     assert one(training_time, run, candidate="tensorflow").score is None
+
+
+@pytest.mark.parametrize("bad", [1, 2])
+def test_every_round_of_training_counts(bad: int) -> None:
+    """The first is no better than the others: an accuracy missed in any of them is missed."""
+    (first,) = fakes.complete_run().select("train", framework="pytorch", device="cpu")
+    run = fakes.complete_run()
+    run = replace(run, entries=(*run.entries, replace(first, step=msgspec.structs.replace(first.step, round=2))))
+    both = trained(run, Place(scenario="resnet50", path=None, device="cpu"), "pytorch")
+    assert isinstance(both, Measurement)
+    assert len(both.rounds) == len(both.entries) == 2
+    steps = fakes.is_step(stage="train", framework="pytorch", device="cpu", round=bad)
+    found = one(training_time, fakes.change(run, steps, heldout_accuracy=0.2), candidate="pytorch")
+    assert (found.state, found.score) == (Outcome.FAILED, 0.0)
 
 
 def test_training_on_a_missing_gpu_is_missing_evidence() -> None:

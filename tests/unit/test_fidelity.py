@@ -145,6 +145,15 @@ def test_the_worst_of_several_comparisons_counts() -> None:
     assert fidelity.worst([lost, poked, good]) is lost
 
 
+def test_of_several_outputs_the_worst_figure_counts() -> None:
+    right = {"same": np.array([[1.0, 0.0]]), "other": np.array([[2.0, 0.0], [0.0, 1.0]])}
+    wrong = {"same": np.array([[1.0, 0.0]]), "other": np.array([[0.0, 2.0], [0.0, 1.0]])}
+    found = fidelity.compare(right, wrong, TOLERANCE)
+    assert found.cosine == pytest.approx(0.2)
+    assert found.top1_agreement == 0.5
+    assert (found.max_abs, found.max_rel) == (2, 1)
+
+
 def test_metrics_hold_what_could_be_had() -> None:
     assert fidelity.compare(golden(), broken("missing"), TOLERANCE).metrics() == {"tolerance": TOLERANCE}
     names = set(fidelity.compare(golden(), golden(), TOLERANCE).metrics())
