@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import msgspec
 import psutil
 
-from evaluator.core import registry
+from evaluator.core import files, registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Arrays, rows
@@ -35,7 +34,7 @@ def ask_every_probe(server: Server, launcher: Launcher, made: tuple[Path, Signat
 
 def replies(field: Field) -> dict[str, Reply]:
     """Read what was found."""
-    return msgspec.json.decode((field.folder / REPLIES).read_bytes(), type=dict[str, Reply])
+    return files.read_record(field.folder / REPLIES, dict[str, Reply])
 
 
 def assert_every_probe_replied(found: dict[str, Reply]) -> None:
@@ -54,7 +53,7 @@ def assert_memory_is_told(found: dict[str, Reply]) -> None:
 
 def bad_requests(field: Field) -> dict[str, str]:
     """Read what was answered to each bad request."""
-    return msgspec.json.decode((field.folder / "bad_requests.json").read_bytes(), type=dict[str, str])
+    return files.read_record(field.folder / "bad_requests.json", dict[str, str])
 
 
 def left(field: Field) -> list[str]:

@@ -12,7 +12,6 @@ from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, DeviceClass, Machine, Metrics
 from evaluator.core.scorecard import (
-    SCHEMA_VERSION,
     CandidateScore,
     CategoryScore,
     Comparison,
@@ -94,7 +93,6 @@ DEVICES = (
 def scorecard() -> Scorecard:
     """Return the whole sample."""
     return Scorecard(
-        schema_version=SCHEMA_VERSION,
         fweval="0.1.0",
         run="20261122-170500-smoke",
         created_at="2026-11-22T17:05:00+00:00",

@@ -7,9 +7,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from evaluator.core import versions
+from evaluator.core.coordinates import Record
 from evaluator.core.errors import IncompleteEvidence
 
 T = TypeVar("T")
+_NOT_AS_IT_WAS = (KeyError, TypeError, AttributeError)  # what updating an older record meets when it is damaged
 
 
 def write_text(path: Path, text: str | bytes) -> None:
@@ -20,19 +23,40 @@ def write_text(path: Path, text: str | bytes) -> None:
     part.replace(path)
 
 
-def write_record(path: Path, record: Any) -> None:
-    """Write a record (or a container of records) as indented JSON with keys in a fixed order."""
-    write_text(path, msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=2) + b"\n")
+def write_record(path: Path, record: Record | Mapping[str, Any], *, indent: int = 2) -> None:
+    """Write a record of a run, or records by name, as JSON with keys in a fixed order; `version` comes first."""
+    encoded = msgspec.json.encode(record, order="deterministic")
+    head = b'{"%s":%d%s' % (versions.KEY.encode(), versions.VERSION, b"" if encoded == b"{}" else b",")
+    write_text(path, msgspec.json.format(head + encoded[1:], indent=indent) + b"\n")
 
 
 def read_record(path: Path, kind: type[T]) -> T:
-    """Read a record of that type; `IncompleteEvidence` names the file when it is missing or damaged."""
+    """Read a record of that type, of this version or an older one.
+
+    `IncompleteEvidence` names the file when it is missing or damaged, `NewerVersion` when a newer fweval wrote it.
+    """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        document = msgspec.json.decode(path.read_bytes())
+        return msgspec.convert(versions.current(document, kind.__name__, path), kind)
     except FileNotFoundError as error:
-        raise IncompleteEvidence(f"{path} is missing", remedy="resume the run to make it again") from error
-    except msgspec.DecodeError as error:
-        raise IncompleteEvidence(f"{path} is damaged: {error}", remedy="delete it and resume the run") from error
+        raise IncompleteEvidence(f"{path} is missing", remedy=_remedy(path)) from error
+    except (ValueError, RecursionError, *_NOT_AS_IT_WAS) as error:
+        raise IncompleteEvidence(f"{path} is damaged: {error}", remedy=_remedy(path)) from error
+
+
+def _remedy(path: Path) -> str:
+    """Say how a file of a run can be had again; what only this run knows is never to be deleted."""
+    if path.parent.parent.name == "steps":
+        step = path.parent
+        return f"move {step} elsewhere and resume the run: the step is done again"
+    run = path.parent
+    remedies = {
+        "run.json": "restore it from a copy: nothing else knows what was asked for, and the steps are of no use alone",
+        "plan.json": f"resume the run to plan it again: fweval full --resume {run}",
+        "findings.json": f"judge the evidence again: fweval score {run}",
+        "scorecard.json": f"score the evidence again: fweval score {run}",
+    }
+    return remedies.get(path.name, "make it again")
 
 
 def write_samples(folder: Path, series: Mapping[str, Iterable[float]]) -> None:

@@ -43,7 +43,8 @@ class Signature(Record, frozen=True, kw_only=True):
 class Anatomy(Record, frozen=True, kw_only=True):
     """What an artifact is made of, read without executing any of it."""
 
-    version: str | None = None  # of the format, in its own words: "opset 18"
+    # Of the format, in its own words: "opset 18". In a file, `version` is the file's.
+    version: str | None = msgspec.field(default=None, name="format_version")
     operators: dict[str, int] = msgspec.field(default_factory=dict)  # in the format's own names -> how many
     inputs: tuple[TensorSpec, ...] = ()  # empty where the file does not tell; None for a dimension that is free
     outputs: tuple[TensorSpec, ...] = ()

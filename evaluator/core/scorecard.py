@@ -6,8 +6,8 @@ from typing import Literal
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, DeviceClass, Machine, Record
+from evaluator.core.versions import VERSION
 
-SCHEMA_VERSION = 1
 Verdict = Literal["fits", "does not fit", "undecided"]
 
 
@@ -146,7 +146,7 @@ class EdgeFit(Record, frozen=True, kw_only=True):
 class Scorecard(Record, frozen=True, kw_only=True):
     """Everything that a board signs: findings, scores, coverage, and the cells they rest on."""
 
-    schema_version: int
+    version: int = VERSION  # of the files of a run, of which it is one
     fweval: str
     run: str
     created_at: str

@@ -5,6 +5,7 @@ run.json  plan.json  events.jsonl  lock
 steps/<step-id>/   job.json  result.json  resources.json  reproduce.sh  stdout  stderr  samples/*.jsonl  …
 findings.json  scorecard.{json,html,md,csv,xml}
 ```
+Each JSON file begins with its version (`versions.py`): a folder of an older fweval can be read for ever.
 Artifacts stay in the folder of the step that exported them, named by digest in its result: a run can be moved, zipped
 and audited as one thing. (A store shared by runs would save disk and cost that.)
 """

@@ -20,7 +20,6 @@ import numpy as np
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import (
-    SCHEMA_VERSION,
     CandidateScore,
     CategoryScore,
     Comparison,
@@ -61,7 +60,6 @@ def assemble(
     """Put the scorecard together. It takes its date from the run: scoring again gives the same bytes."""
     scores = score_candidates(findings, evidence.frameworks, evidence.scenarios)
     return Scorecard(
-        schema_version=SCHEMA_VERSION,
         fweval=evidence.run.fweval,
         run=evidence.run.id,
         created_at=evidence.run.created_at,

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from evaluator.core.records import Cell
-from evaluator.core.scorecard import SCHEMA_VERSION, Scorecard
+from evaluator.core.scorecard import Scorecard
+from evaluator.core.versions import VERSION
 from evaluator.report._base import Report
 
 
@@ -39,7 +40,7 @@ def schema() -> dict[str, Any]:
     (root,), definitions = msgspec.json.schema_components([Scorecard], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"fweval scorecard, version {SCHEMA_VERSION}",
+        "title": f"fweval scorecard, version {VERSION}",
         **root,
         "$defs": dict(sorted(definitions.items())),
     }

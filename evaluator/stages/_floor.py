@@ -108,7 +108,7 @@ class Bench:
             question = msgspec.structs.replace(
                 question, artifact=str(inside), inputs=str(_INSIDE / "job" / "inputs.npz")
             )
-        files.write_record(place / "job.json", msgspec.structs.replace(job, question=question))
+        files.write_text(place / "job.json", msgspec.json.encode(msgspec.structs.replace(job, question=question)))
         engine.let_read([place])
         seen[_INSIDE / "job"] = place
         return [engine.read_only(outside, inside) for inside, outside in seen.items()]

@@ -33,7 +33,7 @@ def ask(job: Job, folder: Path, name: str) -> Answer:
 
     Raises `RuntimeError` with the last line that it wrote when it does not answer.
     """
-    files.write_record(folder / f"{name}.json", job)
+    files.write_text(folder / f"{name}.json", msgspec.json.encode(job))
     core = {max(os.sched_getaffinity(0))}
     out, err = folder / f"{name}.stdout", folder / f"{name}.stderr"
     begin = time.monotonic()

@@ -42,7 +42,7 @@ def work(work: Work) -> Measured:
             loads[f"{wire}_batched"] = _sweep(served, work, service, wire, shares=())
     for name, swept in loads.items():
         metrics |= _figures(name, swept, served, tail)
-    files.write_text(work.folder / LOADS, msgspec.json.encode(loads).decode())
+    files.write_record(work.folder / LOADS, loads, indent=0)
     return Measured(reason=REFERENCE if served.reference else None, metrics=metrics, files={"loads": LOADS})
 
 

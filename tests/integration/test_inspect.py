@@ -97,7 +97,7 @@ def test_a_foreign_onnx_file_is_taken_apart_and_run() -> None:
     answer = told(LIGHT / "light_squeezenet.onnx", "--runtime", "onnx_runtime", "--device-class", "x86-gateway")
     assert answer["found"]["format"] == "onnx"
     anatomy = answer["found"]["anatomy"]
-    assert anatomy["version"].startswith("opset 9")
+    assert anatomy["format_version"].startswith("opset 9")
     assert anatomy["operators"]["Conv"] == 26
     assert anatomy["inputs"] == [{"name": "data_0", "dtype": "float32", "shape": [1, 3, 224, 224]}]
     ran = only(answer)
@@ -115,7 +115,7 @@ def test_one_foreign_model_in_three_formats(foreign: Path) -> None:
         assert "float32[1, 43844, 1]" in ran["metrics"]["inputs"]
         assert ran["metrics"]["batch_sizes"] == "1, 3"
     saved = told(foreign / "nmp", code=1)
-    assert saved["found"]["anatomy"]["version"] == "TensorFlow 2.4.1"
+    assert saved["found"]["anatomy"]["format_version"] == "TensorFlow 2.4.1"
     assert {spec["name"] for spec in saved["found"]["anatomy"]["outputs"]} == {"contour", "note", "onset"}
     assert "has no attribute 'add_slot'" in only(saved)["reason"]  # TensorFlow 2.21 on an optimizer of Keras 2
 

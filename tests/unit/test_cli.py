@@ -189,6 +189,18 @@ def test_damaged_evidence_is_named(run: Any, tmp_path: Path) -> None:
     assert "plan.json is damaged" in err
 
 
+def test_a_run_of_a_newer_fweval_is_named_and_left_alone(run: Any, tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "begun")
+    newer = json.dumps({"version": 99, "fweval": "9.1.0"})
+    (folder.path / "run.json").write_text(newer)
+    for command in (("score",), ("full", "--resume")):
+        code, _, err = run(*command, "begun")
+        assert code == 2
+        assert "run.json was written by fweval 9.1.0" in err
+        assert "damaged" not in err
+    assert (folder.path / "run.json").read_text() == newer
+
+
 def test_everything_that_can_be_named_is_listed(run: Any) -> None:
     code, out, _ = run("list")
     assert code == 0

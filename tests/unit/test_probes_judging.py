@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
-from evaluator.core import registry
+from evaluator.core import files, registry
 from evaluator.core.errors import FwevalError, Unavailable, Unsupported
 from evaluator.core.metrics import number
 from evaluator.core.outcome import Outcome
@@ -80,7 +79,7 @@ def test_the_harmless_come_first_and_every_reply_is_kept(make: Make) -> None:
 
     def does(field: Field) -> Reply:
         written = field.folder / REPLIES
-        seen.append(sorted(msgspec.json.decode(written.read_bytes())) if written.exists() else [])
+        seen.append(sorted(files.read_record(written, dict)) if written.exists() else [])
         return passed("fine", answered=1)
 
     probes = [
@@ -94,7 +93,7 @@ def test_the_harmless_come_first_and_every_reply_is_kept(make: Make) -> None:
     replies = ask_all(field, probes, lambda probe, reply: told.append(probe.name))
     assert list(replies) == told == ["c", "d", "b", "e", "a"]
     assert seen == [[], ["c"], ["c", "d"], ["b", "c", "d"], ["b", "c", "d", "e"]]
-    kept = msgspec.json.decode((field.folder / REPLIES).read_bytes(), type=dict[str, Reply])
+    kept = files.read_record(field.folder / REPLIES, dict[str, Reply])
     assert kept == replies
 
 

@@ -12,6 +12,7 @@ from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, Result, Step
 from evaluator.core.store import Plan, RunFolder
+from evaluator.core.versions import NewerVersion
 from tests import children
 from tests.engine import make_step, run_folder, run_record
 
@@ -104,6 +105,17 @@ def test_what_a_killed_step_left_is_cleared(tmp_path: Path) -> None:
     assert folder.kept("a") is None
     assert not folder.folder("a").exists()
     assert not temp.exists()
+
+
+def test_a_result_of_a_newer_fweval_is_not_redone(tmp_path: Path) -> None:
+    """It may be good evidence: a resumed run stops rather than measure again over it."""
+    folder = run_folder(tmp_path)
+    folder.save(ended(make_step("a")))
+    path = folder.folder("a") / "result.json"
+    path.write_text('{"version": 99}')
+    with pytest.raises(NewerVersion):
+        folder.unfinished([make_step("a")])
+    assert path.exists()
 
 
 def test_a_damaged_result_is_redone_and_what_rests_on_it_too(tmp_path: Path) -> None:
