@@ -4,9 +4,10 @@ PROFILE ?= smoke
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED ?= $(VENV)/installed-all,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help full test unit lint images doctor docs constraints clean
+.PHONY: help full test unit quick lint images doctor docs constraints hooks release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,10 +21,13 @@ test: lint ## Run linters and all tests: [ARGS="-k parity"]
 	$(BIN)/fweval fetch
 	$(BIN)/pytest $(ARGS)
 
-unit: $(VENV)/installed-all,dev ## Run the unit tests: seconds, no framework
+unit: $(INSTALLED) ## Run the unit tests: seconds, no framework
 	$(BIN)/pytest tests/unit $(ARGS)
 
-lint: $(VENV)/installed-all,dev ## Run ruff, mypy and import-linter
+quick: $(VENV)/installed-serving,dev ## Run linters and unit tests, with no more installed than they need
+	$(MAKE) --no-print-directory lint unit INSTALLED=$<
+
+lint: $(INSTALLED) ## Run ruff, mypy and import-linter
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -45,6 +49,12 @@ constraints: ## Renew constraints.txt: the newest versions that fit together, in
 	{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --all --exclude fweval --exclude pip \
 	  | sed 's/+.*//' | LC_ALL=C sort -f; } > constraints.part
 	mv constraints.part constraints.txt
+
+hooks: $(INSTALLED) ## Check every commit before it is made, by pre-commit
+	$(BIN)/pre-commit install
+
+release: $(INSTALLED) ## Build and check what would be published, then tag it: VERSION=0.1.0
+	.ci/release "$(VERSION)"
 
 clean: ## Remove the environment and caches; runs and fetched data stay
 	rm -rf $(VENV) build dist *.egg-info .*_cache .hypothesis .coverage
