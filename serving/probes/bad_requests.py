@@ -20,7 +20,6 @@ from serving.life import Service
 from serving.probes._mistakes import wrong_inputs
 from serving.probes._under_load import noticed
 from serving.probing import Field, Probe, Reply, failed, passed
-from serving.wires.http import Http
 
 _NO_MODEL, _NO_VERSION = "no_such_model", 987_654
 _OVERSIZE_BYTES = 1 << 40
@@ -144,11 +143,15 @@ def _empty(field: Field, wire: str, service: Service) -> None:
 
 
 def _post(path: str, body: bytes, service: Service) -> None:
+    from serving.wires.http import Http
+
     with Http(service.ports["rest"]) as connection:
         connection.post(path, body)
 
 
 def _delete(path: str, service: Service) -> None:
+    from serving.wires.http import Http
+
     with Http(service.ports["rest"]) as connection:
         connection.send("DELETE", path)
 

@@ -23,7 +23,6 @@ from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
 from serving.contract import MODEL, Admin, Batching, Bundle, Command, Place, Ports, Server, Setup, Tls, Wire
 from serving.errors import BundleError, ServerError
-from serving.servers import _tensorflow_admin
 
 _BINARY = "tensorflow_model_server"
 _REFERENCE_NEEDS = ("httptools", "prometheus-client", "uvicorn", "uvloop")
@@ -138,6 +137,8 @@ class TensorFlowServing(Server):
 
     def admin(self, bundle: Bundle, ports: Ports) -> AbstractContextManager[Admin]:
         """Open a connection to its REST port; versions are files in the bundle's folder."""
+        from serving.servers import _tensorflow_admin
+
         return _tensorflow_admin.connect(bundle, ports["rest"])
 
 
