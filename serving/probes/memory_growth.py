@@ -75,10 +75,15 @@ def judge(served: Sequence[int], memory_bytes: Sequence[int], seconds: float) ->
 
 
 def growth(served: Sequence[int], memory_bytes: Sequence[int]) -> tuple[float, float, float]:
-    """Return lower end, slope and upper end in bytes per 1,000 requests."""
+    """Return lower end, slope and upper end in bytes per 1,000 requests.
+
+    Of samples between which nothing was served the last one counts: ties in both series leave scipy without an interval
+    (the variance of Kendall's S comes out below zero), and a slope at no distance says nothing.
+    """
     from scipy import stats
 
-    found = stats.theilslopes(memory_bytes, served, alpha=0.95)
+    last = dict(zip(served, memory_bytes, strict=True))
+    found = stats.theilslopes(tuple(last.values()), tuple(last), alpha=0.95)
     return float(found.low_slope) * _PER, float(found.slope) * _PER, float(found.high_slope) * _PER
 
 

@@ -541,6 +541,10 @@ def test_the_slope_is_in_bytes_per_thousand_requests() -> None:
     assert growth(served, [5_000 + 7 * count for count in served]) == (7_000, 7_000, 7_000)
 
 
+def test_level_memory_has_no_slope_also_where_samples_saw_nothing_served_between_them() -> None:
+    assert growth([0, 40, 40, 40, 40, 80], [7_000] * 6) == (0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("factor", "seconds", "outcome"),
     [
