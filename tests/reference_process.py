@@ -85,16 +85,10 @@ def request(model: str, inputs: Mapping[str, Array], *, version: int | None = No
 
 def predict(channel: Any, asked: Any, timeout_s: float = 30.0) -> Any:
     """Send it; `grpc.RpcError` unless it succeeds."""
-    messages = tensorflow_protos.messages()
-    return call(channel, "tensorflow.serving.PredictionService/Predict", asked, messages.PredictResponse, timeout_s)
-
-
-def call(channel: Any, path: str, asked: Any, answer: Any, timeout_s: float = 30.0) -> Any:
-    """Call any unary method."""
     stub = channel.unary_unary(
-        f"/{path}",
+        "/tensorflow.serving.PredictionService/Predict",
         request_serializer=lambda message: message.SerializeToString(),
-        response_deserializer=answer.FromString,
+        response_deserializer=tensorflow_protos.messages().PredictResponse.FromString,
     )
     return stub(asked, timeout=timeout_s)
 

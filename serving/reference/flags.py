@@ -1,7 +1,7 @@
 """The command line: tensorflow_model_server's flags, under its names and with its defaults.
 
 Names: tensorflow_serving/model_servers/main.cc; defaults: server.h. Flags that would change nothing here (profiler,
-TFLite, ALTS, …) are unknown, so that nobody believes in them.
+TFLite, health service, …) are unknown, so that nobody believes in them.
 """
 
 import argparse
@@ -22,11 +22,10 @@ _RETRY_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """What the command line says. A port of 0 is not opened; file paths are None when not given."""
+    """What the command line says. A REST port of 0 is not opened; file paths are None when not given."""
 
     address: str
     port: int
-    grpc_socket_path: str
     rest_api_port: int
     rest_api_num_threads: int
     rest_api_timeout_s: float
@@ -45,8 +44,6 @@ class Flags:
     monitoring_config_file: Path | None
     ssl_config_file: Path | None
     grpc_max_threads: int
-    enable_grpc_healthcheck_service: bool
-    enable_serialization_as_tensor_content: bool
     intra_op_threads: int
     inter_op_threads: int  # taken and not used: operations run in the threads of the requests (servable.py)
 
@@ -66,7 +63,6 @@ def read(arguments: Sequence[str], title: str) -> Flags:
         parser.add_argument(f"--{name}", type=_truth, nargs="?", const=True, default=default)
     for name in _FILES:
         parser.add_argument(f"--{name}", type=_path)
-    parser.add_argument("--grpc_socket_path", default="")
     parser.add_argument("--model_name", default="default")
     given = vars(parser.parse_args(arguments))
     _check(given)
@@ -102,8 +98,6 @@ _TRUTHS = {
     "allow_version_labels_for_unavailable_models": False,
     "enable_batching": False,
     "enable_model_warmup": True,
-    "enable_grpc_healthcheck_service": False,
-    "enable_serialization_as_tensor_content": False,
 }
 _FILES = (
     "model_base_path",
@@ -130,8 +124,8 @@ def _path(text: str) -> Path | None:
 
 def _check(given: dict[str, object]) -> None:
     """Refuse what Server::BuildAndStart refuses (server.cc)."""
-    if not given["port"] and not given["grpc_socket_path"]:
-        raise invalid("At least one of server_options.grpc_port or server_options.grpc_socket_path must be set.")
+    if not given["port"]:
+        raise invalid("server_options.grpc_port must be set.")
     if given["port"] and given["port"] == given["rest_api_port"]:
         raise invalid("server_options.http_port cannot be same as grpc_port.")
     if given["model_base_path"] is None and given["model_config_file"] is None:

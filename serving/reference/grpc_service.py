@@ -1,4 +1,4 @@
-"""The gRPC side: PredictionService, ModelService and, when asked for, the standard health service.
+"""The gRPC side: PredictionService and ModelService.
 
 Texts of errors: tensorflow_serving/model_servers/*_impl.cc and servables/tensorflow/*_impl.cc.
 """
@@ -21,8 +21,6 @@ from serving.reference.status import Code, StatusError, invalid, undone
 _LONGEST_MESSAGE = 1024  # model_servers/grpc_status_util.cc
 _UNLIMITED = -1
 _UNDONE = ("Classify", "Regress", "MultiInference")
-_SERVING = 1  # HealthCheckResponse.ServingStatus
-_HEALTHY = frozenset({"", "ModelService", "PredictionService"})  # model_servers/server.cc
 
 Method = tuple[Any, Callable[[Any], Any]]  # class of the request, and what answers one or raises `StatusError`
 
@@ -39,18 +37,12 @@ def start(manager: Manager, flags: Flags) -> Any:
         ("grpc.so_reuseport", 0),
     ]
     server = grpc.server(futures.ThreadPoolExecutor(flags.grpc_max_threads), options=options)
-    raw = flags.enable_serialization_as_tensor_content
-    _add(server, "tensorflow.serving.PredictionService", _prediction_methods(manager, raw=raw))
+    _add(server, "tensorflow.serving.PredictionService", _prediction_methods(manager))
     _add(server, "tensorflow.serving.ModelService", _model_methods(manager))
-    if flags.enable_grpc_healthcheck_service:
-        _add(server, "grpc.health.v1.Health", {"Check": (message("HealthCheckRequest"), _health)})
-    addresses = [f"{flags.address}:{flags.port}"] if flags.port else []
-    if flags.grpc_socket_path:
-        addresses.append(f"unix:{flags.grpc_socket_path}")
+    address = f"{flags.address}:{flags.port}"
     credentials = None if flags.ssl_config_file is None else _credentials(flags.ssl_config_file)
-    for address in addresses:
-        _listen(server, address, credentials)
-        log.info("Running gRPC at %s", address)
+    _listen(server, address, credentials)
+    log.info("Running gRPC at %s", address)
     server.start()
     return server
 
@@ -107,12 +99,12 @@ def _respond(answer: Callable[[Any], Any], request: Any, context: Any) -> Any:
         context.abort(codes[Code(error.code).value], text)
 
 
-def _prediction_methods(manager: Manager, *, raw: bool) -> dict[str, Method]:
+def _prediction_methods(manager: Manager) -> dict[str, Method]:
     from google.protobuf.empty_pb2 import Empty
     from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
     return {
-        "Predict": (predict_pb2.PredictRequest, partial(_predict, manager, raw=raw)),
+        "Predict": (predict_pb2.PredictRequest, partial(_predict, manager)),
         "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, partial(_metadata, manager)),
         **{api: (Empty, partial(_undone, api)) for api in _UNDONE},  # which skips all fields
     }
@@ -127,13 +119,13 @@ def _model_methods(manager: Manager) -> dict[str, Method]:
     }
 
 
-def _predict(manager: Manager, request: Any, *, raw: bool) -> Any:
+def _predict(manager: Manager, request: Any) -> Any:
     """Answer a request with the servable that it names, and count it."""
     begin = time.perf_counter()
     spec = _spec(request)
     try:
         with manager.use(spec.name, *_which(spec)) as servable:
-            response = predict(servable, request, raw=raw)
+            response = predict(servable, request)
     except StatusError as error:
         metrics.request(spec.name, "Predict", "GRPC", time.perf_counter() - begin, error.code)
         raise
@@ -187,9 +179,3 @@ def _reload(manager: Manager, request: Any) -> Any:
     response = model_management_pb2.ReloadConfigResponse()
     response.status.error_code = 0
     return response
-
-
-def _health(request: Any) -> Any:
-    if request.service not in _HEALTHY:
-        raise StatusError(Code.NOT_FOUND, "service name unknown")
-    return message("HealthCheckResponse")(status=_SERVING)

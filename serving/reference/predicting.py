@@ -7,20 +7,19 @@ from evaluator.core.tensors import Array
 from serving.reference import metrics
 from serving.reference.servable import DEFAULT_SIGNATURE, Servable
 from serving.reference.status import Code, StatusError, invalid
-from serving.wires.tensor_codec import fill, fill_values, read
+from serving.wires.tensor_codec import fill_values, read
 
 
-def predict(servable: Servable, request: Any, *, raw: bool = False) -> Any:
-    """Answer a PredictRequest with a PredictResponse; its tensors hold single values, or `raw` bytes."""
+def predict(servable: Servable, request: Any) -> Any:
+    """Answer a PredictRequest with a PredictResponse."""
     signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
     inputs = {name: _array(name, tensor) for name, tensor in request.inputs.items()}
     with metrics.runtime(request.model_spec.name):
         outputs = servable.run(signature, inputs, request.output_filter)
     response = _response()()
-    write = fill if raw else fill_values
     try:
         for name, array in outputs.items():
-            write(response.outputs[name], array)
+            fill_values(response.outputs[name], array)
     except ValueError as error:
         raise StatusError(Code.UNIMPLEMENTED, str(error)) from error
     response.model_spec.name = request.model_spec.name

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +16,7 @@ import pytest
 import urllib3
 
 from tests import children, reference_process
-from tests.reference_process import Reference, call, channel, outputs, predict, request, running
+from tests.reference_process import Reference, channel, outputs, predict, request, running
 from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -235,58 +234,28 @@ def test_batching_joins_requests(made: Path, tmp_path: Path) -> None:
         assert raised.value.details() == "Task size 9 is larger than maximum input batch size 8"
 
 
-@pytest.fixture(scope="module")
-def certified(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Reference, Path, bytes]]:
-    """Serve with TLS, on a socket too, with the health service and raw answers."""
-    folder = tmp_path_factory.mktemp("tls")
+def test_tls(made: Path, tmp_path: Path) -> None:
     subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
     files = ("-keyout", "key.pem", "-out", "cert.pem")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *files, *subject],
-        cwd=folder,
+        cwd=tmp_path,
         check=True,
         capture_output=True,
         timeout=60,
     )
-    ssl = folder / "ssl.config"
-    fields = {"server_key": folder / "key.pem", "server_cert": folder / "cert.pem"}
+    ssl = tmp_path / "ssl.config"
+    fields = {"server_key": tmp_path / "key.pem", "server_cert": tmp_path / "cert.pem"}
     ssl.write_text("".join(f"{name}: {json.dumps(path.read_text())}\n" for name, path in fields.items()))
-    flags = (
-        *_single(_base(made, folder, 1)),
-        f"--ssl_config_file={ssl}",
-        f"--grpc_socket_path={folder}/socket",
-        "--enable_grpc_healthcheck_service",
-        "--enable_serialization_as_tensor_content=true",
-    )
-    with running(folder / "run", *flags) as server:
-        yield server, folder / "socket", (folder / "cert.pem").read_bytes()
-
-
-def test_tls(certified: tuple[Reference, Path, bytes]) -> None:
-    server, socket, certificate = certified
-    credentials = grpc.ssl_channel_credentials(certificate)
-    for target in (f"127.0.0.1:{server.port}", f"unix:{socket}"):
+    flags = (*_single(_base(made, tmp_path, 1)), f"--ssl_config_file={ssl}")
+    with running(tmp_path / "run", *flags) as server:
+        credentials = grpc.ssl_channel_credentials((tmp_path / "cert.pem").read_bytes())
         options = [("grpc.ssl_target_name_override", "localhost")]
-        with grpc.secure_channel(target, credentials, options) as open_channel:
-            answer = predict(open_channel, request("model", X))
-            assert answer.outputs["y"].tensor_content
-            assert outputs(answer)["y"].tolist() == [1, 2]
-    with channel(server.port) as plain, pytest.raises(grpc.RpcError) as raised:
-        predict(plain, request("model", X), timeout_s=5)
-    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
-
-
-def test_health(certified: tuple[Reference, Path, bytes]) -> None:
-    from serving.reference.messages import message
-
-    server, _, certificate = certified
-    asked, answer = message("HealthCheckRequest"), message("HealthCheckResponse")
-    with grpc.secure_channel(f"127.0.0.1:{server.port}", grpc.ssl_channel_credentials(certificate)) as open_channel:
-        for service in ("", "PredictionService", "ModelService"):
-            assert call(open_channel, "grpc.health.v1.Health/Check", asked(service=service), answer).status == 1
-        with pytest.raises(grpc.RpcError) as raised:
-            call(open_channel, "grpc.health.v1.Health/Check", asked(service="nope"), answer)
-    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+        with grpc.secure_channel(f"127.0.0.1:{server.port}", credentials, options) as open_channel:
+            assert outputs(predict(open_channel, request("model", X)))["y"].tolist() == [1, 2]
+        with channel(server.port) as plain, pytest.raises(grpc.RpcError) as raised:
+            predict(plain, request("model", X), timeout_s=5)
+        assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_an_unknown_flag_is_an_error_in_one_line(wrong: str, capsys: pytest.Capt
     ("given", "words"),
     [
         ((), "model_base_path and server_options.model_config_file are empty!"),
-        ((*SINGLE, "--port=0"), "At least one of server_options.grpc_port or server_options.grpc_socket_path"),
+        ((*SINGLE, "--port=0"), "server_options.grpc_port must be set"),
         ((*SINGLE, "--port=1", "--rest_api_port=1"), "http_port cannot be same as grpc_port"),
         ((*SINGLE, "--batching_parameters_file=/b"), "without setting server_options.enable_batching"),
         (
@@ -174,4 +174,3 @@ def test_the_other_messages_have_upstreams_fields() -> None:
     assert (tls.server_key, tls.server_cert, tls.custom_ca, tls.client_verify) == ("k", "c", "a", True)
     shown = text_format.Parse("prometheus_config { enable: true path: '/m' }", message("MonitoringConfig")())
     assert (shown.prometheus_config.enable, shown.prometheus_config.path) == (True, "/m")
-    assert message("HealthCheckResponse")(status=1).SerializeToString() == b"\x08\x01"
