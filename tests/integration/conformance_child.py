@@ -1,7 +1,7 @@
 """Run in a child: makes the SavedModel of the conformance tests, and asks a server with TF Serving's own stubs.
 
-`conformance_child.py save FOLDER VERSION` saves one version. `conformance_child.py ask GRPC_PORT` answers questions:
-each line of its input is `[method, request as JSON]`, each line of its output `[code, message, answer as JSON]`.
+`conformance_child.py save FOLDER VERSION…` saves versions. `conformance_child.py ask GRPC_PORT` answers questions: each
+line of its input is `[method, request as JSON]`, each line of its output `[code, message, answer as JSON]`.
 `conformance_child.py plain GRPC_PORT` predicts as the example clients do.
 """
 
@@ -12,14 +12,21 @@ from typing import Any
 
 
 def save(folder: Path, version: int) -> None:
-    """Save a graph in the style of TensorFlow 1: the only one that can name the methods of its signatures.
+    """Save a version in a graph of its own."""
+    import tensorflow as tf
+
+    with tf.Graph().as_default():
+        _save(folder / str(version), version)
+
+
+def _save(folder: Path, version: int) -> None:
+    """Save in the style of TensorFlow 1, which lets us choose the tensors' names that metadata show.
 
     The variable `weight` holds the version's number, so that an answer shows which version it comes from.
     """
     import tensorflow as tf
 
     v1 = tf.compat.v1
-    v1.disable_eager_execution()
     weight = v1.get_variable("weight", initializer=float(version))
     x = v1.placeholder(tf.float32, (None, 2), "x")
     a = v1.placeholder(tf.float32, (None,), "a")
@@ -103,6 +110,7 @@ def plain(port: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "save":
-        save(Path(sys.argv[2]), int(sys.argv[3]))
+        for number in sys.argv[3:]:
+            save(Path(sys.argv[2]), int(number))
     else:
         {"ask": ask, "plain": plain}[sys.argv[1]](int(sys.argv[2]))
