@@ -1,9 +1,7 @@
 """The reference server's models for real: hot swaps under load, broken versions, warm-up, batching, a graceful stop."""
 
-import json
 import re
 import shutil
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -150,7 +148,10 @@ def test_calls_in_flight_are_answered_before_the_end(made: Path, tmp_path: Path)
 
 
 def test_the_file_of_models_is_followed(made: Path, tmp_path: Path) -> None:
+    """Nothing is warmed up meanwhile: garbage in that place does no harm then."""
     base = _base(made, tmp_path, 1, 2, 3)
+    (base / "1" / "assets.extra").mkdir()
+    (base / "1" / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"garbage")
     config = tmp_path / "models.config"
     entry = f"name: 'model' base_path: '{base}' model_platform: 'tensorflow'"
 
@@ -163,7 +164,12 @@ def test_the_file_of_models_is_followed(made: Path, tmp_path: Path) -> None:
         config.with_suffix(".part").rename(config)
 
     write("model_version_policy { specific { versions: 1 versions: 2 } }")
-    flags = (f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1", POLL)
+    flags = (
+        f"--model_config_file={config}",
+        "--model_config_file_poll_wait_seconds=1",
+        POLL,
+        "--enable_model_warmup=false",
+    )
     with running(tmp_path / "run", *flags) as server:
         assert _until(server, v1="AVAILABLE", v2="AVAILABLE").keys() == {"1", "2"}
         write("model_version_policy { all {} } version_labels { key: 'stable' value: 1 }")
@@ -202,9 +208,6 @@ def test_warm_up(made: Path, tmp_path: Path) -> None:
         runs = re.search(r'runtime_latency_count\{API="Predict",model_name="model",runtime="TF1"\} (\d+)', page)
         assert runs is not None
         assert int(runs[1]) == 4 * 6
-    config.write_text(f"model_config_list {{ config {{ {entry} }} }}")
-    with running(tmp_path / "cold", *flags[:1], "--enable_model_warmup=false") as server:
-        assert {state for state, _ in _states(server).values()} == {"AVAILABLE"}
 
 
 def test_batching_joins_requests(made: Path, tmp_path: Path) -> None:
@@ -232,30 +235,6 @@ def test_batching_joins_requests(made: Path, tmp_path: Path) -> None:
         with pytest.raises(grpc.RpcError) as raised:
             predict(open_channel, request("model", {"x": np.zeros(9, np.float32)}))
         assert raised.value.details() == "Task size 9 is larger than maximum input batch size 8"
-
-
-def test_tls(made: Path, tmp_path: Path) -> None:
-    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
-    files = ("-keyout", "key.pem", "-out", "cert.pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *files, *subject],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    ssl = tmp_path / "ssl.config"
-    fields = {"server_key": tmp_path / "key.pem", "server_cert": tmp_path / "cert.pem"}
-    ssl.write_text("".join(f"{name}: {json.dumps(path.read_text())}\n" for name, path in fields.items()))
-    flags = (*_single(_base(made, tmp_path, 1)), f"--ssl_config_file={ssl}")
-    with running(tmp_path / "run", *flags) as server:
-        credentials = grpc.ssl_channel_credentials((tmp_path / "cert.pem").read_bytes())
-        options = [("grpc.ssl_target_name_override", "localhost")]
-        with grpc.secure_channel(f"127.0.0.1:{server.port}", credentials, options) as open_channel:
-            assert outputs(predict(open_channel, request("model", X)))["y"].tolist() == [1, 2]
-        with channel(server.port) as plain, pytest.raises(grpc.RpcError) as raised:
-            predict(plain, request("model", X), timeout_s=5)
-        assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 @pytest.mark.parametrize(

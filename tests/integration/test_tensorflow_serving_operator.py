@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 import trustme
@@ -15,6 +16,7 @@ import trustme
 from serving.contract import HOST, Admin, Batching, Tls
 from serving.errors import ServerError
 from serving.life import Service
+from tests import reference_process
 from tests.integration import tensorflow_service
 from tests.integration.tensorflow_service import LAUNCHERS, SERVER
 
@@ -136,6 +138,12 @@ def test_grpc_is_encrypted_and_rest_is_not(name: str, versions: Path, tmp_path: 
             context.wrap_socket(plain, server_hostname=HOST) as secure,
         ):
             assert secure.selected_alpn_protocol() == "h2"
+        credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+        with grpc.secure_channel(f"{HOST}:{service.ports['grpc']}", credentials) as channel:
+            answer = reference_process.outputs(
+                reference_process.predict(channel, reference_process.request("model", X))
+            )
+        assert answer["y"].tolist() == [[1.5, 2.5]]
         assert _ask(service, "rest") == [1.5, 2.5]
         with pytest.raises(ServerError):
             _ask(service, "grpc")
