@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED ?= $(VENV)/installed-all,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help full test unit quick lint images doctor docs constraints hooks release clean
+.PHONY: help full test unit quick lint coverage mutants images doctor docs constraints hooks release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,13 @@ lint: $(INSTALLED) ## Run ruff, mypy and import-linter
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+coverage: $(INSTALLED) ## Say which lines the unit and contract tests run
+	$(BIN)/coverage run -m pytest tests/unit tests/contract
+	$(BIN)/coverage report
+
+mutants: $(INSTALLED) ## Put deliberate faults into what judges, and see that each is noticed: [ARGS="cosine"]
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 images: | $(BIN)/python ## Build our container images, without a registry: [ARGS="--from debian:bookworm-slim"]
 	PYTHON=$(BIN)/python docker/build $(ARGS)

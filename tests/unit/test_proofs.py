@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluator.core.errors import FwevalError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured
 from evaluator.stages import export, verify
@@ -111,6 +112,15 @@ def test_what_is_not_finite_is_refused(
     found = prove(candidate, precision, tmp_path, monkeypatch)
     assert found.outcome is Outcome.FAILED
     assert "of the candidate is nan at [" in str(found.reason)
+
+
+def test_only_what_was_exported_is_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted_exports.trained(tmp_path, sound())
+    scripted_exports.exported(tmp_path)
+    (tmp_path / "artifact" / "model").write_bytes(b"another")
+    scripted_exports.install(monkeypatch, runtime=scripted_exports.ScriptedRuntime(sound()))
+    with pytest.raises(FwevalError, match="the artifact is not the one that was exported: its digest differs"):
+        verify.work(scripted_exports.work(tmp_path, "verify", "fp32"))
 
 
 @given(count=st.integers(2, 2000), verified=st.integers(1, 500))
