@@ -102,13 +102,6 @@ def test_versions_come_and_go_under_load_without_a_failed_request(
     assert len(calls.taken) > between > 0
 
 
-def test_a_new_version_is_batched_like_the_former(admin: TorchServeAdmin, made: Path) -> None:
-    admin.deploy(made / "model.pt", 2)
-    for version in (1, 2):
-        (described,) = admin.describe(version)
-        assert (described["batchSize"], described["maxBatchDelay"]) == (4, 20)
-
-
 def test_a_version_that_cannot_be_loaded_leaves_the_present_one(
     service: Service, admin: TorchServeAdmin, golden: Arrays, tmp_path: Path
 ) -> None:
@@ -153,8 +146,11 @@ def test_refusals(service: Service, admin: TorchServeAdmin, ask: Any, said: str)
         ask(admin)
 
 
-def test_the_default_version_stays_while_there_are_others(admin: TorchServeAdmin, made: Path) -> None:
+def test_a_new_version_is_batched_like_the_former_and_the_default_one_stays(admin: TorchServeAdmin, made: Path) -> None:
     admin.deploy(made / "model.pt", 2)
+    for version in (1, 2):
+        (described,) = admin.describe(version)
+        assert (described["batchSize"], described["maxBatchDelay"]) == (4, 20)
     with pytest.raises(ServerError, match="403: Cannot remove default version for model model"):
         admin.unregister(2)
     admin.unregister(1)
