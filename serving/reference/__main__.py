@@ -16,7 +16,7 @@ from serving.reference import flags as command_line
 from serving.reference.flags import Flags
 from serving.reference.manager import Habits, Manager
 from serving.reference.messages import message
-from serving.reference.rest_service import SERVER, RestServer, Settings
+from serving.reference.rest_service import SERVER, RestServer, RestSettings
 from serving.reference.servable import Servable
 from serving.reference.status import StatusError
 from serving.reference.warmup import warm_up
@@ -74,7 +74,7 @@ def _rest(manager: Manager, flags: Flags) -> RestServer:
     if flags.monitoring_config_file is not None:
         config = configuration.parse(flags.monitoring_config_file, message("MonitoringConfig")()).prometheus_config
         monitoring = (config.path or metrics.DEFAULT_PATH) if config.enable else None
-    settings = Settings(
+    settings = RestSettings(
         address=flags.address,
         port=flags.rest_api_port,
         threads=flags.rest_api_num_threads,

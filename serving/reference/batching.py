@@ -18,7 +18,7 @@ import numpy as np
 
 from evaluator.core.tensors import Array, Arrays, rows
 from serving.reference import metrics
-from serving.reference.configuration import Batching
+from serving.reference.configuration import BatchingParameters
 from serving.reference.status import Code, StatusError, invalid
 
 Compute = Callable[[Hashable, Mapping[str, Array]], Arrays]  # what to ask of the model, and its inputs
@@ -46,7 +46,7 @@ class _Batch:
 class Batcher:
     """Collects the requests of one servable and computes them with threads of its own."""
 
-    def __init__(self, settings: Batching, compute: Compute) -> None:
+    def __init__(self, settings: BatchingParameters, compute: Compute) -> None:
         self._settings = settings
         self._compute = compute
         self._queues: dict[Hashable, deque[_Batch]] = {}

@@ -15,7 +15,7 @@ PLATFORM = "tensorflow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class VersionPolicy:
     """Which of the versions on disk are served (sources/storage_path/file_system_storage_path_source.cc)."""
 
     latest: int = 1  # so many of the newest, unless one of the following is given
@@ -30,18 +30,18 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class ServedModel:
     """A model to serve: its versions are the numbered folders below `base`."""
 
     name: str
     base: Path
-    policy: Policy = field(default_factory=Policy)
+    policy: VersionPolicy = field(default_factory=VersionPolicy)
     labels: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batching:
-    """BatchingParameters, with the defaults of TensorFlow's shared_batch_scheduler.h. `execution_size` splits."""
+class BatchingParameters:
+    """The message of that name, with the defaults of TensorFlow's shared_batch_scheduler.h. `execution_size` splits."""
 
     max_size: int = 1000
     timeout_s: float = 0.0
@@ -73,12 +73,12 @@ def model_config(path: Path) -> Any:
     return parse(path, model_server_config_pb2.ModelServerConfig())
 
 
-def models(config: Any) -> list[Model]:
+def models(config: Any) -> list[ServedModel]:
     """Turn a ModelServerConfig into models; checks and texts: ValidateModelConfigList and GetPlatform, server_core.cc.
 
     None of them is loaded here; `StatusError` when the list itself cannot be.
     """
-    found: dict[str, Model] = {}
+    found: dict[str, ServedModel] = {}
     for entry in config.model_config_list.config:
         if entry.name in found:
             raise invalid(f"Illegal to list model {entry.name} multiple times in config list")
@@ -87,7 +87,7 @@ def models(config: Any) -> list[Model]:
                 f"Expected model {entry.name} to have an absolute path or URI; got base_path()={entry.base_path}"
             )
         _check_platform(entry)
-        found[entry.name] = Model(
+        found[entry.name] = ServedModel(
             name=entry.name,
             base=Path(entry.base_path),
             policy=_policy(entry.model_version_policy),
@@ -96,14 +96,14 @@ def models(config: Any) -> list[Model]:
     return list(found.values())
 
 
-def batching(parameters: Any, cores: int) -> Batching:
+def batching(parameters: Any, cores: int) -> BatchingParameters:
     """Turn BatchingParameters into settings; `StatusError` when they contradict one another (batching_session.cc)."""
-    given = Batching(threads=cores)
+    given = BatchingParameters(threads=cores)
     execution = None
     if parameters.enable_large_batch_splitting.value:
         size = _or(parameters, "max_batch_size", given.max_size)
         execution = _or(parameters, "max_execution_batch_size", size)
-    settings = Batching(
+    settings = BatchingParameters(
         max_size=_or(parameters, "max_batch_size", given.max_size),
         timeout_s=_or(parameters, "batch_timeout_micros", 0) / 1e6,
         max_enqueued=_or(parameters, "max_enqueued_batches", given.max_enqueued),
@@ -117,7 +117,7 @@ def batching(parameters: Any, cores: int) -> Batching:
     return settings
 
 
-def batching_file(path: Path | None, cores: int) -> Batching:
+def batching_file(path: Path | None, cores: int) -> BatchingParameters:
     """Read a BatchingParameters file; without one, batching has its defaults."""
     parameters = message("BatchingParameters")()
     return batching(parameters if path is None else parse(path, parameters), cores)
@@ -139,18 +139,18 @@ def _check_platform(entry: Any) -> None:
         raise invalid(f"Model {entry.name} requests unsupported platform {platform}")
 
 
-def _policy(choice: Any) -> Policy:
+def _policy(choice: Any) -> VersionPolicy:
     kind = choice.WhichOneof("policy_choice")
     if kind == "specific":
-        return Policy(specific=tuple(choice.specific.versions))
-    return Policy(all=kind == "all", latest=max(choice.latest.num_versions, 1))
+        return VersionPolicy(specific=tuple(choice.specific.versions))
+    return VersionPolicy(all=kind == "all", latest=max(choice.latest.num_versions, 1))
 
 
 def _or(parameters: Any, name: str, default: Any) -> Any:
     return getattr(parameters, name).value if parameters.HasField(name) else default
 
 
-def _check(settings: Batching) -> None:
+def _check(settings: BatchingParameters) -> None:
     sizes = settings.allowed_sizes
     if min(settings.max_size, settings.max_enqueued, settings.threads) < 1:
         raise invalid("max_batch_size, max_enqueued_batches and num_batch_threads must be positive")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.reference import configuration
-from serving.reference.configuration import Model
+from serving.reference.configuration import ServedModel
 from serving.reference.servable import Servable
 from serving.reference.status import Code, StatusError, invalid
 from serving.reference.versions import State, Version, VersionState, on_disk, to_load, to_unload
@@ -35,7 +35,7 @@ class Habits:
 
 @dataclass(slots=True, kw_only=True)
 class _Served:
-    model: Model
+    model: ServedModel
     versions: dict[int, Version] = field(default_factory=dict)
 
 
@@ -127,10 +127,10 @@ class Manager:
         which = f"Latest({name})" if version is None else f"Specific({name}, {version})"
         raise StatusError(Code.NOT_FOUND, f"Servable not found for request: {which}")
 
-    def _check_labels(self, models: Sequence[Model]) -> None:
+    def _check_labels(self, models: Sequence[ServedModel]) -> None:
         """Allow labels for available versions only (UpdateModelVersionLabelMap in server_core.cc)."""
         for model in models:
-            served = self._served.get(model.name, _Served(model=Model(name=model.name, base=model.base)))
+            served = self._served.get(model.name, _Served(model=ServedModel(name=model.name, base=model.base)))
             for label, number in model.labels.items():
                 known = served.versions.get(number)
                 moves = served.model.labels.get(label, number) != number
@@ -143,7 +143,7 @@ class Manager:
                         "available for inference",
                     )
 
-    def _replace(self, models: Sequence[Model]) -> list[str]:
+    def _replace(self, models: Sequence[ServedModel]) -> list[str]:
         """Take over a list of models; return the names of the new ones."""
         wanted = {model.name: model for model in models}
         for name in set(self._served) - set(wanted):

@@ -32,7 +32,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Response:
     """What goes back: always a JSON document."""
 
     status: int
@@ -55,14 +55,14 @@ def route(method: str, path: str) -> Route:
     )
 
 
-def answer(manager: Manager, method: str, path: str, body: bytes) -> Reply:
+def answer(manager: Manager, method: str, path: str, body: bytes) -> Response:
     """Answer one request, whatever it is, and count it."""
     begin = time.perf_counter()
     model, action, error = "", "", None
     try:
         wanted = route(method, path)
         model, action = wanted.model, wanted.action
-        reply = Reply(status=200, body=_ACTIONS[action](manager, wanted, body))
+        reply = Response(status=200, body=_ACTIONS[action](manager, wanted, body))
     except StatusError as raised:
         error = raised.code
         reply = refusal(raised.code.http, raised.message)
@@ -70,9 +70,9 @@ def answer(manager: Manager, method: str, path: str, body: bytes) -> Reply:
     return reply
 
 
-def refusal(status: int, message: str) -> Reply:
+def refusal(status: int, message: str) -> Response:
     """Write an error as every part of this API does."""
-    return Reply(status=status, body=json.dumps({"error": message}, indent=4).encode())
+    return Response(status=status, body=json.dumps({"error": message}, indent=4).encode())
 
 
 def _predict(manager: Manager, wanted: Route, body: bytes) -> bytes:

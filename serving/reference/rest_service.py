@@ -18,7 +18,7 @@ import uvicorn
 
 from serving.reference import metrics
 from serving.reference.manager import Manager
-from serving.reference.rest_api import Reply, answer, refusal
+from serving.reference.rest_api import Response, answer, refusal
 from serving.reference.status import Code
 
 SERVER = "fweval-reference (not tensorflow_model_server)"
@@ -33,7 +33,7 @@ _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class RestSettings:
     """How the REST side is to work."""
 
     address: str
@@ -46,7 +46,7 @@ class Settings:
 class RestServer:
     """A server that runs in a thread of its own."""
 
-    def __init__(self, manager: Manager, settings: Settings) -> None:
+    def __init__(self, manager: Manager, settings: RestSettings) -> None:
         """Bind the port; `OSError` when it cannot be had. Nothing is answered before `start`."""
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="rest")
         self._socket = _bound(settings)
@@ -93,7 +93,7 @@ class RestServer:
 class _App:
     """The application that uvicorn calls for every request (https://asgi.readthedocs.io/en/latest/specs/www.html)."""
 
-    def __init__(self, manager: Manager, settings: Settings, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, manager: Manager, settings: RestSettings, pool: ThreadPoolExecutor) -> None:
         self._manager = manager
         self._settings = settings
         self._pool = pool
@@ -103,7 +103,7 @@ class _App:
         """Answer a request; one whose client went away is dropped."""
         path = scope["raw_path"].decode("latin-1")
         if scope["method"] == "GET" and path == self._settings.metrics_path:
-            await self._send(send, Reply(status=200, body=metrics.page()), b"text/plain")
+            await self._send(send, Response(status=200, body=metrics.page()), b"text/plain")
             return
         if scope["query_string"]:  # part of what upstream matches
             path = f"{path}?{scope['query_string'].decode('latin-1')}"
@@ -134,7 +134,7 @@ class _App:
             raise _Refused(408, "The request did not arrive in time", close=True) from None
         return b"".join(chunks)
 
-    async def _answer(self, method: str, path: str, body: bytes) -> Reply:
+    async def _answer(self, method: str, path: str, body: bytes) -> Response:
         if _OURS.fullmatch(path) is None:
             return refusal(Code.NOT_FOUND.http, f"Not found: {method} {path}")
         loop = asyncio.get_running_loop()
@@ -145,7 +145,7 @@ class _App:
             return refusal(Code.DEADLINE_EXCEEDED.http, f"Timed out after {self._settings.timeout_s:g} s")
 
     async def _send(
-        self, send: _Send, reply: Reply, content_type: bytes = b"application/json", *, close: bool = False
+        self, send: _Send, reply: Response, content_type: bytes = b"application/json", *, close: bool = False
     ) -> None:
         headers = [(b"content-type", content_type), (b"content-length", str(len(reply.body)).encode())]
         if close or self.closing:
@@ -163,7 +163,7 @@ class _Refused(Exception):
         self.close = close
 
 
-def _bound(settings: Settings) -> socket.socket:
+def _bound(settings: RestSettings) -> socket.socket:
     """Hold the port from now on, so that nobody else gets it while models load."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from evaluator.core.tensors import Array, Arrays
 from serving.reference import saved_model
 from serving.reference.batching import Batcher
-from serving.reference.configuration import Batching
+from serving.reference.configuration import BatchingParameters
 from serving.reference.status import Code, StatusError, invalid
 from serving.wires.tensor_codec import read
 
@@ -54,7 +54,7 @@ class Servable:
         self._expected = cache(self._expectations)
         self._callable = lru_cache(_QUESTIONS)(self._make_callable)
 
-    def batch(self, settings: Batching) -> None:
+    def batch(self, settings: BatchingParameters) -> None:
         """From now on compute requests that arrive close together as one; call it before the first request."""
         self._batcher = Batcher(settings, self._compute)
 

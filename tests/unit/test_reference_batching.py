@@ -10,7 +10,7 @@ import pytest
 
 from evaluator.core.tensors import Array, Arrays
 from serving.reference.batching import Batcher
-from serving.reference.configuration import Batching
+from serving.reference.configuration import BatchingParameters
 from serving.reference.status import Code, StatusError, invalid
 
 
@@ -59,7 +59,7 @@ def _together(batcher: Batcher, pool: ThreadPoolExecutor, requests: list[tuple[f
 
 
 def test_requests_are_joined_and_everyone_gets_its_own_rows(model: _Model, pool: ThreadPoolExecutor) -> None:
-    batcher = Batcher(Batching(threads=1, max_size=8, timeout_s=5.0), model)
+    batcher = Batcher(BatchingParameters(threads=1, max_size=8, timeout_s=5.0), model)
     answers = _together(batcher, pool, [(1, 2), (3,), (4, 5, 6), (7, 8)])
     assert answers == [[2, 4], [6], [8, 10, 12], [14, 16]]
     assert model.sizes == [8], "a full batch does not wait for its time"
@@ -67,14 +67,14 @@ def test_requests_are_joined_and_everyone_gets_its_own_rows(model: _Model, pool:
 
 
 def test_a_request_waits_no_longer_than_told(model: _Model) -> None:
-    batcher = Batcher(Batching(threads=1, max_size=8, timeout_s=0.01), model)
+    batcher = Batcher(BatchingParameters(threads=1, max_size=8, timeout_s=0.01), model)
     assert _ask(batcher, 1) == [2]
     assert model.sizes == [1]
     batcher.close()
 
 
 def test_a_bad_request_fails_alone(model: _Model, pool: ThreadPoolExecutor) -> None:
-    batcher = Batcher(Batching(threads=1, max_size=4, timeout_s=5.0), model)
+    batcher = Batcher(BatchingParameters(threads=1, max_size=4, timeout_s=5.0), model)
     answers = _together(batcher, pool, [(1,), (-1,), (2,), (3,)])
     assert isinstance(answers[1], StatusError)
     assert [answers[0], answers[2], answers[3]] == [[2], [4], [6]]
@@ -83,7 +83,7 @@ def test_a_bad_request_fails_alone(model: _Model, pool: ThreadPoolExecutor) -> N
 
 
 def test_other_shapes_and_questions_wait_elsewhere(model: _Model, pool: ThreadPoolExecutor) -> None:
-    batcher = Batcher(Batching(threads=1, max_size=2, timeout_s=0.01), model)
+    batcher = Batcher(BatchingParameters(threads=1, max_size=2, timeout_s=0.01), model)
     wide = pool.submit(batcher.run, "q", {"x": np.ones((1, 3), np.float32)})
     narrow = pool.submit(batcher.run, "q", {"x": np.ones((1, 2), np.float32)})
     other = pool.submit(_ask, batcher, 1, what="r")
@@ -93,7 +93,7 @@ def test_other_shapes_and_questions_wait_elsewhere(model: _Model, pool: ThreadPo
 
 
 def test_shapes_are_padded_when_asked_for(model: _Model, pool: ThreadPoolExecutor) -> None:
-    batcher = Batcher(Batching(threads=1, max_size=2, timeout_s=5.0, pad=True), model)
+    batcher = Batcher(BatchingParameters(threads=1, max_size=2, timeout_s=5.0, pad=True), model)
     wide = pool.submit(batcher.run, "q", {"x": np.ones((1, 3), np.float32)})
     narrow = pool.submit(batcher.run, "q", {"x": np.ones((1, 2), np.float32)})
     assert wide.result(10)["y"].tolist() == [[2, 2, 2]]
@@ -103,21 +103,21 @@ def test_shapes_are_padded_when_asked_for(model: _Model, pool: ThreadPoolExecuto
 
 
 def test_batches_are_filled_up_to_an_allowed_size(model: _Model) -> None:
-    batcher = Batcher(Batching(threads=1, max_size=8, allowed_sizes=(2, 4, 8)), model)
+    batcher = Batcher(BatchingParameters(threads=1, max_size=8, allowed_sizes=(2, 4, 8)), model)
     assert _ask(batcher, 1, 2, 3) == [2, 4, 6]
     assert model.sizes == [4]
     batcher.close()
 
 
 def test_large_requests_are_split_where_that_is_enabled(model: _Model) -> None:
-    batcher = Batcher(Batching(threads=1, max_size=8, execution_size=3), model)
+    batcher = Batcher(BatchingParameters(threads=1, max_size=8, execution_size=3), model)
     assert _ask(batcher, 1, 2, 3, 4, 5, 6, 7) == [2, 4, 6, 8, 10, 12, 14]
     assert model.sizes == [3, 3, 1]
     batcher.close()
 
 
 def test_a_full_queue_refuses(model: _Model, pool: ThreadPoolExecutor) -> None:
-    batcher = Batcher(Batching(threads=1, max_size=1, max_enqueued=2), model)
+    batcher = Batcher(BatchingParameters(threads=1, max_size=1, max_enqueued=2), model)
     model.open.clear()
     asked = [pool.submit(_ask, batcher, 1) for _ in range(12)]
     done, waiting = wait(asked, 10, FIRST_COMPLETED)
@@ -145,7 +145,7 @@ def test_a_full_queue_refuses(model: _Model, pool: ThreadPoolExecutor) -> None:
     ],
 )
 def test_requests_that_cannot_be_batched(model: _Model, inputs: Arrays, words: str) -> None:
-    batcher = Batcher(Batching(threads=1, max_size=8), model)
+    batcher = Batcher(BatchingParameters(threads=1, max_size=8), model)
     with pytest.raises(StatusError) as raised:
         batcher.run("q", inputs)
     assert (raised.value.code, raised.value.message) == (Code.INVALID_ARGUMENT, words)
@@ -160,7 +160,7 @@ def test_requests_that_cannot_be_batched(model: _Model, inputs: Arrays, words: s
     ],
 )
 def test_outputs_that_cannot_be_split(answer: Arrays, words: str) -> None:
-    batcher = Batcher(Batching(threads=1, max_size=8), lambda what, inputs: answer)
+    batcher = Batcher(BatchingParameters(threads=1, max_size=8), lambda what, inputs: answer)
     with pytest.raises(StatusError, match=words) as raised:
         _ask(batcher, 1, 2)
     assert raised.value.code is Code.FAILED_PRECONDITION
@@ -168,7 +168,7 @@ def test_outputs_that_cannot_be_split(answer: Arrays, words: str) -> None:
 
 
 def test_what_waits_is_computed_before_the_end(model: _Model, pool: ThreadPoolExecutor) -> None:
-    batcher = Batcher(Batching(threads=2, max_size=8, timeout_s=60.0), model)
+    batcher = Batcher(BatchingParameters(threads=2, max_size=8, timeout_s=60.0), model)
     waiting = pool.submit(_ask, batcher, 1)
     while not batcher._queues:
         pass

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import text_format
 
 from serving.reference import configuration, flags
-from serving.reference.configuration import Batching, Policy
+from serving.reference.configuration import BatchingParameters, VersionPolicy
 from serving.reference.messages import message
 from serving.reference.status import StatusError
 
@@ -95,8 +95,8 @@ def test_a_model_config(tmp_path: Path) -> None:
     """
     first, second, third, fourth = configuration.models(configuration.model_config(_file(tmp_path, text)))
     assert (first.name, first.base, dict(first.labels)) == ("a", Path("/models/a"), {"stable": 3})
-    assert [first.policy, second.policy] == [Policy(specific=(3, 5)), Policy(all=True)]
-    assert [third.policy, fourth.policy] == [Policy(), Policy(latest=2)]
+    assert [first.policy, second.policy] == [VersionPolicy(specific=(3, 5)), VersionPolicy(all=True)]
+    assert [third.policy, fourth.policy] == [VersionPolicy(), VersionPolicy(latest=2)]
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,12 @@ def test_batching_parameters(tmp_path: Path) -> None:
     allowed_batch_sizes: 16
     pad_variable_length_inputs: true
     """
-    assert configuration.batching_file(_file(tmp_path, text), 2) == Batching(
+    assert configuration.batching_file(_file(tmp_path, text), 2) == BatchingParameters(
         max_size=16, timeout_s=0.0025, max_enqueued=7, threads=3, pool="pool", allowed_sizes=(4, 16), pad=True
     )
-    assert configuration.batching_file(None, 2) == Batching(threads=2)
+    assert configuration.batching_file(None, 2) == BatchingParameters(threads=2)
     split = "enable_large_batch_splitting { value: true } max_execution_batch_size { value: 8 }"
-    assert configuration.batching_file(_file(tmp_path, split), 2) == Batching(threads=2, execution_size=8)
+    assert configuration.batching_file(_file(tmp_path, split), 2) == BatchingParameters(threads=2, execution_size=8)
 
 
 @pytest.mark.parametrize(

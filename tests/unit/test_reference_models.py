@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 
-from serving.reference.configuration import Policy
+from serving.reference.configuration import VersionPolicy
 from serving.reference.manager import Habits, Manager
 from serving.reference.status import Code, StatusError, invalid
 from serving.reference.versions import State, Version, on_disk, to_load, to_unload
@@ -79,12 +79,12 @@ def manager(loader: _Loader) -> Iterator[Manager]:
 
 def test_policies_choose_among_the_versions() -> None:
     present = {1, 2, 5, 7}
-    assert Policy().choose(present) == {7}
-    assert Policy(latest=2).choose(present) == {5, 7}
-    assert Policy(latest=9).choose(present) == present
-    assert Policy(all=True).choose(present) == present
-    assert Policy(specific=(2, 3)).choose(present) == {2}
-    assert Policy(specific=()).choose(present) == set()
+    assert VersionPolicy().choose(present) == {7}
+    assert VersionPolicy(latest=2).choose(present) == {5, 7}
+    assert VersionPolicy(latest=9).choose(present) == present
+    assert VersionPolicy(all=True).choose(present) == present
+    assert VersionPolicy(specific=(2, 3)).choose(present) == {2}
+    assert VersionPolicy(specific=()).choose(present) == set()
 
 
 def test_only_numbered_folders_are_versions(tmp_path: Path) -> None:

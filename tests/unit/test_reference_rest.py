@@ -63,7 +63,7 @@ class _Manager:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     number = free_ports(("rest",))["rest"]
-    settings = rest_service.Settings(
+    settings = rest_service.RestSettings(
         address=HOST, port=number, threads=4, timeout_s=_TIMEOUT_S, metrics_path="/monitoring/prometheus/metrics"
     )
     server = rest_service.RestServer(_Manager(), settings)  # type: ignore[arg-type]  # a scripted manager
@@ -295,7 +295,7 @@ def test_metrics_are_counted_by_status(connection: http.client.HTTPConnection) -
 
 def test_a_stop_lets_calls_in_flight_end() -> None:
     number = free_ports(("rest",))["rest"]
-    settings = rest_service.Settings(address=HOST, port=number, threads=2, timeout_s=10)
+    settings = rest_service.RestSettings(address=HOST, port=number, threads=2, timeout_s=10)
     server = rest_service.RestServer(_Manager(), settings)  # type: ignore[arg-type]  # a scripted manager
     server.start()
     connection = http.client.HTTPConnection(HOST, number, timeout=10)
@@ -311,7 +311,7 @@ def test_a_stop_lets_calls_in_flight_end() -> None:
 
 
 def test_a_port_in_use_is_told_before_anything_is_answered(port: int) -> None:
-    settings = rest_service.Settings(address=HOST, port=port, threads=1, timeout_s=1)
+    settings = rest_service.RestSettings(address=HOST, port=port, threads=1, timeout_s=1)
     with pytest.raises(OSError, match=f"cannot listen on {HOST}:{port}"):
         rest_service.RestServer(_Manager(), settings)  # type: ignore[arg-type]  # a scripted manager
 
