@@ -16,6 +16,7 @@ from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
 from evaluator.judging.replay import read_scorecard
 from evaluator.report import markdown
+from evaluator.report.sections import matrix
 from scenarios.loading import load_profile, profile_names
 
 MATRIX = Path(__file__).with_name("matrix.md")
@@ -118,7 +119,7 @@ def probes() -> str:
     return _table(("Probe", "Question", "Risk"), rows)
 
 
-def matrix(card: Scorecard) -> str:
+def matrix_page(card: Scorecard) -> str:
     """Return the page about the export matrix of a real run."""
     machine, versions = card.machine, card.machine.versions
     made = (
@@ -131,10 +132,10 @@ def matrix(card: Scorecard) -> str:
         made,
         "What each mark rests on is in the run's scorecard; a mark stands with the size of the artifact.",
         "",
-        *markdown.matrix_table(card.matrix),
+        *markdown.write(matrix.whole(card.matrix)),
         "## Why not",
         "",
-        *markdown.matrix_reasons(card.matrix),
+        *markdown.write((matrix.reasons(card.matrix),)),
         "## Versions",
         "",
         ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
@@ -189,6 +190,6 @@ TABLES: dict[str, Callable[[], str]] = {
 
 if __name__ == "__main__":
     for run in sys.argv[1:]:
-        MATRIX.write_text(matrix(read_scorecard(RunFolder.open(Path(run)))), encoding="utf-8")
+        MATRIX.write_text(matrix_page(read_scorecard(RunFolder.open(Path(run)))), encoding="utf-8")
     METRICS.write_text(glossary(), encoding="utf-8")
     README.write_text(renew(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -152,10 +152,9 @@ def stage_command(stage: str, given: dict[str, Any]) -> int:
 
 def print_cells(path: Path, stage: str | None = None) -> None:
     """Print the cells of a run as a table for people."""
-    from rich.console import Console
-
     from evaluator.core.store import RunFolder
-    from evaluator.report._terminal import cells_table
+    from evaluator.report import _terminal
+    from evaluator.report.sections import cells as steps
 
     cells = [cell for cell in RunFolder.open(path).cells() if stage in (None, cell.stage)]
-    Console().print(cells_table(cells))
+    _terminal.show_blocks(steps.short(cells))

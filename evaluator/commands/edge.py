@@ -14,13 +14,12 @@ def command(**given: Any) -> int:
 
     Goes through the stages that this one needs, and stops after it. `fweval full --resume RUN` does the rest.
     """
-    from rich.console import Console
-
     from evaluator import pipeline
     from evaluator.judging import replay
-    from evaluator.report._terminal import edge_table
+    from evaluator.report import _terminal
+    from evaluator.report.sections import edge
 
     run = pursue(given, pipeline.through("edge"))
     cells = [cell for cell in run.folder.cells() if cell.stage == "edge"]
-    Console().print(edge_table(cells, run.record.device_classes, replay.edge(run.folder)))
+    _terminal.show_blocks(*edge.short(cells, run.record.device_classes, replay.edge(run.folder)))
     return pipeline.stage_exit_code([result.outcome for step, result in run.folder.results() if step.stage == "edge"])

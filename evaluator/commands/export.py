@@ -24,12 +24,10 @@ def command(*, matrix: bool, as_json: bool, **given: Any) -> int:
 
 def _matrix(given: dict[str, Any], *, as_json: bool) -> int:
     """Export everything, prove it, and print what became of it; the run gets its report as well."""
-    from rich.console import Console
-
     from evaluator import pipeline
     from evaluator.judging import replay
-    from evaluator.report import json
-    from evaluator.report._terminal import matrix_table
+    from evaluator.report import _terminal, json
+    from evaluator.report.sections import matrix
 
     stages = (*pipeline.through("verify"), pipeline.judge, pipeline.score, pipeline.report)
     run = pursue({**given, "everything": True}, stages)
@@ -37,6 +35,6 @@ def _matrix(given: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
         click.echo(json.encode(cells), nl=False)
     else:
-        Console().print(matrix_table(cells))
+        _terminal.show_blocks(*matrix.short(cells))
     asked = [result.outcome for step, result in run.folder.results() if step.stage in ("export", "verify")]
     return pipeline.stage_exit_code(asked)

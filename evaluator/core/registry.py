@@ -26,6 +26,7 @@ KINDS = {
     "check": "evaluator.checks",
     "report": "evaluator.report",
     "executor": "evaluator.executors",
+    "section": "evaluator.report.sections",
 }
 
 
@@ -33,7 +34,9 @@ KINDS = {
 def names(kind: str) -> tuple[str, ...]:
     """List the plug-ins of a kind in alphabetical order, without importing any of them."""
     package = importlib.import_module(KINDS[kind])
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")))
+    return tuple(
+        sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not (m.ispkg or m.name.startswith("_")))
+    )
 
 
 @cache

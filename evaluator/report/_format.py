@@ -4,11 +4,17 @@ Three significant digits everywhere: more would pretend to a precision that no r
 """
 
 import math
+from typing import Literal
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Value
+from evaluator.core.scorecard import Curve
+
+Tone = Literal["good", "bad", "warn", "none"]
 
 NOT_MEASURED = "not measured"
+# What tells p50 from a median, which it exceeds: said wherever percentiles are shown.
+PERCENTILES = "Percentiles (p50, p90 …) are observed values that the true ones do not exceed, with 99 % confidence."
 
 _FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
@@ -26,7 +32,7 @@ LETTERS = {
     Outcome.TIMED_OUT: "T",
     Outcome.ERROR: "E",
 }
-TONES = {
+TONES: dict[Outcome, Tone] = {
     Outcome.PASSED: "good",
     Outcome.FAILED: "bad",
     Outcome.UNSUPPORTED: "warn",
@@ -36,7 +42,8 @@ TONES = {
     Outcome.TIMED_OUT: "bad",
     Outcome.ERROR: "warn",
 }
-FITS = {"fits": "good", "does not fit": "bad", "undecided": "warn"}  # tones of the verdicts on devices
+VERDICTS: dict[str, Tone] = {"ready": "good", "not ready": "bad", "insufficient evidence": "warn"}
+FITS: dict[str, Tone] = {"fits": "good", "does not fit": "bad", "undecided": "warn"}  # tones of the verdicts on devices
 SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "none": "-"}
 
 
@@ -96,6 +103,17 @@ def quantity(value: float | None, unit: str | None) -> str:
     if unit == "1/s":
         return f"{significant(value)} per s"
     return f"{significant(value)} {unit}" if unit else significant(value)
+
+
+def bar(value: float, end: float | None, unit: str) -> str:
+    """Write what a bar shows: a value, or the range that it begins: "7.10 ms to 8.20 ms"."""
+    start = quantity(value, unit)
+    return start if end is None else f"{start} to {quantity(end, unit)}"
+
+
+def ends(curve: Curve) -> str:
+    """Write where a curve begins and ends: "from 2.30 to 0.12"."""
+    return f"from {quantity(curve.y[0], curve.unit)} to {quantity(curve.y[-1], curve.unit)}"
 
 
 def tick(value: float, unit: str | None) -> str:

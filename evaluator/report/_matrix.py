@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import PRECISIONS
-from evaluator.core.scorecard import Scorecard
 from evaluator.report import _format
 
 # A letter, a sign and a tone for every state: colour never carries the meaning alone.
 STATES: tuple[State, ...] = ("passed", "passed in part", "failed", "unsupported", "unavailable", "not run")
 LETTERS: dict[State, str] = dict(zip(STATES, ("P", "½", "F", "U", "-", "N"), strict=True))
-TONES: dict[State, str] = dict(zip(STATES, ("good", "warn", "bad", "none", "none", "none"), strict=True))
+TONES: dict[State, _format.Tone] = dict(zip(STATES, ("good", "warn", "bad", "none", "none", "none"), strict=True))
 _OPERATORS = 12  # named in the words of a cell; all of them are in scorecard.json
 _ROUTES = {"native": "", "crossing": "crossing"}
 
@@ -68,12 +67,6 @@ def _rows(cells: Sequence[MatrixCell], name: str) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def spans(cells: Sequence[MatrixCell]) -> tuple[tuple[str, int], ...]:
-    """Return each scenario with the number of its columns."""
-    found = columns(cells)
-    return tuple((name, sum(column[0] == name for column in found)) for name in dict.fromkeys(c[0] for c in found))
-
-
 def counts(cells: Iterable[MatrixCell]) -> str:
     """Count the cells by state: "60 cells: 41 passed, 3 passed in part, 9 failed"."""
     states = [cell.state for cell in cells]
@@ -118,12 +111,6 @@ def where(proof: Proof) -> str:
     """Name a runtime and what it ran on: "onnx_runtime on arm64 (emulated)"."""
     device = "" if proof.device == "cpu" else f" on {proof.device}"
     return f"{proof.runtime}{device}{' (emulated)' if proof.emulated else ''}"
-
-
-def mark(cell: MatrixCell) -> str:
-    """Return the letter of a cell, with the size of its artifact."""
-    size = "" if cell.size_bytes is None else f" {_format.size(cell.size_bytes)}"
-    return f"{LETTERS[cell.state]}{size}"
 
 
 def words(cell: MatrixCell) -> tuple[str, ...]:
@@ -262,8 +249,3 @@ def explained(diagnosis: Diagnosis, tried: Sequence[str] = ()) -> str:
 
 def _with(line: str, tried: Sequence[str]) -> str:
     return f"{line}. Tried: {'; '.join(tried)}" if tried else line
-
-
-def shown(card: Scorecard) -> tuple[MatrixCell, ...]:
-    """Return the cells to show: none in a run of standard exports, which its other tables show already."""
-    return card.matrix if any(not cell.standard for cell in card.matrix) else ()

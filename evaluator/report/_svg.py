@@ -13,7 +13,7 @@ from markupsafe import Markup
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Curve, Interval
 from evaluator.report import _format
-from evaluator.report._view import Plot
+from evaluator.report._blocks import Bars
 
 _REACHES = (2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # where the axis of a comparison may end, as a factor
 
@@ -38,7 +38,7 @@ class Axis:
         return min(1.0, max(0.0, (value - first) / (last - first)))
 
 
-def axis(plot: Plot) -> Axis | None:
+def axis(plot: Bars) -> Axis | None:
     """Return an axis that holds all bars of a plot, linear ones from zero; None when there is nothing to draw."""
     values = [v for bar in plot.bars for v in (bar.value, bar.end) if v is not None and v > 0]
     if not values:

@@ -1,18 +1,19 @@
 """`scorecard.html`: what a board sees first. One file, no script, nothing loaded from anywhere.
 
-The page lives in templates/: `scorecard.html.j2` (the order of things), `macros.html.j2` (the repeated parts),
-`scorecard.css`. All text is escaped by Jinja; the pictures come from `evaluator.report._svg`.
+The page lives in templates/: `page.html.j2` (what surrounds the sections), `blocks.html.j2` (each kind of block),
+`scorecard.css`, and the templates that sections bring. All text is escaped by Jinja; the pictures come from
+`evaluator.report._svg`.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from typing import ClassVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from evaluator.core.outcome import Outcome
-from evaluator.core.scorecard import Risk, Scorecard
-from evaluator.report import _format, _matrix, _svg, _view
-from evaluator.report._base import Report
+from evaluator.core.scorecard import Scorecard
+from evaluator.report import _format, _svg
+from evaluator.report._base import Report, Section, sections
 
 
 class Html(Report):
@@ -23,7 +24,13 @@ class Html(Report):
 
     def render(self, scorecard: Scorecard) -> str:
         """Return the page."""
-        return _template().render(card=scorecard)
+        return page(scorecard, sections())
+
+
+def page(card: Scorecard, chosen: Iterable[Section]) -> str:
+    """Return the page with some of the sections; those without blocks are left out."""
+    found = [(section, section.blocks(card)) for section in chosen]
+    return _template().render(card=card, shown=[(section, blocks) for section, blocks in found if blocks])
 
 
 @cache
@@ -36,8 +43,9 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(f=_format, svg=_svg, view=_view, matrix=_matrix, Outcome=Outcome, Risk=Risk)
-    return environment.get_template("scorecard.html.j2")
+    environment.filters["kind"] = lambda found: type(found).__name__
+    environment.globals.update(f=_format, svg=_svg)
+    return environment.get_template("page.html.j2")
 
 
 plugin = Html()

@@ -11,13 +11,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 COPIED = ("setup.cfg", "docs", "evaluator", "exports", "scenarios", "serving", "tests")
-CONTRACTS = ("exports", "checks", "reports")
+CONTRACTS = ("exports", "checks", "reports", "sections")
 PLUGINS = {
     "format": "keras_file",
     "exporter": "keras_save",
     "runtime": "keras_predict",
     "check": "export_time",
     "report": "text",
+    "section": "accuracy",
 }
 
 

@@ -39,7 +39,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.store import cell_of
 from evaluator.planning import plan
-from evaluator.report import _view, csv
+from evaluator.report import _cells, csv
 
 step = Step(id="x", stage="run", scenario="tiny", framework="pytorch", variant="pruned")
 plain = Step(id="y", stage="run", scenario="tiny", framework="pytorch")
@@ -50,7 +50,7 @@ json.dump({
     "title": step.title({"pruned": "half its weights"}),
     "told apart": step.key("model") != plain.key("model"),
     "column": dict(zip(header.split(","), row.split(",")))["variant"],
-    "bars": len(_view._by_subject([cell, cell_of(plain, Result(step="y", outcome=Outcome.PASSED))])),
+    "bars": len(_cells.by_subject([cell, cell_of(plain, Result(step="y", outcome=Outcome.PASSED))])),
     "selected": plan._left_out(step, plan.Options(skip=("pruned",))),
     "selectable": "tiny" in plan.selectable(),
 }, sys.stdout)

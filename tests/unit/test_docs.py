@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from evaluator import cli
 from evaluator.core import errors
 from evaluator.judging.contract import Check
-from evaluator.report._base import Report
+from evaluator.report import markdown
+from evaluator.report._base import Report, Section
 from exports.contract import Exporter, Format, Runtime
 from scenarios.loading import load_scenario
 from tests import fakes, sample_scorecard
@@ -32,6 +33,7 @@ KINDS: dict[str, type] = {
     "exports/runtimes": Runtime,
     "evaluator/checks": Check,
     "evaluator/report": Report,
+    "evaluator/report/sections": Section,
 }
 
 
@@ -196,6 +198,14 @@ def test_the_example_check_judges() -> None:
     findings = check.judge(fakes.complete_run())
     assert findings
     assert all(finding.score == 10 for finding in findings)
+
+
+def test_the_example_section_has_figures_to_show() -> None:
+    section = load_example(EXAMPLES / "evaluator/report/sections/accuracy.py")
+    assert isinstance(section, Section)
+    written = "\n".join(markdown.write(section.blocks(sample_scorecard.scorecard())))
+    assert "| PyTorch |  | 0.930 |" in written
+    assert section.blocks(sample_scorecard.empty()) == ()
 
 
 def test_the_example_report_renders() -> None:

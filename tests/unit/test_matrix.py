@@ -18,9 +18,11 @@ from evaluator.core.records import Anatomy, Metrics, Result, Step
 from evaluator.judging import matrix
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 from evaluator.planning import plan
-from evaluator.report import _matrix, _view
+from evaluator.report import _matrix
 from evaluator.report import _terminal as terminal
 from evaluator.report.html import plugin as html
+from evaluator.report.sections import exports, gaps
+from evaluator.report.sections import matrix as section
 from tests import sample_scorecard
 
 TOO_NEW = "the interpreter refuses model.tflite: Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'."
@@ -174,7 +176,7 @@ def test_what_an_artifact_is_made_of_comes_along(tmp_path: Path) -> None:
 
 def test_each_cell_stands_in_its_place() -> None:
     columns = _matrix.columns(CARD.matrix)
-    assert len(columns) == len(set(columns)) == sum(span for _, span in _matrix.spans(CARD.matrix))
+    assert len(columns) == len(set(columns))
     shown = [cell for group in _matrix.groups(CARD.matrix) for row in group.rows for cell in row.cells if cell]
     assert sorted(shown, key=_matrix.anchor) == sorted(CARD.matrix, key=_matrix.anchor)
     for group in _matrix.groups(CARD.matrix):
@@ -192,7 +194,7 @@ def test_counts_add_up() -> None:
 
 def test_the_terminal_names_marks_reasons_and_what_was_tried() -> None:
     out = io.StringIO()
-    Console(file=out, width=110, color_system=None).print(terminal.matrix_table(CARD.matrix))
+    Console(file=out, width=110, color_system=None).print(terminal.rendered(section.short(CARD.matrix)))
     text = " ".join(out.getvalue().split())
     for expected in (
         "P 25.6 MB",
@@ -209,8 +211,8 @@ def test_the_terminal_names_marks_reasons_and_what_was_tried() -> None:
 
 def test_a_run_of_standard_exports_has_no_matrix_to_show() -> None:
     standard = tuple(msgspec.structs.replace(cell, standard=True) for cell in CARD.matrix)
-    assert _matrix.shown(msgspec.structs.replace(CARD, matrix=standard)) == ()
-    assert _matrix.shown(CARD) == CARD.matrix
+    assert section.shown(msgspec.structs.replace(CARD, matrix=standard)) == ()
+    assert section.shown(CARD) == CARD.matrix
 
 
 def test_each_mark_of_the_page_tells_its_reason_and_leads_to_it() -> None:
@@ -236,10 +238,9 @@ def test_what_is_only_in_the_matrix_is_in_no_other_table() -> None:
         for outcome in ended
     )
     card = msgspec.structs.replace(CARD, cells=(*CARD.cells, *extra))
-    assert _view.matrix(card) == _view.matrix(CARD)
-    assert _view.formats(card) == _view.formats(CARD)
-    assert _view.not_passed(card.cells) == _view.not_passed(CARD.cells)
-    assert _view.gaps(card) == _view.gaps(CARD)
+    assert exports.plugin.blocks(card) == exports.plugin.blocks(CARD)
+    assert exports.plugin.brief(card) == exports.plugin.brief(CARD)
+    assert gaps.plugin.blocks(card) == gaps.plugin.blocks(CARD)
 
 
 def test_the_page_of_a_real_run_knows_every_exporter() -> None:

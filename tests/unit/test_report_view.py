@@ -8,12 +8,15 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from evaluator.core import registry
 from evaluator.core.metrics import number
 from evaluator.core.records import CELL_STAGES
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
 from evaluator.judging import scoring
-from evaluator.report import _format, _svg, _view
+from evaluator.report import _base, _candidates, _cells, _format, _servers, _svg
 from evaluator.report import _terminal as terminal
+from evaluator.report.sections import ORDER, comparison, exports, gaps, plots, verdict
+from evaluator.report.sections import cells as steps
 from tests import sample_scorecard
 
 CARD = sample_scorecard.scorecard()
@@ -94,45 +97,45 @@ def test_linear_axis_holds_its_values(high: float) -> None:
 
 
 def test_answer_names_who_comes_first_and_what_could_reverse_it() -> None:
-    answer = _view.answer(with_scores(scored("pytorch", 7.0), scored("tensorflow", 8.0)))
+    answer = verdict.headline(with_scores(scored("pytorch", 7.0), scored("tensorflow", 8.0)))
     assert answer.sentence == "TensorFlow comes first: 8.0 of 10, against 7.0 for PyTorch."
     assert "No evidence that is still missing could reverse the order." in answer.support
     overlapping = with_scores(scored("pytorch", 7.0, upper=8.5), scored("tensorflow", 8.0))
-    assert _view.answer(overlapping).sentence == "TensorFlow leads so far: 8.0 of 10, against 7.0 for PyTorch."
-    assert "could reverse the order" in _view.answer(overlapping).support.partition("overlap")[2]
+    assert verdict.headline(overlapping).sentence == "TensorFlow leads so far: 8.0 of 10, against 7.0 for PyTorch."
+    assert "could reverse the order" in verdict.headline(overlapping).support.partition("overlap")[2]
 
 
 def test_answer_puts_readiness_above_points() -> None:
-    answer = _view.answer(with_scores(scored("pytorch", 9.0, verdict="not ready"), scored("tensorflow", 8.0)))
+    answer = verdict.headline(with_scores(scored("pytorch", 9.0, verdict="not ready"), scored("tensorflow", 8.0)))
     assert answer.sentence == "PyTorch scores 9.0 against 8.0, but only TensorFlow is ready."
 
 
 def test_answer_calls_equal_scores_level() -> None:
-    answer = _view.answer(with_scores(scored("pytorch", 8.01), scored("tensorflow", 7.99)))
+    answer = verdict.headline(with_scores(scored("pytorch", 8.01), scored("tensorflow", 7.99)))
     assert answer.sentence == "PyTorch and TensorFlow are level at 8.0 of 10."
 
 
 def test_answer_does_not_decide_on_insufficient_evidence() -> None:
     poor = scored("pytorch", 9.0, verdict="insufficient evidence", coverage=0.5)
-    answer = _view.answer(with_scores(poor, scored("tensorflow", 8.0)))
+    answer = verdict.headline(with_scores(poor, scored("tensorflow", 8.0)))
     assert answer.sentence == "Insufficient evidence to decide."
     assert "50 % for PyTorch" in answer.support
 
 
 @pytest.mark.parametrize("card", [sample_scorecard.empty(), with_scores(scored("pytorch", None, verdict="not ready"))])
 def test_answer_without_scores(card: Scorecard) -> None:
-    assert _view.answer(card).sentence.startswith("Insufficient evidence")
+    assert verdict.headline(card).sentence.startswith("Insufficient evidence")
 
 
 def test_answer_for_a_single_framework() -> None:
-    assert _view.answer(with_scores(scored("pytorch", 8.0))).sentence == "PyTorch scores 8.0 of 10."
+    assert verdict.headline(with_scores(scored("pytorch", 8.0))).sentence == "PyTorch scores 8.0 of 10."
 
 
 def test_rounds_are_one_bar_and_noise_repeats_none() -> None:
-    cells = _view.select(CARD, "run", "resnet50")
+    cells = _cells.select(CARD, "run", "resnet50")
     same = [c for c in cells if c.runtime == "torchjit" and c.device == "cpu"]
     assert len(same) == 3
-    (bar,) = _view.bars(same, "latency_p50_s")
+    (bar,) = _cells.bars(same, "latency_p50_s")
     rounds = [number(c.metrics["latency_p50_s"]) or 0.0 for c in same if not c.control]
     assert bar.value == pytest.approx(sum(rounds) / 2)
 
@@ -140,10 +143,10 @@ def test_rounds_are_one_bar_and_noise_repeats_none() -> None:
 def test_rows_of_a_framework_stand_together() -> None:
     cells = tuple(reversed(CARD.cells))
     card = msgspec.structs.replace(CARD, cells=cells)
-    for plot in _view.plots(card, "bert")[:3]:
+    for plot in plots.plots(card, "bert")[:2]:
         names = [bar.framework for bar in plot.bars if bar.label != "raw weights"]
         assert names == sorted(names)
-    assert [c.framework for c in _view.served(card)] == ["pytorch"] * 2 + ["tensorflow"] * 2 + ["pytorch"] * 2 + [
+    assert [c.framework for c in _servers.served(card)] == ["pytorch"] * 2 + ["tensorflow"] * 2 + ["pytorch"] * 2 + [
         "tensorflow"
     ] * 2
 
@@ -156,14 +159,14 @@ def test_matrix_shows_the_worst_round() -> None:
     )
     crashed = msgspec.structs.replace(second, outcome="crashed", reason="signal 9")
     export = next(c for c in CARD.cells if c.stage == "export")
-    (row,) = _view.matrix(msgspec.structs.replace(CARD, cells=(export, first, crashed)))
-    assert [str(cell.outcome) for cell in row.steps[0]] == ["passed", "crashed"]
+    entries = exports.steps(msgspec.structs.replace(CARD, cells=(export, first, crashed)))
+    assert [str(cell.outcome) for cell in entries] == ["passed", "crashed"]
 
 
 def test_gaps_group_what_has_the_same_reason() -> None:
-    reasons = [gap.reason for gap in _view.gaps(CARD)]
+    reasons = [gap.reason for gap in gaps.unmeasured(CARD)]
     assert len(reasons) == len(set(reasons))
-    gpu = next(gap for gap in _view.gaps(CARD) if gap.reason == sample_scorecard.NO_GPU[0])
+    gpu = next(gap for gap in gaps.unmeasured(CARD) if gap.reason == sample_scorecard.NO_GPU[0])
     assert len(gpu.affected) == sum(cell.reason == gpu.reason for cell in CARD.cells)
 
 
@@ -198,23 +201,25 @@ def test_beyond_the_axis_is_an_arrow(factor: float, sign: str) -> None:
 
 def test_provisional_comparison_without_findings_labels_both_sides() -> None:
     row: Comparison = next(c for c in CARD.comparisons if c.provisional)
-    assert _view.provisional_sides(CARD, row) == ("tensorflow",)
-    assert _view.provisional_sides(msgspec.structs.replace(CARD, findings=()), row) == ("pytorch", "tensorflow")
+    assert comparison.provisional_sides(CARD, row) == ("tensorflow",)
+    assert comparison.provisional_sides(msgspec.structs.replace(CARD, findings=()), row) == ("pytorch", "tensorflow")
 
 
 def test_scenario_scores_do_not_repeat_the_overall_ones() -> None:
-    assert tuple(_view.scenario_scores(CARD)) == tuple(CARD.scenarios)
+    assert tuple(_candidates.scenario_scores(CARD)) == tuple(CARD.scenarios)
     only = tuple(s for s in CARD.scores if s.scenario in (None, "bert"))
-    assert _view.scenario_scores(with_scores(*only)) == {}
-    assert _view.overall_scores(with_scores(*only[2:])) == only[2:]
+    assert _candidates.scenario_scores(with_scores(*only)) == {}
+    assert _candidates.overall_scores(with_scores(*only[2:])) == only[2:]
 
 
 def test_report_names_the_threshold_that_scoring_uses() -> None:
-    assert _view.NEEDED_COVERAGE == scoring.LEAST_COVERAGE
+    assert verdict.NEEDED_COVERAGE == scoring.LEAST_COVERAGE
 
 
 def test_every_comparison_is_shown_once() -> None:
-    shown = [c for name in CARD.scenarios for c in (*_view.comparisons(CARD, name), *_view.incomparable(CARD, name))]
+    shown = [
+        c for name in CARD.scenarios for c in (*comparison.compared(CARD, name), *comparison.incomparable(CARD, name))
+    ]
     assert sorted(map(repr, shown)) == sorted(map(repr, CARD.comparisons))
 
 
@@ -245,7 +250,7 @@ def test_summary_shows_markup_as_text() -> None:
 
 
 def test_cells_table_has_a_line_for_every_cell() -> None:
-    lines = printed(terminal.cells_table(CARD.cells))
+    lines = printed(terminal.rendered((steps.short(CARD.cells),)))
     assert max(map(len, lines)) <= 80
     assert sum(line.startswith(CELL_STAGES) for line in lines) == len(CARD.cells)
 
@@ -257,6 +262,17 @@ def test_show_prints_the_scorecard_as_json(capsys: pytest.CaptureFixture[str]) -
 
 def test_a_figure_has_the_ends_of_its_interval_where_there_are_any() -> None:
     cell = next(cell for cell in CARD.cells if "rest_overhead_s" in cell.metrics)
-    assert _view.figure(cell, "rest_overhead_s") == "6.10 ms (5.20 ms to 7.10 ms)"
-    assert _view.figure(cell, "ready_s") == _format.metric("ready_s", cell.metrics["ready_s"])
-    assert _view.figure(cell, "raw_p50_s") == _format.NOT_MEASURED
+    assert _cells.figure(cell, "rest_overhead_s") == "6.10 ms (5.20 ms to 7.10 ms)"
+    assert _cells.figure(cell, "ready_s") == _format.metric("ready_s", cell.metrics["ready_s"])
+    assert _cells.figure(cell, "raw_p50_s") == _format.NOT_MEASURED
+
+
+def test_every_section_has_its_place_in_the_order() -> None:
+    assert sorted(ORDER) == sorted(registry.names("section"))
+
+
+def test_a_section_without_a_place_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_base, "ORDER", ("gaps", "verdict", "gone"))
+    names = [section.name for section in _base.sections()]
+    assert names[:2] == ["gaps", "verdict"]
+    assert names[2:] == sorted(set(registry.names("section")) - {"gaps", "verdict"})

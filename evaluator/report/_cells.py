@@ -1,0 +1,110 @@
+"""What several sections need of the cells: which belong together, what they are called, and their figures."""
+
+import statistics
+from collections.abc import Collection, Iterable
+
+from evaluator.core.coordinates import PARTS, Part
+from evaluator.core.metrics import number
+from evaluator.core.records import FRAMEWORKS, Cell
+from evaluator.core.scorecard import Scorecard
+from evaluator.report import _format
+from evaluator.report._blocks import Bar, Chip, Text
+
+NO_REASON = "no reason was recorded"
+PROVISIONAL = "provisional: measured on the embedded reference server, not on tensorflow_model_server"
+_SUBJECT: tuple[Part, ...] = tuple(part for part in PARTS if part != "repeat")  # of cells that are rounds of the same
+_ABOUT: tuple[Part, ...] = ("artifact", "place")  # what tells the cells of a stage, scenario and framework apart
+_BETWEEN = " · "
+
+
+def scenarios(card: Scorecard) -> tuple[str, ...]:
+    """Return every scenario that occurs, the declared ones first."""
+    found = [*card.scenarios, *(c.scenario for c in card.cells), *(c.scenario for c in card.comparisons)]
+    return tuple(dict.fromkeys(found))
+
+
+def select(card: Scorecard, stage: str, scenario: str | None = None) -> tuple[Cell, ...]:
+    """Return the cells of a stage, of one scenario or of all; those of the export matrix have a place of their own."""
+    return tuple(c for c in card.cells if c.standard and c.stage == stage and scenario in (None, c.scenario))
+
+
+def subject(cell: Cell) -> str:
+    """Name what a cell is about in raw names: "onnx · onnxruntime · gpu"."""
+    return cell.title(parts=_ABOUT, separator=_BETWEEN)
+
+
+def made(cell: Cell) -> str:
+    """Name an artifact by what made it, and its runtime: "keras_tflite · fp16 · ai_edge_litert"."""
+    return cell.title(parts=_ABOUT, separator=_BETWEEN, by_exporter=True)
+
+
+def told(cell: Cell) -> str:
+    """Name a cell by all that tells it from others: "run · bert · PyTorch · onnx · onnxruntime"."""
+    return joined((cell.stage, cell.scenario, _format.framework(cell.framework), subject(cell)))
+
+
+def joined(parts: Iterable[str | None]) -> str:
+    """Put the names that there are beside each other."""
+    return _BETWEEN.join(part for part in parts if part)
+
+
+def place(framework: str) -> int:
+    """Return a framework's place in a list; the plan interleaves them, readers want each one's rows together."""
+    return FRAMEWORKS.index(framework) if framework in FRAMEWORKS else len(FRAMEWORKS)
+
+
+def by_subject(cells: Iterable[Cell]) -> Collection[list[Cell]]:
+    """Group the rounds of each subject; repeats that only serve to learn the noise are left out."""
+    groups: dict[tuple[object, ...], list[Cell]] = {}
+    for cell in cells:
+        if not cell.control:
+            groups.setdefault(cell.key(*_SUBJECT), []).append(cell)
+    return groups.values()
+
+
+def bars(cells: Iterable[Cell], metric: str, end: str | None = None) -> tuple[Bar, ...]:
+    """Return one bar for each subject that has the metric: the median where it was measured in several rounds."""
+    found = []
+    for same in by_subject(cells):
+        values, ends = _numbers(same, metric), _numbers(same, end) if end else []
+        if values:
+            found.append(
+                Bar(
+                    label=subject(same[0]),
+                    framework=same[0].framework,
+                    value=statistics.median(values),
+                    end=statistics.median(ends) if ends else None,
+                )
+            )
+    return tuple(sorted(found, key=lambda bar: place(bar.framework)))
+
+
+def _numbers(cells: Iterable[Cell], metric: str) -> list[float]:
+    found = (number(cell.metrics.get(metric)) for cell in cells)
+    return [value for value in found if value is not None]
+
+
+def figure(cell: Cell, name: str) -> str:
+    """Write a metric of a cell, with the ends of its interval where it has one (`x_low_s` and `x_high_s` of `x_s`)."""
+    value = _format.metric(name, cell.metrics.get(name))
+    stem = name.removesuffix("_s")
+    ends = [
+        _format.metric(name, cell.metrics[end]) for end in (f"{stem}_low_s", f"{stem}_high_s") if end in cell.metrics
+    ]
+    return f"{value} ({' to '.join(ends)})" if len(ends) == 2 else value
+
+
+def chip(cell: Cell) -> Chip:
+    """Return how a cell ended, as a sign and a word."""
+    return Chip(_format.words(cell.outcome), _format.TONES[cell.outcome])
+
+
+def is_provisional(card: Scorecard, cell: Cell) -> bool:
+    """Tell whether a cell comes from a reference server: it says so, or a provisional finding rests on it."""
+    cited = (ref.path for f in card.findings if f.provisional for ref in f.evidence)
+    return cell.metrics.get("reference") is True or any(f"{path}/".startswith(f"{cell.evidence}/") for path in cited)
+
+
+def provisional() -> Text:
+    """Return the caution that stands at every figure of a reference server."""
+    return Text("provisional: reference server", "flag", hover=PROVISIONAL)

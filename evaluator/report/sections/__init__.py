@@ -1,0 +1,22 @@
+"""One file per topic of the report; here, the order in which they are read."""
+
+ORDER = (
+    "verdict",
+    "comparison",
+    "exports",
+    "matrix",
+    "plots",
+    "training",
+    "edge",
+    "serving",
+    "load",
+    "probes",
+    "images",
+    "scores",
+    "findings",
+    "gaps",
+    "warnings",
+    "reading",
+    "machine",
+    "cells",
+)

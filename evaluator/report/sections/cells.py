@@ -1,0 +1,85 @@
+"""All steps of the run with all their figures, as `fweval cells` prints them."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from evaluator.core.records import Cell
+from evaluator.core.scorecard import Scorecard
+from evaluator.report import _cells, _format
+from evaluator.report._base import Section
+from evaluator.report._blocks import Block, Folded, Table, Text, column, lines, soft
+
+# What a step shows where there is room for little; all metrics are in the CSV and JSON forms.
+_SHOWN = (
+    "train_s",
+    "heldout_accuracy",
+    "export_s",
+    "size_bytes",
+    "max_rel_diff",
+    "latency_p50_s",
+    "latency_p90_s",
+    "cold_start_s",
+    "ram_floor_bytes",
+    "ready_s",
+    "rest_p50_s",
+    "grpc_p50_s",
+)
+
+
+class Cells(Section):
+    """One row per step; on the page only, for scorecard.csv has them better than a text could."""
+
+    name: ClassVar[str] = "cells"
+    title: ClassVar[str] = "All steps"
+    page_only: ClassVar[bool] = True
+
+    def blocks(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return the table, folded: it is long."""
+        reading = soft(f"{len(card.cells)} steps, with the names that `fweval cells` prints.")
+        titles = ("Stage", "Scenario", "Framework", "Subject", "Outcome", "Figures or reason", "Evidence")
+        rows = tuple(
+            (
+                *(lines(part) for part in (cell.stage, cell.scenario, cell.framework, _cells.subject(cell))),
+                *(lines(_format.words(cell.outcome)), lines(_everything(cell)), lines(Text(cell.evidence, "code"))),
+            )
+            for cell in card.cells
+        )
+        table = Table(
+            caption="One row per step",
+            columns=tuple(column(title) for title in titles),
+            rows=rows,
+            layout="wide",
+            shown_caption=True,
+        )
+        return (reading, Folded(title="Show the table", blocks=(table,))) if rows else (reading,)
+
+
+def short(cells: Iterable[Cell]) -> Table:
+    """Return one line per cell for a terminal: what it was, how it ended, and why or its first figures."""
+    titles = (column(name) for name in ("stage", "scenario", "framework", "subject"))
+    return Table(
+        caption="Steps",
+        columns=(*titles, column("outcome", whole=True), column("reason or figures")),
+        rows=tuple(
+            (
+                *(lines(part) for part in (cell.stage, cell.scenario, cell.framework, _cells.subject(cell))),
+                *(lines(_cells.chip(cell)), lines(_figures(cell))),
+            )
+            for cell in cells
+        ),
+    )
+
+
+def _everything(cell: Cell) -> str:
+    figures = (f"{_format.metric_name(name)} {_format.metric(name, value)}" for name, value in cell.metrics.items())
+    return "; ".join((*((cell.reason,) if cell.reason else ()), *figures))
+
+
+def _figures(cell: Cell) -> str:
+    if cell.reason:
+        return cell.reason
+    figures = ((name, cell.metrics[name]) for name in _SHOWN if name in cell.metrics)
+    return ", ".join(f"{_format.metric_name(name)} {_format.metric(name, value)}" for name, value in figures)
+
+
+plugin = Cells()

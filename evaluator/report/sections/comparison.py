@@ -1,0 +1,186 @@
+"""PyTorch against TensorFlow, question by question: both sides on the same evidence, or not compared at all."""
+
+from typing import ClassVar
+
+from markupsafe import Markup
+
+from evaluator.core.records import FRAMEWORKS
+from evaluator.core.scorecard import Comparison, Interval, Scorecard
+from evaluator.report import _cells, _format, _svg
+from evaluator.report._base import Section
+from evaluator.report._blocks import (
+    Block,
+    Column,
+    Drawing,
+    FrameworkName,
+    Heading,
+    Items,
+    Line,
+    Lines,
+    Prose,
+    Table,
+    Text,
+    column,
+    item,
+    lines,
+    missing,
+    soft,
+)
+
+READING = (
+    "Both sides on the same evidence, or not compared at all. A figure is the median of all that was measured, below "
+    "it its 95 % confidence interval where there is one."
+)
+PICTURES = (
+    "A mark on the left half means that PyTorch is better, on the right half TensorFlow; the line is the confidence "
+    "interval of the ratio. An arrow lies beyond the axis. The grey band is the noise of this machine: what lies in it "
+    "means nothing."
+)
+
+
+class SideBySide(Section):
+    """Every question with both figures, who is ahead by which factor, and how sure that is."""
+
+    name: ClassVar[str] = "comparison"
+    title: ClassVar[str] = "Comparison"
+
+    def blocks(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return a table for each scenario, and what could not be compared in it."""
+        found = tuple(block for scenario in _cells.scenarios(card) for block in _scenario(card, scenario))
+        return (
+            soft(READING),
+            Prose(line=(PICTURES,), soft=True, picture=True),
+            *(found or (missing("Nothing was compared."),)),
+        )
+
+    def brief(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return one table of all scenarios, without intervals."""
+        if not card.comparisons:
+            return ()
+        star = (Prose(line=(Text(f"* {_cells.PROVISIONAL}", "flag"),)),)
+        caution = star if any(comparison.provisional for comparison in card.comparisons) else ()
+        return (Heading(text="Comparison"), _short(card), *caution)
+
+
+def compared(card: Scorecard, scenario: str) -> tuple[Comparison, ...]:
+    """Return a scenario's comparisons that have a value to show, those that could be made first."""
+    shown = [c for c in card.comparisons if c.scenario == scenario and c.values]
+    return tuple(sorted(shown, key=lambda comparison: comparison.ratio is None))
+
+
+def incomparable(card: Scorecard, scenario: str) -> tuple[Comparison, ...]:
+    """Return a scenario's comparisons of which neither side was measured."""
+    return tuple(c for c in card.comparisons if c.scenario == scenario and not c.values)
+
+
+def provisional_sides(card: Scorecard, comparison: Comparison) -> tuple[str, ...]:
+    """Return the frameworks whose figure in a provisional comparison comes from a reference server.
+
+    The provisional findings of the same place tell; where they do not, both sides are labelled.
+    """
+    if not comparison.provisional:
+        return ()
+    place = (comparison.scenario, comparison.device)
+    known = {f.candidate for f in card.findings if f.provisional and (f.scenario, f.device) == place}
+    return tuple(name for name in comparison.values if name in known) or tuple(comparison.values)
+
+
+def _scenario(card: Scorecard, scenario: str) -> tuple[Block, ...]:
+    rows, without = compared(card, scenario), incomparable(card, scenario)
+    farthest = _svg.reach(rows)
+    blocks: list[Block] = [Heading(text=scenario, aside=card.scenarios.get(scenario, ""))]
+    if rows:
+        caption = f"{scenario}: PyTorch against TensorFlow, with confidence intervals where there are any"
+        sides = tuple(Column(title=lines(FrameworkName(name)), half=True) for name in FRAMEWORKS)
+        picture = Column(title=lines(Drawing(_ends(f"{farthest:g}x better"))), picture=True)
+        blocks.append(
+            Table(
+                caption=caption,
+                columns=(column("Question"), *sides, picture, column("In words")),
+                rows=tuple(_row(card, comparison, farthest) for comparison in rows),
+                layout="stacked",
+            )
+        )
+    if without:
+        why = tuple(item((Text(_question(each), "strong"), f": {each.statement}")) for each in without)
+        blocks += [Heading(text="Not comparable", level=4), Items(items=why)]
+    return (*blocks, missing("Nothing was compared.")) if len(blocks) == 1 else tuple(blocks)
+
+
+def _ends(better: str) -> Markup:
+    """Write what the two ends of the pictures below mean."""
+    sides = (Markup("<span>{}<br>{}</span>").format(_format.framework(name), better) for name in FRAMEWORKS)
+    return Markup('<span class="ends">{}</span>').format(Markup("").join(sides))
+
+
+def _row(card: Scorecard, comparison: Comparison, farthest: float) -> tuple[Lines, ...]:
+    about = "lower is better" if comparison.lower_is_better else "higher is better"
+    device = "" if comparison.device == "cpu" else comparison.device
+    where = ", ".join(part for part in (comparison.path, device, about) if part)
+    said = f"{comparison.question}: {comparison.statement}"
+    picture = _svg.advantage(comparison, farthest, said)
+    return (
+        lines(comparison.question, Text(where, "soft")),
+        *(_side(card, comparison, name) for name in FRAMEWORKS),
+        lines(Text("not comparable", "missing") if picture is None else Drawing(picture)),
+        lines(comparison.statement, *_ratio(comparison)),
+    )
+
+
+def _side(card: Scorecard, comparison: Comparison, name: str) -> Lines:
+    found = comparison.values.get(name)
+    subject = comparison.subjects.get(name, "")
+    caution: tuple[Line, ...] = ((_cells.provisional(),),) if name in provisional_sides(card, comparison) else ()
+    about: tuple[Line, ...] = ((Text(subject, "soft"),),) if subject else ()
+    if found is None:
+        return ((Text(_format.NOT_MEASURED, "missing"),), *caution, *about)
+    value: Line = (Text(_format.quantity(found.value, comparison.unit), "strong"),)
+    return (value, *_interval(found, comparison.unit), *caution, *about)
+
+
+def _interval(found: Interval, unit: str) -> tuple[Line, ...]:
+    if found.low is None or found.high is None:
+        return ()
+    return ((Text(f"{_format.quantity(found.low, unit)} to {_format.quantity(found.high, unit)}", "soft"),),)
+
+
+def _ratio(comparison: Comparison) -> tuple[Line, ...]:
+    ratio = comparison.ratio
+    if ratio is None:
+        return ()
+    ends = ""
+    if ratio.low is not None and ratio.high is not None:
+        ends = f" ({_format.significant(ratio.low)} to {_format.significant(ratio.high)})"
+    noise = "" if comparison.noise_floor is None else f"; noise ±{100 * comparison.noise_floor:.1f} %"
+    return ((Text(f"PyTorch / TensorFlow {_format.ratio(ratio.value)}{ends}{noise}", "soft"),),)
+
+
+def _question(comparison: Comparison) -> str:
+    """Name what is compared, and where: "latency (server, gpu)"."""
+    place = ", ".join(part for part in (comparison.path, comparison.device) if part and part != "cpu")
+    return f"{comparison.question} ({place})" if place else comparison.question
+
+
+def _short(card: Scorecard) -> Table:
+    rows: list[tuple[Lines, ...]] = []
+    for scenario in dict.fromkeys(comparison.scenario for comparison in card.comparisons):
+        rows.append((lines(Text(scenario, "strong")),))
+        for each in compared(card, scenario):
+            sides = (_figure(card, each, name) for name in FRAMEWORKS)
+            rows.append((lines(f"  {_question(each)}"), *sides, lines(each.statement)))
+        without = len(incomparable(card, scenario))
+        if without:
+            rows.append((lines(f"  {without} more"), lines(""), lines(""), lines("not measured on either side")))
+    heads = tuple(column(FrameworkName(name), right=True, whole=True) for name in FRAMEWORKS)
+    return Table(caption="Medians", columns=(column("median"), *heads, column("")), rows=tuple(rows))
+
+
+def _figure(card: Scorecard, comparison: Comparison, name: str) -> Lines:
+    found = comparison.values.get(name)
+    if found is None:
+        return lines("-")
+    mark = "*" if name in provisional_sides(card, comparison) else " "
+    return lines(_format.quantity(found.value, comparison.unit) + mark)
+
+
+plugin = SideBySide()

@@ -1,0 +1,143 @@
+"""Which proven artifacts fit which classes of devices, by memory, disk and latency."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from evaluator.core.records import Cell, DeviceClass
+from evaluator.core.scorecard import EdgeFit, Scorecard
+from evaluator.report import _cells, _format
+from evaluator.report._base import Section
+from evaluator.report._blocks import (
+    Block,
+    Chip,
+    Folded,
+    FrameworkName,
+    Item,
+    Items,
+    Lines,
+    Prose,
+    Table,
+    Text,
+    column,
+    item,
+    lines,
+    soft,
+)
+
+READING = (
+    "What proven artifacts take in runtimes for phones and small computers, and which classes of devices they fit. All "
+    "figures include Python, which a phone does not need; the model's own memory is what it adds to its runtime. "
+    f"Latency is of one core of this machine; for a device it is estimated. {_format.PERCENTILES}"
+)
+FIGURES = (
+    ("Artifact, runtime's packages", ("size_bytes", "runtime_bytes")),
+    ("Least memory, the model's own at most", ("ram_floor_bytes", "model_ram_bytes")),
+    ("One core: latency p50, cold start", ("latency_p50_s", "cold_start_s")),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One artifact in one runtime: its figures, and a verdict for each class of devices, in their order."""
+
+    cell: Cell
+    fits: tuple[EdgeFit, ...]
+
+    @property
+    def told(self) -> str:
+        """Name it: "bert · PyTorch · onnx_torch_export · onnx_runtime"."""
+        cell = self.cell
+        return _cells.joined((cell.scenario, _format.framework(cell.framework), _cells.made(cell)))
+
+
+class Edge(Section):
+    """Artifacts against budgets, with the reason for every verdict."""
+
+    name: ClassVar[str] = "edge"
+    title: ClassVar[str] = "Devices"
+
+    def blocks(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return nothing when no artifact was judged by a class of devices."""
+        artifacts = judged(card.cells, card.edge)
+        if not artifacts:
+            return ()
+        titles = {device.name: device.title for device in card.device_classes}
+        table = Table(
+            caption="Artifacts by class of devices; the reasons are below",
+            columns=(
+                *(column("Scenario, framework"), column("Artifact and runtime")),
+                *(column(title) for title in (*(title for title, _ in FIGURES), *titles.values())),
+            ),
+            rows=tuple(_row(artifact) for artifact in artifacts),
+            layout="wide",
+            shown_caption=True,
+        )
+        why = tuple(_reason(artifact, fit, titles[fit.device]) for artifact in artifacts for fit in artifact.fits)
+        devices = tuple(item(_budgets(device)) for device in card.device_classes)
+        return (
+            *(soft(READING), table),
+            *(Folded(title="Why", blocks=(Items(items=why),)), Folded(title="Budgets", blocks=(Items(items=devices),))),
+        )
+
+
+def judged(cells: Iterable[Cell], fits: Collection[EdgeFit]) -> tuple[Artifact, ...]:
+    """Return the artifacts that were judged by classes of devices, framework by framework."""
+    rows = [Artifact(cell=cell, fits=tuple(fit for fit in fits if fit.evidence == cell.evidence)) for cell in cells]
+    found = [row for row in rows if row.fits]
+    order = list(dict.fromkeys(row.cell.scenario for row in found))
+    return tuple(sorted(found, key=lambda row: (order.index(row.cell.scenario), _cells.place(row.cell.framework))))
+
+
+def short(cells: Iterable[Cell], devices: Sequence[DeviceClass], fits: Sequence[EdgeFit]) -> tuple[Block, ...]:
+    """Return for each artifact its figures, then a line for each class of devices with verdict and reason."""
+    titles = {device.name: device.title for device in devices}
+    blocks: list[Block] = []
+    for artifact in judged(cells, fits):
+        cell = artifact.cell
+        shown = (name for _, names in FIGURES for name in names if name in cell.metrics)
+        figures = ", ".join(f"{_format.metric_name(name)} {_cells.figure(cell, name)}" for name in shown)
+        table = Table(
+            caption=artifact.told,
+            columns=(column("", whole=True), column("", whole=True), column("")),
+            rows=tuple((lines(titles[fit.device]), lines(_verdict(fit)), lines(fit.reason)) for fit in artifact.fits),
+        )
+        blocks += [Prose(line=(Text(artifact.told, "strong"),)), Prose(line=(figures or cell.reason or "",)), table]
+    return tuple(blocks) or (Prose(line=("no artifact could be asked",)),)
+
+
+def _row(artifact: Artifact) -> tuple[Lines, ...]:
+    cell = artifact.cell
+    ending = () if cell.outcome.is_answer else (_cells.chip(cell),)
+    return (
+        lines(cell.scenario, FrameworkName(cell.framework)),
+        lines(_cells.made(cell), *ending),
+        *(lines(*(Text(_cells.figure(cell, name), "figure") for name in names)) for _, names in FIGURES),
+        *(lines(_verdict(fit), *((Text("estimated", "soft"),) if fit.estimated else ())) for fit in artifact.fits),
+    )
+
+
+def _verdict(fit: EdgeFit) -> Chip:
+    return Chip(fit.verdict, _format.FITS[fit.verdict])
+
+
+def _reason(artifact: Artifact, fit: EdgeFit, device: str) -> Item:
+    return item((f"{artifact.told} · {device}: ", Text(fit.verdict, "strong"), f": {fit.reason}"))
+
+
+def _budgets(device: DeviceClass) -> tuple[Text | str, ...]:
+    """Write the budgets of a class of devices in a line."""
+    ram, flash = _format.size(device.ram_bytes), _format.size(device.flash_bytes)
+    cores = "one core" if device.threads == 1 else f"{device.threads} cores"
+    speed = ""
+    if device.slower is not None:
+        low, high = (_format.significant(factor) for factor in device.slower)
+        speed = f"; a core takes {low} to {high} times as long as one of this machine"
+    source = f". {device.source}" if device.source else ""
+    latency = _format.seconds(device.latency_s)
+    scored = "" if device.required else " (in no score)"
+    told = f"{ram} of memory, {flash} of storage, {latency} for an answer on {cores} ({device.isa}){speed}{source}."
+    return Text(device.title, "strong"), f"{scored}: {told}"
+
+
+plugin = Edge()

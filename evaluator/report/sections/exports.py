@@ -1,0 +1,129 @@
+"""What became of every export of the run: made, verified in each runtime, timed; and why something did not pass."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Cell
+from evaluator.core.scorecard import Scorecard
+from evaluator.report import _cells, _format
+from evaluator.report._base import Section
+from evaluator.report._blocks import (
+    Block,
+    FrameworkName,
+    Heading,
+    Item,
+    Items,
+    Legend,
+    Lines,
+    Table,
+    Text,
+    Tile,
+    column,
+    item,
+    lines,
+    missing,
+    soft,
+)
+
+# From the best to the worst: what one word for several rounds is chosen by.
+_BADNESS = (
+    Outcome.PASSED,
+    Outcome.NOT_APPLICABLE,
+    Outcome.UNAVAILABLE,
+    Outcome.UNSUPPORTED,
+    Outcome.ERROR,
+    Outcome.TIMED_OUT,
+    Outcome.FAILED,
+    Outcome.CRASHED,
+)
+
+
+class Exports(Section):
+    """The formats of every run, each with the steps that its artifact went through."""
+
+    name: ClassVar[str] = "exports"
+    title: ClassVar[str] = "Exports"
+
+    def blocks(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return a tile for every step, what the letters mean, and what did not pass."""
+        reading = soft(
+            "Each artifact is exported, verified against its origin in its own runtime, and only then timed."
+        )
+        if not formats(card):
+            return (reading, missing("No export was made."))
+        table = Table(
+            caption="What became of every export, by scenario, framework and format",
+            columns=(column("Scenario, framework"), *(column(name) for name in formats(card))),
+            rows=_rows(card),
+            layout="wide",
+            shown_caption=True,
+        )
+        tiles = tuple(_tile(outcome) for outcome in Outcome)
+        refused = not_passed(card.cells)
+        why = (Heading(text="What did not pass"), Items(items=tuple(_refusal(cell) for cell in refused)))
+        return (reading, table, Legend(tiles=tiles), *(why if refused else ()))
+
+    def brief(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return what did not pass, of any stage."""
+        items = tuple(
+            item(f"{_format.words(cell.outcome)}: {_cells.told(cell)}: {cell.reason or _cells.NO_REASON}")
+            for cell in not_passed(card.cells)
+        )
+        return (Heading(text="Did not pass"), Items(items=items)) if items else ()
+
+
+def formats(card: Scorecard) -> tuple[str, ...]:
+    """Return the formats that occur in every run, in the order of the plan."""
+    return tuple(dict.fromkeys(c.format for c in _cells.select(card, "export") if c.format))
+
+
+def steps(card: Scorecard) -> tuple[Cell, ...]:
+    """Return the export, verify and run steps. Several rounds of a step are one entry: the worst of them."""
+    made = [c for c in card.cells if c.standard and c.stage in ("export", "verify", "run")]
+    return tuple(max(same, key=lambda c: _BADNESS.index(c.outcome)) for same in _cells.by_subject(made))
+
+
+def not_passed(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Return the cells that say something against their subject: failed, unsupported, crashed, timed out."""
+    return tuple(c for c in cells if c.standard and c.outcome.is_answer and c.outcome is not Outcome.PASSED)
+
+
+def _rows(card: Scorecard) -> tuple[tuple[Lines, ...], ...]:
+    entries = steps(card)
+    order = _cells.scenarios(card)
+    subjects = sorted(dict.fromkeys((c.scenario, c.framework) for c in entries), key=lambda row: order.index(row[0]))
+    return tuple(
+        (
+            lines(scenario, FrameworkName(framework)),
+            *(
+                _tiles([c for c in entries if (c.scenario, c.framework, c.format) == (scenario, framework, name)])
+                for name in formats(card)
+            ),
+        )
+        for scenario, framework in subjects
+    )
+
+
+def _tiles(cells: list[Cell]) -> Lines:
+    if not cells:
+        return lines(Text("not offered", "soft"))
+    return lines(*(_tile(cell.outcome, _where(cell), cell.reason) for cell in cells))
+
+
+def _where(cell: Cell) -> str:
+    return _cells.joined((cell.stage, cell.runtime, None if cell.device == "cpu" else cell.device))
+
+
+def _tile(outcome: Outcome, text: str = "", reason: str | None = None) -> Tile:
+    word = _format.words(outcome)
+    hover = f"{text}: {word}{f': {reason}' if reason else ''}"
+    return Tile(letter=_format.LETTERS[outcome], word=word, tone=_format.TONES[outcome], text=text, hover=hover)
+
+
+def _refusal(cell: Cell) -> Item:
+    remedy = (Text(f". Remedy: {cell.remedy}", "soft"),) if cell.remedy else ()
+    return item((_cells.chip(cell), f" · {_cells.told(cell)}: {cell.reason or _cells.NO_REASON}", *remedy))
+
+
+plugin = Exports()

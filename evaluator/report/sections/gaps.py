@@ -1,0 +1,73 @@
+"""What could not be measured, why, and how to get it: the honest half of every evaluation."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import Scorecard
+from evaluator.report import _cells, _format
+from evaluator.report._base import Section
+from evaluator.report._blocks import Block, Heading, Item, Items, Line, Prose, Text, item, lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmeasured:
+    """Something that could not be measured: why, what would change that, and what it concerns."""
+
+    reason: str
+    remedy: str | None
+    affected: tuple[str, ...]
+
+
+class Gaps(Section):
+    """Reasons with their remedies, each once."""
+
+    name: ClassVar[str] = "gaps"
+    title: ClassVar[str] = "What could not be measured, and how to get it"
+    short: ClassVar[str] = "Not measured"
+
+    def blocks(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return each reason with all that it concerns."""
+        found = unmeasured(card)
+        if not found:
+            return (Prose(line=("Everything that was asked for was measured.",)),)
+        return (Items(items=tuple(_item(each) for each in found)),)
+
+    def brief(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return each reason in a sentence."""
+        items = tuple(item(_told(each)) for each in unmeasured(card))
+        return (Heading(text="Could not be measured"), Items(items=items)) if items else ()
+
+
+def unmeasured(card: Scorecard) -> tuple[Unmeasured, ...]:
+    """Return what could not be measured, grouped by reason and remedy; findings only where no cell says the same."""
+    affected: dict[tuple[str, str | None], list[str]] = {}
+    for cell in card.cells:
+        if cell.standard and not cell.outcome.is_answer and cell.outcome is not Outcome.NOT_APPLICABLE:
+            affected.setdefault((cell.reason or _cells.NO_REASON, cell.remedy), []).append(_cells.told(cell))
+    known = {reason for reason, _ in affected}
+    for finding in card.findings:
+        missing = finding.score is None and finding.state is not Outcome.NOT_APPLICABLE
+        if missing and finding.reason not in known:
+            what = (finding.check, finding.scenario, _format.framework(finding.candidate), finding.subject)
+            affected.setdefault((finding.reason, finding.remedy), []).append(_cells.joined(what))
+    return tuple(Unmeasured(reason=why, remedy=how, affected=tuple(what)) for (why, how), what in affected.items())
+
+
+def _item(found: Unmeasured) -> Item:
+    count = len(found.affected)
+    remedy: tuple[Line, ...] = ((f"To get it: {found.remedy}",),) if found.remedy else ()
+    return Item(
+        lines=lines(Text(found.reason, "strong"), *remedy),
+        more_title=f"{count} {'step or finding' if count == 1 else 'steps or findings'}",
+        more=found.affected,
+    )
+
+
+def _told(found: Unmeasured) -> str:
+    count = len(found.affected)
+    what = found.affected[0] if count == 1 else f"{count} steps or findings"
+    return f"{found.reason} ({what}){f'; to get it: {found.remedy}' if found.remedy else ''}"
+
+
+plugin = Gaps()

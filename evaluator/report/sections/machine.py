@@ -1,0 +1,33 @@
+"""The machine that the figures hold for, and the version of everything that was measured on it."""
+
+from typing import ClassVar
+
+from evaluator.core.scorecard import Scorecard
+from evaluator.report import _format
+from evaluator.report._base import Section
+from evaluator.report._blocks import Block, Facts
+
+
+class MachineAndVersions(Section):
+    """Processor, memory, system, and versions."""
+
+    name: ClassVar[str] = "machine"
+    title: ClassVar[str] = "Machine and versions"
+    short: ClassVar[str] = "Machine"
+
+    def blocks(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return one row for each."""
+        machine = card.machine
+        rows = (
+            ("Processor", f"{machine.cpu}, {machine.cores} cores"),
+            ("Memory", _format.size(machine.memory_bytes)),
+            ("System", machine.system),
+            ("GPU", machine.gpu or "none found"),
+            ("Docker", machine.docker or "none found"),
+            ("Java", machine.java or "none found"),
+            ("Python", machine.python),
+        )
+        return (Facts(rows=(*rows, *machine.versions.items())),)
+
+
+plugin = MachineAndVersions()

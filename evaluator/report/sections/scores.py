@@ -1,0 +1,103 @@
+"""The scores category by category: what the overall ones are made of."""
+
+from typing import ClassVar
+
+from evaluator.core.scorecard import CandidateScore, CategoryScore, Scorecard
+from evaluator.report import _format, _svg
+from evaluator.report._base import Section
+from evaluator.report._blocks import (
+    Block,
+    Chip,
+    Column,
+    Drawing,
+    Folded,
+    FrameworkName,
+    Heading,
+    Items,
+    Lines,
+    Prose,
+    Table,
+    Text,
+    column,
+    item,
+    lines,
+    missing,
+)
+from evaluator.report._candidates import overall_scores, scenario_scores
+
+
+class Scores(Section):
+    """Score, bounds and coverage of every category, over all scenarios and in each."""
+
+    name: ClassVar[str] = "scores"
+    title: ClassVar[str] = "Scores by category"
+    short: ClassVar[str] = "Scores"
+
+    def blocks(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return the categories over all scenarios, then those of each."""
+        overall = overall_scores(card)
+        everywhere = _categories(overall, "Over all scenarios") if overall else missing("Nothing was scored.")
+        return (*_robustness(card), everywhere, *_by_scenario(card))
+
+
+def category_rows(scores: tuple[CandidateScore, ...]) -> tuple[tuple[CategoryScore | None, ...], ...]:
+    """Return one row per category, with a score for each candidate in their order (None where it has none)."""
+    names = dict.fromkeys(category.category for score in scores for category in score.categories)
+    by_name = [{category.category: category for category in score.categories} for score in scores]
+    return tuple(tuple(each.get(name) for each in by_name) for name in names)
+
+
+def _robustness(card: Scorecard) -> tuple[Block, ...]:
+    found = card.robustness
+    if found is None:
+        return ()
+    first = ", ".join(f"{_format.framework(name)} {_format.share(share)}" for name, share in found.first.items())
+    drawn = f" ({found.draws:,} weightings drawn at random, seed {found.seed}; first: {first})"
+    return (Prose(line=(found.statement, Text(drawn, "soft"))),)
+
+
+def _by_scenario(card: Scorecard) -> tuple[Block, ...]:
+    blocks: list[Block] = []
+    for name, scores in scenario_scores(card).items():
+        title = f"Categories of {name}"
+        items = Items(items=tuple(item(_told(score)) for score in scores))
+        blocks += [Heading(text=name), items, Folded(title=title, blocks=(_categories(scores, title),))]
+    return tuple(blocks)
+
+
+def _told(score: CandidateScore) -> tuple[FrameworkName | Chip | str, ...]:
+    bounds = f"bounds {_format.score(score.lower)} to {_format.score(score.upper)}"
+    gates = "".join(f"; gate: {gate}" for gate in score.gates)
+    figures = f" {_format.score(score.overall)} ({bounds}, coverage {_format.percent(score.coverage)}){gates}"
+    return FrameworkName(score.candidate), ": ", Chip(score.verdict, _format.VERDICTS[score.verdict]), figures
+
+
+def _categories(scores: tuple[CandidateScore, ...], caption: str) -> Table:
+    heads = tuple(Column(title=lines(FrameworkName(score.candidate))) for score in scores)
+    rows = []
+    for row in category_rows(scores):
+        some = next(category for category in row if category is not None)
+        cells = (_category(one, score.candidate) for one, score in zip(row, scores, strict=True))
+        rows.append((lines(_format.words(some.category)), lines(_format.tick(some.weight, None)), *cells))
+    return Table(
+        caption=f"{caption}: score of 0 to 10 with its bounds, and coverage",
+        columns=(column("Category"), column("Weight"), *heads),
+        rows=tuple(rows),
+        layout="wide",
+        shown_caption=True,
+    )
+
+
+def _category(found: CategoryScore | None, candidate: str) -> Lines:
+    if found is None:
+        return lines(Text("not assessed", "missing"))
+    bounds = f"{_format.score(found.lower)} to {_format.score(found.upper)}"
+    told = f"score {_format.score(found.score)}, bounds {bounds}"
+    value: Text = Text(_format.score(found.score), "missing" if found.score is None else "strong")
+    return lines(
+        (value, Text(f" ({bounds}), coverage {_format.percent(found.coverage)}", "soft")),
+        Drawing(_svg.score(found.score, found.lower, found.upper, candidate, told)),
+    )
+
+
+plugin = Scores()

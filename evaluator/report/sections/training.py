@@ -1,0 +1,36 @@
+"""Training: how long it took, and how the loss went down."""
+
+from typing import ClassVar
+
+from evaluator.core.scorecard import Curve, Scorecard
+from evaluator.report import _cells
+from evaluator.report._base import Section
+from evaluator.report._blocks import Bars, Block, Curves, Figures, Heading
+from evaluator.report._curves import STEP, together
+
+
+class Training(Section):
+    """The time of training, and its curves."""
+
+    name: ClassVar[str] = "training"
+    title: ClassVar[str] = "Training"
+
+    def blocks(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return the pictures of each scenario that was trained."""
+        blocks: list[Block] = []
+        for scenario in _cells.scenarios(card):
+            bars = _cells.bars(_cells.select(card, "train", scenario), "train_s")
+            curves = tuple(Curves(title=_title(lines), lines=lines) for lines in together(card, scenario, STEP))
+            if bars or curves:
+                time = Bars(title="Training time", unit="s", bars=bars)
+                blocks += [Heading(text=scenario), Figures(figures=(time, *curves))]
+        return tuple(blocks)
+
+
+def _title(lines: tuple[Curve, ...]) -> str:
+    first = lines[0]
+    unit = f" ({first.unit})" if first.unit else ""
+    return f"{first.name.capitalize()}{unit} by {first.x_name}, {first.device}"
+
+
+plugin = Training()
