@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from evaluator.core.metrics import Metric
 from evaluator.core.records import Anatomy, Metrics, Signature
 from evaluator.core.tensors import Array, Arrays
 
@@ -111,6 +112,7 @@ class Runtime(ABC):
     module: ClassVar[str]  # what `load` imports; importing it is timed on its own
     environment: ClassVar[str | None] = None  # of exports/environments
     edge: ClassVar[bool] = False  # made for phones and small computers: its artifacts get an edge verdict
+    own_metrics: ClassVar[tuple[Metric, ...]] = ()  # of its sessions' facts, those that `core.metrics` does not have
 
     @abstractmethod
     def load(

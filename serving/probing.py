@@ -7,15 +7,16 @@ back. The order is from harmless to deadly, so that a server which does not surv
 import contextlib
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from evaluator.core import files
 from evaluator.core.errors import FwevalError, Unavailable, Unsupported
+from evaluator.core.metrics import Metric
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Metrics, Record, Signature, Value
+from evaluator.core.records import Figure, Metrics, Record, Signature, Value
 from evaluator.core.tensors import Arrays
 from evaluator.measure import fidelity
 from serving.contract import Bundle, Launcher, Running, Server, Setup, Wire
@@ -43,6 +44,7 @@ class Reply(Record, frozen=True, kw_only=True):
     reason: str  # one sentence, with the figures that decide
     remedy: str | None = None
     figures: Metrics
+    labelled: tuple[Figure, ...] = ()  # those of which there are several, such as one for each wire
 
 
 class Probe(ABC):
@@ -53,6 +55,7 @@ class Probe(ABC):
     question: ClassVar[str]
     risk: ClassVar[Risk]  # what it costs to go into production with the wrong answer
     harm: ClassVar[Harm]  # what the shared instance may suffer
+    own_metrics: ClassVar[tuple[Metric, ...]] = ()  # of its figures, those that `core.metrics` does not have
 
     @abstractmethod
     def ask(self, field: "Field") -> Reply:
@@ -209,14 +212,19 @@ class Field:
         return self.folder / f"server-{self._started}"
 
 
-def passed(reason: str, **figures: Value) -> Reply:
+def passed(reason: str, *labelled: Figure, **figures: Value) -> Reply:
     """Make the reply of a server that does what it should."""
-    return Reply(outcome=Outcome.PASSED, reason=reason, figures=figures)
+    return Reply(outcome=Outcome.PASSED, reason=reason, figures=figures, labelled=labelled)
 
 
-def failed(reason: str, remedy: str, **figures: Value) -> Reply:
+def failed(reason: str, remedy: str, *labelled: Figure, **figures: Value) -> Reply:
     """Make the reply of a server that does not, with what to do about it."""
-    return Reply(outcome=Outcome.FAILED, reason=reason, remedy=remedy, figures=figures)
+    return Reply(outcome=Outcome.FAILED, reason=reason, remedy=remedy, figures=figures, labelled=labelled)
+
+
+def by_wire(name: str, values: Mapping[str, Value]) -> tuple[Figure, ...]:
+    """Make a figure of each wire's value."""
+    return tuple(Figure(name=name, value=value, labels={"wire": wire}) for wire, value in values.items())
 
 
 def ask_all(

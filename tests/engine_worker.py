@@ -27,7 +27,7 @@ def work(work: Work) -> Measured:
 
 def do_pass(work: Work) -> Measured:
     time.sleep(work.step.settings.get("seconds", 0.0))
-    return Measured(metrics={"answer_s": 42.0}, files={"log": "stdout"})
+    return Measured(metrics={"ready_s": 42.0}, files={"log": "stdout"})
 
 
 def do_refuse(work: Work) -> Measured:
@@ -57,6 +57,10 @@ def do_incomplete(work: Work) -> Measured:
 
 def do_diverge(work: Work) -> Measured:
     return Measured(metrics={"final_loss": float("nan"), "steps": 3})
+
+
+def do_undeclared(work: Work) -> Measured:
+    return Measured(metrics={"warp_factor": 9.0, "steps": 3})
 
 
 def do_foreign(work: Work) -> Measured:
@@ -97,7 +101,7 @@ def do_hang(work: Work) -> Measured:
 
 
 def do_eat(work: Work) -> Measured:
-    return Measured(metrics={"eaten": len(bytearray(work.step.memory_bytes))})
+    return Measured(metrics={"cases": len(bytearray(work.step.memory_bytes))})
 
 
 def do_abort_in_cpp(work: Work) -> Measured:
@@ -127,12 +131,12 @@ def do_leave_children(work: Work) -> Measured:
 def do_look_beside(work: Work) -> Measured:
     """Look into the folder of the step that this one needs."""
     found = sorted(path.name for path in work.need("artifact").iterdir())
-    return Measured(metrics={"found": len(found)}, outcome=Outcome.PASSED if found else Outcome.FAILED)
+    return Measured(metrics={"cases": len(found)}, outcome=Outcome.PASSED if found else Outcome.FAILED)
 
 
 def do_look(work: Work) -> Measured:
     (work.folder / "environment.json").write_text(json.dumps(dict(os.environ)))
-    return Measured(metrics={"mode": Path(tempfile.gettempdir()).stat().st_mode & 0o777})
+    return Measured(metrics={"cases": Path(tempfile.gettempdir()).stat().st_mode & 0o777})
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from evaluator.core.records import (
     FRAMEWORKS,
     STAGES,
     DeviceClass,
+    Figure,
     LoadPlan,
     Machine,
     Metrics,
@@ -31,6 +32,7 @@ from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import cell_of
 from evaluator.judging import scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
+from tests.figures import fields
 
 FORMATS: dict[str, dict[str, tuple[str, ...]]] = {
     "pytorch": {"torchscript": ("torch_jit",), "torchmobile": ("torch_mobile",), "onnx": ("onnx_runtime",)},
@@ -68,14 +70,22 @@ TITLES = {
 }
 UNDER_LOAD: Metrics = {
     "tail": "p90",
-    **{f"{wire}_saturation_per_s": 80.0 for wire in ("rest", "grpc")},
-    **{f"{wire}_in_time_per_s": 48.0 for wire in ("rest", "grpc")},
-    **{f"{wire}_at_{share}_rate_per_s": 0.8 * share for wire in ("rest", "grpc") for share in (30, 60, 90)},
-    **{f"{wire}_at_{share}_p90_s": 0.001 * share for wire in ("rest", "grpc") for share in (30, 60)},
+    **{f"saturation_per_s wire={wire} batching=no": 80.0 for wire in ("rest", "grpc")},
+    **{f"in_time_per_s wire={wire}": 48.0 for wire in ("rest", "grpc")},
+    **{
+        f"rate_per_s wire={wire} share={share / 100}": 0.8 * share
+        for wire in ("rest", "grpc")
+        for share in (30, 60, 90)
+    },
+    **{
+        f"latency_s wire={wire} share={share / 100} statistic=p90": 0.001 * share
+        for wire in ("rest", "grpc")
+        for share in (30, 60)
+    },
 }
 PROBES: Metrics = {
-    **{f"hot_swap_{name}": told for name, told in (("outcome", "passed"), ("reason", "done"), ("risk", "high"))},
-    **{f"tls_{name}": told for name, told in (("outcome", "passed"), ("reason", "done"), ("risk", "low"))},
+    **{f"{name} probe=hot_swap": told for name, told in (("outcome", "passed"), ("reason", "done"), ("risk", "high"))},
+    **{f"{name} probe=tls": told for name, told in (("outcome", "passed"), ("reason", "done"), ("risk", "low"))},
 }
 LATENCY_S = {
     "torch_jit": 0.012,
@@ -128,9 +138,15 @@ def empty_run() -> Evidence:
     return dataclasses.replace(complete_run(), entries=())
 
 
-def change(evidence: Evidence, wanted: Wanted, **metrics: float | str | bool) -> Evidence:
-    """Overwrite metrics of the entries whose step is wanted."""
-    return _edit(evidence, wanted, lambda e: _result(e, metrics={**e.result.metrics, **metrics}))
+def change(evidence: Evidence, wanted: Wanted, *figures: Figure, **metrics: float | str | bool) -> Evidence:
+    """Overwrite metrics, and figures with the same labels, of the entries whose step is wanted."""
+
+    def changed(entry: Entry) -> Entry:
+        keys = [(figure.name, figure.labels) for figure in figures]
+        kept = (figure for figure in entry.result.figures if (figure.name, figure.labels) not in keys)
+        return _result(entry, metrics={**entry.result.metrics, **metrics}, figures=(*kept, *figures))
+
+    return _edit(evidence, wanted, changed)
 
 
 def resample(evidence: Evidence, wanted: Wanted, name: str, samples: tuple[float, ...]) -> Evidence:
@@ -144,7 +160,7 @@ def end(evidence: Evidence, wanted: Wanted, outcome: Outcome, reason: str = "tol
         evidence,
         wanted,
         lambda e: dataclasses.replace(
-            _result(e, outcome=outcome, reason=reason, remedy="look into it", metrics={}), samples={}
+            _result(e, outcome=outcome, reason=reason, remedy="look into it", metrics={}, figures=()), samples={}
         ),
     )
 
@@ -246,7 +262,7 @@ def _train(scenario: str, framework: str, device: str) -> Entry:
         "weights_bytes": WEIGHTS_BYTES,
     }
     if framework == FRAMEWORKS[1]:
-        metrics |= {"start_max_abs_diff": 3e-6, "start_max_rel_diff": 2e-6}
+        metrics |= {"max_abs_diff between=frameworks": 3e-6, "max_rel_diff between=frameworks": 2e-6}
     step = _step("train", scenario, framework, device=device)
     return _ended(step, metrics, {"step": steps, "loss": loss})
 
@@ -268,7 +284,6 @@ def _in_runtime(scenario: str, framework: str, about: tuple[str, str], rounds: i
         "tolerance": 1e-4,
         "accuracy": 0.9,
         "origin_accuracy": 0.9,
-        "accuracy_ratio": 1.0,
         "cases": 64,
     }
     for device in ("cpu", "gpu") if runtime in ON_GPU else ("cpu",):
@@ -289,8 +304,8 @@ def _run(step: Step) -> Entry:
     metrics: Metrics = {
         "load_s": 0.4,
         "first_call_s": 0.1,
-        "latency_p50_s": middle,
-        "latency_p90_s": middle * 1.1,
+        "latency_s statistic=p50": middle,
+        "latency_s statistic=p90": middle * 1.1,
         "queries": len(latency),
         "throughput_per_s": 1.5 / middle,
         "throughput_batch": 8,
@@ -307,8 +322,8 @@ def _edge(step: Step) -> Entry:
         "size_bytes": WEIGHTS_BYTES,
         "runtime_bytes": 80_000_000,
         "cold_start_s": 0.5,
-        "latency_p50_s": 3 * slow,
-        "latency_p90_s": 3.1 * slow,
+        "latency_s statistic=p50": 3 * slow,
+        "latency_s statistic=p90": 3.1 * slow,
         "peak_rss_bytes": 320_000_000,
         "runtime_rss_bytes": 60_000_000,
         "ram_floor_bytes": 250_000_000,
@@ -331,12 +346,12 @@ def _serve(scenario: str, framework: str) -> Iterator[Entry]:
             "bundle_s": 0.5,
             "ready_s": 6.0,
             "stop_s": 0.7,
-            "parity_rest_max_rel_diff": 1e-7,
-            "parity_grpc_max_rel_diff": 0.0,
-            "rest_p50_s": 0.02,
-            "grpc_p50_s": 0.02,
-            "rest_queries": 130,
-            "grpc_queries": 130,
+            "max_rel_diff wire=rest": 1e-7,
+            "max_rel_diff wire=grpc": 0.0,
+            "latency_s wire=rest statistic=p50": 0.02,
+            "latency_s wire=grpc statistic=p50": 0.02,
+            "queries wire=rest": 130,
+            "queries wire=grpc": 130,
             "peak_rss_bytes": 900_000_000,
             "leftovers": 0,
             "reference": launcher == "embedded",
@@ -357,7 +372,7 @@ def _step(stage: str, scenario: str, framework: str, **fields: Any) -> Step:
 def _ended(step: Step, metrics: Metrics, samples: dict[str, tuple[float, ...]] | None = None) -> Entry:
     if step.device == "gpu":
         return _unavailable(step, "no CUDA GPU on this machine")
-    result = Result(step=step.id, outcome=Outcome.PASSED, metrics=metrics, seconds=1.0)
+    result = Result(step=step.id, outcome=Outcome.PASSED, **fields(metrics), seconds=1.0)
     return _entry(step, result, samples or {})
 
 

@@ -23,7 +23,9 @@ from evaluator.core.scorecard import (
     Risk,
     Robustness,
     Scorecard,
+    comparison_id,
 )
+from tests import figures
 
 NO_GPU = ("no GPU was found", "run on a machine with an NVIDIA GPU and its driver")
 NO_DOCKER = ("no Docker engine answers", "install Docker and let this user reach it (`docker info` must work)")
@@ -261,7 +263,12 @@ def cell(stage: str, scenario: str, framework: str, **rest: object) -> Cell:
 
 
 def _missing(row: Cell, why: tuple[str, str], **changes: object) -> Cell:
-    fields: dict[str, object] = {"outcome": Outcome.UNAVAILABLE, "reason": why[0], "remedy": why[1], "metrics": {}}
+    fields: dict[str, object] = {
+        "outcome": Outcome.UNAVAILABLE,
+        "reason": why[0],
+        "remedy": why[1],
+        **figures.fields({}),
+    }
     return msgspec.structs.replace(row, **fields, **changes)
 
 
@@ -319,13 +326,13 @@ def _format(scenario: str, framework: str, name: str, runtimes: tuple[str, ...])
         measured: Metrics = {
             "load_s": speed * 21,
             "first_call_s": speed * 3.2,
-            "latency_p50_s": speed,
-            "latency_p90_s": speed * 1.21,
+            "latency_s statistic=p50": speed,
+            "latency_s statistic=p90": speed * 1.21,
             "throughput_per_s": 1.9 / speed,
             "peak_rss_bytes": int(4e8 + size * 2.2),
             "capped": False,
         }
-        run = msgspec.structs.replace(run, metrics=measured)
+        run = msgspec.structs.replace(run, **figures.fields(measured))
         if (scenario, runtime) == ("bert", "tflite_runtime"):
             refused = "Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'"
             verify = _missing(verify, (refused, "use ai-edge-litert"))
@@ -333,7 +340,9 @@ def _format(scenario: str, framework: str, name: str, runtimes: tuple[str, ...])
             run = _missing(run, ("its artifact was not verified", "see the verify step"))
             run = msgspec.structs.replace(run, outcome=Outcome.NOT_APPLICABLE)
         if (scenario, runtime) == ("bert", "torchmobile"):
-            run = msgspec.structs.replace(run, outcome=Outcome.CRASHED, reason="killed by signal 11", metrics={})
+            run = msgspec.structs.replace(
+                run, outcome=Outcome.CRASHED, reason="killed by signal 11", **figures.fields({})
+            )
         rows += [verify, run]
         if runtime in ("ai_edge_litert", "onnxruntime"):
             asked = cell("edge", scenario, framework, **same, evidence=f"steps/edge-{here}-{runtime}")
@@ -342,15 +351,15 @@ def _format(scenario: str, framework: str, name: str, runtimes: tuple[str, ...])
                 "runtime_bytes": 85_300_000,
                 "ram_floor_bytes": 260_000_000,
                 "model_ram_bytes": 228_000_000,
-                "latency_p50_s": 2 * speed,
+                "latency_s statistic=p50": 2 * speed,
                 "cold_start_s": 1.2,
             }
-            rows.append(msgspec.structs.replace(asked, metrics=took))
+            rows.append(msgspec.structs.replace(asked, **figures.fields(took)))
         if (scenario, runtime) == ("resnet50", "torchjit"):
             again = {
                 "evidence": f"{run.evidence}-2",
                 "round": 2,
-                "metrics": run.metrics | {"latency_p50_s": speed * 1.03},
+                **figures.fields(measured | {"latency_s statistic=p50": speed * 1.03}),
             }
             repeat = msgspec.structs.replace(run, evidence=f"{run.evidence}-aa", control=True)
             rows += [msgspec.structs.replace(run, **again), repeat]
@@ -372,21 +381,23 @@ def _serve(scenario: str, framework: str) -> list[Cell]:
         precision="fp32",
         evidence=f"steps/serve-{scenario}-{framework}",
         reason=None if pytorch else "reference implementation, not tensorflow_model_server",
-        metrics={
-            "ready_s": 4.2 if pytorch else 3.1,
-            "stop_s": 0.41,
-            "rest_p50_s": speed + 0.0061,
-            "rest_p90_s": speed * 1.3 + 0.0061,
-            "rest_overhead_s": 0.0061,
-            "rest_overhead_low_s": 0.0052,
-            "rest_overhead_high_s": 0.0071,
-            "grpc_p50_s": speed + 0.0032,
-            "grpc_p90_s": speed * 1.3 + 0.0032,
-            "parity_rest_max_abs_diff": 2.4e-7,
-            "parity_grpc_max_abs_diff": 0.0,
-            "peak_rss_bytes": 1_130_000_000,
-            "reference": not pytorch,
-        },
+        **figures.fields(
+            {
+                "ready_s": 4.2 if pytorch else 3.1,
+                "stop_s": 0.41,
+                "latency_s wire=rest statistic=p50": speed + 0.0061,
+                "latency_s wire=rest statistic=p90": speed * 1.3 + 0.0061,
+                "overhead_s wire=rest": 0.0061,
+                "overhead_s wire=rest end=low": 0.0052,
+                "overhead_s wire=rest end=high": 0.0071,
+                "latency_s wire=grpc statistic=p50": speed + 0.0032,
+                "latency_s wire=grpc statistic=p90": speed * 1.3 + 0.0032,
+                "max_abs_diff wire=rest": 2.4e-7,
+                "max_abs_diff wire=grpc": 0.0,
+                "peak_rss_bytes": 1_130_000_000,
+                "reference": not pytorch,
+            }
+        ),
     )
     gone = _missing(row, NO_DOCKER, launcher="container", evidence=f"steps/serve-{scenario}-{framework}-c")
     if framework == "tensorflow":  # one of them in a container as well, to have an image
@@ -398,7 +409,7 @@ def _serve(scenario: str, framework: str) -> list[Cell]:
 def _under_load(row: Cell, stage: str, metrics: Metrics) -> Cell:
     evidence = row.evidence.replace("serve", stage)
     told: Metrics = {**metrics, "reference": row.metrics["reference"]}
-    return msgspec.structs.replace(row, stage=stage, evidence=evidence, metrics=told)
+    return msgspec.structs.replace(row, stage=stage, evidence=evidence, **figures.fields(told))
 
 
 def _loads(speed: float, *, pytorch: bool) -> dict[str, Metrics]:
@@ -406,16 +417,16 @@ def _loads(speed: float, *, pytorch: bool) -> dict[str, Metrics]:
     for wire, extra in (("rest", 0.0061), ("grpc", 0.0032)):
         most = 1.4 / (speed + extra)
         load |= {
-            f"{wire}_saturation_per_s": most,
-            f"{wire}_batched_saturation_per_s": 1.3 * most,
-            f"{wire}_in_time_per_s": 0.9 * most,
-            f"{wire}_knee_per_s": 0.8 * most,
-            f"{wire}_client_cpu_per_1000_s": 0.21,
+            f"saturation_per_s wire={wire} batching=no": most,
+            f"saturation_per_s wire={wire} batching=yes": 1.3 * most,
+            f"in_time_per_s wire={wire}": 0.9 * most,
+            f"knee_per_s wire={wire}": 0.8 * most,
+            f"client_cpu_per_1000_s wire={wire}": 0.21,
         }
     probe: Metrics = {}
     for name, outcome, reason in PROBES:
         if name != "worker_kill" or pytorch:
-            probe |= {f"{name}_outcome": outcome, f"{name}_reason": reason, f"{name}_risk": "medium"}
+            probe |= {f"outcome probe={name}": outcome, f"reason probe={name}": reason, f"risk probe={name}": "medium"}
     return {"load": load, "probe": probe}
 
 
@@ -611,11 +622,14 @@ def _comparison(
             winner = "pytorch" if (factor < 1) == lower_is_better else "tensorflow"
             name = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}[winner]
             statement = f"{name} is ahead by a factor of {max(factor, 1 / factor):.2f}"
+    device = str(rest.get("device", "cpu"))
     return Comparison(
+        id=comparison_id(question, scenario, path, device),
+        metric={"s": "latency_s", "bytes": "size_bytes"}.get(unit, "throughput_per_s"),
         scenario=scenario,
         question=question,
         path=path,
-        device=str(rest.get("device", "cpu")),
+        device=device,
         unit=unit,
         lower_is_better=lower_is_better,
         subjects={"pytorch": "TorchScript in torch.jit", "tensorflow": "SavedModel in TensorFlow"},

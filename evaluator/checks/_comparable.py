@@ -10,7 +10,7 @@ from typing import ClassVar
 from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, LabelValue
-from evaluator.core.scorecard import Comparison, Finding, Interval
+from evaluator.core.scorecard import Comparison, Finding, Interval, comparison_id
 from evaluator.judging.contract import PATHS, Answer, Check, Subject, quantity
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure.statistics import distinguishable, median_interval, ratio_interval, relative_difference
@@ -180,10 +180,13 @@ def comparison(
         if distinguishable(ratio, floor):
             winner = FRAMEWORKS[0] if (ratio.value < 1) is phrase.lower_is_better else FRAMEWORKS[1]
     return Comparison(
+        id=comparison_id(phrase.question, place.scenario, place.path, place.device),
         scenario=place.scenario,
         question=phrase.question,
         path=place.path,
         device=place.device,
+        metric=phrase.metric,
+        labels=dict(phrase.labels),
         unit=phrase.unit,
         lower_is_better=phrase.lower_is_better,
         subjects={name: one.subject for name, one in found.items()},

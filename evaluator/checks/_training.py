@@ -84,5 +84,5 @@ def _first_losses_apart(evidence: Evidence, entry: Entry) -> float:
 def _start_difference(evidence: Evidence, scenario: str) -> float | None:
     """Return how far the two frameworks lay apart before training; either one's record of it proves both."""
     entries = evidence.select("train", scenario=scenario)
-    found = [entry.number("start_max_rel_diff") for entry in entries]
+    found = [entry.number("max_rel_diff", between="frameworks") for entry in entries]
     return max((difference for difference in found if difference is not None), default=None)

@@ -64,7 +64,7 @@ def _judge(evidence: Evidence, entry: Entry) -> Answer:
     """Set the highest rate within the time limit against the scenario's."""
     wanted = evidence.setting(entry.step.scenario, "serve", "rate_per_s", default=10.0)
     limit = evidence.setting(entry.step.scenario, "serve", "slo_s", default=0.1)
-    rates = {wire: entry.number(f"{wire}_in_time_per_s") for wire in WIRES}
+    rates = {wire: entry.number(RATE, wire=wire) for wire in WIRES}
     measured = {wire: rate for wire, rate in rates.items() if rate is not None}
     if not entry.passed or not measured:
         reason = entry.result.reason or "no rate was measured"
@@ -96,7 +96,7 @@ def _rate(evidence: Evidence, scenario: str, framework: str, wire: str) -> Found
         reason = missing(entries, "serving under load").reason
         subject = f"{evidence.title(framework)} served"
         return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason=reason, entries=entries)
-    rate, subject = entry.number(f"{wire}_in_time_per_s"), evidence.server(entry)
+    rate, subject = entry.number(RATE, wire=wire), evidence.server(entry)
     if not entry.passed or not rate:
         reason = entry.result.reason or "no rate was answered in time"
         return Gap(subject=subject, state=entry.result.outcome, reason=reason, entries=(entry,))

@@ -4,12 +4,13 @@ The probes themselves are in serving/probes: each was done for real, under load 
 """
 
 from evaluator.checks._served import chosen, missing
+from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Finding, Risk
 from evaluator.judging.contract import Answer, Check, Subject
 from evaluator.judging.evidence import Entry, Evidence
 
-_ENDING = "_outcome"
+_REPLY = ("outcome", "reason", "remedy", "risk")
 
 
 class ServingOperations(Check):
@@ -48,12 +49,13 @@ class ServingOperations(Check):
 
 def _probes(entry: Entry) -> list[str]:
     """Return the names of the probes whose endings a step holds."""
-    return [name.removesuffix(_ENDING) for name in entry.result.metrics if name.endswith(_ENDING)]
+    return [str(figure.labels["probe"]) for figure in metrics.select(entry.result.figures, "outcome")]
 
 
 def _answer(entry: Entry, probe: str) -> Answer:
     """Read the ending of one probe."""
-    told = {name: entry.result.metrics.get(f"{probe}_{name}") for name in ("outcome", "reason", "remedy", "risk")}
+    found = {name: metrics.find(entry.result, metrics.key(name, probe=probe)) for name in _REPLY}
+    told = {name: None if figure is None else figure.value for name, figure in found.items()}
     state = Outcome(str(told["outcome"]))
     return Answer(
         state=state,

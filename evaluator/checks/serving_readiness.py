@@ -109,7 +109,7 @@ def _judge(entry: Entry, risk: Risk) -> Answer:
 
 def _parity(entry: Entry, wire: str) -> bool:
     """Tell whether the answers over a wire were those of the runtime in a process, within the step's tolerance."""
-    difference, tolerance = entry.number(f"parity_{wire}_max_rel_diff"), entry.number(f"parity_{wire}_tolerance")
+    difference, tolerance = entry.number("max_rel_diff", wire=wire), entry.number("tolerance", wire=wire)
     return difference is not None and difference <= (TOLERANCE if tolerance is None else tolerance)
 
 

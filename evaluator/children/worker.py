@@ -20,10 +20,10 @@ import msgspec
 
 from evaluator.children.processes import die_with_parent
 from evaluator.children.work import Work, blamed
-from evaluator.core import clock, files
+from evaluator.core import clock, files, metrics
 from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Measured, Metrics, Result, Step
+from evaluator.core.records import Measured, Metrics, Result, Step, Value
 
 _LONGEST = 300  # characters of a reason
 _ENDINGS = {
@@ -50,6 +50,7 @@ def main(argv: list[str]) -> int:
         reason=measured.reason,
         remedy=measured.remedy,
         metrics=measured.metrics,
+        figures=measured.figures,
         files=measured.files,
         started_at=started_at,
         seconds=time.perf_counter() - begin,
@@ -72,7 +73,7 @@ def _attempt(work: Work) -> Measured:
         stage = importlib.import_module(f"evaluator.stages.{work.step.stage}")
         # Through plain values: a figure of a foreign type (numpy) is refused here, where it becomes an outcome.
         measured = msgspec.convert(msgspec.to_builtins(stage.work(work)), Measured)
-        return _finite(measured)
+        return _declared(_finite(measured))
     except FwevalError as error:
         traceback.print_exc()  # the whole message; the reason below is one line
         outcome = next((ending for kind, ending in _ENDINGS.items() if isinstance(error, kind)), Outcome.FAILED)
@@ -105,16 +106,37 @@ def _unforeseen(error: Exception, see: str) -> Measured:
 
 def _finite(measured: Measured) -> Measured:
     """Refuse figures that are no numbers (a loss that diverged): JSON cannot hold them, no mean survives them."""
-    wild = {name for name, value in measured.metrics.items() if isinstance(value, float) and not math.isfinite(value)}
-    if not wild:
+    wild = {name for name, value in measured.metrics.items() if _wild(value)}
+    wild_figures = {figure.name for figure in measured.figures if _wild(figure.value, figure.low, figure.high)}
+    if not wild | wild_figures:
         return measured
-    said = f"{', '.join(sorted(wild))}: not a finite number"
+    said = f"{', '.join(sorted(wild | wild_figures))}: not a finite number"
     return msgspec.structs.replace(
         measured,
         outcome=Outcome.FAILED,
         reason=f"{measured.reason}; {said}" if measured.reason else said,
         remedy=measured.remedy or "look at the step's samples and its stderr",
         metrics={name: value for name, value in measured.metrics.items() if name not in wild},
+        figures=tuple(each for each in measured.figures if not _wild(each.value, each.low, each.high)),
+    )
+
+
+def _wild(*values: Value | None) -> bool:
+    return any(isinstance(value, float) and not math.isfinite(value) for value in values)
+
+
+def _declared(measured: Measured) -> Measured:
+    """Refuse metrics that the vocabulary does not have: nobody could say what they mean. That is a bug of ours."""
+    misfits = metrics.misfits(measured.metrics, measured.figures)
+    if not misfits:
+        return measured
+    return msgspec.structs.replace(
+        measured,
+        outcome=Outcome.ERROR,
+        reason="a bug in fweval: " + "; ".join(f"the metric '{name}' {why}" for name, why in misfits.items()),
+        remedy="declare it in evaluator/core/metrics.py, or in the own_metrics of the plug-in that it is of",
+        metrics={name: value for name, value in measured.metrics.items() if name not in misfits},
+        figures=tuple(figure for figure in measured.figures if figure.name not in misfits),
     )
 
 

@@ -45,14 +45,14 @@ class Proof(Record, frozen=True, kw_only=True):
     reason: str | None
     evidence: str  # the step's folder, relative to the run's
     seconds: float = 0.0
-    batch_sizes: str | None = None  # that it takes
-    refused_batch_sizes: str | None = None
+    batch_sizes: tuple[int, ...] = ()  # that it takes
+    refusals: dict[int, str] = msgspec.field(default_factory=dict)  # batch size -> with what it was refused
     other_size: str | None = None  # how it does with inputs of another size
     accuracy: float | None = None
     origin_accuracy: float | None = None
     max_rel_diff: float | None = None
     smallest_tolerance: float | None = None  # at which it would pass
-    placement: str | None = None  # where its operators run: "XNNPACK 12, reference kernels 3"
+    placement: dict[str, int] = msgspec.field(default_factory=dict)  # what computes -> how many of its operators
     emulated: bool = False
     diagnosis: Diagnosis | None = None
     tried: tuple[str, ...] = ()

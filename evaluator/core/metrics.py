@@ -9,7 +9,8 @@ own as `own_metrics`, and touches nothing here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from evaluator.core import registry
 from evaluator.core.records import Figure, LabelValue, Metrics, Record, Value
@@ -274,8 +275,7 @@ def of_plugins() -> Iterator[Metric]:
 
 def misfits(metrics: Mapping[str, Value], figures: Iterable[Figure] = ()) -> dict[str, str]:
     """Say of each name that must not be stored why: unknown, of another kind, or with labels that it does not have."""
-    flat_ones = (Figure(name=name, value=value) for name, value in metrics.items())
-    found = {figure.name: _misfit(figure) for figure in (*flat_ones, *figures)}
+    found = {figure.name: _misfit(figure) for figure in (*_plain(metrics), *figures)}
     return {name: why for name, why in found.items() if why is not None}
 
 
@@ -295,6 +295,49 @@ def _misfit(figure: Figure) -> str | None:
 def number(value: Value | None) -> float | None:
     """Return a value as a number; None when it is absent, or none."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+class Row(Protocol):
+    """A result, or a cell: what holds metrics and figures."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Values of which there is one."""
+        ...
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Values that labels tell apart."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which figure is meant: a metric, and exactly these labels; none for a metric of which there is one."""
+
+    name: str
+    labels: Mapping[str, LabelValue] = field(default_factory=dict)
+
+
+def key(name: str, **labels: LabelValue) -> Key:
+    """Make a key; a name that nobody declared is a `KeyError`, so that no table asks in vain."""
+    return Key(metric(name).name, labels)
+
+
+def find(row: Row, wanted: Key) -> Figure | None:
+    """Return the figure of a row that has exactly the labels asked for; None when it was not measured."""
+    if not wanted.labels:
+        return Figure(name=wanted.name, value=row.metrics[wanted.name]) if wanted.name in row.metrics else None
+    return next((each for each in row.figures if each.name == wanted.name and each.labels == wanted.labels), None)
+
+
+def figures(row: Row) -> tuple[Figure, ...]:
+    """Return all that a row holds as figures, those without labels first."""
+    return (*_plain(row.metrics), *row.figures)
+
+
+def _plain(metrics: Mapping[str, Value]) -> Iterator[Figure]:
+    return (Figure(name=name, value=value) for name, value in metrics.items())
 
 
 def select(figures: Iterable[Figure], name: str, **labels: LabelValue) -> tuple[Figure, ...]:

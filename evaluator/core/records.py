@@ -108,6 +108,7 @@ class Cell(Coordinates, frozen=True, kw_only=True):
     remedy: str | None
     evidence: str  # the step's folder, relative to the run's
     metrics: Metrics
+    figures: tuple[Figure, ...] = ()
 
 
 class Machine(Record, frozen=True, kw_only=True):
@@ -143,11 +144,6 @@ class LoadPlan(Record, frozen=True, kw_only=True):
     saturation_s: Seconds  # per closed loop: of one client, of two, of four …
     most_clients: Count
     shares: tuple[Seconds, ...]  # of the saturation rate, growing; above 1 is more than the server can take
-
-    @staticmethod
-    def figure(wire: str, share: float) -> str:
-        """Name what was measured over a wire at a share of the saturation rate: a metric's name begins with it."""
-        return f"{wire}_at_{round(100 * share)}"
 
 
 class Profile(Record, frozen=True, kw_only=True):

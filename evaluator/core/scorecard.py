@@ -3,9 +3,11 @@
 from enum import StrEnum
 from typing import Literal
 
+import msgspec
+
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Cell, DeviceClass, Machine, Record
+from evaluator.core.records import Cell, DeviceClass, LabelValue, Machine, Record
 from evaluator.core.versions import VERSION
 
 Verdict = Literal["fits", "does not fit", "undecided"]
@@ -68,19 +70,27 @@ class Interval(Record, frozen=True, kw_only=True):
 class Comparison(Record, frozen=True, kw_only=True):
     """PyTorch against TensorFlow on one question, on the same evidence or not at all."""
 
+    id: str  # the same in every run: "latency/bert/server/cpu"
     scenario: str
     question: str  # "training time", "latency", …
     path: str | None
     device: str
-    unit: str  # "s", "bytes", "1/s"
+    metric: str  # that is compared, and in `labels` which of its figures; see docs/metrics.md
+    labels: dict[str, LabelValue] = msgspec.field(default_factory=dict)
+    unit: str  # the metric's: "s", "bytes", "1/s"
     lower_is_better: bool
     subjects: dict[str, str]  # framework -> what was measured
-    values: dict[str, Interval]
+    values: dict[str, Interval]  # framework -> the median of all that was measured
     ratio: Interval | None  # pytorch / tensorflow
     noise_floor: float | None  # relative difference of the A/A pair; smaller differences mean nothing
     winner: str | None  # a framework, or None
     statement: str  # one sentence: "PyTorch is 1.8 times faster", "indistinguishable", "not comparable: …"
     provisional: bool = False
+
+
+def comparison_id(question: str, scenario: str, path: str | None, device: str) -> str:
+    """Name a comparison by what it asks, so that it has the same name in every run."""
+    return "/".join(part.replace(" ", "_").lower() for part in (question, scenario, path, device) if part)
 
 
 class CategoryScore(Record, frozen=True, kw_only=True):

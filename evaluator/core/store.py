@@ -161,4 +161,5 @@ def cell_of(step: Step, result: Result) -> Cell:
         remedy=result.remedy,
         evidence=f"steps/{step.id}",
         metrics=result.metrics,
+        figures=result.figures,
     )

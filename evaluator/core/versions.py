@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 import evaluator
+from evaluator.core import metrics_1
 from evaluator.core.errors import UsageError
 
 VERSION = 2
@@ -62,8 +63,9 @@ def _plain(path: Path) -> Document:
 def update_to_2(kind: str, document: Document) -> Document:
     """Bring a record of version 1, which had no version, to version 2.
 
-    Round and repeat were metrics of some rows and are coordinates of all; `anatomy.json` called the version of the
-    artifact's format `version`.
+    Round and repeat were metrics of some rows and are coordinates of all; metrics had their structure in their names
+    (`metrics_1`), and comparisons no id and no metric; `anatomy.json` called the version of the artifact's format
+    `version`.
     """
     update = _TO_2.get(kind)
     return document if update is None else update(document)
@@ -71,18 +73,39 @@ def update_to_2(kind: str, document: Document) -> Document:
 
 def _scorecard_to_2(card: Document) -> Document:
     del card["schema_version"]
-    return {**card, "cells": [_cell_to_2(cell) for cell in card["cells"]]}
+    return {
+        **_judgement_to_2(card),
+        "cells": [_cell_to_2(cell) for cell in card["cells"]],
+        "matrix": [
+            {**cell, "proofs": [metrics_1.proof(proof) for proof in cell.get("proofs", ())]}
+            for cell in card.get("matrix", ())
+        ],
+    }
+
+
+def _judgement_to_2(judged: Document) -> Document:
+    return {**judged, "comparisons": [metrics_1.comparison(each) for each in judged["comparisons"]]}
+
+
+def _result_to_2(result: Document) -> Document:
+    flat, figures = metrics_1.update(result.get("metrics", {}))
+    return {**result, "metrics": flat, "figures": figures}
 
 
 def _cell_to_2(cell: Document) -> Document:
     metrics = dict(cell["metrics"])
     moved = {name: metrics.pop(name) for name in ("round", "control") if name in metrics}
-    return {**cell, **moved, "metrics": metrics}
+    return _result_to_2({**cell, **moved, "metrics": metrics})
 
 
 def _anatomy_to_2(anatomy: Document) -> Document:
     return {("format_version" if name == KEY else name): value for name, value in anatomy.items()}
 
 
-_TO_2: Mapping[str, Callable[[Document], Document]] = {"Scorecard": _scorecard_to_2, "Anatomy": _anatomy_to_2}
+_TO_2: Mapping[str, Callable[[Document], Document]] = {
+    "Scorecard": _scorecard_to_2,
+    "Judgement": _judgement_to_2,
+    "Result": _result_to_2,
+    "Anatomy": _anatomy_to_2,
+}
 _UPDATES: Mapping[int, Callable[[str, Document], Document]] = {2: update_to_2}

@@ -20,7 +20,7 @@ from evaluator.children.isolation import GRACE_S, WORKER, Child
 from evaluator.core import files, machine, metrics, registry
 from evaluator.core.errors import FwevalError, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import DeviceClass, Metrics, Record, Result, Step
+from evaluator.core.records import DeviceClass, Figure, Metrics, Record, Result, Step
 from evaluator.judging.fit import Figures, Fit, fit
 from evaluator.stages.inspect import FOUND, Found
 from exports.contract import Format, Runtime
@@ -41,6 +41,7 @@ class Tried(Record, frozen=True, kw_only=True):
     reason: str | None = None
     remedy: str | None = None
     metrics: Metrics = msgspec.field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
 
 
 class Wanted(Record, frozen=True, kw_only=True):
@@ -187,16 +188,18 @@ def _try(runtime: Runtime, form: Format, inside: Inside) -> Tried:
         reason=result.reason,
         remedy=remedy,
         metrics=result.metrics,
+        figures=result.figures,
     )
 
 
 def _fit(tried: Tried, found: Found, device: DeviceClass) -> Fit:
     """Judge by the peak of a process that was under no limit: `fweval edge` finds the least memory that suffices."""
     alone, own = (_whole(tried, name) for name in ("runtime_rss_bytes", "model_rss_bytes"))
+    latency = metrics.find(tried, metrics.key("latency_s", statistic="median"))
     figures = Figures(
         artifact_bytes=found.size_bytes,
         runtime_bytes=_whole(tried, "runtime_bytes"),
-        latency_s=metrics.number(tried.metrics["latency_p50_s"]),
+        latency_s=None if latency is None else metrics.number(latency.value),
         isa=platform.machine(),
         ram="peak",
         ram_bytes=alone + own,

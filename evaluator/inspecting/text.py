@@ -8,6 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from evaluator.core import metrics
+from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import TensorSpec
 from evaluator.inspecting.inspection import Inspection, Tried
@@ -99,16 +101,21 @@ def _fits(inspection: Inspection) -> RenderableType:
 
 
 def _figures(tried: Tried) -> str:
-    metrics = tried.metrics
+    shown = (figure for wanted in _SHOWN if (figure := metrics.find(tried, wanted)) is not None)
     figures = [
-        *(f"{_format.metric_name(name)} {_format.metric(name, metrics[name])}" for name in _SHOWN if name in metrics),
-        *(() if metrics.get("finite", True) else ("the outputs hold NaN or infinity",)),
+        *(f"{_format.metric_name(each.name, each.labels)} {_format.metric(each.name, each.value)}" for each in shown),
+        *(f"refuses a batch of {each.labels['batch']}" for each in metrics.select(tried.figures, "refusal")),
+        *(() if tried.metrics.get("finite", True) else ("the outputs hold NaN or infinity",)),
     ]
     return ", ".join(figures)
 
 
 _VERDICTS = {"fits": "✓", "does not fit": "✗", "undecided": "-"}
-_SHOWN = ("latency_p50_s", "load_s", "peak_rss_bytes", "inputs", "outputs", "batch_sizes", "examples")
+_SHOWN = (
+    key("latency_s", statistic="median"),
+    *(key(name) for name in ("load_s", "peak_rss_bytes", "inputs", "outputs", "batch_sizes")),
+    *(key(name) for name in ("examples", "examples_right")),
+)
 
 
 def _reason(tried: Tried) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from evaluator.core import metrics
 from evaluator.core.coordinates import Part
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import FRAMEWORKS, Result, RunRecord, Step
+from evaluator.core.records import FRAMEWORKS, LabelValue, Result, RunRecord, Step
 from evaluator.core.scorecard import EvidenceRef
 from evaluator.measure.statistics import noise_floor
 
@@ -55,15 +55,16 @@ class Entry:
         """Point at the step's result."""
         return EvidenceRef(path=f"{self.folder}/{RESULT}", sha256=self.digests.get(RESULT, ""))
 
-    def number(self, name: str) -> float | None:
-        """Return a metric; None when it is absent or no number."""
-        return metrics.number(self.result.metrics.get(name))
+    def number(self, name: str, **labels: LabelValue) -> float | None:
+        """Return the metric of that name, or its figure with exactly these labels; None when it is absent, or none."""
+        found = metrics.find(self.result, metrics.key(name, **labels))
+        return None if found is None else metrics.number(found.value)
 
     def values(self, name: str) -> tuple[float, ...]:
         """Return the samples of that name, or the metric as a single one; empty when there is neither."""
         if name in self.samples:
             return self.samples[name]
-        number = self.number(name)
+        number = metrics.number(self.result.metrics.get(name))
         return () if number is None else (number,)
 
 

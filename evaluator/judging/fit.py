@@ -24,7 +24,7 @@ class Figures(Record, frozen=True, kw_only=True):
 
     artifact_bytes: int
     runtime_bytes: int | None = None  # the runtime's packages on disk
-    latency_s: float | None = None  # median of a warm call on one core
+    latency_s: float | None = None  # p50 of a warm call on one core, with its confidence
     isa: str  # of the machine that it was measured on, as `platform.machine()` has it
     ram: Literal["floor", "peak"] = "floor"  # least memory that sufficed, or most that was used without a limit
     ram_bytes: int | None = None  # of the whole process

@@ -45,7 +45,7 @@ def figures_of(entry: Entry) -> Figures | None:
     return Figures(
         artifact_bytes=size,
         runtime_bytes=_whole(entry, "runtime_bytes"),
-        latency_s=entry.number("latency_p50_s"),
+        latency_s=entry.number("latency_s", statistic="p50"),
         isa=str(entry.result.metrics.get("isa", "")),
         ram="peak" if floor is None else "floor",
         ram_bytes=_whole(entry, "peak_rss_bytes") if floor is None else floor,

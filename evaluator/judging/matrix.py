@@ -5,18 +5,18 @@ other ways to the same format ended in the same run: other exporters, other runt
 named together with what it really did here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 import msgspec
 
-from evaluator.core import files, registry
+from evaluator.core import files, metrics, registry
 from evaluator.core.coordinates import Part
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import PRECISIONS, Anatomy
+from evaluator.core.records import PRECISIONS, Anatomy, LabelValue, Value
 from evaluator.judging.evidence import Entry, Evidence
 from exports.contract import Exporter
 from exports.diagnosing.rules import Failure, diagnose
@@ -28,7 +28,6 @@ _FIGURES = (
     *("metadata_bytes", "trained_weights_bytes", "lowered_share"),
 )
 _PROOF_FIGURES = ("accuracy", "origin_accuracy", "max_rel_diff", "smallest_tolerance")
-_PROOF_WORDS = ("batch_sizes", "refused_batch_sizes", "other_size", "placement")
 _MOST_TRIED = 3
 
 
@@ -111,22 +110,41 @@ def _proof(entry: Entry, folder: Path, *, emulated: bool) -> Proof:
         seconds=result.seconds,
         emulated=emulated,
         diagnosis=_diagnosis(entry, folder),
+        batch_sizes=_sizes(entry),
+        refusals={int(size): str(said) for size, said in _told(entry, "refusal", "batch")},
+        other_size=_words(entry, "other_size"),
+        placement={str(place): int(str(count)) for place, count in _told(entry, "placed_operators", "place")},
     )
-    words = {name: str(result.metrics[name]) for name in _PROOF_WORDS if name in result.metrics}
-    return msgspec.structs.replace(proof, **words, **{name: entry.number(name) for name in _PROOF_FIGURES})
+    return msgspec.structs.replace(proof, **{name: entry.number(name) for name in _PROOF_FIGURES})
+
+
+def _sizes(entry: Entry) -> tuple[int, ...]:
+    taken = entry.result.metrics.get("batch_sizes", ())
+    return tuple(int(size) for size in taken) if isinstance(taken, tuple) else ()
+
+
+def _told(entry: Entry, name: str, label: str) -> Iterator[tuple[LabelValue, Value]]:
+    """Yield the values of a metric by one of its labels."""
+    for figure in metrics.select(entry.result.figures, name):
+        yield figure.labels[label], figure.value
+
+
+def _words(entry: Entry, name: str) -> str | None:
+    """Return a metric in words; None where the step has none of that name."""
+    value = entry.result.metrics.get(name)
+    return None if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _diagnosis(entry: Entry, folder: Path, declared: str | None = None) -> Diagnosis | None:
     result = entry.result
     if not _ended(entry) or result.outcome in (Outcome.PASSED, Outcome.NOT_APPLICABLE):
         return None
-    layer = result.metrics.get("diverges_at")
     failure = Failure(
         outcome=result.outcome,
         reason=result.reason,
         remedy=result.remedy,
         stderr=_tail(folder / entry.folder / "stderr"),
-        layer=None if layer is None else str(layer),
+        layer=_words(entry, "diverges_at"),
         declared=declared is not None and declared == result.reason,
     )
     return diagnose(failure)

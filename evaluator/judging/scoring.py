@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import (
@@ -165,12 +166,16 @@ def curves(evidence: Evidence) -> tuple[Curve, ...]:
 
 def _under_load(evidence: Evidence, entry: Entry) -> Iterator[Curve]:
     """Return the tail latency of one server against the rate that was offered, wire by wire."""
-    load = evidence.run.profile.load
+    figures = entry.result.figures
     for wire, title in (("rest", "REST"), ("grpc", "gRPC")):
+        shares = sorted(float(each.labels["share"]) for each in metrics.select(figures, "rate_per_s", wire=wire))
         for tail in ("p50", str(entry.result.metrics.get("tail", "p50"))):
             points = [
-                (entry.number(f"{place}_rate_per_s"), entry.number(f"{place}_{tail}_s"))
-                for place in (load.figure(wire, share) for share in load.shares)
+                (
+                    entry.number("rate_per_s", wire=wire, share=share),
+                    entry.number("latency_s", wire=wire, share=share, statistic=tail),
+                )
+                for share in shares
             ]
             known = [(rate, latency) for rate, latency in points if rate is not None and latency is not None]
             if known:

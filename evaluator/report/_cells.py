@@ -3,8 +3,9 @@
 import statistics
 from collections.abc import Collection, Iterable
 
+from evaluator.core import metrics
 from evaluator.core.coordinates import PARTS, Part
-from evaluator.core.metrics import number
+from evaluator.core.metrics import Key, number
 from evaluator.core.records import FRAMEWORKS, Cell
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _format
@@ -62,11 +63,11 @@ def by_subject(cells: Iterable[Cell]) -> Collection[list[Cell]]:
     return groups.values()
 
 
-def bars(cells: Iterable[Cell], metric: str, end: str | None = None) -> tuple[Bar, ...]:
+def bars(cells: Iterable[Cell], wanted: Key, end: Key | None = None) -> tuple[Bar, ...]:
     """Return one bar for each subject that has the metric: the median where it was measured in several rounds."""
     found = []
     for same in by_subject(cells):
-        values, ends = _numbers(same, metric), _numbers(same, end) if end else []
+        values, ends = _numbers(same, wanted), _numbers(same, end) if end else []
         if values:
             found.append(
                 Bar(
@@ -79,19 +80,20 @@ def bars(cells: Iterable[Cell], metric: str, end: str | None = None) -> tuple[Ba
     return tuple(sorted(found, key=lambda bar: place(bar.framework)))
 
 
-def _numbers(cells: Iterable[Cell], metric: str) -> list[float]:
-    found = (number(cell.metrics.get(metric)) for cell in cells)
+def _numbers(cells: Iterable[Cell], wanted: Key) -> list[float]:
+    found = (number(figure.value) for cell in cells if (figure := metrics.find(cell, wanted)) is not None)
     return [value for value in found if value is not None]
 
 
-def figure(cell: Cell, name: str) -> str:
-    """Write a metric of a cell, with the ends of its interval where it has one (`x_low_s` and `x_high_s` of `x_s`)."""
-    value = _format.metric(name, cell.metrics.get(name))
-    stem = name.removesuffix("_s")
-    ends = [
-        _format.metric(name, cell.metrics[end]) for end in (f"{stem}_low_s", f"{stem}_high_s") if end in cell.metrics
-    ]
-    return f"{value} ({' to '.join(ends)})" if len(ends) == 2 else value
+def figure(cell: Cell, wanted: Key) -> str:
+    """Write a figure of a cell, with the ends of its interval where it has one."""
+    found = metrics.find(cell, wanted)
+    if found is None:
+        return _format.NOT_MEASURED
+    value = _format.metric(found.name, found.value)
+    if found.low is None or found.high is None:
+        return value
+    return f"{value} ({_format.metric(found.name, found.low)} to {_format.metric(found.name, found.high)})"
 
 
 def chip(cell: Cell) -> Chip:

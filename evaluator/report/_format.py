@@ -4,15 +4,19 @@ Three significant digits everywhere: more would pretend to a precision that no r
 """
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
+from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Value
+from evaluator.core.records import LabelValue, Value
 from evaluator.core.scorecard import Curve
 
 Tone = Literal["good", "bad", "warn", "none"]
 
 NOT_MEASURED = "not measured"
+_NO_LABELS: Mapping[str, LabelValue] = MappingProxyType({})
 # What tells p50 from a median, which it exceeds: said wherever percentiles are shown.
 PERCENTILES = "Percentiles (p50, p90 …) are observed values that the true ones do not exceed, with 99 % confidence."
 
@@ -124,24 +128,31 @@ def tick(value: float, unit: str | None) -> str:
 
 
 def metric(name: str, value: Value | None) -> str:
-    """Write the value of a metric; its unit is the end of its name (`p50_s`, `size_bytes`, `throughput_per_s`)."""
+    """Write the value of a metric in the unit that the vocabulary has for it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
         return ", ".join(str(each) for each in value) or "none"
     if value is None or isinstance(value, str):
         return value or NOT_MEASURED
-    units = (("_per_s", "1/s"), ("_s", "s"), ("_bytes", "bytes"))
-    unit = next((unit for end, unit in units if name.endswith(end)), None)
-    if unit is not None:
-        return quantity(value, unit)
+    about = metrics.known(name)
+    if about is not None and about.unit in ("s", "bytes", "1/s"):
+        return quantity(value, about.unit)
     return f"{value:,}" if isinstance(value, int) else significant(value)
 
 
-def metric_name(name: str) -> str:
-    """Return a metric's name in words, without the unit that `metric` writes: "latency p50"."""
+def metric_name(name: str, labels: Mapping[str, LabelValue] = _NO_LABELS) -> str:
+    """Return a metric's name in words, without the unit that `metric` writes, and its labels: "latency grpc p50"."""
     suffix = next((end for end in ("_per_s", "_s", "_bytes") if name.endswith(end)), "")
-    return words(name.removesuffix(suffix))
+    return " ".join((words(name.removesuffix(suffix)), *(_label(each, value) for each, value in labels.items())))
+
+
+def _label(name: str, value: LabelValue) -> str:
+    if isinstance(value, bool):
+        return f"with {name}" if value else f"without {name}"
+    if isinstance(value, str):
+        return words(value)
+    return f"at {share(value)}" if name == "share" else f"{words(name)} {value}"
 
 
 def score(value: float | None) -> str:

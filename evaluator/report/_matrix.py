@@ -214,13 +214,13 @@ def proven(proof: Proof) -> str:
     if proof.accuracy is not None and proof.origin_accuracy is not None:
         told.append(f"accuracy {proof.accuracy:.1%} (origin {proof.origin_accuracy:.1%})")
     if proof.batch_sizes:
-        told.append(f"batch sizes {proof.batch_sizes}")
-    if proof.refused_batch_sizes:
-        told.append(f"refuses batch sizes {proof.refused_batch_sizes}")
+        told.append(f"batch sizes {', '.join(map(str, proof.batch_sizes))}")
+    if proof.refusals:
+        told.append(f"refuses batch sizes {'; '.join(f'{size}: {said}' for size, said in proof.refusals.items())}")
     if proof.other_size:
         told.append(f"inputs of another size: {proof.other_size}")
     if proof.placement:
-        told.append(f"runs in {proof.placement}")
+        told.append(f"runs in {', '.join(f'{place} {count}' for place, count in proof.placement.items())}")
     return ", ".join(told)
 
 

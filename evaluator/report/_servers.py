@@ -1,11 +1,13 @@
 """The cells of stages that start servers, as sections show them: one row each, with the same figures side by side."""
 
+from evaluator.core import metrics
+from evaluator.core.metrics import Key
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _cells, _format
 from evaluator.report._blocks import FrameworkName, Line, Lines, Table, Text, column, lines
 
-Columns = tuple[tuple[str, tuple[str, ...]], ...]  # a title, and the metrics that stand below each other
+Columns = tuple[tuple[str, tuple[Key, ...]], ...]  # a title, and the figures that stand below each other
 
 
 def served(card: Scorecard, stage: str = "serve") -> tuple[Cell, ...]:
@@ -47,6 +49,6 @@ def _row(card: Scorecard, cell: Cell, columns: Columns) -> tuple[Lines, ...]:
     return (*head, *(_figures(cell, names) for _, names in columns))
 
 
-def _figures(cell: Cell, names: tuple[str, ...]) -> Lines:
-    found = tuple(Text(_cells.figure(cell, name), "figure") for name in names if name in cell.metrics)
+def _figures(cell: Cell, wanted: tuple[Key, ...]) -> Lines:
+    found = tuple(Text(_cells.figure(cell, name), "figure") for name in wanted if metrics.find(cell, name))
     return lines(*found) if found else lines(Text(_format.NOT_MEASURED, "missing"))

@@ -1,7 +1,8 @@
 """`scorecard.csv`: every step of the run as one flat row, for spreadsheets and data frames.
 
-The first columns say what the step was and how it ended; then comes one column for each metric that occurs, empty where
-a step has no such metric. Numbers are unrounded and their units stand in the columns' names.
+The first columns say what the step was and how it ended; then comes one column for each metric that occurs, and for
+each of its figures where a step has several ("latency_s wire=rest statistic=p90"), empty where a step has none. Numbers
+are unrounded and their units stand in the columns' names; docs/metrics.md says what they mean.
 """
 
 import csv
@@ -9,11 +10,12 @@ import io
 from collections.abc import Sequence
 from typing import ClassVar
 
-from evaluator.core.records import Cell
+from evaluator.core import metrics
+from evaluator.core.records import Cell, Value
 from evaluator.core.scorecard import Scorecard
 from evaluator.report._base import Report
 
-COLUMNS = tuple(name for name in Cell.__struct_fields__ if name != "metrics")
+COLUMNS = tuple(name for name in Cell.__struct_fields__ if name not in ("metrics", "figures"))
 
 
 class Csv(Report):
@@ -29,13 +31,20 @@ class Csv(Report):
 
 def cells_csv(cells: Sequence[Cell]) -> str:
     """Return one line per cell below a header; metric columns in the order in which they first occur."""
-    metrics = tuple(dict.fromkeys(name for cell in cells for name in cell.metrics))
+    rows = [metrics.flat(cell.metrics, cell.figures) for cell in cells]
+    names = tuple(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*COLUMNS, *metrics))
-    for cell in cells:
-        writer.writerow((*(getattr(cell, name) for name in COLUMNS), *(cell.metrics.get(name) for name in metrics)))
+    writer.writerow((*COLUMNS, *names))
+    for cell, row in zip(cells, rows, strict=True):
+        figures = (_written(row.get(name)) for name in names)
+        writer.writerow((*(getattr(cell, name) for name in COLUMNS), *figures))
     return text.getvalue()
+
+
+def _written(value: Value | None) -> Value | None:
+    """Join a list with semicolons: a comma would need quotes."""
+    return "; ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 plugin = Csv()

@@ -45,7 +45,7 @@ class Found(Record, frozen=True, kw_only=True):
 
     def metrics(self) -> Metrics:
         """Return what a table shows."""
-        return {"diverges_after": self.after or "the inputs", "diverges_at": ", ".join(self.at or self.nodes)}
+        return {"diverges_after": self.after or "the inputs", "diverges_at": self.at or self.nodes}
 
 
 def explain(work: Work, batch: int, begin: float) -> tuple[Metrics, dict[str, str]]:

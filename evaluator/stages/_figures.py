@@ -1,15 +1,24 @@
-"""Percentiles as metrics: only those that the profile may print and that the number of samples allows."""
+"""A sample of latencies as figures: its median, and the percentiles that the profile may print and its size allows."""
 
 from collections.abc import Sequence
+from statistics import median
 
-from evaluator.core.records import Metrics, Profile
+from evaluator.core.records import Figure, LabelValue, Metrics, Profile
 
 
-def tails(prefix: str, seconds: Sequence[float], profile: Profile) -> Metrics:
-    """Return `<prefix>_p50_s`, `<prefix>_p90_s` … in seconds; a tail that too few samples allow is left out."""
+def latencies(seconds: Sequence[float], profile: Profile, **labels: LabelValue) -> tuple[Figure, ...]:
+    """Return `latency_s` with these labels: the median, p50, p90 …; a tail that too few samples allow is left out."""
     # SciPy is imported after the measuring: before it, it would count as memory of what is measured.
     from evaluator.measure.statistics import TAILS, tail
 
     highest = float(profile.highest_tail.removeprefix("p"))
-    found = {each: tail(seconds, each / 100) for each in TAILS if each <= highest}
-    return {f"{prefix}_p{each:g}_s": value for each, value in found.items() if value is not None}
+    found = {f"p{each:g}": tail(seconds, each / 100) for each in TAILS if each <= highest}
+    known = {"median": median(seconds), **{name: value for name, value in found.items() if value is not None}}
+    return tuple(
+        Figure(name="latency_s", value=value, labels={**labels, "statistic": name}) for name, value in known.items()
+    )
+
+
+def labelled(metrics: Metrics, **labels: LabelValue) -> tuple[Figure, ...]:
+    """Return metrics as figures that all have these labels."""
+    return tuple(Figure(name=name, value=value, labels=labels) for name, value in metrics.items())

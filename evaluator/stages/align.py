@@ -12,6 +12,7 @@ from evaluator.core.tensors import read_arrays, rows, write_arrays
 from evaluator.measure import fidelity
 from evaluator.measure.resources import peak_memory
 from evaluator.stages._evidence import OUTPUTS, WEIGHTS, Subject
+from evaluator.stages._figures import labelled
 from scenarios.weights import read_weights, write_weights
 
 CASES = 8  # held-out examples on which the two are compared
@@ -40,21 +41,22 @@ def work(work: Work) -> Measured:
     metrics: Metrics = {
         "cases": CASES,
         "parameters": framework.parameters(network),
-        "self_noise_max_rel_diff": noise.max_rel or 0.0,
         **peak_memory(),
     }
+    figures = labelled({"max_rel_diff": noise.max_rel or 0.0}, between="repeats")
     files = {"weights": WEIGHTS, "outputs": OUTPUTS}
     if "reference" not in work.step.needs:
-        return Measured(metrics=metrics, files=files)
+        return Measured(metrics=metrics, figures=figures, files=files)
     reference = read_arrays(work.need("reference") / OUTPUTS)
     found = fidelity.compare(reference, outputs, about.scenario.start_tolerance)
-    metrics |= {f"start_{name}": value for name, value in found.metrics().items()}
+    figures += labelled(found.metrics(), between="frameworks")
     if not found.passed:
         return Measured(
             outcome=Outcome.FAILED,
             reason=f"the two models differ at the start: {found.first_difference}",
             remedy="make both definitions the same network, or correct the scenario's start_tolerance",
             metrics=metrics,
+            figures=figures,
             files=files,
         )
-    return Measured(metrics=metrics, files=files)
+    return Measured(metrics=metrics, figures=figures, files=files)

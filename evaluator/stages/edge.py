@@ -18,7 +18,7 @@ from evaluator.core.errors import FwevalError
 from evaluator.core.records import Measured, Metrics, Record, Sampling
 from evaluator.core.tensors import rows, write_arrays
 from evaluator.stages._evidence import Subject, read_artifact, read_examples
-from evaluator.stages._figures import tails
+from evaluator.stages._figures import latencies
 from evaluator.stages._floor import RESOLUTION, Bench, Floor
 from evaluator.stages._fresh import Answer, ask
 from exports.contract import Runtime
@@ -81,14 +81,14 @@ def work(work: Work) -> Measured:
         "size_bytes": artifact.size_bytes,
         "runtime_bytes": sum(packages.values()),
         "cold_start_s": statistics.median(cold),
-        **tails("latency", warm.latency, about.profile),
         "queries": len(warm.latency),
         "capped": warm.capped,
         "peak_rss_bytes": max(start.told.peak_rss_bytes for start in starts),
         "runtime_rss_bytes": only.told.peak_rss_bytes,
         **_memory(floors),
     }
-    return Measured(metrics=metrics, files={"look": EVIDENCE, "latency": "samples/latency.jsonl"})
+    figures = latencies(warm.latency, about.profile)
+    return Measured(metrics=metrics, figures=figures, files={"look": EVIDENCE, "latency": "samples/latency.jsonl"})
 
 
 def _short(sampling: Sampling) -> Sampling:
@@ -120,5 +120,4 @@ def _memory(floors: Floors) -> Metrics:
         "runtime_ram_floor_bytes": runtime,
         "model_ram_bytes": whole - int(runtime / (1 + RESOLUTION)),
         "ram_floor_resolution": RESOLUTION,
-        "ram_floor_provenance": "measured: containers under a limit that kills",
     }

@@ -21,7 +21,7 @@ from evaluator.core import files, registry
 from evaluator.core.clock import SystemClock
 from evaluator.core.errors import FwevalError, Unsupported
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Anatomy, Measured, Metrics, Record, Sampling, Signature, TensorSpec
+from evaluator.core.records import Anatomy, Figure, Measured, Metrics, Record, Sampling, Signature, TensorSpec
 from evaluator.core.tensors import Array, Arrays, read_arrays, write_arrays
 from evaluator.measure.resources import peak_bytes, peak_memory
 from evaluator.measure.sampling import collect
@@ -145,7 +145,7 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
         inputs, outputs = _answer(session, candidates)
         latency = _latency(session, inputs)
         memory = _memory(session, before)
-        batches = _batches(session, signature, inputs) if given is None else {}
+        batches, refused = _batches(session, signature, inputs) if given is None else ({}, ())
         differing = differences(session, path, anatomy)
     files.write_samples(work.folder, {"latency": latency})
     numbers = _arrays(outputs)
@@ -154,7 +154,6 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
     metrics: Metrics = {
         "import_s": begin - start,
         "load_s": loaded - begin,
-        "latency_p50_s": median(latency),
         "queries": len(latency),
         **memory,
         **_alone(runtime, work.folder),
@@ -164,7 +163,8 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
         **batches,
     }
     evidence = {"latency": "samples/latency.jsonl", "outputs": OUTPUTS}
-    return _judged(differing, metrics, evidence)
+    taken = Figure(name="latency_s", value=median(latency), labels={"statistic": "median"})
+    return _judged(differing, Measured(metrics=metrics, figures=(taken, *refused), files=evidence))
 
 
 def _latency(session: Session, inputs: Values) -> Sequence[float]:
@@ -190,20 +190,20 @@ def _alone(runtime: Runtime, folder: Path) -> Metrics:
     return {"runtime_bytes": sum(told.packages.values()), "runtime_rss_bytes": told.peak_rss_bytes}
 
 
-def _judged(differing: Mapping[str, str | None], metrics: Metrics, evidence: dict[str, str]) -> Measured:
+def _judged(differing: Mapping[str, str | None], measured: Measured) -> Measured:
     """Let the examples that lie beside an artifact decide, where there are any."""
     wrong = {name: said for name, said in differing.items() if said is not None}
     if differing:
-        metrics["examples"] = f"{len(differing) - len(wrong)} of {len(differing)} as they should be"
+        counts = {"examples": len(differing), "examples_right": len(differing) - len(wrong)}
+        measured = msgspec.structs.replace(measured, metrics=measured.metrics | counts)
     if not wrong:
-        return Measured(metrics=metrics, files=evidence)
+        return measured
     name, said = next(iter(wrong.items()))
-    return Measured(
+    return msgspec.structs.replace(
+        measured,
         outcome=Outcome.FAILED,
         reason=f"it does not compute the example {name} that lies beside it: {said}",
         remedy="do not use it in this runtime",
-        metrics=metrics,
-        files=evidence,
     )
 
 
@@ -291,15 +291,16 @@ def _answer(session: Session, candidates: Sequence[Values]) -> tuple[Values, Val
     ) from refusals[0]
 
 
-def _batches(session: Session, signature: Signature, inputs: Values) -> Metrics:
-    """Say whether another batch is taken, where the file says that its size is free."""
+def _batches(session: Session, signature: Signature, inputs: Values) -> tuple[Metrics, tuple[Figure, ...]]:
+    """Say whether another batch is taken, where the file says that its size is free; and why it is not."""
     if not all(spec.shape and spec.shape[0] is None for spec in signature.inputs):
-        return {}
+        return {}, ()
     try:
         session({name: np.repeat(array, BATCH, axis=0) for name, array in inputs.items()})
     except Exception as error:  # noqa: BLE001  # as above
-        return {"batch_sizes": "1", "refused_batch_sizes": f"{BATCH}: {' '.join(str(error).split())[:160]}"}
-    return {"batch_sizes": f"1, {BATCH}"}
+        said = " ".join(str(error).split())[:160]
+        return {"batch_sizes": (1,)}, (Figure(name="refusal", value=said, labels={"batch": BATCH}),)
+    return {"batch_sizes": (1, BATCH)}, ()
 
 
 def _arrays(values: Values) -> Arrays:

@@ -4,7 +4,7 @@ Rates, knee and throughput in time come from loads that count: a rate at which t
 failed, has no latency here (evaluator.measure.load says which, `loads.json` keeps them all).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -12,11 +12,11 @@ import msgspec
 
 from evaluator.children.work import Work
 from evaluator.core import files
-from evaluator.core.records import LoadPlan, Measured, Metrics
+from evaluator.core.records import Figure, Measured, Metrics
 from evaluator.core.tensors import rows
 from evaluator.measure.load import Load, best_under, invalid, knee, saturation
 from evaluator.stages._evidence import read_examples
-from evaluator.stages._figures import tails
+from evaluator.stages._figures import labelled, latencies
 from evaluator.stages._serving import REFERENCE, Served
 from serving.contract import Wire
 from serving.life import Service
@@ -32,18 +32,19 @@ def work(work: Work) -> Measured:
     served = Served(work)
     tail = min(_HIGHEST_TAIL, float(served.about.profile.highest_tail.removeprefix("p")))
     metrics: Metrics = {"reference": served.reference, "tail": f"p{tail:g}"}
-    loads: dict[str, Sequence[Load]] = {}
+    loads: dict[tuple[str, bool], Sequence[Load]] = {}  # by wire, and whether the server batches
     bundle = served.bundle(work.folder / "bundle")
     with served.serve(bundle, work.folder / "server") as service:
         for wire in WIRES:
-            loads[wire] = _sweep(served, work, service, wire)
+            loads[wire, False] = _sweep(served, work, service, wire)
     with served.serve(bundle, work.folder / "server-batching", batching=True) as service:
         for wire in WIRES:
-            loads[f"{wire}_batched"] = _sweep(served, work, service, wire, shares=())
-    for name, swept in loads.items():
-        metrics |= _figures(name, swept, served, tail)
-    files.write_record(work.folder / LOADS, loads, indent=0)
-    return Measured(reason=REFERENCE if served.reference else None, metrics=metrics, files={"loads": LOADS})
+            loads[wire, True] = _sweep(served, work, service, wire, shares=())
+    figures = tuple(figure for way, swept in loads.items() for figure in _figures(way, swept, served, tail))
+    kept = {f"{wire}_batched" if batching else wire: swept for (wire, batching), swept in loads.items()}
+    files.write_record(work.folder / LOADS, kept, indent=0)
+    reason = REFERENCE if served.reference else None
+    return Measured(reason=reason, metrics=metrics, figures=figures, files={"loads": LOADS})
 
 
 def _sweep(
@@ -65,35 +66,39 @@ def _connect(service: Service, wire: str) -> AbstractContextManager[Wire]:
     return service.server.connect(wire, service.bundle, service.ports)
 
 
-def _figures(name: str, loads: Sequence[Load], served: Served, tail: float) -> Metrics:
-    """Return what the loads of one wire come to; what none of them shows is left out."""
-    found: dict[str, float | None] = {"saturation_per_s": saturation(loads)}
+def _figures(way: tuple[str, bool], loads: Sequence[Load], served: Served, tail: float) -> Iterator[Figure]:
+    """Yield what the loads of one wire, without or with batching, come to; what none of them shows is left out."""
+    wire, batching = way
+    most = saturation(loads)
+    if most is not None:
+        yield Figure(name="saturation_per_s", value=most, labels={"wire": wire, "batching": batching})
     opened = [load for load in loads if load.rate_per_s is not None]
-    metrics: Metrics = {}
-    if opened:
-        most = found["saturation_per_s"] or 0.0
-        for load in opened:
-            metrics |= _at_rate(LoadPlan.figure(name, (load.rate_per_s or 0.0) / most), load, served)
-        best = best_under(loads, served.about.scenario.serve.slo_s, tail / 100)
-        last = opened[-1]
-        found |= {
-            "knee_per_s": knee(loads),
-            "in_time_per_s": best.rate_per_s,
-            "not_in_time_per_s": best.failed_at_per_s,
-            "client_cpu_per_1000_s": 1000 * last.client_cpu_s / last.calls,
-        }
-    return metrics | {f"{name}_{figure}": value for figure, value in found.items() if value is not None}
+    if not opened:
+        return
+    for load in opened:
+        yield from _at_rate(wire, round((load.rate_per_s or 0.0) / (most or 1.0), 2), load, served)
+    best = best_under(loads, served.about.scenario.serve.slo_s, tail / 100)
+    last = opened[-1]
+    found = {
+        "knee_per_s": knee(loads),
+        "in_time_per_s": best.rate_per_s,
+        "not_in_time_per_s": best.failed_at_per_s,
+        "client_cpu_per_1000_s": 1000 * last.client_cpu_s / last.calls,
+    }
+    yield from labelled({name: value for name, value in found.items() if value is not None}, wire=wire)
 
 
-def _at_rate(place: str, load: Load, served: Served) -> Metrics:
-    """Return the figures of one rate: its latencies only when they are the server's."""
+def _at_rate(wire: str, share: float, load: Load, served: Served) -> Iterator[Figure]:
+    """Yield the figures of one rate, a share of the saturation rate: its latencies only when they are the server's."""
     metrics: Metrics = {
-        f"{place}_rate_per_s": load.rate_per_s or 0.0,
-        f"{place}_achieved_per_s": load.achieved_per_s,
-        f"{place}_errors": sum(load.errors.values()),
-        f"{place}_keeps_up": load.keeps_up,
+        "rate_per_s": load.rate_per_s or 0.0,
+        "achieved_per_s": load.achieved_per_s,
+        "errors": sum(load.errors.values()),
+        "keeps_up": load.keeps_up,
     }
     why = invalid(load)
     if why is not None:
-        return metrics | {f"{place}_invalid": why}
-    return metrics | tails(place, load.seconds, served.about.profile)
+        metrics["invalid"] = why
+    yield from labelled(metrics, wire=wire, share=share)
+    if why is None:
+        yield from latencies(load.seconds, served.about.profile, wire=wire, share=share)

@@ -3,14 +3,17 @@
 The probes themselves are in serving/probes; each reply becomes figures here, and a finding when the run is judged.
 """
 
+import msgspec
+
 from evaluator.children.work import Work
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Measured, Metrics
+from evaluator.core.records import Figure, Measured, Metrics
 from evaluator.core.tensors import rows
 from evaluator.stages._evidence import read_examples
+from evaluator.stages._figures import labelled
 from evaluator.stages._serving import READY_WITHIN_S, REFERENCE, Served
-from serving.probing import REPLIES, Field, Reply, ask_all
+from serving.probing import REPLIES, Field, Probe, Reply, ask_all
 
 
 def work(work: Work) -> Measured:
@@ -32,8 +35,7 @@ def work(work: Work) -> Measured:
     probes = registry.load_all("probe")
     replies = ask_all(field, probes)
     metrics: Metrics = {"reference": served.reference}
-    for probe in probes:
-        metrics |= {f"{probe.name}_risk": probe.risk, **_figures(probe.name, replies[probe.name])}
+    figures = tuple(figure for probe in probes for figure in _figures(probe, replies[probe.name]))
     lost = [probe.title for probe in probes if replies[probe.name].outcome is Outcome.FAILED]
     if lost:
         return Measured(
@@ -41,15 +43,17 @@ def work(work: Work) -> Measured:
             reason=f"{len(lost)} of {len(probes)} probes failed: {', '.join(lost)}",
             remedy="each has its own finding, with a remedy",
             metrics=metrics,
+            figures=figures,
             files={"replies": f"probes/{REPLIES}"},
         )
     reason = REFERENCE if served.reference else None
-    return Measured(reason=reason, metrics=metrics, files={"replies": f"probes/{REPLIES}"})
+    return Measured(reason=reason, metrics=metrics, figures=figures, files={"replies": f"probes/{REPLIES}"})
 
 
-def _figures(name: str, reply: Reply) -> Metrics:
-    """Return a reply as metrics: its ending and words, and its own figures."""
-    told: Metrics = {f"{name}_outcome": reply.outcome.value, f"{name}_reason": reply.reason}
+def _figures(probe: Probe, reply: Reply) -> tuple[Figure, ...]:
+    """Return a reply as figures of its probe: its ending and words, and what it measured."""
+    told: Metrics = {"outcome": reply.outcome.value, "reason": reply.reason, "risk": probe.risk}
     if reply.remedy is not None:
-        told[f"{name}_remedy"] = reply.remedy
-    return told | {f"{name}_{figure}": value for figure, value in reply.figures.items()}
+        told["remedy"] = reply.remedy
+    several = (msgspec.structs.replace(each, labels={**each.labels, "probe": probe.name}) for each in reply.labelled)
+    return (*labelled({**told, **reply.figures}, probe=probe.name), *several)

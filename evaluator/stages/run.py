@@ -13,7 +13,7 @@ from evaluator.core.tensors import rows
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.sampling import Samples, collect
 from evaluator.stages._evidence import Subject, read_artifact, read_examples
-from evaluator.stages._figures import tails
+from evaluator.stages._figures import latencies
 from exports.contract import Runtime
 
 POOL = 32  # inputs that the timed calls rotate over: a cache of one answer would be seen
@@ -57,14 +57,14 @@ def work(work: Work) -> Measured:
         "import_s": begin - start,
         "load_s": loaded - begin,
         "first_call_s": first - loaded,
-        **tails("latency", latency.seconds, about.profile),
         "queries": len(latency.seconds),
         "throughput_per_s": _per_second(throughput, size),
         "throughput_batch": size,
         **memory,
         "capped": latency.capped or throughput.capped,
     }
-    return Measured(metrics=metrics, files={"latency": "samples/latency.jsonl"})
+    figures = latencies(latency.seconds, about.profile)
+    return Measured(metrics=metrics, figures=figures, files={"latency": "samples/latency.jsonl"})
 
 
 def _per_second(samples: Samples, size: int) -> float:

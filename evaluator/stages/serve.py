@@ -12,12 +12,12 @@ from evaluator.children.work import Work
 from evaluator.core import files
 from evaluator.core.clock import SystemClock
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Measured, Metrics
+from evaluator.core.records import Figure, LabelValue, Measured, Metrics
 from evaluator.core.tensors import Arrays, rows
 from evaluator.measure import fidelity
 from evaluator.measure.sampling import Samples, interleave, joined
 from evaluator.stages._evidence import read_examples
-from evaluator.stages._figures import tails
+from evaluator.stages._figures import labelled, latencies
 from evaluator.stages._serving import REFERENCE, Served
 from serving.contract import Wire
 from serving.life import Service
@@ -35,41 +35,43 @@ def work(work: Work) -> Measured:
     bundle = served.bundle(work.folder / "bundle")
     metrics: Metrics = {"bundle_s": time.perf_counter() - begin, "reference": served.reference}
     with served.serve(bundle, work.folder / "server") as service:
-        found, problems, blocks = _measure(served, work, service)
-        metrics |= {**found, "peak_rss_bytes": service.running.peak_memory_bytes()}
+        figures, problems, blocks = _measure(served, work, service)
+        metrics["peak_rss_bytes"] = service.running.peak_memory_bytes()
     metrics |= {"ready_s": service.ready_s, "leftovers": len(service.leftovers)}
     if service.stop_s is not None:
         metrics["stop_s"] = service.stop_s
-    metrics |= _figures(blocks, served)
+    figures += _figures(blocks, served)
     metrics |= served.image_facts(work.folder)
     problems += [f"left behind after the stop: {', '.join(service.leftovers)}"] if service.leftovers else []
     files.write_samples(work.folder, {name: joined(each).seconds for name, each in blocks.items()})
     if problems:
         see = f"see steps/{work.step.id}/server"
-        return Measured(outcome=Outcome.FAILED, reason="; ".join(problems), remedy=see, metrics=metrics)
-    return Measured(reason=REFERENCE if served.reference else None, metrics=metrics, files={"log": "server"})
+        said = "; ".join(problems)
+        return Measured(outcome=Outcome.FAILED, reason=said, remedy=see, metrics=metrics, figures=figures)
+    reason = REFERENCE if served.reference else None
+    return Measured(reason=reason, metrics=metrics, figures=figures, files={"log": "server"})
 
 
-def _measure(served: Served, work: Work, service: Service) -> tuple[Metrics, list[str], Blocks]:
+def _measure(served: Served, work: Work, service: Service) -> tuple[tuple[Figure, ...], list[str], Blocks]:
     """Prove parity through every wire, then time those that passed, in turns with the runtime in this process."""
     inputs, expected = read_examples(work.need("verified"))
     pool = [rows(inputs, index, index + 1) for index in range(len(next(iter(inputs.values()))))]
-    metrics: Metrics = {}
+    figures: tuple[Figure, ...] = ()
     problems: list[str] = []
     calls: dict[str, Callable[[int], object]] = {}
     with ExitStack() as opened:
         for wire in service.server.wires:
             connection = opened.enter_context(service.server.connect(wire, service.bundle, service.ports))
             found = fidelity.compare(expected, _answers(connection, inputs), WIRE_TOLERANCE)
-            metrics |= {f"parity_{wire}_{name}": value for name, value in found.metrics().items()}
+            figures += labelled(found.metrics(), wire=wire)
             if found.passed:
                 calls[wire] = _calling(connection.call, [connection.encode(each) for each in pool])
             else:
                 problems.append(f"answers over {wire} differ from the runtime's: {found.first_difference}")
         if not calls:
-            return metrics, problems, {}
+            return figures, problems, {}
         calls[IN_PROCESS] = _calling(opened.enter_context(served.in_process()), pool)
-        return metrics, problems, interleave(calls, served.about.profile.sampling, SystemClock())
+        return figures, problems, interleave(calls, served.about.profile.sampling, SystemClock())
 
 
 def _calling(call: Callable[[Any], object], pool: list[Any]) -> Callable[[int], object]:
@@ -81,19 +83,20 @@ def _answers(connection: Wire, inputs: Arrays) -> Arrays:
     return connection.decode(connection.call(connection.encode(inputs)))
 
 
-def _figures(blocks: Blocks, served: Served) -> Metrics:
+def _figures(blocks: Blocks, served: Served) -> tuple[Figure, ...]:
     """Return latencies by wire, and by how much they exceed the call in this process."""
     from evaluator.measure.statistics import difference_interval
 
-    metrics: Metrics = {}
+    figures: list[Figure] = []
     for name, each in blocks.items():
         samples = joined(each)
-        metrics |= {**tails(name, samples.seconds, served.about.profile), f"{name}_queries": len(samples.seconds)}
+        figures += latencies(samples.seconds, served.about.profile, wire=name)
+        figures += labelled({"queries": len(samples.seconds)}, wire=name)
         if name != IN_PROCESS:
             extra = difference_interval(_rounds(each), _rounds(blocks[IN_PROCESS]))
-            ends = {"": extra.value, "_low": extra.low, "_high": extra.high}
-            metrics |= {f"{name}_overhead{end}_s": value for end, value in ends.items() if value is not None}
-    return metrics
+            labels: dict[str, LabelValue] = {"wire": name}
+            figures.append(Figure(name="overhead_s", value=extra.value, low=extra.low, high=extra.high, labels=labels))
+    return tuple(figures)
 
 
 def _rounds(blocks: tuple[Samples, ...]) -> list[tuple[float, ...]]:

@@ -69,9 +69,9 @@ def work(work: Work) -> Measured:
         "weights_bytes": sum(array.nbytes for array in trained.values()),
         "device_name": framework.device_name(about.device),
     }
-    start = read_result(work.need("aligned")).metrics
-    metrics |= {name: value for name, value in start.items() if name.startswith("start_")}
-    return Measured(metrics=metrics, files={"weights": WEIGHTS})
+    aligned = read_result(work.need("aligned")).figures
+    start = tuple(figure for figure in aligned if figure.labels.get("between") == "frameworks")
+    return Measured(metrics=metrics, figures=start, files={"weights": WEIGHTS})
 
 
 def _write_edges(folder: Path, about: Subject, heldout: Examples, network: Any) -> None:

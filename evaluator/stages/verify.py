@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from evaluator.children.work import Work, subject
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Measured, Metrics
+from evaluator.core.records import Figure, Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, read_arrays, rows
 from evaluator.measure import fidelity
 from evaluator.measure.fidelity import Fidelity
@@ -108,29 +108,33 @@ def work(work: Work) -> Measured:
         "cases": len(golden.labels),
         **looked,
         **told,
-        **_placed(runtime, path, about.device),
     }
+    figures = (*_refusals(computed), *_placed(runtime, path, about.device))
     files = {"inputs": INPUTS, "outputs": OUTPUTS}
     wrong = _wrong(found, quantized=about.quantized)
     if wrong is not None:
         where, evidence = explain(work, computed.taken[-1], begin)
-        return _refused(f"outputs differ from the origin's: {wrong}", {**metrics, **where}, {**files, **evidence})
+        return _refused(
+            f"outputs differ from the origin's: {wrong}", {**metrics, **where}, figures, {**files, **evidence}
+        )
     # Whether it computes what it should there can be told from a few examples; its accuracy cannot.
     if not about.slow and _fell(before, now):
-        return _refused(f"accuracy fell from {before.mean():.1%} to {now.mean():.1%}", metrics, files)
-    return Measured(metrics=metrics, files=files)
+        return _refused(f"accuracy fell from {before.mean():.1%} to {now.mean():.1%}", metrics, figures, files)
+    return Measured(metrics=metrics, figures=figures, files=files)
 
 
-def _placed(runtime: Runtime, path: Path, device: str) -> Metrics:
+def _placed(runtime: Runtime, path: Path, device: str) -> tuple[Figure, ...]:
     """Say where the operators run on the CPU, where the runtime tells."""
     if device != "cpu":
-        return {}
+        return ()
     try:
         found = runtime.placement(path)
     except Exception as error:  # noqa: BLE001  # it has just been run: whatever goes wrong here is not the artifact's
         _log.info("where the operators run is not known: %s", error)
-        return {}
-    return {"placement": ", ".join(f"{name} {count}" for name, count in found.items())} if found else {}
+        return ()
+    return tuple(
+        Figure(name="placed_operators", value=count, labels={"place": place}) for place, count in found.items()
+    )
 
 
 def _fell(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> bool:
@@ -197,7 +201,6 @@ def _look(session: Session, golden: Golden) -> Metrics:
     return {
         "latency_in_js_s": statistics.median(seconds),
         "latency_in_js_n": len(seconds),
-        "latency_in_js_provenance": "measured in JavaScript, batch 1: a short look, not scored",
     }
 
 
@@ -225,10 +228,7 @@ def _comparisons(golden: Golden, computed: Computed, about: Subject) -> list[Fid
 
 def _legality(golden: Golden, computed: Computed, tolerance: float) -> Metrics:
     """Say which batch sizes are taken, and whether inputs of another size are."""
-    refused = {size: error for size, error in computed.batches.items() if isinstance(error, Exception)}
-    told: Metrics = {"batch_sizes": ", ".join(str(size) for size in computed.taken)}
-    if refused:
-        told["refused_batch_sizes"] = "; ".join(f"{size}: {_line(error)}" for size, error in refused.items())
+    told: Metrics = {"batch_sizes": computed.taken}
     if golden.resized is None:
         told["other_size"] = "the origin takes none"
     elif isinstance(computed.resized, Exception):
@@ -239,6 +239,15 @@ def _legality(golden: Golden, computed: Computed, tolerance: float) -> Metrics:
             "computes the same" if found.passed else f"computes something else: {found.first_difference}"
         )
     return told
+
+
+def _refusals(computed: Computed) -> tuple[Figure, ...]:
+    """Say with which error each batch size was refused that is not taken."""
+    return tuple(
+        Figure(name="refusal", value=_line(outputs), labels={"batch": size})
+        for size, outputs in computed.batches.items()
+        if isinstance(outputs, Exception)
+    )
 
 
 def _wrong(found: Fidelity, *, quantized: bool) -> str | None:
@@ -265,11 +274,12 @@ def _line(error: Exception) -> str:
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
 
 
-def _refused(reason: str, metrics: Metrics, files: dict[str, str]) -> Measured:
+def _refused(reason: str, metrics: Metrics, figures: tuple[Figure, ...], files: dict[str, str]) -> Measured:
     return Measured(
         outcome=Outcome.FAILED,
         reason=reason,
         remedy="do not use this artifact; compare inputs.npz and outputs.npz with those of the train step",
         metrics=metrics,
+        figures=figures,
         files=files,
     )

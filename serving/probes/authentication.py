@@ -6,12 +6,11 @@ A server that answers everybody by default is open wherever somebody forgot a se
 import time
 
 from evaluator.core.errors import Unavailable
-from evaluator.core.records import Metrics
 from serving.contract import Running, Setup
 from serving.errors import NotReady
 from serving.life import Service
 from serving.probes._shipped import as_shipped, contained, is_loopback
-from serving.probing import END_OF_LOG, Field, Probe, Reply, failed, passed
+from serving.probing import END_OF_LOG, Field, Probe, Reply, by_wire, failed, passed
 
 _LOOK_EVERY_S = 0.1
 _RIGHT = "answered"
@@ -34,14 +33,14 @@ class Authentication(Probe):
         """Call over every wire until each has answered or refused."""
         with as_shipped(field) as (setup, running):
             found = {wire: _settled(field, wire, setup, running) for wire in field.wires}
-        figures: Metrics = {f"{wire}_answered": code for wire, code in found.items()}
+        figures = by_wire("answered", found)
         told = ", ".join(f"{wire}: {code}" for wire, code in found.items())
         if all(code in _NO_CREDENTIALS for code in found.values()):
-            return passed(f"with its defaults it refuses calls without credentials ({told})", **figures)
+            return passed(f"with its defaults it refuses calls without credentials ({told})", *figures)
         return failed(
             f"with its defaults it does not ask for credentials ({told})",
             "switch its authentication on, or put an authenticating proxy in front",
-            **figures,
+            *figures,
         )
 
 

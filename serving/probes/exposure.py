@@ -29,7 +29,7 @@ class Exposure(Probe):
         with as_shipped(field) as (_, running):
             addresses = _settled(running, field.ready_within_s)
         exposed = [address for address in addresses if not is_loopback(address)]
-        figures: Metrics = {"listening": ", ".join(addresses), "sockets": len(addresses), "exposed": len(exposed)}
+        figures: Metrics = {"listening": addresses, "sockets": len(addresses), "exposed": len(exposed)}
         if exposed:
             return failed(
                 f"with its defaults it listens beyond the machine on {', '.join(exposed)}",

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Metrics
+from evaluator.core.records import Figure, Metrics
 from serving.probing import Field, Probe, Reply, failed, passed
 
 MATERIAL_BYTES = (1 << 30) / 86.4  # per 1,000 requests
@@ -51,26 +51,25 @@ def judge(served: Sequence[int], memory_bytes: Sequence[int], seconds: float) ->
         return Reply(outcome=Outcome.UNAVAILABLE, reason=reason, remedy="take a longer profile", figures={})
     low, slope, high = growth(served[half:], memory_bytes[half:])
     figures: Metrics = {
-        "growth_bytes_per_1000_requests": slope,
-        "growth_low_bytes_per_1000_requests": low,
-        "growth_high_bytes_per_1000_requests": high,
         "memory_bytes": memory_bytes[-1],
         "requests": served[-1],
         "soak_s": seconds,
     }
+    grew = Figure(name="growth_bytes_per_1000_requests", value=slope, low=low, high=high)
     told = (
         f"memory grew by {slope / 2**20:.2f} MiB per 1,000 requests (95 %: {low / 2**20:.2f} to {high / 2**20:.2f}) "
         f"in the second half of {served[-1]} requests"
     )
     if high <= MATERIAL_BYTES:
-        return passed(told, **figures)
+        return passed(told, grew, **figures)
     if low > MATERIAL_BYTES and seconds >= LONG_ENOUGH_S:
-        return failed(told, "look for a leak; until it is found, restart instances in turn", **figures)
+        return failed(told, "look for a leak; until it is found, restart instances in turn", grew, **figures)
     return Reply(
         outcome=Outcome.UNAVAILABLE,
         reason=f"too short to tell growth from warm-up: {told}",
         remedy="take a longer profile",
         figures=figures,
+        labelled=(grew,),
     )
 
 

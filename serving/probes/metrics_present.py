@@ -42,8 +42,8 @@ class MetricsPresent(Probe):
         figures: Metrics = {
             "metrics": len(after),
             "calls": _CALLS,
-            "request_counter": ", ".join(counters),
-            "latency_histogram": ", ".join(histograms),
+            "request_counter": tuple(counters),
+            "latency_histogram": tuple(histograms),
         }
         if not counters and not histograms:
             return failed(f"none of {len(after)} metrics moved by the {_CALLS} calls made", _REMEDY, **figures)

@@ -11,11 +11,10 @@ import ssl
 import time
 from pathlib import Path
 
-from evaluator.core.records import Metrics
 from serving.contract import HOST, Running, Tls
 from serving.errors import NotReady, ServerError
 from serving.life import Service
-from serving.probing import END_OF_LOG, Field, Probe, Reply, compare, failed, passed
+from serving.probing import END_OF_LOG, Field, Probe, Reply, by_wire, compare, failed, passed
 
 _TIMEOUT_S = 10.0
 _LOOK_EVERY_S = 0.1
@@ -41,13 +40,13 @@ class TlsPossible(Probe):
             if version.get("rest"):
                 _predict(field, service, context)
             plain = [wire for wire in field.wires if field.problem(service, wire) is None]
-        figures: Metrics = {f"{wire}_tls": found or "none" for wire, found in version.items()}
-        figures["plain_text"] = ", ".join(plain)
+        figures = by_wire("tls_version", {wire: found or "none" for wire, found in version.items()})
         told = ", ".join(f"{wire}: {found or 'no TLS'}" for wire, found in version.items())
         if plain or not all(version.values()):
             open_ = f"; {', '.join(plain)} answers in plain text" if plain else ""
-            return failed(f"{told}{open_}", "end TLS in a proxy in front, and close the plain ports", **figures)
-        return passed(f"{told}; plain text is refused", **figures)
+            remedy = "end TLS in a proxy in front, and close the plain ports"
+            return failed(f"{told}{open_}", remedy, *figures, plain_text=tuple(plain))
+        return passed(f"{told}; plain text is refused", *figures, plain_text=())
 
 
 def _certificate(folder: Path) -> tuple[Tls, Path]:

@@ -37,6 +37,7 @@ O = Outcome  # noqa: E741  # the table below is wide enough
         ("unavailable", O.UNAVAILABLE, r"^no engine$"),
         ("incomplete", O.UNAVAILABLE, r"^artifact.json is damaged$"),
         ("diverge", O.FAILED, r"^final_loss: not a finite number$"),
+        ("undeclared", O.ERROR, r"^a bug in fweval: the metric 'warp_factor' is not in the vocabulary of metrics$"),
         ("foreign", O.ERROR, r"^a bug in fweval: TypeError: .*numpy.float32"),
         ("fill_the_disk", O.UNAVAILABLE, r"^the disk is full$"),
         ("segfault", O.CRASHED, r"^the process died of SIGSEGV \(its memory limit was 0.5 GiB\)$"),
@@ -62,7 +63,7 @@ def test_every_ending_is_an_outcome_with_a_reason(do: str, outcome: Outcome, rea
 def test_what_passed_is_on_disk_and_the_job_beside_it(tmp_path: Path) -> None:
     step = engine.make_step("a")
     result = engine.finish(engine.child(step, tmp_path / "a"))
-    assert (result.outcome, result.metrics, result.files) == (O.PASSED, {"answer_s": 42.0}, {"log": "stdout"})
+    assert (result.outcome, result.metrics, result.files) == (O.PASSED, {"ready_s": 42.0}, {"log": "stdout"})
     assert files.read_record(tmp_path / "a" / "result.json", Result) == result
     assert files.read_record(tmp_path / "a" / "job.json", type(step)) == step
     assert json.loads((tmp_path / "a" / "resources.json").read_text())["cpu_user_s"] > 0
@@ -150,7 +151,7 @@ def test_a_child_sees_little_of_our_environment(tmp_path: Path, monkeypatch: pyt
     assert set(seen).isdisjoint({"TF_ENABLE_ONEDNN_OPTS", "PYTHONSTARTUP"})
     assert (seen["OMP_NUM_THREADS"], seen["CUDA_VISIBLE_DEVICES"], seen["PYTHONHASHSEED"]) == ("3", "0", "0")
     assert seen["TMPDIR"] == seen["TEMP"] == str(scratch.of(tmp_path / "a"))
-    assert result.metrics == {"mode": 0o700}
+    assert result.metrics == {"cases": 0o700}
 
 
 def test_on_the_cpu_no_gpu_is_visible(tmp_path: Path) -> None:

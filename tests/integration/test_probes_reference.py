@@ -6,7 +6,7 @@ from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.tensors import read_arrays
 from serving.contract import Server
-from serving.probing import Field, Reply
+from serving.probing import Field, Reply, by_wire
 from tests import probes_field
 from tests.containers import launcher_or_skip
 from tests.integration import served_models
@@ -60,14 +60,14 @@ def test_it_has_no_workers(replies: dict[str, Reply]) -> None:
 
 
 def test_rest_has_no_tls(replies: dict[str, Reply]) -> None:
-    figures = replies["tls"].figures
     assert replies["tls"].outcome is Outcome.FAILED
-    assert (figures["grpc_tls"], figures["rest_tls"], figures["plain_text"]) == ("TLSv1.3", "none", "rest")
+    assert replies["tls"].labelled == by_wire("tls_version", {"rest": "none", "grpc": "TLSv1.3"})
+    assert replies["tls"].figures["plain_text"] == ("rest",)
 
 
 def test_everybody_may_ask(replies: dict[str, Reply]) -> None:
     assert replies["authentication"].outcome is Outcome.FAILED
-    assert replies["authentication"].figures == {"rest_answered": "answered", "grpc_answered": "answered"}
+    assert replies["authentication"].labelled == by_wire("answered", {"rest": "answered", "grpc": "answered"})
 
 
 def test_codes_are_those_of_tf_serving(field: Field) -> None:

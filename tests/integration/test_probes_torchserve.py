@@ -4,7 +4,7 @@ import pytest
 
 from evaluator.core.metrics import number
 from evaluator.core.outcome import Outcome
-from serving.probing import Field, Reply
+from serving.probing import Field, Reply, by_wire
 from tests import probes_field
 from tests.integration import torchserve_service as torchserve
 
@@ -55,13 +55,13 @@ def test_ping_says_healthy_without_a_model(replies: dict[str, Reply], name: str)
 
 
 def test_tokens_are_asked_for_by_default(replies: dict[str, Reply]) -> None:
-    assert replies["authentication"].figures == {"rest_answered": "400", "grpc_answered": "PERMISSION_DENIED"}
+    assert replies["authentication"].labelled == by_wire("answered", {"rest": "400", "grpc": "PERMISSION_DENIED"})
 
 
 def test_it_counts_requests_and_has_no_histogram(replies: dict[str, Reply]) -> None:
     figures = replies["metrics_present"].figures
     assert "ts_inference_requests_total" in str(figures["request_counter"])
-    assert figures["latency_histogram"] == ""
+    assert figures["latency_histogram"] == ()
 
 
 def test_codes_over_rest_are_right_and_over_grpc_are_not(field: Field, replies: dict[str, Reply]) -> None:

@@ -16,6 +16,7 @@ from evaluator.checks.serving_readiness import plugin as serving_readiness
 from evaluator.checks.size import plugin as size
 from evaluator.checks.training_time import plugin as training_time
 from evaluator.core.outcome import Outcome
+from evaluator.core.records import Figure
 from evaluator.core.scorecard import Comparison, Finding
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import Evidence
@@ -133,7 +134,9 @@ def test_throughput_is_compared_in_its_own_direction() -> None:
 
 def test_training_needs_the_same_start() -> None:
     steps = fakes.is_step(stage="train", framework="tensorflow", device="cpu")
-    run = fakes.change(fakes.complete_run(), steps, start_max_rel_diff=0.5)
+    run = fakes.change(
+        fakes.complete_run(), steps, Figure(name="max_rel_diff", value=0.5, labels={"between": "frameworks"})
+    )
     for candidate in ("pytorch", "tensorflow"):
         found = one(training_time, run, candidate=candidate)
         assert (found.state, found.score) == (Outcome.FAILED, 0.0)
@@ -256,15 +259,18 @@ def test_the_reference_server_is_provisional() -> None:
 @pytest.mark.parametrize(
     ("metric", "value", "points", "words"),
     [
-        ("parity_rest_max_rel_diff", 0.5, 8, "no parity over REST"),
-        ("parity_grpc_max_rel_diff", 0.5, 8, "no parity over gRPC"),
+        ("max_rel_diff wire=rest", 0.5, 8, "no parity over REST"),
+        ("max_rel_diff wire=grpc", 0.5, 8, "no parity over gRPC"),
         ("leftovers", 2, 9, "something left behind"),
         ("stop_s", "never", 9, "no clean stop"),
         ("ready_s", "never", 7, "not ready"),
     ],
 )
 def test_each_failing_of_a_server_costs_points(metric: str, value: float | str, points: float, words: str) -> None:
-    run = fakes.change(fakes.complete_run(), fakes.is_step(server="torchserve", launcher="process"), **{metric: value})
+    name, _, wire = metric.partition(" wire=")
+    changes = (Figure(name=name, value=value, labels={"wire": wire}),) if wire else ()
+    steps = fakes.is_step(server="torchserve", launcher="process")
+    run = fakes.change(fakes.complete_run(), steps, *changes, **({} if wire else {metric: value}))
     found = serving(run)
     assert (found.state, found.score) == (Outcome.FAILED, points)
     assert found.gate is (points < 9)  # a server that answers rightly but leaves something behind caps no verdict
@@ -272,11 +278,15 @@ def test_each_failing_of_a_server_costs_points(metric: str, value: float | str, 
     assert found.remedy
 
 
+def over_rest(name: str, value: float) -> Figure:
+    return Figure(name=name, value=value, labels={"wire": "rest"})
+
+
 def test_the_tolerance_of_the_step_holds_over_the_wire() -> None:
     steps = fakes.is_step(server="torchserve", launcher="process")
-    run = fakes.change(fakes.complete_run(), steps, parity_rest_max_rel_diff=1e-5)
+    run = fakes.change(fakes.complete_run(), steps, over_rest("max_rel_diff", 1e-5))
     assert serving(run).score == 10
-    assert serving(fakes.change(run, steps, parity_rest_tolerance=1e-6)).score == 8
+    assert serving(fakes.change(run, steps, over_rest("tolerance", 1e-6))).score == 8
 
 
 def test_a_server_that_crashes_is_a_gate() -> None:
@@ -319,7 +329,8 @@ def test_trainings_whose_first_losses_differ_are_not_compared() -> None:
 )
 def test_the_rate_in_time_is_set_against_the_scenarios(rest: float, grpc: float, points: float, state: Outcome) -> None:
     steps = fakes.is_step(stage="load", server="torchserve", launcher="process")
-    run = fakes.change(fakes.complete_run(), steps, rest_in_time_per_s=rest, grpc_in_time_per_s=grpc)
+    over_grpc = Figure(name="in_time_per_s", value=grpc, labels={"wire": "grpc"})
+    run = fakes.change(fakes.complete_run(), steps, over_rest("in_time_per_s", rest), over_grpc)
     found = one(serving_load, run, candidate="pytorch")
     assert (found.state, found.score, found.value) == (state, points, max(rest, grpc))
     assert "with p90 within 100 ms" in found.reason
@@ -329,7 +340,7 @@ def test_the_rate_in_time_is_set_against_the_scenarios(rest: float, grpc: float,
 
 def test_rates_in_time_are_compared_and_more_is_better() -> None:
     steps = fakes.is_step(stage="load", server="torchserve", launcher="process")
-    run = fakes.change(fakes.complete_run(), steps, rest_in_time_per_s=96.0)
+    run = fakes.change(fakes.complete_run(), steps, over_rest("in_time_per_s", 96.0))
     found = versus(serving_load, run, question="throughput in time over REST")
     assert (found.winner, found.provisional) == ("pytorch", True)
     assert found.statement == "PyTorch answers 2.0 times more requests in time over REST"
@@ -343,7 +354,7 @@ def test_a_server_that_was_not_loaded_is_missing_evidence() -> None:
 
 def test_every_probe_is_a_finding_with_its_own_risk() -> None:
     steps = fakes.is_step(stage="probe", server="torchserve", launcher="process")
-    run = fakes.change(fakes.complete_run(), steps, tls_outcome="failed")
+    run = fakes.change(fakes.complete_run(), steps, Figure(name="outcome", value="failed", labels={"probe": "tls"}))
     found = [f for f in serving_operations.judge(run) if f.candidate == "pytorch"]
     assert [(f.subject, f.score, f.risk) for f in found] == [
         ("TorchServe (process on this machine): hot_swap", 10, "high"),

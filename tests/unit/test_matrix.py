@@ -47,7 +47,7 @@ def entry(stage: str, exporter: str, precision: str, outcome: Outcome | None = O
     )
     if outcome is None:
         return Entry.unfinished(step, f"steps/{name}")
-    metrics: Metrics = {"size_bytes": 1000, "accuracy": 0.5, "batch_sizes": "1, 3", "peak_rss_bytes": 7}
+    metrics: Metrics = {"size_bytes": 1000, "accuracy": 0.5, "batch_sizes": (1, 3), "peak_rss_bytes": 7}
     if more.get("emulated"):
         metrics["emulated"] = True
     reason = None if outcome is Outcome.PASSED else str(more.get("reason", "it says no"))
@@ -86,7 +86,7 @@ def test_a_runtime_that_refuses_is_explained_with_what_was_tried(tmp_path: Path)
         "TFLite converter (dense per tensor), int8_dynamic, in tflite-runtime: passed",
     )
     assert passed.diagnosis is None
-    assert passed.batch_sizes == "1, 3"
+    assert passed.batch_sizes == (1, 3)
     assert cells["keras_tflite_per_tensor", "int8_dynamic"].state == "passed"
 
 

@@ -1,12 +1,15 @@
 """The vocabulary of metrics: sound in itself, and strict about what is none of it."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from evaluator.core import metrics, registry
-from evaluator.core.metrics import Metric
-from evaluator.core.records import Figure, Value
+from evaluator.core.metrics import Metric, key
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Figure, Result, Value
 
 PROVENANCE = ("measured: ", "counted", "computed", "declared", "told", "estimated: ")
 IN_NAMES = (("_per_s", "1/s"), ("_s", "s"), ("_bytes", "bytes"))
@@ -89,3 +92,25 @@ def test_figures_are_found_by_some_of_their_labels() -> None:
     assert metrics.select(figures, "latency_s", wire="grpc") == figures[1:]
     assert metrics.select(figures, "latency_s") == figures
     assert metrics.select(figures, "latency_s", wire="smoke") == ()
+
+
+EMITTING = ("evaluator/stages", "evaluator/measure", "serving/probes", "exports/devices")
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_each_is_emitted_somewhere(name: str) -> None:
+    sources = [path.read_text() for folder in EMITTING for path in (ROOT / folder).rglob("*.py")]
+    assert any(re.search(rf"\b{name}\b(\"|=)", source) for source in sources), "nothing emits it: remove it"
+
+
+def test_a_figure_is_found_by_exactly_its_labels() -> None:
+    p90 = Figure(name="latency_s", value=0.1, labels={"wire": "rest", "statistic": "p90"})
+    result = Result(step="a", outcome=Outcome.PASSED, metrics={"ready_s": 2.0}, figures=(p90,))
+    assert metrics.find(result, key("latency_s", wire="rest", statistic="p90")) == p90
+    assert metrics.find(result, key("latency_s", statistic="p90")) is None
+    assert metrics.find(result, key("ready_s")) == Figure(name="ready_s", value=2.0)
+    assert metrics.find(result, key("stop_s")) is None
+    assert metrics.figures(result) == (Figure(name="ready_s", value=2.0), p90)
+    with pytest.raises(KeyError, match="warp_factor"):
+        key("warp_factor")

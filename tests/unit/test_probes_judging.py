@@ -23,7 +23,7 @@ from serving.probes._under_load import Noticed
 from serving.probes.bad_requests import right
 from serving.probes.memory_growth import MATERIAL_BYTES, growth, judge
 from serving.probes.metrics_present import samples
-from serving.probing import REPLIES, Field, Harm, Probe, Reply, ask_all, passed
+from serving.probing import REPLIES, Field, Harm, Probe, Reply, ask_all, by_wire, passed
 from tests import scripted_server
 from tests.scripted_server import SIGNATURE, ScriptedAdmin, ScriptedLauncher, ScriptedRunning, ScriptedServer, X
 from tests.waiting import until
@@ -560,7 +560,7 @@ def test_what_growth_is_material(factor: float, seconds: float, outcome: Outcome
     memory = [(1 << 30) + round(factor * MATERIAL_BYTES * count / 1_000) for count in served]
     reply = judge(served, memory, seconds)
     assert reply.outcome is outcome
-    assert number(reply.figures["growth_bytes_per_1000_requests"]) == pytest.approx(factor * MATERIAL_BYTES, abs=100)
+    assert number(reply.labelled[0].value) == pytest.approx(factor * MATERIAL_BYTES, abs=100)
 
 
 def test_growth_that_ends_with_the_warm_up_is_none() -> None:
@@ -578,7 +578,7 @@ def test_memory_is_sampled_under_load(make: Make) -> None:
     reply = ask("memory_growth", field)
     assert reply.outcome is Outcome.PASSED, reply
     assert reply.figures["memory_bytes"] == 2_000_000
-    assert reply.figures["growth_bytes_per_1000_requests"] == 0
+    assert reply.labelled[0].value == 0
 
 
 def test_samples_of_one_name_are_summed() -> None:
@@ -589,8 +589,8 @@ def test_samples_of_one_name_are_summed() -> None:
 def test_a_counter_that_counts_is_found(make: Make) -> None:
     reply = ask("metrics_present", make(ScriptedServer()))
     assert reply.outcome is Outcome.PASSED
-    assert reply.figures["request_counter"] == "calls_total"
-    assert reply.figures["latency_histogram"] == ""
+    assert reply.figures["request_counter"] == ("calls_total",)
+    assert reply.figures["latency_histogram"] == ()
     assert "percentiles must come from clients" in reply.reason
 
 
@@ -606,7 +606,7 @@ def test_a_histogram_that_counts_is_found(make: Make) -> None:
 
     reply = ask("metrics_present", make(Server()))
     assert reply.outcome is Outcome.PASSED
-    assert reply.figures["latency_histogram"] == "t_count"
+    assert reply.figures["latency_histogram"] == ("t_count",)
 
 
 def test_metrics_that_do_not_move_fail(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -643,7 +643,7 @@ def test_calls_without_credentials(make: Make, code: str | None, outcome: Outcom
     field = make(Server())
     reply = ask("authentication", field)
     assert reply.outcome is outcome
-    assert reply.figures == {"grpc_answered": code or "answered"}
+    assert reply.labelled == by_wire("answered", {"grpc": code or "answered"})
     assert isinstance(field.server, ScriptedServer)
     assert field.server.last.setup.defaults
 

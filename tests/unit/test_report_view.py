@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from evaluator.core import registry
-from evaluator.core.metrics import number
+from evaluator.core import metrics, registry
+from evaluator.core.metrics import key, number
 from evaluator.core.records import CELL_STAGES
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
 from evaluator.judging import scoring
@@ -61,16 +61,16 @@ def test_sizes(value: float, text: str) -> None:
     ("name", "value", "text"),
     [
         ("throughput_per_s", 1234.5, "1,230 per s"),
-        ("latency_p50_s", 0.0123, "12.3 ms"),
+        ("latency_s", 0.0123, "12.3 ms"),
         ("size_bytes", 1_000, "1.00 kB"),
         ("queries", 6636, "6,636"),
         ("max_abs_diff", 3.8e-6, "3.8e-06"),
         ("reference", False, "no"),
         ("device_name", "cpu", "cpu"),
-        ("rest_p50_s", None, "not measured"),
+        ("latency_s", None, "not measured"),
     ],
 )
-def test_metrics_wear_the_unit_of_their_name(name: str, value: float | str | None, text: str) -> None:
+def test_metrics_wear_the_unit_that_the_vocabulary_gives_them(name: str, value: float | str | None, text: str) -> None:
     assert _format.metric(name, value) == text
 
 
@@ -135,8 +135,10 @@ def test_rounds_are_one_bar_and_noise_repeats_none() -> None:
     cells = _cells.select(CARD, "run", "resnet50")
     same = [c for c in cells if c.runtime == "torchjit" and c.device == "cpu"]
     assert len(same) == 3
-    (bar,) = _cells.bars(same, "latency_p50_s")
-    rounds = [number(c.metrics["latency_p50_s"]) or 0.0 for c in same if not c.control]
+    p50 = key("latency_s", statistic="p50")
+    (bar,) = _cells.bars(same, p50)
+    found = [metrics.find(c, p50) for c in same if not c.control]
+    rounds = [number(figure.value) or 0.0 for figure in found if figure is not None]
     assert bar.value == pytest.approx(sum(rounds) / 2)
 
 
@@ -261,10 +263,11 @@ def test_show_prints_the_scorecard_as_json(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_figure_has_the_ends_of_its_interval_where_there_are_any() -> None:
-    cell = next(cell for cell in CARD.cells if "rest_overhead_s" in cell.metrics)
-    assert _cells.figure(cell, "rest_overhead_s") == "6.10 ms (5.20 ms to 7.10 ms)"
-    assert _cells.figure(cell, "ready_s") == _format.metric("ready_s", cell.metrics["ready_s"])
-    assert _cells.figure(cell, "raw_p50_s") == _format.NOT_MEASURED
+    overhead = key("overhead_s", wire="rest")
+    cell = next(cell for cell in CARD.cells if metrics.find(cell, overhead))
+    assert _cells.figure(cell, overhead) == "6.10 ms (5.20 ms to 7.10 ms)"
+    assert _cells.figure(cell, key("ready_s")) == _format.metric("ready_s", cell.metrics["ready_s"])
+    assert _cells.figure(cell, key("latency_s", wire="raw", statistic="p50")) == _format.NOT_MEASURED
 
 
 def test_every_section_has_its_place_in_the_order() -> None:

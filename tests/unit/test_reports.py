@@ -14,6 +14,7 @@ import jsonschema
 import msgspec
 import pytest
 
+from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import csv as csv_report
@@ -134,13 +135,14 @@ def test_cells_json_is_a_list_of_rows(card: Scorecard) -> None:
 
 def test_csv_has_a_row_per_cell_and_a_column_per_metric(card: Scorecard) -> None:
     rows = list(csv.DictReader(io.StringIO(csv_report.plugin.render(card))))
-    metrics = {name for cell in card.cells for name in cell.metrics}
+    figures = [metrics.flat(cell.metrics, cell.figures) for cell in card.cells]
+    names = {name for row in figures for name in row}
     assert list(rows[0])[: len(COLUMNS)] == COLUMNS
-    assert set(rows[0]) == {*COLUMNS, *metrics}
-    for row, cell in zip(rows, card.cells, strict=True):
+    assert set(rows[0]) == {*COLUMNS, *names}
+    for row, cell, told in zip(rows, card.cells, figures, strict=True):
         assert row["outcome"] == cell.outcome
         assert row["reason"] == (cell.reason or "")
-        assert {name: row[name] for name in metrics if row[name]} == {k: str(v) for k, v in cell.metrics.items()}
+        assert {name: row[name] for name in names if row[name]} == {k: str(v) for k, v in told.items()}
 
 
 def test_csv_survives_separators_in_names() -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
-from evaluator.core.records import Cell
+from evaluator.core import metrics
+from evaluator.core.metrics import key
+from evaluator.core.records import Cell, Figure
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _cells, _format
 from evaluator.report._base import Section
@@ -11,18 +13,18 @@ from evaluator.report._blocks import Block, Folded, Table, Text, column, lines, 
 
 # What a step shows where there is room for little; all metrics are in the CSV and JSON forms.
 _SHOWN = (
-    "train_s",
-    "heldout_accuracy",
-    "export_s",
-    "size_bytes",
-    "max_rel_diff",
-    "latency_p50_s",
-    "latency_p90_s",
-    "cold_start_s",
-    "ram_floor_bytes",
-    "ready_s",
-    "rest_p50_s",
-    "grpc_p50_s",
+    key("train_s"),
+    key("heldout_accuracy"),
+    key("export_s"),
+    key("size_bytes"),
+    key("max_rel_diff"),
+    key("latency_s", statistic="p50"),
+    key("latency_s", statistic="p90"),
+    key("cold_start_s"),
+    key("ram_floor_bytes"),
+    key("ready_s"),
+    key("latency_s", wire="rest", statistic="p50"),
+    key("latency_s", wire="grpc", statistic="p50"),
 )
 
 
@@ -71,15 +73,19 @@ def short(cells: Iterable[Cell]) -> Table:
 
 
 def _everything(cell: Cell) -> str:
-    figures = (f"{_format.metric_name(name)} {_format.metric(name, value)}" for name, value in cell.metrics.items())
+    figures = (_figure(figure) for figure in metrics.figures(cell))
     return "; ".join((*((cell.reason,) if cell.reason else ()), *figures))
 
 
 def _figures(cell: Cell) -> str:
     if cell.reason:
         return cell.reason
-    figures = ((name, cell.metrics[name]) for name in _SHOWN if name in cell.metrics)
-    return ", ".join(f"{_format.metric_name(name)} {_format.metric(name, value)}" for name, value in figures)
+    found = (metrics.find(cell, wanted) for wanted in _SHOWN)
+    return ", ".join(_figure(figure) for figure in found if figure is not None)
+
+
+def _figure(figure: Figure) -> str:
+    return f"{_format.metric_name(figure.name, figure.labels)} {_format.metric(figure.name, figure.value)}"
 
 
 plugin = Cells()

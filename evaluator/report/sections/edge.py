@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from evaluator.core import metrics
+from evaluator.core.metrics import key
 from evaluator.core.records import Cell, DeviceClass
 from evaluator.core.scorecard import EdgeFit, Scorecard
 from evaluator.report import _cells, _format
@@ -31,9 +33,9 @@ READING = (
     f"Latency is of one core of this machine; for a device it is estimated. {_format.PERCENTILES}"
 )
 FIGURES = (
-    ("Artifact, runtime's packages", ("size_bytes", "runtime_bytes")),
-    ("Least memory, the model's own at most", ("ram_floor_bytes", "model_ram_bytes")),
-    ("One core: latency p50, cold start", ("latency_p50_s", "cold_start_s")),
+    ("Artifact, runtime's packages", (key("size_bytes"), key("runtime_bytes"))),
+    ("Least memory, the model's own at most", (key("ram_floor_bytes"), key("model_ram_bytes"))),
+    ("One core: latency p50, cold start", (key("latency_s", statistic="p50"), key("cold_start_s"))),
 )
 
 
@@ -95,8 +97,10 @@ def short(cells: Iterable[Cell], devices: Sequence[DeviceClass], fits: Sequence[
     blocks: list[Block] = []
     for artifact in judged(cells, fits):
         cell = artifact.cell
-        shown = (name for _, names in FIGURES for name in names if name in cell.metrics)
-        figures = ", ".join(f"{_format.metric_name(name)} {_cells.figure(cell, name)}" for name in shown)
+        shown = (name for _, names in FIGURES for name in names if metrics.find(cell, name))
+        figures = ", ".join(
+            f"{_format.metric_name(name.name, name.labels)} {_cells.figure(cell, name)}" for name in shown
+        )
         table = Table(
             caption=artifact.told,
             columns=(column("", whole=True), column("", whole=True), column("")),

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from evaluator.core.metrics import Key, key
+from evaluator.core.records import LabelValue
 from evaluator.core.scorecard import Curve, Scorecard
 from evaluator.report import _cells, _format, _servers
 from evaluator.report._base import Section
@@ -17,12 +19,18 @@ CAPTION = (
     "Requests per second: answered within the scenario's time, at the knee (beyond it more load costs more latency "
     "than it brings throughput), saturated; and what the client itself cost"
 )
+
+
+def _both(name: str, **labels: LabelValue) -> tuple[Key, ...]:
+    return tuple(key(name, wire=wire, **labels) for wire in ("rest", "grpc"))
+
+
 FIGURES: _servers.Columns = (
-    ("In time, REST and gRPC", ("rest_in_time_per_s", "grpc_in_time_per_s")),
-    ("Knee, REST and gRPC", ("rest_knee_per_s", "grpc_knee_per_s")),
-    ("Saturated, REST and gRPC", ("rest_saturation_per_s", "grpc_saturation_per_s")),
-    ("Saturated with batching, REST and gRPC", ("rest_batched_saturation_per_s", "grpc_batched_saturation_per_s")),
-    ("Client CPU per 1,000 requests", ("rest_client_cpu_per_1000_s", "grpc_client_cpu_per_1000_s")),
+    ("In time, REST and gRPC", _both("in_time_per_s")),
+    ("Knee, REST and gRPC", _both("knee_per_s")),
+    ("Saturated, REST and gRPC", _both("saturation_per_s", batching=False)),
+    ("Saturated with batching, REST and gRPC", _both("saturation_per_s", batching=True)),
+    ("Client CPU per 1,000 requests", _both("client_cpu_per_1000_s")),
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
 
+from evaluator.core.metrics import key
 from evaluator.core.records import FRAMEWORKS, Cell
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _cells, _format
@@ -32,11 +33,13 @@ class Plots(Section):
 def plots(card: Scorecard, scenario: str) -> tuple[Bars, ...]:
     """Return the plots of a scenario: latency, size against the raw weights, memory."""
     trained = _cells.select(card, "train", scenario)
-    latency = _cells.bars(_cells.select(card, "run", scenario), "latency_p50_s", "latency_p90_s")
+    latency = _cells.bars(
+        _cells.select(card, "run", scenario), key("latency_s", statistic="p50"), key("latency_s", statistic="p90")
+    )
     memory = tuple(
         replace(bar, label=_cells.joined((stage, bar.label)))
         for stage in ("train", "run", "serve")
-        for bar in _cells.bars(_cells.select(card, stage, scenario), "peak_rss_bytes")
+        for bar in _cells.bars(_cells.select(card, stage, scenario), key("peak_rss_bytes"))
     )
     sizes = _sizes(trained, _cells.select(card, "export", scenario))
     return (
@@ -48,9 +51,9 @@ def plots(card: Scorecard, scenario: str) -> tuple[Bars, ...]:
 
 def _sizes(trained: Iterable[Cell], exported: Iterable[Cell]) -> tuple[Bar, ...]:
     """Return the artifacts' sizes, each as a factor of its framework's raw weights, after those."""
-    weights = _cells.bars(trained, "weights_bytes")
+    weights = _cells.bars(trained, key("weights_bytes"))
     raw = {bar.framework: bar.value for bar in weights}
-    artifacts = _cells.bars(exported, "size_bytes")
+    artifacts = _cells.bars(exported, key("size_bytes"))
     return (
         *(replace(bar, label="raw weights") for bar in weights),
         *(

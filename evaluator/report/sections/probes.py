@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from evaluator.core import metrics
+from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import Scorecard
@@ -38,14 +40,15 @@ class Probes(Section):
 
 def probed(cells: tuple[Cell, ...]) -> tuple[str, ...]:
     """Return the probes that left an outcome in any of the cells."""
-    found = (name for cell in cells for name in cell.metrics if name.endswith("_outcome"))
-    return tuple(dict.fromkeys(name.removesuffix("_outcome") for name in found))
+    found = (figure for cell in cells for figure in metrics.select(cell.figures, "outcome"))
+    return tuple(dict.fromkeys(str(figure.labels["probe"]) for figure in found))
 
 
 def showed(cell: Cell, probe: str) -> Chip:
     """Return what one probe showed on one server, and what happened."""
-    outcome = Outcome(str(cell.metrics.get(f"{probe}_outcome", Outcome.UNAVAILABLE.value)))
-    reason = str(cell.metrics.get(f"{probe}_reason", _cells.NO_REASON))
+    ended, told = (metrics.find(cell, key(name, probe=probe)) for name in ("outcome", "reason"))
+    outcome = Outcome.UNAVAILABLE if ended is None else Outcome(str(ended.value))
+    reason = _cells.NO_REASON if told is None else str(told.value)
     return Chip(_format.words(outcome), _format.TONES[outcome], note=reason)
 
 

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from evaluator.core.metrics import Key, key
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _format, _servers
 from evaluator.report._base import Section
@@ -13,15 +14,24 @@ READING = (
     f"{_format.PERCENTILES}"
 )
 CAPTION = "Every server and launcher that was tried"
+
+
+def _latency(wire: str, *statistics: str) -> tuple[Key, ...]:
+    return tuple(key("latency_s", wire=wire, statistic=statistic) for statistic in statistics)
+
+
 FIGURES: _servers.Columns = (
-    ("Ready after", ("ready_s",)),
-    ("REST p50, p90", ("rest_p50_s", "rest_p90_s")),
-    ("gRPC p50, p90", ("grpc_p50_s", "grpc_p90_s")),
-    ("Largest difference, REST and gRPC", ("parity_rest_max_abs_diff", "parity_grpc_max_abs_diff")),
-    ("Raw bytes over REST p50, p90", ("raw_p50_s", "raw_p90_s")),
-    ("Open Inference Protocol p50, REST and gRPC", ("oip_p50_s", "oip_grpc_p50_s")),
-    ("Server adds to the call in process, REST and gRPC", ("rest_overhead_s", "grpc_overhead_s")),
-    ("Stopped in", ("stop_s",)),
+    ("Ready after", (key("ready_s"),)),
+    ("REST p50, p90", _latency("rest", "p50", "p90")),
+    ("gRPC p50, p90", _latency("grpc", "p50", "p90")),
+    ("Largest difference, REST and gRPC", (key("max_abs_diff", wire="rest"), key("max_abs_diff", wire="grpc"))),
+    ("Raw bytes over REST p50, p90", _latency("raw", "p50", "p90")),
+    ("Open Inference Protocol p50, REST and gRPC", (*_latency("oip", "p50"), *_latency("oip_grpc", "p50"))),
+    (
+        "Server adds to the call in process, REST and gRPC",
+        (key("overhead_s", wire="rest"), key("overhead_s", wire="grpc")),
+    ),
+    ("Stopped in", (key("stop_s"),)),
 )
 
 

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from evaluator.core.metrics import key
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _cells
 from evaluator.report._base import Section
@@ -18,7 +19,7 @@ class Accuracy(Section):
         """Return the bars of each scenario; nothing when no accuracy was measured."""
         blocks: list[Block] = []
         for scenario in _cells.scenarios(card):
-            bars = _cells.bars(_cells.select(card, "train", scenario), "heldout_accuracy")
+            bars = _cells.bars(_cells.select(card, "train", scenario), key("heldout_accuracy"))
             if bars:
                 picture = Bars(title="Share of held-out examples that are right", unit="", bars=bars)
                 blocks += [Heading(text=scenario), Figures(figures=(picture,))]

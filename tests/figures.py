@@ -1,0 +1,42 @@
+"""Metrics and figures in one table, as tests write them: `{"latency_s wire=rest share=0.6 statistic=p90": 0.1}`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from evaluator.core import metrics
+from evaluator.core.records import Figure, LabelValue, Metrics, Value
+
+_ENDS = ("low", "high")
+
+
+def told(table: Mapping[str, Value]) -> tuple[Metrics, tuple[Figure, ...]]:
+    """Return the names without labels as metrics and the others as figures; `end=low` and `end=high` are its ends."""
+    found: dict[str, Figure] = {}
+    for column, value in table.items():
+        name, *parts = column.split(" ")
+        labels = {label: _label(label, text) for label, _, text in (part.partition("=") for part in parts)}
+        end = str(labels.pop("end", ""))
+        place = metrics.flat({}, (Figure(name=name, value=0, labels=labels),))
+        (column_of_value,) = place
+        known = found.get(column_of_value, Figure(name=name, value=value, labels=labels))
+        found[column_of_value] = msgspec.structs.replace(known, **{end: value}) if end in _ENDS else known
+    flat = {figure.name: figure.value for figure in found.values() if not figure.labels}
+    figures = tuple(figure for figure in found.values() if figure.labels)
+    assert metrics.misfits(flat, figures) == {}, "a test emits what no stage may"
+    return flat, figures
+
+
+def _label(name: str, text: str) -> LabelValue:
+    if name == "share":
+        return float(text)
+    if name == "batch":
+        return int(text)
+    return text == "yes" if name == "batching" else text
+
+
+def fields(table: Mapping[str, Value]) -> dict[str, Any]:
+    """Return `metrics` and `figures` as fields of a result or a cell."""
+    metrics_of, figures_of = told(table)
+    return {"metrics": metrics_of, "figures": figures_of}
