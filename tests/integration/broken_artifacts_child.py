@@ -93,14 +93,17 @@ class Corpus:
         self._describe(about, exporter, broken, digest(sound))
 
     def verify(self, runtime: Runtime, *, apart: bool) -> None:
-        """Verify every artifact that the runtime reads, here or each in a child of its own: some runtimes crash."""
+        """Verify every artifact that the runtime reads; those that it may crash on, `apart`, in children of their own.
+
+        So is all that a runtime with an environment reads which is not this child's.
+        """
         verdicts = {}
         for described in sorted(self.steps.glob(f"*/{ARTIFACT}")):
             exporter, precision, damage = described.parent.name.split(" ", 2)
             if _runs(runtime, registry.load("exporter", exporter), precision):
                 needs = {"trained": "trained", "artifact": described.parent.name}
                 name = f"{runtime.name} {described.parent.name}"
-                do = self._do_apart if apart else self._do
+                do = self._do_apart if apart and (damage in FILES or runtime.environment) else self._do
                 found = do("verify", name, precision=precision, runtime=runtime.name, needs=needs)
                 verdicts[f"{exporter} {precision}: {damage}"] = (found.outcome.value, found.reason)
         (self.place / f"verdicts-{runtime.name}.json").write_text(json.dumps(verdicts, indent=1))

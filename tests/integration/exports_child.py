@@ -1,7 +1,7 @@
 """One piece of tests/integration/test_exports.py, in a process of its own: two frameworks never meet in one.
 
 python exports_child.py export EXPORTER FOLDER    two small models: golden.npz, signature.json, artifact/
-python exports_child.py run RUNTIME DEVICE FOLDER         load FOLDER's artifact, write FOLDER/RUNTIME.npz
+python exports_child.py run RUNTIME DEVICE FOLDER…        one by one, load FOLDER's artifact, write FOLDER/RUNTIME.npz
 python exports_child.py foreign FORMAT FOLDER             an artifact with an operator that no runtime knows
 python exports_child.py lost FOLDER                       a TFLite file whose weights are lost; is it refused?
 """
@@ -235,8 +235,9 @@ def main(command: str, *arguments: str) -> None:
     match command, arguments:
         case "export", (exporter, folder):
             export(exporter, Path(folder))
-        case "run", (runtime, device, folder):
-            run(runtime, device, Path(folder))
+        case "run", (runtime, device, *folders):
+            for folder in folders:
+                run(runtime, device, Path(folder))
         case "foreign", (format_name, folder):
             foreign(format_name, Path(folder))
         case "lost", ():
