@@ -1,6 +1,6 @@
 """One piece of tests/integration/test_exports.py, in a process of its own: two frameworks never meet in one.
 
-python exports_child.py export EXPORTER FOLDER    two small models: golden.npz, signature.json, artifact/
+python exports_child.py export FOLDER EXPORTER…           two models by each: golden.npz, signature.json, artifact/
 python exports_child.py run RUNTIME DEVICE FOLDER…        one by one, load FOLDER's artifact, write FOLDER/RUNTIME.npz
 python exports_child.py foreign FORMAT FOLDER             an artifact with an operator that no runtime knows
 python exports_child.py lost FOLDER                       a TFLite file whose weights are lost; is it refused?
@@ -233,8 +233,9 @@ def tell(**answer: str | None) -> None:
 
 def main(command: str, *arguments: str) -> None:
     match command, arguments:
-        case "export", (exporter, folder):
-            export(exporter, Path(folder))
+        case "export", (folder, *exporters):
+            for exporter in exporters:
+                export(exporter, Path(folder) / exporter)
         case "run", (runtime, device, *folders):
             for folder in folders:
                 run(runtime, device, Path(folder))

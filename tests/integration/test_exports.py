@@ -51,16 +51,16 @@ def answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
-    """Export both models in one child, once per exporter."""
+    """Export both models with all exporters of a framework in one child."""
 
     @cache
-    def export(exporter: str) -> Path:
-        folder = tmp_path_factory.mktemp(exporter)
-        done = child("export", exporter, folder)
+    def family(framework: str) -> Path:
+        folder = tmp_path_factory.mktemp(framework)
+        done = child("export", folder, *{exporter for exporter, _ in PAIRS if EXPORTERS[exporter].origin == framework})
         assert done.returncode == 0, done.stderr[-3000:]
         return folder
 
-    return export
+    return lambda exporter: family(EXPORTERS[exporter].origin) / exporter
 
 
 @pytest.fixture(scope="module")
