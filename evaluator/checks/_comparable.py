@@ -9,9 +9,10 @@ from typing import ClassVar
 
 from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
+from evaluator.core.quantities import quantity
 from evaluator.core.records import FRAMEWORKS, LabelValue
 from evaluator.core.scorecard import Comparison, Finding, Interval, comparison_id
-from evaluator.judging.contract import PATHS, Answer, Check, Subject, quantity
+from evaluator.judging.contract import PATHS, Answer, Check, Subject
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure.statistics import distinguishable, median_interval, ratio_interval, relative_difference
 

@@ -8,6 +8,7 @@ from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place,
 from evaluator.checks._served import chosen, missing
 from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
+from evaluator.core.quantities import seconds, significant
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
 from evaluator.judging.contract import Answer, Check, Subject
@@ -77,7 +78,7 @@ def _judge(evidence: Evidence, entry: Entry) -> Answer:
     return Answer(
         state=Outcome.PASSED if held else Outcome.FAILED,
         score=min(10.0, 10 * rate / wanted),
-        reason=f"{rate:.3g} requests per second with {tail} within {limit * 1000:.3g} ms over {WIRES[best]}; "
+        reason=f"{significant(rate)} requests per second with {tail} within {seconds(limit)} over {WIRES[best]}; "
         f"the scenario asks for {wanted:.3g}",
         remedy=None if held else "more workers, batching, a smaller model or more cores",
         value=rate,

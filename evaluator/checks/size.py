@@ -5,8 +5,9 @@ from math import log2
 
 from evaluator.checks._comparable import ComparableCheck, Found, Gap, Measurement, Phrase, Place
 from evaluator.core.outcome import Outcome
+from evaluator.core.quantities import quantity
 from evaluator.core.scorecard import Finding, Risk
-from evaluator.judging.contract import PATHS, Answer, Subject, quantity
+from evaluator.judging.contract import PATHS, Answer, Subject
 from evaluator.judging.evidence import Entry, Evidence
 
 FORMULA = "10 - 5 * log2(bytes / bytes of the raw fp32 weights), from 0 to 10"

@@ -116,15 +116,6 @@ def not_asked(what: str, risk: Risk | None = None) -> Answer:
     )
 
 
-def quantity(value: float, unit: str) -> str:
-    """Write a value for people: "12.3 ms", "94.3 MB", "87.1 per second"."""
-    if unit == "s":
-        return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.4g} s"
-    if unit == "bytes":
-        return f"{value / 1e6:.3g} MB" if value < 1e9 else f"{value / 1e9:.3g} GB"
-    return f"{value:.3g} per second"
-
-
 def _remedy(state: Outcome, entries: tuple[Entry, ...]) -> str | None:
     """Say what to do next where nobody closer to the failure did."""
     if state is Outcome.PASSED:

@@ -96,6 +96,20 @@ def figure(cell: Cell, wanted: Key) -> str:
     return f"{value} ({_format.metric(found.name, found.low)} to {_format.metric(found.name, found.high)})"
 
 
+def shown(cell: Cell, wanted: Key) -> Text:
+    """Return a figure of a cell as a piece of text: that it was not measured is set apart from numbers."""
+    return Text(figure(cell, wanted), "missing" if metrics.find(cell, wanted) is None else "figure")
+
+
+def typical(cells: Iterable[Cell]) -> str:
+    """Return the statistic of a usual call: the median, as in comparisons; p50 in old runs, whose rows have no other.
+
+    A p50 is a bound with its confidence and a median is none: whoever shows one has to name it.
+    """
+    kept = (figure for cell in cells for figure in metrics.select(cell.figures, "latency_s", statistic="median"))
+    return "median" if any(kept) else "p50"
+
+
 def chip(cell: Cell) -> Chip:
     """Return how a cell ended, as a sign and a word."""
     return Chip(_format.words(cell.outcome), _format.TONES[cell.outcome])

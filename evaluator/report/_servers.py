@@ -50,5 +50,5 @@ def _row(card: Scorecard, cell: Cell, columns: Columns) -> tuple[Lines, ...]:
 
 
 def _figures(cell: Cell, wanted: tuple[Key, ...]) -> Lines:
-    found = tuple(Text(_cells.figure(cell, name), "figure") for name in wanted if metrics.find(cell, name))
+    found = tuple(_cells.shown(cell, name) for name in wanted if metrics.find(cell, name))
     return lines(*found) if found else lines(Text(_format.NOT_MEASURED, "missing"))

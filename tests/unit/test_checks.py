@@ -20,6 +20,7 @@ from evaluator.core.records import Figure
 from evaluator.core.scorecard import Comparison, Finding
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import Evidence
+from evaluator.report import _format
 from tests import fakes
 
 MISSING = (Outcome.UNAVAILABLE, None)
@@ -377,3 +378,12 @@ def test_a_difference_in_percent_is_not_read_as_a_share() -> None:
     run = fakes.change(run, fakes.is_step(stage="run", runtime="tensorflow"), throughput_per_s=109.0)
     found = versus(latency, run, path="server", question="throughput")
     assert found.statement == "TensorFlow computes 9 % more per second"
+
+
+def test_a_reason_writes_its_figure_as_the_report_does() -> None:
+    """One figure that is dressed in two ways looks like two."""
+    run = fakes.complete_run()
+    for check in (latency, memory, size, training_time):
+        found = [each for each in check.judge(run) if each.value is not None]
+        assert found
+        assert all(each.reason.startswith(f"{_format.quantity(each.value, each.unit)}") for each in found)

@@ -13,7 +13,7 @@ from evaluator.core.metrics import key, number
 from evaluator.core.records import CELL_STAGES
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
 from evaluator.judging import scoring
-from evaluator.report import _base, _candidates, _cells, _format, _servers, _svg
+from evaluator.report import _base, _candidates, _cells, _format, _servers, _svg, markdown
 from evaluator.report import _terminal as terminal
 from evaluator.report.sections import ORDER, comparison, exports, gaps, plots, verdict
 from evaluator.report.sections import cells as steps
@@ -279,3 +279,31 @@ def test_a_section_without_a_place_comes_last(monkeypatch: pytest.MonkeyPatch) -
     names = [section.name for section in _base.sections()]
     assert names[:2] == ["gaps", "verdict"]
     assert names[2:] == sorted(set(registry.names("section")) - {"gaps", "verdict"})
+
+
+def without_medians(card: Scorecard) -> Scorecard:
+    """Return the scorecard of a run that was made before medians were kept."""
+    cells = (
+        msgspec.structs.replace(
+            cell, figures=tuple(each for each in cell.figures if each.labels.get("statistic") != "median")
+        )
+        for cell in card.cells
+    )
+    return msgspec.structs.replace(card, cells=tuple(cells))
+
+
+@pytest.mark.parametrize(("card", "usual"), [(CARD, "median"), (without_medians(CARD), "p50")])
+def test_a_usual_call_is_told_by_one_statistic_and_it_is_named(card: Scorecard, usual: str) -> None:
+    other = "p50" if usual == "median" else "median"
+    written = markdown.plugin.render(card)
+    row = next(
+        line for line in written.splitlines() if line.startswith("| resnet50; TensorFlow | tfserving; embedded;")
+    )
+    assert f"#### Latency of a warm call, {usual} to p90" in written
+    assert f"| REST {usual}, p90 | gRPC {usual}, p90 |" in written
+    assert f"REST {other}" not in written
+    assert f"| {'21.7' if usual == 'median' else '22.0'} ms; 26.8 ms |" in row
+    (line,) = [cell for cell in card.cells if (cell.stage, cell.runtime, cell.round) == ("run", "torchjit", 2)]
+    shown = "".join(printed(terminal.rendered((steps.short([line]),))))
+    assert f"latency {usual} " in re.sub(r"\s+", " ", shown)
+    assert "latency p50 " not in re.sub(r"\s+", " ", shown) or usual == "p50"

@@ -1,31 +1,23 @@
 """All steps of the run with all their figures, as `fweval cells` prints them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import ClassVar
 
 from evaluator.core import metrics
-from evaluator.core.metrics import key
+from evaluator.core.metrics import Key, key
 from evaluator.core.records import Cell, Figure
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _cells, _format
 from evaluator.report._base import Section
 from evaluator.report._blocks import Block, Folded, Table, Text, column, lines, soft
 
-# What a step shows where there is room for little; all metrics are in the CSV and JSON forms.
-_SHOWN = (
-    key("train_s"),
-    key("heldout_accuracy"),
-    key("export_s"),
-    key("size_bytes"),
-    key("max_rel_diff"),
-    key("latency_s", statistic="p50"),
-    key("latency_s", statistic="p90"),
-    key("cold_start_s"),
-    key("ram_floor_bytes"),
-    key("ready_s"),
-    key("latency_s", wire="rest", statistic="p50"),
-    key("latency_s", wire="grpc", statistic="p50"),
-)
+
+def _shown(usual: str) -> tuple[Key, ...]:
+    """Return what a step shows where there is room for little; all metrics are in the CSV and JSON forms."""
+    made = (key(name) for name in ("train_s", "heldout_accuracy", "export_s", "size_bytes", "max_rel_diff"))
+    calls = tuple(key("latency_s", statistic=statistic) for statistic in (usual, "p90"))
+    served = tuple(key("latency_s", wire=wire, statistic=usual) for wire in ("rest", "grpc"))
+    return (*made, *calls, key("cold_start_s"), key("ram_floor_bytes"), key("ready_s"), *served)
 
 
 class Cells(Section):
@@ -56,16 +48,17 @@ class Cells(Section):
         return (reading, Folded(title="Show the table", blocks=(table,))) if rows else (reading,)
 
 
-def short(cells: Iterable[Cell]) -> Table:
+def short(cells: Sequence[Cell]) -> Table:
     """Return one line per cell for a terminal: what it was, how it ended, and why or its first figures."""
     titles = (column(name) for name in ("stage", "scenario", "framework", "subject"))
+    shown = _shown(_cells.typical(cells))
     return Table(
         caption="Steps",
         columns=(*titles, column("outcome", whole=True), column("reason or figures")),
         rows=tuple(
             (
                 *(lines(part) for part in (cell.stage, cell.scenario, cell.framework, _cells.subject(cell))),
-                *(lines(_cells.chip(cell)), lines(_figures(cell))),
+                *(lines(_cells.chip(cell)), lines(_figures(cell, shown))),
             )
             for cell in cells
         ),
@@ -77,10 +70,10 @@ def _everything(cell: Cell) -> str:
     return "; ".join((*((cell.reason,) if cell.reason else ()), *figures))
 
 
-def _figures(cell: Cell) -> str:
+def _figures(cell: Cell, shown: Sequence[Key]) -> str:
     if cell.reason:
         return cell.reason
-    found = (metrics.find(cell, wanted) for wanted in _SHOWN)
+    found = (metrics.find(cell, wanted) for wanted in shown)
     return ", ".join(_figure(figure) for figure in found if figure is not None)
 
 

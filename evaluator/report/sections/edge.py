@@ -116,7 +116,7 @@ def _row(artifact: Artifact) -> tuple[Lines, ...]:
     return (
         lines(cell.scenario, FrameworkName(cell.framework)),
         lines(_cells.made(cell), *ending),
-        *(lines(*(Text(_cells.figure(cell, name), "figure") for name in names)) for _, names in FIGURES),
+        *(lines(*(_cells.shown(cell, name) for name in names)) for _, names in FIGURES),
         *(lines(_verdict(fit), *((Text("estimated", "soft"),) if fit.estimated else ())) for fit in artifact.fits),
     )
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from evaluator.core.metrics import Key, key
 from evaluator.core.scorecard import Scorecard
-from evaluator.report import _format, _servers
+from evaluator.report import _cells, _format, _servers
 from evaluator.report._base import Section
 from evaluator.report._blocks import Block, missing, soft
 
@@ -20,19 +20,21 @@ def _latency(wire: str, *statistics: str) -> tuple[Key, ...]:
     return tuple(key("latency_s", wire=wire, statistic=statistic) for statistic in statistics)
 
 
-FIGURES: _servers.Columns = (
-    ("Ready after", (key("ready_s"),)),
-    ("REST p50, p90", _latency("rest", "p50", "p90")),
-    ("gRPC p50, p90", _latency("grpc", "p50", "p90")),
-    ("Largest difference, REST and gRPC", (key("max_abs_diff", wire="rest"), key("max_abs_diff", wire="grpc"))),
-    ("Raw bytes over REST p50, p90", _latency("raw", "p50", "p90")),
-    ("Open Inference Protocol p50, REST and gRPC", (*_latency("oip", "p50"), *_latency("oip_grpc", "p50"))),
-    (
-        "Server adds to the call in process, REST and gRPC",
-        (key("overhead_s", wire="rest"), key("overhead_s", wire="grpc")),
-    ),
-    ("Stopped in", (key("stop_s"),)),
-)
+def figures(usual: str) -> _servers.Columns:
+    """Return the columns; `usual` is the statistic that the run has of a usual call."""
+    return (
+        ("Ready after", (key("ready_s"),)),
+        (f"REST {usual}, p90", _latency("rest", usual, "p90")),
+        (f"gRPC {usual}, p90", _latency("grpc", usual, "p90")),
+        ("Largest difference, REST and gRPC", (key("max_abs_diff", wire="rest"), key("max_abs_diff", wire="grpc"))),
+        (f"Raw bytes over REST {usual}, p90", _latency("raw", usual, "p90")),
+        (f"Open Inference Protocol {usual}, REST and gRPC", (*_latency("oip", usual), *_latency("oip_grpc", usual))),
+        (
+            "Server adds to the call in process, REST and gRPC",
+            (key("overhead_s", wire="rest"), key("overhead_s", wire="grpc")),
+        ),
+        ("Stopped in", (key("stop_s"),)),
+    )
 
 
 class Serving(Section):
@@ -45,7 +47,7 @@ class Serving(Section):
         """Return the servers that were tried."""
         if not _servers.served(card):
             return (missing("No server was tried."),)
-        return (soft(READING), _servers.table(card, "serve", FIGURES, CAPTION))
+        return (soft(READING), _servers.table(card, "serve", figures(_cells.typical(card.cells)), CAPTION))
 
 
 plugin = Serving()
