@@ -1,7 +1,9 @@
 """Named arrays on disk, without pickle."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,16 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     """Write named arrays to an `.npz` file; it appears whole or not at all."""
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
-        np.savez(file, **arrays)
+        save(file, arrays)
     part.replace(path)
+
+
+def save(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+    """Write arrays as `numpy.savez` does, under any names: it takes some for its own parameters (`file`)."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.save(member, array, allow_pickle=False)
 
 
 def read_arrays(path: Path) -> Arrays:

@@ -19,7 +19,7 @@ import numpy as np
 from evaluator.core import registry
 from evaluator.core.errors import Unsupported
 from evaluator.core.records import Record, Signature
-from evaluator.core.tensors import Array, Arrays
+from evaluator.core.tensors import Array, Arrays, save
 from exports.contract import Runtime, Session
 
 TASK, READY, ARRAYS, REFUSED, FAILED = b"T", b"R", b"A", b"U", b"F"
@@ -48,7 +48,7 @@ def main() -> None:
         return
     task = msgspec.json.decode(received[1], type=Task)
     runtime: Runtime = registry.load("runtime", task.runtime)
-    version = metadata.version(runtime.distributions[0])
+    version = metadata.version(metadata.packages_distributions()[runtime.module.partition(".")[0]][0])
     try:
         with runtime.load(Path(task.artifact), task.signature, device="cpu", threads=task.threads) as session:
             _send(sink, READY, version.encode())
@@ -76,7 +76,7 @@ def message(letter: bytes, content: bytes) -> bytes:
 def packed(arrays: Mapping[str, Array]) -> bytes:
     """Return arrays as the content of a message."""
     file = io.BytesIO()
-    np.savez(file, **arrays)
+    save(file, arrays)
     return file.getvalue()
 
 

@@ -184,7 +184,7 @@ def _writable(name: str, array: Array) -> Any:
     if array.dtype.kind != "O":
         return np.ascontiguousarray(array) if array.ndim else array[()]
     encoded = np.empty(array.size, dtype=object)
-    for index, content in enumerate(array.reshape(-1)):
+    for index, content in enumerate(array.reshape(-1).tolist()):
         if name.endswith(_BYTES_SUFFIX):
             encoded[index] = {_B64: base64.b64encode(content).decode()}
         else:
