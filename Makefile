@@ -1,5 +1,5 @@
 # `make full` and `make test` are the two commands; `make` lists the others.
-PYTHON ?= python3.11
+PYTHON ?= $(or $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; done),python3)
 PROFILE ?= smoke
 ARGS ?=
 VENV := .venv
@@ -73,8 +73,8 @@ $(VENV)/installed-%: setup.cfg constraints.txt | $(BIN)/python
 	@touch $@
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "fweval needs Python 3.11, and \
-	'$(PYTHON)' is none. Get it from your system (Debian, Ubuntu: apt install python3.11 python3.11-venv), from pyenv \
-	or from https://www.python.org/downloads/, then: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "fweval needs Python 3.11, \
+	3.12 or 3.13, and '$(PYTHON)' is none. Get one from your system (Debian, Ubuntu: apt install python3 python3-venv), \
+	from pyenv or from https://www.python.org/downloads/, then: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing (Debian, Ubuntu: apt install \
-	python3.11-venv)"; exit 1; }
+	python3-venv)"; exit 1; }

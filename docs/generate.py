@@ -73,7 +73,7 @@ def formats() -> str:
             *(_exporters(each.name, framework.name) for framework in registry.load_all("framework")),
             each.path,
             ", ".join(
-                _marked(runtime.title, everywhere=runtime.environment is None and _everywhere(each.name))
+                _marked(runtime.title, everywhere=runtime.standard and _everywhere(each.name))
                 for runtime in registry.load_all("runtime")
                 if each.name in runtime.formats
             ),

@@ -111,6 +111,7 @@ class Runtime(ABC):
     distributions: ClassVar[tuple[str, ...]]
     module: ClassVar[str]  # what `load` imports; importing it is timed on its own
     environment: ClassVar[str | None] = None  # of exports/environments
+    standard: ClassVar[bool] = True  # what every profile exports is proven and timed in it, and not in the matrix only
     edge: ClassVar[bool] = False  # made for phones and small computers: its artifacts get an edge verdict
     own_metrics: ClassVar[tuple[Metric, ...]] = ()  # of its sessions' facts, those that `core.metrics` does not have
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluator.children import environments
+
 ROOT = Path(__file__).parents[1]
 _END_S = 20.0  # what nobody can ignore takes a moment, too
 
@@ -26,10 +28,20 @@ def environment() -> dict[str, str]:
     }
 
 
-def run(script: Path, *arguments: object, timeout_s: float = 100.0) -> None:
-    """Run a script of tests/integration to its end, which must be a good one."""
-    command = [sys.executable, "-P", str(script), *map(str, arguments)]
-    subprocess.run(command, env=environment(), check=True, timeout=timeout_s)
+def run(script: Path, *arguments: object, timeout_s: float = 100.0, within: str | None = None) -> None:
+    """Run a script of tests/integration to its end, which must be a good one; `within` names an environment."""
+    python, variables = place(within)
+    command = [python, "-P", str(script), *map(str, arguments)]
+    subprocess.run(command, env={**environment(), **variables}, check=True, timeout=timeout_s)
+
+
+def place(within: str | None) -> tuple[str, dict[str, str]]:
+    """Return the Python of an environment, which is made if need be, and what a child in it must be told."""
+    if within is None:
+        return sys.executable, {"PYTHONPATH": str(ROOT)}
+    environments.make(within)
+    told = environments.variables(within)
+    return environments.python(within), {**told, "PYTHONPATH": f"{told.get('PYTHONPATH', '')}:{ROOT}".lstrip(":")}
 
 
 @contextlib.contextmanager

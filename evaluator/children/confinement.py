@@ -26,7 +26,8 @@ _TRY_S = 20.0
 
 def confined(command: Sequence[str], *, reads: Iterable[Path], writes: Path) -> tuple[str, ...]:
     """Return the command that runs `command` confined: it sees `reads`, and may write to `writes` and its own /tmp."""
-    seen = [option for path in (*_python(), *reads) for option in _visible(path.resolve())]
+    wanted = (each for path in (*_python(), *reads) for each in (path.resolve(), path.absolute()))  # links are followed
+    seen = [option for path in dict.fromkeys(wanted) for option in _visible(path)]
     folder = str(writes.resolve())
     writable = ("--bind", folder, folder, "--chdir", folder)
     return (*_wall(), *seen, *writable, "--remount-ro", "/", "--remount-ro", "/dev", "--", *command)

@@ -21,7 +21,6 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 
 GRACE_S = 15.0  # a server's clean stop takes a few seconds
-WORKER = (sys.executable, "-P", "-m", "evaluator.children.worker")
 # What dying programs write; a thread cannot be created when there is no memory for its stack.
 _OUT_OF_MEMORY = (
     *("bad_alloc", "MemoryError", "Cannot allocate memory", "not enough memory", "OutOfMemory"),
@@ -42,14 +41,19 @@ _PASSED_ON = (
 _REPRODUCE = """#!/bin/sh
 # Does this step again, beside the original: the new result lies in ./again.
 cd "$(dirname "$0")" && rm -rf again && mkdir again && cp job.json again/ || exit 1
-exec env {environment} "${{PYTHON:-python}}" -P -m evaluator.children.worker again ..
+exec env {environment} "${{PYTHON:-{python}}}" -P -m evaluator.children.worker again ..
 """
+
+
+def worker_of(step: Step) -> tuple[str, ...]:
+    """Return the command that does a step, in the Python of its environment."""
+    return (environments.python(step.environment), "-P", "-m", "evaluator.children.worker")
 
 
 class Child:
     """A step at work in its own process."""
 
-    def __init__(self, step: Step, folder: Path, worker: Sequence[str] = WORKER) -> None:
+    def __init__(self, step: Step, folder: Path, worker: Sequence[str] | None = None) -> None:
         """Start the step in its folder, which must not exist yet."""
         self.step = step
         self.folder = folder
@@ -62,9 +66,9 @@ class Child:
         scratch.clear(folder)
         lock = scratch.make_locked(temp)
         files.write_record(folder / "job.json", step)
-        _write_reproduce(folder, environment)
+        _write_reproduce(step, folder, environment)
         self.process: subprocess.Popen[bytes] = processes.start(
-            (*worker, str(folder.resolve())),
+            (*(worker or worker_of(step)), str(folder.resolve())),
             env={**_inherited(), **environment, "TMPDIR": str(temp), "TEMP": str(temp)},
             cwd=folder,
             stdout=folder / "stdout",
@@ -152,8 +156,12 @@ def _environment(step: Step) -> dict[str, str]:
     }
 
 
-def _write_reproduce(folder: Path, environment: dict[str, str]) -> None:
+def _write_reproduce(step: Step, folder: Path, environment: dict[str, str]) -> None:
     path = folder / "reproduce.sh"
-    text = _REPRODUCE.format(environment=" ".join(f"{name}={value}" for name, value in environment.items()))
+    python = environments.python(step.environment)
+    text = _REPRODUCE.format(
+        environment=" ".join(f"{name}={value}" for name, value in environment.items()),
+        python="python" if python == sys.executable else python,
+    )
     files.write_text(path, text)
     path.chmod(0o755)

@@ -54,9 +54,7 @@ class ThisMachine:
 
     def no_environment(self, name: str) -> tuple[str, str] | None:
         """Look for it in the cache folder."""
-        if environments.locate(name) is not None:
-            return None
-        return f"the environment '{name}' was not made", "fweval fetch --environments"
+        return environments.lacking(name)
 
     def no_arm64(self) -> tuple[str, str] | None:
         """Look for the environment, the engine and the image."""

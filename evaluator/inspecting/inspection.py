@@ -16,7 +16,7 @@ from signal import SIGKILL
 import msgspec
 
 from evaluator.children import confinement, environments, processes
-from evaluator.children.isolation import GRACE_S, WORKER, Child
+from evaluator.children.isolation import GRACE_S, Child, worker_of
 from evaluator.core import files, machine, metrics, registry
 from evaluator.core.errors import FwevalError, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
@@ -218,9 +218,9 @@ def _obstacle(runtime: Runtime, form: Format) -> Unavailable | None:
     if absent:
         wanted = " ".join(absent)
         return Unavailable(f"not installed: {wanted}", remedy=f"pip install -c constraints.txt {wanted}")
-    if runtime.environment is not None and environments.locate(runtime.environment) is None:
-        reason = f"the environment '{runtime.environment}' was not made"
-        return Unavailable(reason, remedy="fweval fetch --environments")
+    not_made = None if runtime.environment is None else environments.lacking(runtime.environment)
+    if not_made is not None:
+        return Unavailable(not_made[0], remedy=not_made[1])
     wall = confinement.obstacle()
     if form.inert or wall is None:
         return None
@@ -247,11 +247,10 @@ def _step(name: str, runtime: Runtime | None, settings: dict[str, object], timeo
 def _do(step: Step, room: Path, reads: Sequence[Path]) -> Result:
     """Do a step in a child, confined where possible; whatever it leaves is looked at with care."""
     folder = room / step.id
-    worker: Sequence[str] = WORKER
+    worker = worker_of(step)
     if confinement.obstacle() is None:
-        environment = None if step.environment is None else environments.locate(step.environment)
-        seen = [*reads, *([] if environment is None else [environment])]
-        worker = confinement.confined(WORKER, reads=seen, writes=folder)
+        places = () if step.environment is None else environments.places(step.environment)
+        worker = confinement.confined(worker, reads=(*reads, *places), writes=folder)
     child = Child(step, folder, worker)
     try:
         if processes.wait(child.process, child.deadline - time.monotonic()) is not None:

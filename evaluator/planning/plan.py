@@ -185,7 +185,7 @@ class _Subject:
     @property
     def standard(self) -> bool:
         """Tell whether it is proven in every profile, and timed."""
-        return self.made.standard and self.runtime.environment is None and self.device != EMULATED
+        return self.made.standard and self.runtime.standard and self.device != EMULATED
 
     @property
     def environment(self) -> str | None:
@@ -383,7 +383,7 @@ class _ScenarioPlan:
             if made.precision in made.exporter.cannot:
                 continue
             for runtime in registry.load_all("runtime"):
-                if made.exporter.format in runtime.formats and (everything or runtime.environment is None):
+                if made.exporter.format in runtime.formats and (everything or runtime.standard):
                     for device in devices:
                         if device in runtime.devices:
                             yield _Subject(made=made, runtime=runtime, device=device)
@@ -425,10 +425,16 @@ def check_names(options: Options) -> None:
 
 def environments_of(profile: Profile) -> tuple[str, ...]:
     """Return the environments of their own that a profile's exporters and runtimes need."""
-    if profile.exports != "all":
-        return ()
-    plugins = (*registry.load_all("exporter"), *registry.load_all("runtime"))
-    return tuple(sorted({EMULATED, *(plugin.environment for plugin in plugins if plugin.environment is not None)}))
+    everything = profile.exports == "all"
+    exporters = [each for each in registry.load_all("exporter") if everything or each.standard]
+    formats = {each.format for each in exporters}
+    runtimes = [
+        each
+        for each in registry.load_all("runtime")
+        if (everything or each.standard) and not formats.isdisjoint(each.formats)
+    ]
+    needed = {plugin.environment for plugin in (*exporters, *runtimes) if plugin.environment is not None}
+    return tuple(sorted({*needed, *([EMULATED] if everything else [])}))
 
 
 def selectable() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from evaluator.children import environments
 from evaluator.children.processes import die_with_parent
 from evaluator.children.work import Work
 from evaluator.core import files, registry
@@ -57,7 +58,8 @@ def explain(work: Work, batch: int, begin: float) -> tuple[Metrics, dict[str, st
     left = _SHARE * step.timeout_s - (time.perf_counter() - begin)
     if step.format not in intermediates.FORMATS or left < _LEAST_S:
         return {}, {}
-    command = [sys.executable, "-P", "-m", __name__, str(work.folder), str(work.steps), str(min(batch, _MOST_ROWS))]
+    python, count = environments.our_python(), min(batch, _MOST_ROWS)  # the runtime's may lack the frameworks
+    command = [python, "-P", "-m", __name__, str(work.folder), str(work.steps), str(count)]
     try:
         subprocess.run(command, timeout=left, check=True, stdout=sys.stderr)
     except subprocess.SubprocessError as error:

@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import site
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 IMAGES = ("fweval/base:bookworm",)
+_PYTHON = (3, 11)  # of the image
 RESOLUTION = 0.05  # of the floor
 _OURS = ("evaluator", "exports")  # the packages that `exports.devices._once` is made of
 _INSIDE = Path("/fweval")
@@ -66,6 +68,12 @@ class Bench:
         image = engine.find(client, IMAGES)
         if image is None:
             raise Unavailable(f"the image {IMAGES[0]} is not on this machine", remedy="make images")
+        if sys.version_info[:2] != _PYTHON:
+            ours, theirs = (".".join(map(str, version)) for version in (sys.version_info[:2], _PYTHON))
+            raise Unavailable(
+                f"the packages here are for Python {ours}, the image's Python is {theirs}",
+                remedy=f"run fweval with Python {theirs}",
+            )
         self._client = client
         self._image = image
         self._folder = folder

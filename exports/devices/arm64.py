@@ -48,8 +48,9 @@ def emulated() -> bool:
 
 def lacking() -> tuple[str, str] | None:
     """Say why no ARM64 can be had here, as (reason, remedy)."""
-    if environments.locate(_ENVIRONMENT) is None:
-        return f"the environment '{_ENVIRONMENT}' was not made", "fweval fetch --environments"
+    not_made = environments.lacking(_ENVIRONMENT)
+    if not_made is not None:
+        return not_made
     try:
         with engine.connect() as client:
             if engine.find(client, (IMAGE,)) is None:

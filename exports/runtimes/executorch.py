@@ -25,6 +25,7 @@ class ExecuTorch(Runtime):
     devices = ("cpu",)
     distributions = ("torch",)
     environment = "executorch"
+    standard = False
     module = "executorch.runtime"
     edge = True
 

@@ -21,6 +21,7 @@ class OrtWebChromium(Runtime):
     devices = ("cpu",)
     distributions = ()
     environment = _web.ENVIRONMENT
+    standard = False
     module = "exports.runtimes._web"
 
     def load(

@@ -22,6 +22,7 @@ class TfjsChromium(Runtime):
     devices = ("cpu",)
     distributions = ()
     environment = _web.ENVIRONMENT
+    standard = False
     module = "exports.runtimes._web"
 
     def load(

@@ -1,6 +1,7 @@
 """tflite-runtime: the small stand-alone TFLite interpreter that devices in the field have (2.14, its last version).
 
-It refuses operators that are newer than itself. CPU only (XNNPACK kernels).
+It refuses operators that are newer than itself. CPU only (XNNPACK kernels). Its last wheels are for Python 3.11 and
+numpy 1: it runs in an environment of its own.
 Documentation: https://ai.google.dev/edge/litert/microcontrollers/python
 """
 
@@ -20,7 +21,8 @@ class TFLiteRuntime(Runtime):
     title = "tflite-runtime"
     formats = ("tflite",)
     devices = ("cpu", "arm64")
-    distributions = ("tflite-runtime",)
+    distributions = ()
+    environment = "tflite_runtime"
     module = "tflite_runtime.interpreter"
     edge = True
 

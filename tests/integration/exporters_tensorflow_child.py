@@ -2,8 +2,9 @@
 
 python exporters_tensorflow_child.py export FOLDER        every exporter at every precision: FOLDER/NAME-PRECISION/
 python exporters_tensorflow_child.py run RUNTIME FOLDER   compute with all of them that the runtime reads
-Both leave JSON, `export.json` or `RUNTIME.json`: name and precision -> how it failed, or nothing. `run` leaves the
-outputs in FOLDER/RUNTIME.
+python exporters_tensorflow_child.py place RUNTIME FILE   where its operators run: RUNTIME.placement.json beside FILE
+The first two leave JSON, `export.json` or `RUNTIME.json`: name and precision -> how it failed, or nothing. `run` leaves
+the outputs in FOLDER/RUNTIME.
 """
 
 import sys
@@ -137,7 +138,19 @@ def run(name: str, folder: Path) -> dict[str, str | None]:
     return endings
 
 
+def place(runtime: str, artifact: Path) -> None:
+    found = registry.load("runtime", runtime).placement(artifact)
+    artifact.with_name(f"{runtime}.placement.json").write_bytes(msgspec.json.encode(found))
+
+
+def main(*arguments: str) -> None:
+    *_, last, path = arguments
+    if arguments[0] == "place":
+        place(last, Path(path))
+        return
+    told = export(Path(path)) if last == "export" else run(last, Path(path))
+    (Path(path) / f"{last}.json").write_bytes(msgspec.json.encode(told))
+
+
 if __name__ == "__main__":
-    *_, last, place = sys.argv[1:]
-    told = export(Path(place)) if last == "export" else run(last, Path(place))
-    (Path(place) / f"{last}.json").write_bytes(msgspec.json.encode(told))
+    main(*sys.argv[1:])

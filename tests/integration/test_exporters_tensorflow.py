@@ -41,7 +41,8 @@ def run(folder: Path) -> Run:
 
     @cache
     def endings(runtime: str) -> dict[str, str | None]:
-        children.run(CHILD, "run", runtime, folder, timeout_s=200)
+        within = registry.load("runtime", runtime).environment
+        children.run(CHILD, "run", runtime, folder, timeout_s=200, within=within)
         return read(folder, runtime)
 
     return endings
@@ -160,6 +161,6 @@ def test_formats_are_told_apart_by_their_bytes(folder: Path) -> None:
 def test_an_interpreter_tells_what_xnnpack_takes_over(
     folder: Path, runtime: str, precision: str, placement: dict[str, int]
 ) -> None:
-    assert (
-        registry.load("runtime", runtime).placement(folder / f"keras_tflite-{precision}" / "model.tflite") == placement
-    )
+    artifact = folder / f"keras_tflite-{precision}" / "model.tflite"
+    children.run(CHILD, "place", runtime, artifact, within=registry.load("runtime", runtime).environment)
+    assert json.loads(artifact.with_name(f"{runtime}.placement.json").read_text()) == placement

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,21 +15,21 @@ from evaluator.core import registry
 from evaluator.core.tensors import Array, Arrays, read_arrays
 from evaluator.measure.fidelity import compare
 from exports.sizes import artifact_bytes, digest
+from tests import children
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("exports_child.py")
 BATCHES = (1, 2, 8, 2)  # as in exports_child.py
 TOLERANCE = 1e-4  # of the output's scale: RIGOUR's bound for 32-bit floats
 
 EXPORTERS = {plugin.name: plugin for plugin in registry.load_all("exporter") if plugin.standard}
 RUNTIMES = {plugin.name: plugin for plugin in registry.load_all("runtime")}
-PAIRS = [  # those with environments of their own have tests of their own
+PAIRS = [  # the others have tests of their own
     (exporter.name, runtime.name)
     for exporter in EXPORTERS.values()
     for runtime in RUNTIMES.values()
-    if exporter.format in runtime.formats and runtime.environment is None
+    if exporter.format in runtime.formats and runtime.standard
 ]
 
 Export = Callable[[str], Path]
@@ -38,8 +37,10 @@ Compute = Callable[[str, str], tuple[subprocess.CompletedProcess[str], Path]]
 
 
 def child(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(CHILD), *map(str, arguments)]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    runtime = RUNTIMES.get(str(arguments[1])) if arguments[0] == "run" else None
+    python, told = children.place(runtime.environment if runtime else None)
+    command = [python, str(CHILD), *map(str, arguments)]
+    environment = {**told, "PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 

@@ -1,7 +1,7 @@
 """A second opinion: Triton's perf_analyzer, another maker's client in C++, measures the same latency as our open loop.
 
 https://github.com/triton-inference-server/perf_analyzer; the wheel of tritonclient has it, for which Debian's libb64-0d
-and CUDA's runtime library must be there, though no GPU.
+and CUDA's runtime library must be there, though no GPU. Its pins clash with ours: uv unpacks it into a folder.
 """
 
 import csv
@@ -10,7 +10,6 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from tests.containers import launcher_or_skip
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
 
-ANALYZER = Path(sys.executable).with_name("perf_analyzer")
+LISTED = Path(__file__).with_name("perf_analyzer.txt")
 SERVER: Server = registry.load("server", "tensorflow_serving")
 SIGNATURE = Signature(
     inputs=(TensorSpec(name="x", dtype="float32", shape=(None, 1024)),),
@@ -40,15 +39,16 @@ ROUNDS, BATCHES = 6, 3
 
 
 @pytest.fixture(scope="module")
-def environment() -> dict[str, str]:
-    """Return what perf_analyzer needs in its environment; skip where it does not start."""
-    cuda = util.find_spec("nvidia.cuda_runtime") if util.find_spec("nvidia") else None
-    if cuda is None or cuda.submodule_search_locations is None or not ANALYZER.is_file():
-        pytest.skip("perf_analyzer is not installed (tritonclient, nvidia-cuda-runtime-cu12)")
-    libraries = [f"{folder}/lib" for folder in cuda.submodule_search_locations]
-    path = ":".join([*libraries, os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(":")
-    found = {**os.environ, "LD_LIBRARY_PATH": path}
-    tried = subprocess.run([ANALYZER, "--version"], env=found, capture_output=True, text=True, timeout=30, check=False)
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return an environment in which perf_analyzer is found and starts; skip where it does not."""
+    packages = tmp_path_factory.mktemp("analyzer")
+    install = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--no-deps", "--no-build"]
+    subprocess.run([*install, "--target", str(packages), "--requirements", str(LISTED)], check=True, timeout=120)
+    path = f"{packages}/nvidia/cuda_runtime/lib:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(":")
+    found = {**os.environ, "LD_LIBRARY_PATH": path, "PATH": f"{packages}/bin:{os.environ['PATH']}"}
+    tried = subprocess.run(
+        ["perf_analyzer", "--version"], env=found, capture_output=True, text=True, timeout=30, check=False
+    )
     if "error while loading shared libraries" in tried.stderr:
         pytest.skip(f"perf_analyzer does not start: {tried.stderr.strip()}")
     return found
@@ -115,7 +115,7 @@ def _analyze(service: Service, environment: dict[str, str], table: Path) -> floa
     load = ("--request-rate-range", str(RATE_PER_S), "--request-distribution", "poisson")
     count = ("--request-count", str(round(RATE_PER_S * SECONDS)))
     done = subprocess.run(
-        [ANALYZER, *server, *model, *load, *count, "--percentile", "50", "-f", str(table)],
+        ["perf_analyzer", *server, *model, *load, *count, "--percentile", "50", "-f", str(table)],
         env=environment,
         capture_output=True,
         text=True,

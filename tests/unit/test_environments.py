@@ -1,5 +1,7 @@
 """Environments of their own: named by their lists, found only when whole, and what a child is told of them."""
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from evaluator.children import environments, owner
 from evaluator.core import cache
 from evaluator.core.errors import Unavailable, UsageError
 
+FOREIGN = (3, 99)  # a version of Python
 LISTS = Path(environments.__file__).parents[2] / "exports" / "environments"
 
 
@@ -27,7 +30,8 @@ def test_every_list_is_an_environment_of_exact_versions() -> None:
         assert packages == sorted(packages), path.name
 
 
-def test_an_environment_is_there_when_its_folder_is(cached: Path) -> None:
+def test_an_environment_is_there_when_its_folder_is(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "_find_python", lambda _: sys.executable)
     for name in environments.names():
         assert environments.locate(name) is None
         with pytest.raises(Unavailable, match=f"the environment '{name}' was not made") as caught:
@@ -45,6 +49,34 @@ def test_only_packages_of_this_python_and_processor_come_before_ours(cached: Pat
     told = environments.variables("executorch")
     assert told["PYTHONPATH"] == told[environments.VARIABLE] == str(environments.locate("executorch"))
     assert environments.variables("arm64").keys() == environments.variables("web").keys() == {environments.VARIABLE}
+
+
+def test_what_a_child_imports_has_the_versions_that_the_project_is_tested_with() -> None:
+    """Numbers from two environments are compared: only what cannot be the same differs."""
+    main, theirs = pins(LISTS.parents[1] / "constraints.txt"), pins(LISTS / "tflite_runtime.txt")
+    assert {name for name, version in theirs.items() if main.get(name) != version} == {"numpy", "tflite-runtime"}
+
+
+def pins(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([\w.-]+)==(\S+)$", path.read_text(), re.MULTILINE))
+
+
+def test_packages_over_ours_are_for_our_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled packages of one Python do not run in another: the cache folder is shared."""
+    before = {name: environments.identity(name) for name in environments.names()}
+    monkeypatch.setattr(sys, "version_info", (*FOREIGN, 0))
+    after = {name: environments.identity(name) for name in environments.names()}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"executorch", "litert_torch", "tensorflowjs"}
+
+
+def test_without_uv_an_environment_is_unavailable(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(cached))
+    monkeypatch.setenv("FWEVAL_PYTHON", str(cached / "python"))  # a Python beside which there is none
+    with pytest.raises(Unavailable, match="uv, which makes environments, is not installed") as caught:
+        environments.make("executorch")
+    assert caught.value.remedy == "pip install -c constraints.txt uv"
+    assert list(cached.iterdir()) == []
 
 
 def test_an_environment_that_nobody_knows_is_a_usage_error(cached: Path) -> None:

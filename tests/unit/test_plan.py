@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from evaluator.children import environments
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
@@ -47,7 +48,7 @@ def test_a_plan_holds_every_stage_format_and_framework_for_every_scenario() -> N
         exporter.format in runtime.formats
         for exporter in registry.load_all("exporter")
         for runtime in registry.load_all("runtime")
-        if exporter.standard and runtime.environment is None
+        if exporter.standard and runtime.standard
     )
     for scenario in ("resnet50", "bert"):
         assert Counter(step.stage for step in steps(made, scenario=scenario)) == {
@@ -347,3 +348,27 @@ def test_unknown_names_are_refused_with_the_nearest(options: Options, said: str,
 def test_whatever_a_step_needs_has_a_name_for_people() -> None:
     roles = {role for step in make(options=Options()).steps for role in step.needs}
     assert roles == set(execution.ROLES)
+
+
+def test_a_standard_runtime_in_an_environment_of_its_own_is_proven_timed_and_asked_about_small_devices() -> None:
+    (proof,) = steps(make(), runtime="tflite_runtime", stage="verify")
+    timed = steps(make(), runtime="tflite_runtime", stage="run", control=False)
+    (edge,) = steps(make(), runtime="tflite_runtime", stage="edge")
+    assert len(timed) == PROFILE.rounds
+    for step in (proof, *timed, edge):
+        assert step.standard
+        assert (step.environment, step.settings["environment"]) == (
+            "tflite_runtime",
+            environments.identity("tflite_runtime"),
+        )
+
+
+def test_without_its_environment_the_rows_of_such_a_runtime_say_why() -> None:
+    made = make(machine=PaperMachine(environments=()))
+    for stage in ("verify", "run", "edge"):
+        for step in steps(made, runtime="tflite_runtime", stage=stage):
+            gone = ending(made, step)
+            assert gone is not None
+            assert (gone.outcome, gone.reason) == (Outcome.UNAVAILABLE, "no environment tflite_runtime here")
+    (other,) = steps(made, runtime="ai_edge_litert", stage="verify")
+    assert ending(made, other) is None

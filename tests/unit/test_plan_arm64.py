@@ -53,15 +53,15 @@ def test_where_none_can_be_had_each_cell_says_why() -> None:
 
 def test_a_runtime_that_only_arm64_has_is_asked_there() -> None:
     """It has its own build in the environment: what is installed here does not matter."""
-    made = make(machine=PaperMachine(lacking=("tflite-runtime",)))
+    made = make(machine=PaperMachine(lacking=("ai-edge-litert",)))
     gone = {result.step for result in made.impossible}
-    assert {step.device for step in made.steps if step.runtime == "tflite_runtime" and step.stage == "verify"} == {
+    assert {step.device for step in made.steps if step.runtime == "ai_edge_litert" and step.stage == "verify"} == {
         "cpu",
         "arm64",
     }
-    assert not [s for s in made.steps if s.runtime == "tflite_runtime" and s.device == "arm64" and s.id in gone]
+    assert not [s for s in made.steps if s.runtime == "ai_edge_litert" and s.device == "arm64" and s.id in gone]
 
 
 def test_the_environment_is_fetched_for_the_matrix_only() -> None:
     assert "arm64" in plan.environments_of(MATRIX)
-    assert plan.environments_of(PROFILE) == ()
+    assert plan.environments_of(PROFILE) == ("tflite_runtime",)
