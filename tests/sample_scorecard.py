@@ -435,6 +435,7 @@ def _loads(speed: float, *, pytorch: bool) -> dict[str, Metrics]:
 
 def _finding(check: str, scenario: str, framework: str, subject: str, **rest: object) -> Finding:
     fields = {
+        "id": f"{check}/{scenario}/{framework}/{subject}",
         "check": check,
         "category": check.partition("_")[0],
         "risk": Risk.HIGH,

@@ -147,7 +147,7 @@ class ComparableCheck(Check):
                 reason=f"not comparable: {self.phrase.question} of {other_title} is missing ({other.reason})",
                 remedy=other.remedy or f"measure {other_title} too",
                 value=value,
-                unit=unit,
+                metric=self.phrase.metric,
             )
         ratio = ratio_interval(own.rounds, other.rounds)
         best = min(value, other.interval.value)
@@ -163,7 +163,7 @@ class ComparableCheck(Check):
             score=score,
             reason=f"{quantity(value, unit)} with {own.subject}: {standing}",
             value=value,
-            unit=unit,
+            metric=self.phrase.metric,
             reference=best,
             formula=FORMULA,
         )

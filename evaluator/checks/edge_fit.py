@@ -35,7 +35,7 @@ class EdgeFit(Check):
         entries = evidence.select("edge", scenario=scenario, framework=framework)
         verdicts = {entry.folder: fitting.verdict(entry, device) for entry in entries}
         found = fitting.best(verdicts.values())
-        subject = Subject(scenario=scenario, candidate=framework, text=device.title)
+        subject = Subject(scenario=scenario, candidate=framework, text=device.title, topic=device.name)
         if found is None:
             return self.finding(subject, not_asked("a look at small computers"), ())
         (entry,) = (entry for entry in entries if entry.folder == found.evidence)

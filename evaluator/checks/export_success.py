@@ -33,12 +33,14 @@ class ExportSuccess(Check):
         path = evidence.paths.get(name)
         entries = evidence.select("export", scenario=scenario, framework=framework, format=name)
         if not entries:
-            subject = Subject(scenario=scenario, candidate=framework, text=title, path=path)
+            subject = Subject(scenario=scenario, candidate=framework, text=title, path=path, topic=name)
             return [self.finding(subject, not_asked(f"{title} export"), ())]
         findings = []
         for entry in entries:
             text = title if entry.step.precision in (None, "fp32") else f"{title} ({entry.step.precision})"
-            subject = Subject(scenario=scenario, candidate=framework, text=text, path=path)
+            subject = Subject(
+                scenario=scenario, candidate=framework, text=text, path=path, topic=f"{name}.{entry.step.precision}"
+            )
             seconds = entry.number("export_s")
             done = f"exported in {seconds:.3g} s" if seconds is not None else "exported"
             findings.append(self.finding(subject, verdict_of(entry, done, gate=True), (entry,)))

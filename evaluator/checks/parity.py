@@ -29,7 +29,7 @@ class Parity(Check):
                     findings += [self._proof(evidence, entry, entries) for entry in entries]
                     if not entries:
                         title, path = evidence.title(name), evidence.paths.get(name)
-                        subject = Subject(scenario=scenario, candidate=framework, text=title, path=path)
+                        subject = Subject(scenario=scenario, candidate=framework, text=title, path=path, topic=name)
                         findings.append(self.finding(subject, not_asked(f"parity of {title}"), ()))
         return tuple(findings)
 
@@ -44,6 +44,7 @@ class Parity(Check):
             text=subject_of(evidence, entry),
             path=evidence.paths.get(step.format or ""),
             device=step.device,
+            topic=f"{step.format}.{step.precision}.{step.runtime}",
         )
         return self.finding(subject, verdict_of(entry, _reason(entry), gate=not refused), (entry,))
 

@@ -6,7 +6,6 @@ stalled server cannot hide its queue. Rates at which the client was the bottlene
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
 from evaluator.checks._served import chosen, missing
-from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import seconds, significant
 from evaluator.core.records import FRAMEWORKS
@@ -82,7 +81,7 @@ def _judge(evidence: Evidence, entry: Entry) -> Answer:
         f"the scenario asks for {wanted:.3g}",
         remedy=None if held else "more workers, batching, a smaller model or more cores",
         value=rate,
-        unit=metrics.metric(RATE).unit,
+        metric=RATE,
         reference=wanted,
         formula=FORMULA,
         provisional=entry.reference,

@@ -43,6 +43,7 @@ class ServingOperations(Check):
             candidate=entry.step.framework,
             text=f"{evidence.server(entry)}: {evidence.title(probe).lower()}",
             path="server",
+            topic=probe,
         )
         return self.finding(subject, _answer(entry, probe), (entry,))
 

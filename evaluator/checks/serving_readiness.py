@@ -5,7 +5,6 @@ What the embedded reference server shows is provisional: it proves bundle, proto
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
 from evaluator.checks._served import chosen, missing
-from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
@@ -66,12 +65,18 @@ class ServingReadiness(Check):
     def _finding(self, evidence: Evidence, about: tuple[str, str], entries: tuple[Entry, ...], what: str) -> Finding:
         scenario, framework = about
         risk = Risk.MEDIUM if what == "a container" else self.risk
-        entry = chosen(entries)
+        entry, topic = chosen(entries), what.removeprefix("a ")
         if entry is None:
             text = f"{evidence.title(framework)} in {what}"
-            subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
+            subject = Subject(scenario=scenario, candidate=framework, text=text, path="server", topic=topic)
             return self.finding(subject, missing(entries, f"serving in {what}", risk), entries)
-        subject = Subject(scenario=scenario, candidate=framework, text=evidence.server(entry), path="server")
+        subject = Subject(
+            scenario=scenario,
+            candidate=framework,
+            text=evidence.server(entry),
+            path="server",
+            topic=topic,
+        )
         return self.finding(subject, _judge(entry, risk), (entry,))
 
 
@@ -99,7 +104,7 @@ def _judge(entry: Entry, risk: Risk) -> Answer:
         reason=reason + label,
         remedy=entry.result.remedy,
         value=entry.number("ready_s"),
-        unit=metrics.metric("ready_s").unit,
+        metric="ready_s",
         formula=FORMULA,
         provisional=entry.reference,
         gate=useless or state is Outcome.PASSED,

@@ -93,14 +93,14 @@ def _score(found: Found, weights: Entry | None) -> Answer:
             reason="not comparable: the size of the raw weights is missing",
             remedy="train the model in the same run",
             value=value,
-            unit=unit,
+            metric=Size.phrase.metric,
         )
     return Answer(
         state=Outcome.PASSED,
         score=min(10.0, max(0.0, 10 - 5 * log2(value / raw))),
         reason=f"{quantity(value, unit)}, {value / raw:.2f} times the raw weights of {quantity(raw, unit)}",
         value=value,
-        unit=unit,
+        metric=Size.phrase.metric,
         reference=raw,
         formula=FORMULA,
     )

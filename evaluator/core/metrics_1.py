@@ -92,6 +92,13 @@ def comparison(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "id": identity, "metric": name, "labels": labels}
 
 
+def finding(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a finding, which had no id: it gets one of the words for its subject, until the run is scored again."""
+    names = (document["check"], document["scenario"], document["candidate"], document["path"], document["device"])
+    identity = "/".join(part.replace(" ", "_") for part in (*names, document["subject"]) if part)
+    return {**document, "id": identity}
+
+
 def _refusals(joined: str) -> list[tuple[int, str]]:
     return [(int(size), said) for size, said in re.findall(r"(?:^|; )(\d+): (.*?)(?=; \d+: |$)", joined)]
 

@@ -37,6 +37,7 @@ class EvidenceRef(Record, frozen=True, kw_only=True):
 class Finding(Record, frozen=True, kw_only=True):
     """The answer of one check about one candidate in one scenario."""
 
+    id: str  # the same in every run: "parity/bert/pytorch/server/cpu/torchscript.fp32.torch_jit"
     check: str
     category: str
     risk: Risk
@@ -48,8 +49,9 @@ class Finding(Record, frozen=True, kw_only=True):
     state: Outcome
     score: float | None  # 0 to 10; None when unmeasured
     reason: str  # one sentence that says why this score
+    metric: str | None = None  # that the value is of; see docs/metrics.md
     value: float | None = None
-    unit: str | None = None
+    unit: str | None = None  # the metric's
     reference: float | None = None
     formula: str | None = None
     provisional: bool = False  # rests on the embedded reference server: labelled, and lowers the coverage

@@ -64,7 +64,7 @@ def update_to_2(kind: str, document: Document) -> Document:
     """Bring a record of version 1, which had no version, to version 2.
 
     Round and repeat were metrics of some rows and are coordinates of all; metrics had their structure in their names
-    (`metrics_1`), and comparisons no id and no metric; `anatomy.json` called the version of the artifact's format
+    (`metrics_1`), findings and comparisons no id; `anatomy.json` called the version of the artifact's format
     `version`.
     """
     update = _TO_2.get(kind)
@@ -84,7 +84,11 @@ def _scorecard_to_2(card: Document) -> Document:
 
 
 def _judgement_to_2(judged: Document) -> Document:
-    return {**judged, "comparisons": [metrics_1.comparison(each) for each in judged["comparisons"]]}
+    return {
+        **judged,
+        "findings": [metrics_1.finding(each) for each in judged["findings"]],
+        "comparisons": [metrics_1.comparison(each) for each in judged["comparisons"]],
+    }
 
 
 def _result_to_2(result: Document) -> Document:

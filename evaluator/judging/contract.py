@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Comparison, Finding, Risk
 from evaluator.judging.evidence import Entry, Evidence
@@ -23,6 +24,12 @@ class Subject:
     text: str
     path: str | None = None
     device: str = "cpu"
+    topic: str = ""  # in raw names: what tells it from the check's other findings about the same candidate and place
+
+    def id(self, check: str) -> str:
+        """Name a finding by what it is about, so that it has the same name in every run."""
+        parts = (check, self.scenario, self.candidate, self.path, self.device, self.topic)
+        return "/".join(part.replace(" ", "_") for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +40,8 @@ class Answer:
     score: float | None
     reason: str
     remedy: str | None = None
+    metric: str | None = None  # of the vocabulary, that value and reference are of
     value: float | None = None
-    unit: str | None = None
     reference: float | None = None
     formula: str | None = None
     provisional: bool = False
@@ -65,6 +72,7 @@ class Check(ABC):
         On a GPU every finding weighs low: the scenarios ask about the CPU, and about a GPU where there is one.
         """
         return Finding(
+            id=subject.id(self.name),
             check=self.name,
             category=self.category,
             risk=Risk.LOW if subject.device == "gpu" else answer.risk or self.risk,
@@ -76,8 +84,9 @@ class Check(ABC):
             state=answer.state,
             score=answer.score,
             reason=answer.reason,
+            metric=answer.metric,
             value=answer.value,
-            unit=answer.unit,
+            unit=None if answer.metric is None else metrics.metric(answer.metric).unit,
             reference=answer.reference,
             formula=answer.formula,
             provisional=answer.provisional,

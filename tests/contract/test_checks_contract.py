@@ -128,3 +128,14 @@ def test_a_complete_run_answers_every_question_about_the_cpu(name: str) -> None:
             assert finding.score is not None
             assert finding.reproduce
             assert finding.evidence
+
+
+def test_findings_and_comparisons_have_ids_of_their_own_that_do_not_hang_on_what_came_out() -> None:
+    checks, run = registry.load_all("check"), fakes.complete_run()
+    broken = fakes.end(run, lambda step: step.stage in ("verify", "serve"), Outcome.FAILED)
+    findings = [finding.id for check in checks for finding in check.judge(run)]
+    comparisons = [comparison.id for check in checks for comparison in check.compare(run)]
+    assert len(set(findings)) == len(findings)
+    assert len(set(comparisons)) == len(comparisons)
+    assert findings == [finding.id for check in checks for finding in check.judge(broken)]
+    assert comparisons == [comparison.id for check in checks for comparison in check.compare(broken)]

@@ -13,6 +13,7 @@ EPSILON = 1e-9
 
 def finding(**fields: object) -> Finding:
     base = Finding(
+        id="a/b",
         check="a_check",
         category="serving",
         risk=Risk.HIGH,
