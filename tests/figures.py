@@ -40,3 +40,8 @@ def fields(table: Mapping[str, Value]) -> dict[str, Any]:
     """Return `metrics` and `figures` as fields of a result or a cell."""
     metrics_of, figures_of = told(table)
     return {"metrics": metrics_of, "figures": figures_of}
+
+
+def columns(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row of `cells --json` holds, by the names of the CSV's columns."""
+    return metrics.flat(row["metrics"], msgspec.convert(row["figures"], tuple[Figure, ...]))

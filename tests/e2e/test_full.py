@@ -21,6 +21,7 @@ from evaluator.core.store import RunFolder
 from scenarios import loading
 from scenarios.loading import load_scenario
 from tests.commands import PROFILE, cells, fweval
+from tests.figures import columns
 
 pytestmark = pytest.mark.e2e
 
@@ -105,7 +106,7 @@ def test_training_figures(rows: list[dict[str, Any]]) -> None:
         assert metrics["peak_rss_bytes"] > 50_000_000
         assert 0 < metrics["heldout_accuracy"] <= 1
     torch, tensorflow = (select(rows, stage="train", device="cpu", framework=f)[0] for f in ("pytorch", "tensorflow"))
-    assert tensorflow["metrics"]["start_max_rel_diff"] < 1e-4
+    assert columns(tensorflow)["max_rel_diff between=frameworks"] < 1e-4
     assert torch["metrics"]["parameters"] == tensorflow["metrics"]["parameters"]
 
 
@@ -130,10 +131,10 @@ def test_what_artifacts_take_on_a_small_computer(rows: list[dict[str, Any]], run
     servers = {("pytorch", "torchscript", "torch_jit"), ("tensorflow", "savedmodel", "tensorflow")}
     assert {(row["framework"], row["format"], row["runtime"]) for row in edge} == BY_FORMAT - servers
     for row in edge:
-        metrics = row["metrics"]
+        metrics = columns(row)
         assert metrics["runtime_rss_bytes"] < metrics["peak_rss_bytes"]
         assert metrics["runtime_bytes"] > 10_000_000
-        assert 0 < metrics["latency_p50_s"] < metrics["cold_start_s"]
+        assert 0 < metrics["latency_s statistic=p50"] < metrics["cold_start_s"]
         assert "no Docker engine answers" in metrics["ram_floor_unmeasured"]
     card = files.read_record(run / "scorecard.json", Scorecard)
     assert [device.name for device in card.device_classes] == [each.name for each in loading.load_devices()]
@@ -144,12 +145,12 @@ def test_what_artifacts_take_on_a_small_computer(rows: list[dict[str, Any]], run
 
 def test_latencies_are_order_statistics_of_the_samples_kept(rows: list[dict[str, Any]], run: Path) -> None:
     for row in select(rows, stage="run", outcome="passed"):
-        metrics = row["metrics"]
+        metrics = columns(row)
         samples = files.read_samples(run / row["evidence"])["latency"]
         assert len(samples) == metrics["queries"] >= 64
-        assert {metrics["latency_p50_s"], metrics["latency_p90_s"]} <= set(samples)
-        assert min(samples) <= metrics["latency_p50_s"] <= metrics["latency_p90_s"] <= max(samples)
-        assert "latency_p95_s" not in metrics
+        assert {metrics["latency_s statistic=p50"], metrics["latency_s statistic=p90"]} <= set(samples)
+        assert min(samples) <= metrics["latency_s statistic=p50"] <= metrics["latency_s statistic=p90"] <= max(samples)
+        assert "latency_s statistic=p95" not in metrics
         assert metrics["throughput_batch"] == 32
         assert metrics["throughput_per_s"] > 0
         assert metrics["load_s"] > 0
@@ -168,11 +169,12 @@ def test_both_servers_answered_alike_over_both_wires_and_left_nothing(rows: list
         ("tensorflow_serving", "tensorflow"),
     }
     for row in served:
-        metrics = row["metrics"]
+        metrics = columns(row)
         for wire in ("rest", "grpc"):
-            assert metrics[f"parity_{wire}_max_rel_diff"] <= 1e-5
-            assert 0 < metrics[f"{wire}_p50_s"] <= metrics[f"{wire}_p90_s"]
-            assert metrics[f"{wire}_queries"] >= 64
+            assert metrics[f"max_rel_diff wire={wire}"] <= 1e-5
+            p50, p90 = (metrics[f"latency_s wire={wire} statistic={each}"] for each in ("p50", "p90"))
+            assert 0 < p50 <= p90
+            assert metrics[f"queries wire={wire}"] >= 64
         assert metrics["leftovers"] == 0
         assert metrics["ready_s"] > 0
 
@@ -314,7 +316,7 @@ def test_a_corrupt_artifact_is_refused_and_nothing_of_it_is_timed(home: Path, co
     ]:
         assert row["outcome"] == "unavailable"
         assert row["reason"] == f"not measured, because {BLOCKED}: {differs}"
-        assert "latency_p50_s" not in row["metrics"]
+        assert row["figures"] == []
     timed = select(rows, stage="run", format="tflite")
     assert [(row["outcome"], row["reason"]) for row in timed] == [("failed", differs)] * 2
     assert select(rows, stage="run", format="onnx", outcome="passed")

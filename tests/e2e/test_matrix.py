@@ -56,7 +56,7 @@ def test_what_passed_is_weighed_and_placed(cells: dict[tuple[str, str], dict[str
     assert whole["operators"]["CONV_2D"] > 0
     for proof in whole["proofs"]:
         if proof["device"] == "cpu":
-            assert proof["batch_sizes"] == "1, 3, 32"
+            assert proof["batch_sizes"] == [1, 3, 32]
             assert "XNNPACK" in proof["placement"]
 
 

@@ -18,6 +18,7 @@ from evaluator.core import files, registry
 from evaluator.core.scorecard import Scorecard
 from tests.commands import PROFILE, cells, fweval
 from tests.containers import engine_or_skip
+from tests.figures import columns
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
@@ -78,9 +79,9 @@ def test_answers_over_every_wire_are_those_of_the_runtime(rows: list[dict[str, A
     for (_, name, _), row in of(rows, "serve").items():
         assert row["outcome"] == "passed", row
         for wire in registry.load("server", name).wires:
-            assert row["metrics"][f"parity_{wire}_max_rel_diff"] <= 1e-5
-            assert row["metrics"][f"{wire}_queries"] >= 64
-            assert f"{wire}_overhead_s" in row["metrics"]
+            assert columns(row)[f"max_rel_diff wire={wire}"] <= 1e-5
+            assert columns(row)[f"queries wire={wire}"] >= 64
+            assert f"overhead_s wire={wire}" in columns(row)
         assert row["metrics"]["leftovers"] == 0
 
 
@@ -102,18 +103,18 @@ def test_load_gives_rates_and_latencies_over_both_wires(rows: list[dict[str, Any
     for row in of(rows, "load").values():
         assert row["outcome"] == "passed", row
         for wire in WIRES:
-            assert row["metrics"][f"{wire}_saturation_per_s"] > 0
-            assert row["metrics"][f"{wire}_batched_saturation_per_s"] > 0
-            assert row["metrics"][f"{wire}_at_50_achieved_per_s"] > 0
-            assert row["metrics"][f"{wire}_at_50_errors"] == 0
+            assert columns(row)[f"saturation_per_s wire={wire} batching=no"] > 0
+            assert columns(row)[f"saturation_per_s wire={wire} batching=yes"] > 0
+            assert columns(row)[f"achieved_per_s wire={wire} share=0.5"] > 0
+            assert columns(row)[f"errors wire={wire} share=0.5"] == 0
 
 
 def test_every_probe_got_an_answer_and_no_server_failed_the_least(rows: list[dict[str, Any]]) -> None:
     for subject, row in of(rows, "probe").items():
-        endings = {probe: row["metrics"].get(f"{probe}_outcome") for probe in registry.names("probe")}
+        endings = {probe: columns(row).get(f"outcome probe={probe}") for probe in registry.names("probe")}
         assert None not in endings.values(), subject
         assert "error" not in endings.values(), subject
-        failed = [f"{name}: {row['metrics'][f'{name}_reason']}" for name in MUST_PASS if endings[name] == "failed"]
+        failed = [f"{name}: {columns(row)[f'reason probe={name}']}" for name in MUST_PASS if endings[name] == "failed"]
         assert not failed, (subject, failed)
 
 

@@ -160,7 +160,9 @@ class Corpus:
         work = Work(step=self._step(stage, name, **fields), folder=self.steps / name, steps=self.steps)
         work.folder.mkdir(parents=True)
         found = worker._attempt(work)
-        result = Result(step=name, outcome=found.outcome, reason=found.reason, metrics=found.metrics)
+        result = Result(
+            step=name, outcome=found.outcome, reason=found.reason, metrics=found.metrics, figures=found.figures
+        )
         files.write_record(work.folder / RESULT, result)
         return found
 
