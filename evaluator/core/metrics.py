@@ -18,7 +18,6 @@ from evaluator.core.records import Figure, LabelValue, Metrics, Record, Value
 Better = Literal["lower", "higher", "neither"]
 # How a value is to be read: seconds, bytes, per second, 0 to 1, a plain number, a count; or no number at all.
 Unit = Literal["s", "bytes", "1/s", "share", "1", "count", "yes or no", "text", "list"]
-EMITTERS = ("runtime", "probe")  # kinds of plug-ins that bring metrics into a step's result
 
 # What labels mean, in the order in which they are written.
 LABELS = {
@@ -267,8 +266,8 @@ def metric(name: str) -> Metric:
 
 
 def of_plugins() -> Iterator[Metric]:
-    """Yield the metrics that plug-ins bring themselves: `own_metrics` of those that may add to a result."""
-    for kind in EMITTERS:
+    """Yield the metrics that plug-ins of any kind bring themselves, as `own_metrics`."""
+    for kind in registry.KINDS:
         for plugin in registry.load_all(kind):
             yield from getattr(plugin, "own_metrics", ())
 
