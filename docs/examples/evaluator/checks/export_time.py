@@ -24,7 +24,7 @@ class ExportTime(Check):
         )
 
     def _format(self, evidence: Evidence, scenario: str, framework: str, name: str) -> Finding:
-        subject = Subject(scenario=scenario, candidate=framework, text=evidence.title(name))
+        subject = Subject(scenario=scenario, candidate=framework, text=evidence.title(name), topic=name)
         entries = evidence.select("export", scenario=scenario, framework=framework, format=name)
         if not entries:
             return self.finding(subject, not_asked(f"{subject.text} export"), ())
