@@ -1,6 +1,7 @@
 """The command line: `fweval COMMAND`. The one place that prints errors and sets exit codes.
 
-Commands are found by listing evaluator/commands and imported only when used, so that `--help` stays fast.
+Commands are found by listing evaluator/commands and evaluator/stages, and imported only when used, so that `--help`
+stays fast.
 """
 
 import errno
@@ -17,10 +18,12 @@ import click
 
 import evaluator
 from evaluator import commands
-from evaluator.core.errors import FwevalError, IncompleteEvidence
+from evaluator.commands import _stages
+from evaluator.core.errors import FwevalError, IncompleteEvidence, UsageError
 from evaluator.core.registry import unknown
 
 OWN_BUG = 4
+RENAMED = {"verify": "prove"}  # old name -> new one: a command that did something else must not be mistaken
 INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 EPILOG = """
 \b
@@ -36,18 +39,29 @@ Example:
 
 
 class Commands(click.Group):
-    """One command per file of evaluator/commands."""
+    """One command per file of evaluator/commands, and one per stage that has no such file."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the files; those that begin with an underscore are shared helpers."""
-        return sorted(m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_"))
+        """List the files, and the commands of stages; files that begin with an underscore are shared helpers."""
+        return sorted((*self._files(), *_stages.commands()))
+
+    @staticmethod
+    def _files() -> list[str]:
+        return [m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """Import one command; an unknown name is answered with the nearest one."""
-        if cmd_name not in self.list_commands(ctx):
+        """Import or make one command; an unknown name is answered with the nearest one."""
+        if cmd_name in self._files():
+            command: click.Command = importlib.import_module(f"evaluator.commands.{cmd_name}").command
+            return command
+        if cmd_name in RENAMED:
+            raise UsageError(
+                f"the command '{cmd_name}' is now '{RENAMED[cmd_name]}'", remedy=f"fweval {RENAMED[cmd_name]}"
+            )
+        found = _stages.commands().get(cmd_name)
+        if found is None:
             raise unknown("command", cmd_name, self.list_commands(ctx))
-        command: click.Command = importlib.import_module(f"evaluator.commands.{cmd_name}").command
-        return command
+        return _stages.make(found)
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

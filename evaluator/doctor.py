@@ -10,6 +10,7 @@ from evaluator.core import machine, registry
 from evaluator.pipeline import LEAST_DISK_BYTES
 from evaluator.planning import plan
 from evaluator.planning.capabilities import Capabilities
+from evaluator.planning.draft import NO_GPU
 from exports.web import programs
 from scenarios.loading import load_scenario, scenario_names
 
@@ -64,7 +65,7 @@ def _machine(here: Capabilities) -> Iterator[Diagnosis]:
         remedy=f"free at least {LEAST_DISK_BYTES / 2**30:.0f} GiB, or use --out",
     )
     gpu = described.gpu
-    reason, remedy = plan.NO_GPU
+    reason, remedy = NO_GPU
     yield Diagnosis(topic="machine", name="GPU", fine=bool(gpu), detail=gpu or reason, remedy=remedy)
 
 

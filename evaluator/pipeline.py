@@ -18,13 +18,14 @@ from evaluator.children import environments
 from evaluator.core import clock, files, machine, registry
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import DeviceClass, Profile, Result, RunRecord, Step
+from evaluator.core.records import DeviceClass, Profile, RunRecord
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
 from evaluator.executors._contract import Executor
 from evaluator.judging import replay
 from evaluator.planning import plan
 from evaluator.planning.capabilities import Capabilities
+from evaluator.planning.selection import Options, check_names, environments_of, rests_on
 from evaluator.running.execution import execute, tidy
 from evaluator.running.progress import Reporter
 from scenarios import datasets
@@ -50,12 +51,12 @@ Stage = Callable[[Run], None]
 
 
 def steps_of(stage: str) -> Stage:
-    """Return the stage that runs the planned steps of that name."""
+    """Return the stage that runs the planned steps of the plug-in of that name."""
 
     def run_steps(run: Run) -> None:
-        execute(
-            [step for step in run.folder.plan.possible if step.stage == stage], run.folder, run.reporter, run.executor
-        )
+        steps = [step for step in run.folder.plan.possible if step.stage == stage]
+        execute(steps, run.folder, run.reporter, run.executor)
+        registry.load("stage", stage).conclude([each for each in run.folder.results() if each[0].stage == stage])
 
     run_steps.__name__ = stage
     return run_steps
@@ -64,7 +65,7 @@ def steps_of(stage: str) -> Stage:
 def make_plan(run: Run) -> None:
     """Decide what to do here; what cannot be done is written down at once, with its reason."""
     record = run.record
-    options = plan.Options(
+    options = Options(
         frameworks=record.frameworks,
         devices=record.devices,
         only=record.only,
@@ -72,7 +73,7 @@ def make_plan(run: Run) -> None:
         launcher=record.launcher,
         seed=record.seed,
     )
-    made = plan.make_plan(run.scenarios, record.profile, options, run.executor.machines()[HERE])
+    made = plan.make_plan(run.scenarios, record.profile, options, run.executor.machines()[HERE], PLANNED)
     files.write_record(run.folder.path / "plan.json", made)
     for result in made.impossible:
         if run.folder.kept(result.step) is None:  # what could be had before is evidence still
@@ -102,21 +103,13 @@ def fetch(run: Run) -> None:
                     datasets.fetch(package)
                 except Unavailable as error:
                     run.reporter.note(f"{error.message} ({error.remedy})")
-    for name in plan.environments_of(run.record.profile):
+    for name in environments_of(run.record.profile):
         if environments.locate(name) is None:
             run.reporter.note(f"making the environment '{name}' for tools whose pins clash with ours")
             try:
                 environments.make(name)
             except Unavailable as error:
                 run.reporter.note(f"{error.message} ({error.remedy})")
-
-
-def align(run: Run) -> None:
-    """Bring both frameworks to the same weights; two different models are not worth training."""
-    steps_of("align")(run)
-    for step, result in _ended(run.folder, "align"):
-        if result.outcome is Outcome.FAILED:
-            raise UsageError(f"scenario {step.scenario}: {result.reason}", remedy=result.remedy)
 
 
 def judge(run: Run) -> None:
@@ -137,7 +130,7 @@ def report(run: Run) -> None:
 STAGES: tuple[Stage, ...] = (
     fetch,
     make_plan,
-    align,
+    steps_of("align"),
     steps_of("train"),
     steps_of("export"),
     steps_of("verify"),
@@ -150,13 +143,16 @@ STAGES: tuple[Stage, ...] = (
     score,
     report,
 )
+PLANNED = tuple(stage.__name__ for stage in STAGES if stage.__name__ in registry.names("stage"))
 
 
 def through(stage: str) -> tuple[Stage, ...]:
     """Return the stages up to and including the one of that name, without those that it does not rest on."""
     names = [each.__name__ for each in STAGES]
-    others = set(plan.RESTS_ON) - {stage, *plan.RESTS_ON.get(stage, plan.RESTS_ON)}
-    return tuple(each for each in STAGES[: names.index(stage) + 1] if each.__name__ not in others)
+    needed = {stage, *rests_on(stage)} if stage in PLANNED else PLANNED
+    return tuple(
+        each for each in STAGES[: names.index(stage) + 1] if each.__name__ in needed or each.__name__ not in PLANNED
+    )
 
 
 def pursue(run: Run) -> None:
@@ -177,14 +173,14 @@ def pursue(run: Run) -> None:
 def begin(
     scenarios: Sequence[str],
     profile: str,
-    options: plan.Options,
+    options: Options,
     *,
     device_classes: tuple[DeviceClass, ...] = (),
     out: Path | None,
     command: Sequence[str],
 ) -> tuple[RunFolder, RunRecord]:
     """Make a new run folder for the named scenarios; every name and file is checked before anything is made."""
-    plan.check_names(options)
+    check_names(options)
     chosen = [load_scenario(name) for name in scenarios]
     names = [scenario.name for scenario in chosen]
     if len(set(names)) < len(names):
@@ -256,7 +252,3 @@ def stage_exit_code(endings: Sequence[Outcome]) -> int:
     if any(ending.is_answer and ending is not Outcome.PASSED for ending in endings):
         return 1
     return 0 if Outcome.PASSED in endings and Outcome.ERROR not in endings else 3
-
-
-def _ended(folder: RunFolder, stage: str) -> list[tuple[Step, Result]]:
-    return [(step, result) for step, result in folder.results() if step.stage == stage]

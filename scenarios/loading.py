@@ -16,7 +16,7 @@ import msgspec
 
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
-from evaluator.core.records import STAGES, DeviceClass, Profile, Record
+from evaluator.core.records import DeviceClass, Profile, Record
 from scenarios.contract import Count, Fraction, Model, Positive, TrainSettings
 
 _HERE = Path(__file__).parent
@@ -95,10 +95,11 @@ def load_profile(name_or_path: str) -> Profile:
     path = _find("profile", name_or_path)
     text, table = _parse(path)
     profile = _convert(path, text, table, Profile)
-    missing = [stage for stage in STAGES if stage not in profile.timeout_s]
-    if missing:
-        where = f"{path}, line {_line_of(text, (), 'timeout_s')}, key 'timeout_s'"
-        raise UsageError(f"{where}: no time limit for {', '.join(missing)}", remedy="give every stage its seconds")
+    for stage in profile.timeout_s:
+        if stage not in registry.names("stage"):
+            error = registry.unknown("stage", stage, registry.names("stage"))
+            where = f"{path}, line {_line_of(text, ('timeout_s',), stage)}, key 'timeout_s.{stage}'"
+            raise UsageError(f"{where}: {error.message}", remedy=error.remedy)
     return profile
 
 

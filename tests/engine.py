@@ -11,7 +11,8 @@ import psutil
 
 from evaluator.children import environments, processes
 from evaluator.children.isolation import Child
-from evaluator.core.records import FRAMEWORKS, STAGES, LoadPlan, Machine, Profile, Result, RunRecord, Sampling, Step
+from evaluator.core import registry
+from evaluator.core.records import FRAMEWORKS, LoadPlan, Machine, Profile, Result, RunRecord, Sampling, Step
 from evaluator.core.store import RunFolder
 from scenarios.loading import Scenario
 from serving.contract import Launcher, Server
@@ -30,7 +31,7 @@ PROFILE = Profile(
     highest_tail="p90",
     load=LoadPlan(saturation_s=1.5, most_clients=4, shares=(0.3, 0.6, 0.9)),
     probe_seconds=1.5,
-    timeout_s=dict.fromkeys(STAGES, 60.0),
+    timeout_s=dict.fromkeys(registry.names("stage"), 60.0),
 )
 
 MACHINE = Machine(
@@ -89,7 +90,7 @@ class PaperMachine:
 def make_step(name: str, do: str = "pass", *, memory_bytes: int = 512 * MIB, **fields: Any) -> Step:
     """Plan a step that does what the function `do_<do>` of engine_worker.py does."""
     settings = {"do": do, **fields.pop("settings", {})}
-    fields = {"stage": "pretend", "timeout_s": 30.0, **fields}
+    fields = {"stage": "export", "timeout_s": 30.0, **fields}
     return Step(
         id=name, scenario="made-up", framework="pytorch", settings=settings, memory_bytes=memory_bytes, **fields
     )

@@ -1,4 +1,4 @@
-"""The worker of a step whose stage is "pretend": it does what `settings["do"]` says, for real, and needs no framework.
+"""The worker of a step whose stage only pretends: it does what `settings["do"]` says, for real, and needs no framework.
 
 Started by `engine.child` in place of `evaluator.children.worker`, which does all the rest.
 """
@@ -140,6 +140,7 @@ def do_look(work: Work) -> Measured:
 
 
 if __name__ == "__main__":
-    sys.modules["evaluator.stages.pretend"] = types.ModuleType("evaluator.stages.pretend")
-    sys.modules["evaluator.stages.pretend"].work = work  # type: ignore[attr-defined]
+    stage = f"evaluator.stages.{json.loads((Path(sys.argv[1]) / 'job.json').read_text())['stage']}"
+    sys.modules[stage] = types.ModuleType(stage)
+    sys.modules[stage].plugin = types.SimpleNamespace(work=work)  # type: ignore[attr-defined]
     sys.exit(worker.main(sys.argv[1:]))

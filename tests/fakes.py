@@ -16,7 +16,6 @@ from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import (
     FRAMEWORKS,
-    STAGES,
     DeviceClass,
     Figure,
     LoadPlan,
@@ -202,7 +201,7 @@ def run_record(scenarios: tuple[str, ...], rounds: int) -> RunRecord:
         highest_tail="p95",
         load=LoadPlan(saturation_s=1.5, most_clients=4, shares=(0.3, 0.6, 0.9)),
         probe_seconds=1.5,
-        timeout_s=dict.fromkeys(STAGES, 600.0),
+        timeout_s=dict.fromkeys(registry.names("stage"), 600.0),
     )
     machine = Machine(
         cpu="Example CPU",

@@ -69,10 +69,10 @@ def _attempt(work: Work) -> Measured:
     """Run the stage's `work`; turn whatever it raises into an outcome (this is the outermost frame of the child)."""
     see = f"see steps/{work.step.id}/stderr"
     try:
-        # By name, not by import: core lies below the stages.
+        # By name, not by import: this lies below the stages.
         stage = importlib.import_module(f"evaluator.stages.{work.step.stage}")
         # Through plain values: a figure of a foreign type (numpy) is refused here, where it becomes an outcome.
-        measured = msgspec.convert(msgspec.to_builtins(stage.work(work)), Measured)
+        measured = msgspec.convert(msgspec.to_builtins(stage.plugin.work(work)), Measured)
         return _declared(_finite(measured))
     except FwevalError as error:
         traceback.print_exc()  # the whole message; the reason below is one line

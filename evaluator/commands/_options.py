@@ -79,7 +79,7 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
     """Make a new run from the options of a command, or open the one to resume."""
     from evaluator import pipeline
     from evaluator.core.records import FRAMEWORKS
-    from evaluator.planning.plan import DEVICES, Options
+    from evaluator.planning.selection import DEVICES, Options
     from scenarios.loading import load_devices
 
     if given["resume"]:

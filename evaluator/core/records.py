@@ -14,9 +14,6 @@ from evaluator.core.coordinates import Record as Record  # noqa: PLC0414  # the 
 from evaluator.core.outcome import Outcome
 
 FRAMEWORKS = ("pytorch", "tensorflow")
-# The stages that run steps, in their order, and those of them that `fweval cells` shows.
-STAGES = ("align", "train", "export", "verify", "run", "edge", "serve", "load", "probe")
-CELL_STAGES = ("train", "export", "verify", "run", "edge", "serve", "load", "probe")
 PRECISIONS = ("fp32", "fp16", "int8_dynamic", "int8")  # of an artifact; "int8_dynamic" quantizes its weights only
 Value = float | int | str | bool | tuple[int | str, ...]  # of a metric: `core.metrics` says what each name means
 Metrics = dict[str, Value]
@@ -161,7 +158,7 @@ class Profile(Record, frozen=True, kw_only=True):
     load: LoadPlan
     exports: Literal["standard", "all"] = "standard"  # "all": every exporter at every precision, the export matrix
     probe_seconds: Seconds  # how long a server is under load while something is done to it
-    timeout_s: dict[str, Seconds]  # stage -> seconds
+    timeout_s: dict[str, Seconds] = msgspec.field(default_factory=dict)  # stage -> seconds, in place of its own limit
 
 
 class DeviceClass(Record, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ KINDS = {
     "probe": "serving.probes",
     "model": "scenarios.models",
     "framework": "scenarios.frameworks",
+    "stage": "evaluator.stages",
     "check": "evaluator.checks",
     "report": "evaluator.report",
     "executor": "evaluator.executors",

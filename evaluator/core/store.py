@@ -18,10 +18,10 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import clock, files, scratch
+from evaluator.core import clock, files, registry, scratch
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import CELL_STAGES, Cell, Record, Result, RunRecord, Step
+from evaluator.core.records import Cell, Record, Result, RunRecord, Step
 
 # Endings that a resumed run keeps; after the others another try may well end differently. (What is not applicable is
 # for the plan to say anew: another launcher may be the one that works now.)
@@ -148,8 +148,13 @@ class RunFolder:
         return [(step, result) for step, result in ended if result is not None]
 
     def cells(self) -> tuple[Cell, ...]:
-        """Return the flat table: one row per ended step of the five stages, in the order of the plan."""
-        return tuple(cell_of(step, result) for step, result in self.results() if step.stage in CELL_STAGES)
+        """Return the flat table: one row per ended step of a stage that is shown, in the order of the plan."""
+        return tuple(cell_of(step, result) for step, result in self.results() if is_cell(step))
+
+
+def is_cell(step: Step) -> bool:
+    """Tell whether the table and the scorecard show a step: not those of stages that only prepare."""
+    return bool(registry.load("stage", step.stage).shown)
 
 
 def cell_of(step: Step, result: Result) -> Cell:

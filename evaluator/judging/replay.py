@@ -9,9 +9,9 @@ import msgspec
 
 from evaluator.core import files, registry
 from evaluator.core.errors import IncompleteEvidence
-from evaluator.core.records import CELL_STAGES, FRAMEWORKS, Record, Step
+from evaluator.core.records import FRAMEWORKS, Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard
-from evaluator.core.store import RunFolder
+from evaluator.core.store import RunFolder, is_cell
 from evaluator.judging import fitting, matrix, scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 
@@ -75,7 +75,7 @@ def gather(folder: RunFolder) -> Evidence:
     formats = registry.load_all("format")
     return Evidence(
         run=folder.record,
-        entries=tuple(_entry(folder, step) for step in folder.plan.steps if step.stage in CELL_STAGES),
+        entries=tuple(_entry(folder, step) for step in folder.plan.steps if is_cell(step)),
         titles=_titles(),
         paths={kind.name: kind.path for kind in formats},
         origins=_origins(),

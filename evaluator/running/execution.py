@@ -4,12 +4,14 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.store import RunFolder
 from evaluator.executors._contract import Executor, Job
 from evaluator.running.progress import Reporter
 from evaluator.running.slots import may_start
+from evaluator.stages._contract import Stage
 
 
 def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter, executor: Executor[Any]) -> None:
@@ -89,12 +91,12 @@ def _blocked(step: Step, folder: RunFolder) -> Result | None:
     for role, needed in step.needs.items():
         result = folder.result(needed)
         if result is None:
-            reason, remedy = f"not measured, because {ROLES[role]} has not run", "resume the run"
+            reason, remedy = f"not measured, because {_words(role)} has not run", "resume the run"
         elif result.outcome is Outcome.UNAVAILABLE and result.reason:
             reason, remedy = result.reason, result.remedy or f"see steps/{needed}"  # the root cause, passed on
         elif result.outcome is not Outcome.PASSED:
             ending = result.outcome.value.replace("_", " ")
-            reason = f"not measured, because {ROLES[role]} did not pass ({ending}): {result.reason}"
+            reason = f"not measured, because {_words(role)} did not pass ({ending}): {result.reason}"
             remedy = f"see steps/{needed}"
         else:
             continue
@@ -102,12 +104,7 @@ def _blocked(step: Step, folder: RunFolder) -> Result | None:
     return None
 
 
-ROLES = {  # what a step may need, in words
-    "reference": "preparing the common weights",
-    "weights": "preparing the common weights",
-    "aligned": "aligning the two models",
-    "trained": "training",
-    "artifact": "the export",
-    "verified": "the proof of its outputs",
-    "served": "serving it",
-}
+def _words(role: str) -> str:
+    """Return what a step needs in a role, in the words of the stage that gives it."""
+    stages: tuple[Stage, ...] = registry.load_all("stage")
+    return next(stage.gives[role] for stage in stages if role in stage.gives)

@@ -9,40 +9,17 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from evaluator.core import metrics, registry
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Result, Step
+from evaluator.core.records import Profile, Result, Step
+from evaluator.stages._contract import Stage
 
-# Seconds that a step is expected to take before any has ended: only their proportions matter for long.
-_EXPECTED_S = {
-    "align": 12.0,
-    "train": 30.0,
-    "export": 20.0,
-    "verify": 8.0,
-    "run": 8.0,
-    "edge": 25.0,
-    "serve": 25.0,
-    "load": 20.0,
-    "probe": 40.0,
-}
 _MARKS = {Outcome.PASSED: "[green]✓[/]", Outcome.UNAVAILABLE: "[dim]-[/]", Outcome.NOT_APPLICABLE: "[dim]·[/]"}
-# metric, how it is shown, and the factor that brings it into the shown unit
-_FIGURES = (
-    ("step_s", "{:.3g} s per step", 1),
-    ("heldout_accuracy", "accuracy {:.1%}", 1),
-    ("export_s", "{:.1f} s", 1),
-    ("size_bytes", "{:.3g} MB", 1e-6),
-    ("start_max_rel_diff", "start difference {:.1e}", 1),
-    ("max_rel_diff", "difference {:.1e}", 1),
-    ("latency_p50_s", "p50 {:.3g} ms", 1e3),
-    ("throughput_per_s", "{:.3g} per s", 1),
-    ("ready_s", "ready after {:.1f} s", 1),
-    ("rest_p50_s", "REST p50 {:.3g} ms", 1e3),
-    ("grpc_p50_s", "gRPC p50 {:.3g} ms", 1e3),
-)
 
 
 class Reporter:
@@ -91,7 +68,7 @@ class Reporter:
         self._ended += 1
         mark = _MARKS.get(result.outcome, "[red]✗[/]")
         count = "" if self.console.is_terminal else f"[{self._ended}/{self._total}] "
-        detail = result.reason if result.outcome is not Outcome.PASSED else figures(result)
+        detail = result.reason if result.outcome is not Outcome.PASSED else figures(step, result)
         line = f"{count}{mark} {step.title()}: {result.outcome.value}"
         self.console.print(f"{line} [dim]{escape(detail or '')}[/]", highlight=False, soft_wrap=True)
         if not self.console.is_terminal:
@@ -119,23 +96,18 @@ class Reporter:
 
 
 def expected_seconds(step: Step) -> float:
-    """Return a first guess of a step's duration, from its profile where that decides."""
-    profile = step.settings.get("profile", {})
-    per_wire = float(profile.get("sampling", {}).get("min_seconds", 0.0))
-    load = profile.get("load", {"saturation_s": 0.0, "shares": ()})
-    measuring = {
-        "run": 1.5 * per_wire,
-        "serve": 3.0 * per_wire,
-        "load": 12.0 * float(load["saturation_s"]) + 3.0 * len(load["shares"]) * per_wire,
-        "probe": 12.0 * float(profile.get("probe_seconds", 0.0)),
-    }
-    return _EXPECTED_S[step.stage] + measuring.get(step.stage, 0.0)
+    """Return a first guess of a step's duration, from its profile where that decides; only proportions matter long."""
+    stage: Stage = registry.load("stage", step.stage)
+    profile = step.settings.get("profile")
+    return stage.expected_s + (stage.measuring_s(msgspec.convert(profile, Profile)) if profile else 0.0)
 
 
-def figures(result: Result) -> str:
+def figures(step: Step, result: Result) -> str:
     """Return the two or three figures of a result that tell most."""
-    found = ((form, result.metrics.get(name), factor) for name, form, factor in _FIGURES)
-    return ", ".join(form.format(value * factor) for form, value, factor in found if isinstance(value, int | float))
+    stage: Stage = registry.load("stage", step.stage)
+    found = ((shown, metrics.find(result, shown.key)) for shown in stage.figures)
+    told = ((shown, metrics.number(figure.value)) for shown, figure in found if figure is not None)
+    return ", ".join(shown.form.format(value * shown.factor) for shown, value in told if value is not None)
 
 
 def _span(seconds: float) -> str:

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evaluator.children import engine
 from evaluator.children.work import Work, subject
@@ -17,6 +17,9 @@ from serving import images
 from serving.contract import Batching, Bundle, Launcher, Server, Setup
 from serving.life import Service, serving
 from serving.ports import free_ports
+
+if TYPE_CHECKING:
+    from evaluator.planning.draft import ScenarioPlan
 
 READY_WITHIN_S = 90.0
 REFERENCE = "reference implementation, not tensorflow_model_server"
@@ -86,3 +89,17 @@ class Served:
         except Unavailable as error:  # the server was measured all the same
             told["image_packages_missing"] = error.message
         return {name: value for name, value in told.items() if value is not None}
+
+
+def plan_on_servers(plan: "ScenarioPlan", stage: str) -> None:
+    """Plan a step of this stage on every server that is served, by the same launcher."""
+    for (server, launcher), served in plan.ids["serve"].items():
+        if served in plan.draft.steps:
+            plan.add(
+                stage,
+                server.framework,
+                server=server.name,
+                launcher=launcher,
+                needs={**plan.draft.steps[served].needs, "served": served},
+                **plan.served_by(server).made.fields(),
+            )

@@ -5,58 +5,100 @@ converted, and its outputs on real held-out inputs are compared with the referen
 compares two different models and the run stops (RIGOUR, "Correctness before speed", 1).
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
 from evaluator.children.work import Work, subject
+from evaluator.core.errors import UsageError
+from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Measured, Metrics
+from evaluator.core.records import Measured, Metrics, Result, Step
 from evaluator.core.tensors import read_arrays, rows, write_arrays
 from evaluator.measure import fidelity
 from evaluator.measure.resources import peak_memory
+from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import OUTPUTS, WEIGHTS, Subject
 from evaluator.stages._figures import labelled
 from scenarios.weights import read_weights, write_weights
 
+if TYPE_CHECKING:
+    from evaluator.planning.draft import ScenarioPlan
+
 CASES = 8  # held-out examples on which the two are compared
 
 
-def work(work: Work) -> Measured:
-    """Build the model, give it the common weights, and compute its outputs before any training."""
-    about = Subject(work)
-    about.prepare()
-    model, settings, framework = about.model, about.settings, about.framework
-    packages = about.packages()
-    data = model.data(settings, packages, train=CASES, heldout=CASES, seed=about.seed)
-    inputs = model.inputs_for(framework.name, rows(data.heldout.inputs, 0, CASES))
-    with subject(f"building the model in {framework.title}"):
-        network = framework.build(model, settings)
-        if "reference" in work.step.needs:
-            weights = read_weights(work.need("reference") / WEIGHTS)
-        else:
-            weights = {**framework.read_weights(network), **model.pretrained(settings, packages)}
-        framework.load_weights(network, weights)
-        outputs = framework.forward(network, inputs, about.device)
-        again = framework.forward(network, inputs, about.device)
-    write_weights(work.folder / WEIGHTS, framework.read_weights(network))
-    write_arrays(work.folder / OUTPUTS, outputs)
-    noise = fidelity.compare(outputs, again, about.scenario.start_tolerance)
-    metrics: Metrics = {
-        "cases": CASES,
-        "parameters": framework.parameters(network),
-        **peak_memory(),
+class Align(Stage):
+    """Common weights for both frameworks."""
+
+    name = "align"
+    title = "Alignment"
+    summary = "Bring both frameworks to the same weights, and compare what they compute before any training."
+    memory_bytes = 6 * GIB
+    timeout_s = 120.0
+    expected_s = 12.0
+    gives: ClassVar = {
+        "reference": "preparing the common weights",
+        "weights": "preparing the common weights",
+        "aligned": "aligning the two models",
     }
-    figures = labelled({"max_rel_diff": noise.max_rel or 0.0}, between="repeats")
-    files = {"weights": WEIGHTS, "outputs": OUTPUTS}
-    if "reference" not in work.step.needs:
+    figures = (Shown(key("max_rel_diff", between="frameworks"), "start difference {:.1e}"),)
+    shown = False
+
+    def plan(self, plan: "ScenarioPlan") -> None:
+        """Plan one step for each framework; the first framework's weights are the reference for the next."""
+        aligned = plan.ids[self.name]
+        for framework in plan.frameworks:
+            needs = {"reference": next(iter(aligned.values()))} if aligned else {}
+            aligned[framework] = plan.add(self.name, framework, needs=needs, refusal=plan.no_framework(framework))
+
+    def conclude(self, ended: Sequence[tuple[Step, Result]]) -> None:
+        """End the run when the models differ: two different models are not worth training."""
+        for step, result in ended:
+            if result.outcome is Outcome.FAILED:
+                raise UsageError(f"scenario {step.scenario}: {result.reason}", remedy=result.remedy)
+
+    def work(self, work: Work) -> Measured:
+        """Build the model, give it the common weights, and compute its outputs before any training."""
+        about = Subject(work)
+        about.prepare()
+        model, settings, framework = about.model, about.settings, about.framework
+        packages = about.packages()
+        data = model.data(settings, packages, train=CASES, heldout=CASES, seed=about.seed)
+        inputs = model.inputs_for(framework.name, rows(data.heldout.inputs, 0, CASES))
+        with subject(f"building the model in {framework.title}"):
+            network = framework.build(model, settings)
+            if "reference" in work.step.needs:
+                weights = read_weights(work.need("reference") / WEIGHTS)
+            else:
+                weights = {**framework.read_weights(network), **model.pretrained(settings, packages)}
+            framework.load_weights(network, weights)
+            outputs = framework.forward(network, inputs, about.device)
+            again = framework.forward(network, inputs, about.device)
+        write_weights(work.folder / WEIGHTS, framework.read_weights(network))
+        write_arrays(work.folder / OUTPUTS, outputs)
+        noise = fidelity.compare(outputs, again, about.scenario.start_tolerance)
+        metrics: Metrics = {
+            "cases": CASES,
+            "parameters": framework.parameters(network),
+            **peak_memory(),
+        }
+        figures = labelled({"max_rel_diff": noise.max_rel or 0.0}, between="repeats")
+        files = {"weights": WEIGHTS, "outputs": OUTPUTS}
+        if "reference" not in work.step.needs:
+            return Measured(metrics=metrics, figures=figures, files=files)
+        reference = read_arrays(work.need("reference") / OUTPUTS)
+        found = fidelity.compare(reference, outputs, about.scenario.start_tolerance)
+        figures += labelled(found.metrics(), between="frameworks")
+        if not found.passed:
+            return Measured(
+                outcome=Outcome.FAILED,
+                reason=f"the two models differ at the start: {found.first_difference}",
+                remedy="make both definitions the same network, or correct the scenario's start_tolerance",
+                metrics=metrics,
+                figures=figures,
+                files=files,
+            )
         return Measured(metrics=metrics, figures=figures, files=files)
-    reference = read_arrays(work.need("reference") / OUTPUTS)
-    found = fidelity.compare(reference, outputs, about.scenario.start_tolerance)
-    figures += labelled(found.metrics(), between="frameworks")
-    if not found.passed:
-        return Measured(
-            outcome=Outcome.FAILED,
-            reason=f"the two models differ at the start: {found.first_difference}",
-            remedy="make both definitions the same network, or correct the scenario's start_tolerance",
-            metrics=metrics,
-            figures=figures,
-            files=files,
-        )
-    return Measured(metrics=metrics, figures=figures, files=files)
+
+
+plugin = Align()

@@ -8,6 +8,7 @@ a process that only imports the runtime, and the difference is the model's own s
 
 import platform
 import statistics
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,14 +16,19 @@ from evaluator.children import engine
 from evaluator.children.work import Work, subject
 from evaluator.core import files, registry
 from evaluator.core.errors import FwevalError
+from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics, Record, Sampling
 from evaluator.core.tensors import rows, write_arrays
+from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import Subject, read_artifact, read_examples
 from evaluator.stages._figures import latencies
 from evaluator.stages._floor import RESOLUTION, Bench, Floor
 from evaluator.stages._fresh import Answer, ask
 from exports.contract import Runtime
 from exports.devices._once import Job, Question
+
+if TYPE_CHECKING:
+    from evaluator.planning.draft import ScenarioPlan
 
 COLD_STARTS = 3
 POOL = 8  # inputs that the timed calls rotate over
@@ -47,48 +53,72 @@ class Look(Record, frozen=True, kw_only=True):
     floors: Floors
 
 
-def work(work: Work) -> Measured:
-    """Measure one artifact in one runtime."""
-    about = Subject(work)
-    runtime: Runtime = registry.load("runtime", str(work.step.runtime))
-    artifact, path = read_artifact(work.need("artifact"))
-    inputs, _ = read_examples(work.need("trained"))
-    pool = rows(about.model.inputs_for(artifact.layout, inputs), 0, POOL)
-    write_arrays(work.folder / "pool.npz", pool)
-    write_arrays(work.folder / "one.npz", rows(pool, 0, 1))
-    question = Question(artifact=str(path.resolve()), signature=artifact.signature, inputs=str(work.folder / "one.npz"))
-    timed = msgspec.structs.replace(
-        question, inputs=str(work.folder / "pool.npz"), sampling=_short(about.profile.sampling)
+class Edge(Stage):
+    """What artifacts take on small computers; its command is evaluator/commands/edge.py, which says what fits where."""
+
+    name = "edge"
+    title = "Edge"
+    summary = "Measure what each proven artifact takes on a small computer: cold start, latency, memory, disk."
+    rests_on = ("verify",)
+    measures = True
+    memory_bytes = 6 * GIB
+    timeout_s = 180.0
+    expected_s = 25.0
+    figures = (
+        Shown(key("size_bytes"), "{:.3g} MB", 1e-6),
+        Shown(key("latency_s", statistic="p50"), "p50 {:.3g} ms", 1e3),
     )
-    name = work.step.runtime or ""
-    jobs = work.folder / "jobs"
-    jobs.mkdir()
-    with subject(f"answering in {runtime.title}"):
-        starts = tuple(
-            ask(Job(runtime=name, question=question, packages=number == 0), jobs, f"start-{number}")
-            for number in range(COLD_STARTS)
+
+    def plan(self, plan: "ScenarioPlan") -> None:
+        """Plan each proven artifact in the runtimes that are made for small computers."""
+        for each in plan.subjects():
+            if each.runtime.edge and each.device == "cpu":
+                plan.about(self.name, each, needs=plan.proven(each))
+
+    def work(self, work: Work) -> Measured:
+        """Measure one artifact in one runtime."""
+        about = Subject(work)
+        runtime: Runtime = registry.load("runtime", str(work.step.runtime))
+        artifact, path = read_artifact(work.need("artifact"))
+        inputs, _ = read_examples(work.need("trained"))
+        pool = rows(about.model.inputs_for(artifact.layout, inputs), 0, POOL)
+        write_arrays(work.folder / "pool.npz", pool)
+        write_arrays(work.folder / "one.npz", rows(pool, 0, 1))
+        question = Question(
+            artifact=str(path.resolve()), signature=artifact.signature, inputs=str(work.folder / "one.npz")
         )
-        warm = ask(Job(runtime=name, question=timed), jobs, "warm").told
-        only = ask(Job(runtime=name), jobs, "runtime")
-    floors = _floors(work, Job(runtime=name, question=question), starts[0], only)
-    files.write_record(work.folder / EVIDENCE, Look(cold_starts=starts, runtime_only=only, floors=floors))
-    cold = [start.seconds for start in starts]
-    files.write_samples(work.folder, {"latency": warm.latency, "cold_start": cold})
-    packages = starts[0].told.packages
-    metrics: Metrics = {
-        "isa": platform.machine(),
-        "cores": 1,
-        "size_bytes": artifact.size_bytes,
-        "runtime_bytes": sum(packages.values()),
-        "cold_start_s": statistics.median(cold),
-        "queries": len(warm.latency),
-        "capped": warm.capped,
-        "peak_rss_bytes": max(start.told.peak_rss_bytes for start in starts),
-        "runtime_rss_bytes": only.told.peak_rss_bytes,
-        **_memory(floors),
-    }
-    figures = latencies(warm.latency, about.profile)
-    return Measured(metrics=metrics, figures=figures, files={"look": EVIDENCE, "latency": "samples/latency.jsonl"})
+        timed = msgspec.structs.replace(
+            question, inputs=str(work.folder / "pool.npz"), sampling=_short(about.profile.sampling)
+        )
+        name = work.step.runtime or ""
+        jobs = work.folder / "jobs"
+        jobs.mkdir()
+        with subject(f"answering in {runtime.title}"):
+            starts = tuple(
+                ask(Job(runtime=name, question=question, packages=number == 0), jobs, f"start-{number}")
+                for number in range(COLD_STARTS)
+            )
+            warm = ask(Job(runtime=name, question=timed), jobs, "warm").told
+            only = ask(Job(runtime=name), jobs, "runtime")
+        floors = _floors(work, Job(runtime=name, question=question), starts[0], only)
+        files.write_record(work.folder / EVIDENCE, Look(cold_starts=starts, runtime_only=only, floors=floors))
+        cold = [start.seconds for start in starts]
+        files.write_samples(work.folder, {"latency": warm.latency, "cold_start": cold})
+        packages = starts[0].told.packages
+        metrics: Metrics = {
+            "isa": platform.machine(),
+            "cores": 1,
+            "size_bytes": artifact.size_bytes,
+            "runtime_bytes": sum(packages.values()),
+            "cold_start_s": statistics.median(cold),
+            "queries": len(warm.latency),
+            "capped": warm.capped,
+            "peak_rss_bytes": max(start.told.peak_rss_bytes for start in starts),
+            "runtime_rss_bytes": only.told.peak_rss_bytes,
+            **_memory(floors),
+        }
+        figures = latencies(warm.latency, about.profile)
+        return Measured(metrics=metrics, figures=figures, files={"look": EVIDENCE, "latency": "samples/latency.jsonl"})
 
 
 def _short(sampling: Sampling) -> Sampling:
@@ -121,3 +151,6 @@ def _memory(floors: Floors) -> Metrics:
         "model_ram_bytes": whole - int(runtime / (1 + RESOLUTION)),
         "ram_floor_resolution": RESOLUTION,
     }
+
+
+plugin = Edge()

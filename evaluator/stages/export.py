@@ -3,68 +3,105 @@
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from evaluator.children.work import Work, subject
 from evaluator.core import files, registry
+from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Anatomy, Measured, Metrics
 from evaluator.core.tensors import read_arrays, rows
 from evaluator.measure.resources import peak_bytes, peak_memory
+from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import ANATOMY, ARTIFACT, INPUTS, WEIGHTS, Artifact, Subject, calibration_rows
 from exports.contract import Exporter, Format, Origin
 from exports.sizes import artifact_bytes, compressed_bytes, digest
 from scenarios.contract import Framework
 from scenarios.weights import read_weights
 
+if TYPE_CHECKING:
+    from evaluator.planning.draft import ScenarioPlan
+
 EXAMPLE_ROWS = 2  # more than one, so that no exporter takes the batch for a constant
 _WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1}  # bytes; of weights only
 LEAST_LOWERED = 0.1  # of the weights; a tool that lowers fewer did not do what it was asked for
 
 
-def work(work: Work) -> Measured:
-    """Rebuild the trained model from its weights and export it."""
-    about = Subject(work)
-    about.prepare()
-    exporter: Exporter = registry.load("exporter", str(work.step.exporter))
-    source = origin(about, work.need("trained"), about.framework)
-    target = work.folder / "artifact"
-    target.mkdir()
-    before = peak_bytes()
-    begin = time.perf_counter()
-    with subject(f"exporting with {exporter.title}"):
-        path = exporter.export(source, str(work.step.precision), target)
-    seconds = time.perf_counter() - begin
-    artifact = Artifact(
-        path=str(path.relative_to(work.folder)),
-        layout=exporter.layout,
-        sha256=digest(path),
-        size_bytes=artifact_bytes(path),
-        signature=about.model.signature(about.settings, exporter.layout),
-    )
-    files.write_record(work.folder / ARTIFACT, artifact)
-    metrics: Metrics = {
-        "export_s": seconds,
-        "size_bytes": artifact.size_bytes,
-        "compressed_bytes": compressed_bytes(path),
-        "trained_weights_bytes": sum(array.nbytes for array in read_weights(work.need("trained") / WEIGHTS).values()),
-        **peak_memory(),
-        "rss_before_bytes": before,
-        "sha256": artifact.sha256,
-    }
-    evidence = {"artifact": artifact.path, "description": ARTIFACT}
-    anatomy = _anatomy(registry.load("format", exporter.format), path)
-    if anatomy is None:
-        return Measured(metrics=metrics, files=evidence)
-    files.write_record(work.folder / ANATOMY, anatomy)
-    metrics |= _parts(anatomy, str(work.step.precision))
-    kept = _kept(anatomy, str(work.step.precision))
-    return Measured(
-        outcome=Outcome.PASSED if kept is None else Outcome.FAILED,
-        reason=kept,
-        remedy=None if kept is None else "compare the other exporters to this format, and the other precisions",
-        metrics=metrics,
-        files={**evidence, "anatomy": ANATOMY},
-    )
+class Export(Stage):
+    """Artifacts of every format; its command is evaluator/commands/export.py, which also makes the matrix."""
+
+    name = "export"
+    title = "Export"
+    summary = "Export what was trained to every format."
+    rests_on = ("train",)
+    memory_bytes = 23 * GIB // 2  # tf2onnx takes 11 GB for BERT-base; two such limits fit into 24 GB
+    timeout_s = 300.0
+    expected_s = 20.0
+    gives: ClassVar = {"artifact": "the export"}
+    figures = (Shown(key("export_s"), "{:.1f} s"), Shown(key("size_bytes"), "{:.3g} MB", 1e-6))
+
+    def plan(self, plan: "ScenarioPlan") -> None:
+        """Plan what each framework trained, by the standard exporters, or by all of them at every precision."""
+        for made in plan.artifacts():
+            exporter = made.exporter
+            step = plan.add(
+                self.name,
+                exporter.origin,
+                environment=exporter.environment,
+                needs={"trained": plan.ids["train"][exporter.origin]},
+                refusal=plan.not_installed(exporter.distributions) or plan.no_environment(exporter.environment),
+                **made.fields(),
+            )
+            if step is not None and made.precision in exporter.cannot:
+                plan.draft.end(step, Outcome.UNSUPPORTED, exporter.cannot[made.precision])
+            plan.ids[self.name][made] = step
+
+    def work(self, work: Work) -> Measured:
+        """Rebuild the trained model from its weights and export it."""
+        about = Subject(work)
+        about.prepare()
+        exporter: Exporter = registry.load("exporter", str(work.step.exporter))
+        source = origin(about, work.need("trained"), about.framework)
+        target = work.folder / "artifact"
+        target.mkdir()
+        before = peak_bytes()
+        begin = time.perf_counter()
+        with subject(f"exporting with {exporter.title}"):
+            path = exporter.export(source, str(work.step.precision), target)
+        seconds = time.perf_counter() - begin
+        artifact = Artifact(
+            path=str(path.relative_to(work.folder)),
+            layout=exporter.layout,
+            sha256=digest(path),
+            size_bytes=artifact_bytes(path),
+            signature=about.model.signature(about.settings, exporter.layout),
+        )
+        files.write_record(work.folder / ARTIFACT, artifact)
+        metrics: Metrics = {
+            "export_s": seconds,
+            "size_bytes": artifact.size_bytes,
+            "compressed_bytes": compressed_bytes(path),
+            "trained_weights_bytes": sum(
+                array.nbytes for array in read_weights(work.need("trained") / WEIGHTS).values()
+            ),
+            **peak_memory(),
+            "rss_before_bytes": before,
+            "sha256": artifact.sha256,
+        }
+        evidence = {"artifact": artifact.path, "description": ARTIFACT}
+        anatomy = _anatomy(registry.load("format", exporter.format), path)
+        if anatomy is None:
+            return Measured(metrics=metrics, files=evidence)
+        files.write_record(work.folder / ANATOMY, anatomy)
+        metrics |= _parts(anatomy, str(work.step.precision))
+        kept = _kept(anatomy, str(work.step.precision))
+        return Measured(
+            outcome=Outcome.PASSED if kept is None else Outcome.FAILED,
+            reason=kept,
+            remedy=None if kept is None else "compare the other exporters to this format, and the other precisions",
+            metrics=metrics,
+            files={**evidence, "anatomy": ANATOMY},
+        )
 
 
 def _anatomy(form: Format, path: Path) -> Anatomy | None:
@@ -117,3 +154,6 @@ def origin(about: Subject, trained: Path, framework: Framework) -> Origin:
         calibration={name: array[fitted] for name, array in inputs.items()},
         counterpart=lambda: origin(about, trained, registry.load("framework", other)),
     )
+
+
+plugin = Export()

@@ -25,6 +25,7 @@ from evaluator.core.records import Anatomy, Figure, Measured, Metrics, Record, S
 from evaluator.core.tensors import Array, Arrays, read_arrays, write_arrays
 from evaluator.measure.resources import peak_bytes, peak_memory
 from evaluator.measure.sampling import collect
+from evaluator.stages._contract import Stage
 from evaluator.stages._evidence import OUTPUTS
 from evaluator.stages._fresh import ask
 from exports.contract import Format, Runtime, Session, TimedWithin
@@ -54,14 +55,23 @@ class Found(Record, frozen=True, kw_only=True):
     compressed_bytes: int
 
 
-def work(work: Work) -> Measured:
-    """Look at what lies at a path; in a step with a runtime, run it there."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE_BYTES, _LARGEST_FILE_BYTES))
-    path = Path(work.step.settings["path"])
-    if work.step.runtime is None:
-        files.write_record(work.folder / FOUND, look(path))
-        return Measured(files={"found": FOUND})
-    return _run(work, path, registry.load("runtime", work.step.runtime))
+class Inspect(Stage):
+    """One look at an artifact from elsewhere; `evaluator.inspecting` makes its steps."""
+
+    name = "inspect"
+    title = "Inspection"
+    summary = "Take a ready-made artifact apart, and run it."
+    shown = False
+    planned = False
+
+    def work(self, work: Work) -> Measured:
+        """Look at what lies at a path; in a step with a runtime, run it there."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE_BYTES, _LARGEST_FILE_BYTES))
+        path = Path(work.step.settings["path"])
+        if work.step.runtime is None:
+            files.write_record(work.folder / FOUND, look(path))
+            return Measured(files={"found": FOUND})
+        return _run(work, path, registry.load("runtime", work.step.runtime))
 
 
 def look(place: Path) -> Found:
@@ -314,3 +324,6 @@ def _described(values: Values) -> str:
     arrays = _arrays(values)
     shapes = {name: f"{array.dtype.name}{list(array.shape)}" for name, array in arrays.items()}
     return ", ".join(f"{name} {shapes.get(name, 'no numbers')}" for name in values)
+
+
+plugin = Inspect()

@@ -7,44 +7,71 @@ failed, has no latency here (evaluator.measure.load says which, `loads.json` kee
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from evaluator.children.work import Work
 from evaluator.core import files
-from evaluator.core.records import Figure, Measured, Metrics
+from evaluator.core.records import Figure, Measured, Metrics, Profile
 from evaluator.core.tensors import rows
 from evaluator.measure.load import Load, best_under, invalid, knee, saturation
+from evaluator.stages._contract import GIB, Stage
 from evaluator.stages._evidence import read_examples
 from evaluator.stages._figures import labelled, latencies
-from evaluator.stages._serving import REFERENCE, Served
+from evaluator.stages._serving import REFERENCE, Served, plan_on_servers
 from serving.contract import Wire
 from serving.life import Service
 from serving.load.sweep import Plan, sweep
+
+if TYPE_CHECKING:
+    from evaluator.planning.draft import ScenarioPlan
 
 WIRES = ("rest", "grpc")  # those that every server has, so that servers can be set side by side
 LOADS = "loads.json"
 _HIGHEST_TAIL = 99.0  # what service level objectives speak of
 
 
-def work(work: Work) -> Measured:
-    """Load one server over each wire, without and with batching."""
-    served = Served(work)
-    tail = min(_HIGHEST_TAIL, float(served.about.profile.highest_tail.removeprefix("p")))
-    metrics: Metrics = {"reference": served.reference, "tail": f"p{tail:g}"}
-    loads: dict[tuple[str, bool], Sequence[Load]] = {}  # by wire, and whether the server batches
-    bundle = served.bundle(work.folder / "bundle")
-    with served.serve(bundle, work.folder / "server") as service:
-        for wire in WIRES:
-            loads[wire, False] = _sweep(served, work, service, wire)
-    with served.serve(bundle, work.folder / "server-batching", batching=True) as service:
-        for wire in WIRES:
-            loads[wire, True] = _sweep(served, work, service, wire, shares=())
-    figures = tuple(figure for way, swept in loads.items() for figure in _figures(way, swept, served, tail))
-    kept = {f"{wire}_batched" if batching else wire: swept for (wire, batching), swept in loads.items()}
-    files.write_record(work.folder / LOADS, kept, indent=0)
-    reason = REFERENCE if served.reference else None
-    return Measured(reason=reason, metrics=metrics, figures=figures, files={"loads": LOADS})
+class UnderLoad(Stage):
+    """Every server that is served, under load."""
+
+    name = "load"
+    title = "Load"
+    summary = "Load the servers at growing rates, without and with batching."
+    command = "load"
+    example = "fweval load resnet50 --device cpu"
+    rests_on = ("serve",)
+    measures = True
+    memory_bytes = 8 * GIB
+    timeout_s = 150.0
+    expected_s = 20.0
+
+    def measuring_s(self, profile: Profile) -> float:
+        """Return the time of the closed loops, and of each rate over each wire."""
+        return 12.0 * profile.load.saturation_s + 3.0 * len(profile.load.shares) * profile.sampling.min_seconds
+
+    def plan(self, plan: "ScenarioPlan") -> None:
+        """Plan a step for every server that is served."""
+        plan_on_servers(plan, self.name)
+
+    def work(self, work: Work) -> Measured:
+        """Load one server over each wire, without and with batching."""
+        served = Served(work)
+        tail = min(_HIGHEST_TAIL, float(served.about.profile.highest_tail.removeprefix("p")))
+        metrics: Metrics = {"reference": served.reference, "tail": f"p{tail:g}"}
+        loads: dict[tuple[str, bool], Sequence[Load]] = {}  # by wire, and whether the server batches
+        bundle = served.bundle(work.folder / "bundle")
+        with served.serve(bundle, work.folder / "server") as service:
+            for wire in WIRES:
+                loads[wire, False] = _sweep(served, work, service, wire)
+        with served.serve(bundle, work.folder / "server-batching", batching=True) as service:
+            for wire in WIRES:
+                loads[wire, True] = _sweep(served, work, service, wire, shares=())
+        figures = tuple(figure for way, swept in loads.items() for figure in _figures(way, swept, served, tail))
+        kept = {f"{wire}_batched" if batching else wire: swept for (wire, batching), swept in loads.items()}
+        files.write_record(work.folder / LOADS, kept, indent=0)
+        reason = REFERENCE if served.reference else None
+        return Measured(reason=reason, metrics=metrics, figures=figures, files={"loads": LOADS})
 
 
 def _sweep(
@@ -102,3 +129,6 @@ def _at_rate(wire: str, share: float, load: Load, served: Served) -> Iterator[Fi
     yield from labelled(metrics, wire=wire, share=share)
     if why is None:
         yield from latencies(load.seconds, served.about.profile, wire=wire, share=share)
+
+
+plugin = UnderLoad()

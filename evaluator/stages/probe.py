@@ -3,51 +3,79 @@
 The probes themselves are in serving/probes; each reply becomes figures here, and a finding when the run is judged.
 """
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from evaluator.children.work import Work
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Figure, Measured, Metrics
+from evaluator.core.records import Figure, Measured, Metrics, Profile
 from evaluator.core.tensors import rows
+from evaluator.stages._contract import GIB, Stage
 from evaluator.stages._evidence import read_examples
 from evaluator.stages._figures import labelled
-from evaluator.stages._serving import READY_WITHIN_S, REFERENCE, Served
+from evaluator.stages._serving import READY_WITHIN_S, REFERENCE, Served, plan_on_servers
 from serving.probing import REPLIES, Field, Probe, Reply, ask_all
 
+if TYPE_CHECKING:
+    from evaluator.planning.draft import ScenarioPlan
 
-def work(work: Work) -> Measured:
-    """Ask every probe; the step fails when a probe did, with all replies as its figures."""
-    served = Served(work)
-    inputs, expected = read_examples(work.need("verified"))
-    field = Field(
-        server=served.server,
-        launcher=served.launcher,
-        artifact=served.path,
-        signature=served.artifact.signature,
-        inputs=rows(inputs, 0, 1),
-        expected=rows(expected, 0, 1),
-        folder=work.folder / "probes",
-        images=served.images,
-        seconds=served.about.profile.probe_seconds,
-        ready_within_s=READY_WITHIN_S,
-    )
-    probes = registry.load_all("probe")
-    replies = ask_all(field, probes)
-    metrics: Metrics = {"reference": served.reference}
-    figures = tuple(figure for probe in probes for figure in _figures(probe, replies[probe.name]))
-    lost = [probe.title for probe in probes if replies[probe.name].outcome is Outcome.FAILED]
-    if lost:
-        return Measured(
-            outcome=Outcome.FAILED,
-            reason=f"{len(lost)} of {len(probes)} probes failed: {', '.join(lost)}",
-            remedy="each has its own finding, with a remedy",
-            metrics=metrics,
-            figures=figures,
-            files={"replies": f"probes/{REPLIES}"},
+
+class ProbeServers(Stage):
+    """Every server that is served, tried by every probe."""
+
+    name = "probe"
+    title = "Probes"
+    summary = "Do to the servers what operators, clients and networks do to them."
+    command = "probe"
+    example = "fweval probe resnet50 --device cpu"
+    rests_on = ("serve",)
+    measures = True
+    memory_bytes = 8 * GIB
+    timeout_s = 240.0
+    expected_s = 40.0
+
+    def measuring_s(self, profile: Profile) -> float:
+        """Return the time for which the server is under load while something is done to it."""
+        return 12.0 * profile.probe_seconds
+
+    def plan(self, plan: "ScenarioPlan") -> None:
+        """Plan a step for every server that is served."""
+        plan_on_servers(plan, self.name)
+
+    def work(self, work: Work) -> Measured:
+        """Ask every probe; the step fails when a probe did, with all replies as its figures."""
+        served = Served(work)
+        inputs, expected = read_examples(work.need("verified"))
+        field = Field(
+            server=served.server,
+            launcher=served.launcher,
+            artifact=served.path,
+            signature=served.artifact.signature,
+            inputs=rows(inputs, 0, 1),
+            expected=rows(expected, 0, 1),
+            folder=work.folder / "probes",
+            images=served.images,
+            seconds=served.about.profile.probe_seconds,
+            ready_within_s=READY_WITHIN_S,
         )
-    reason = REFERENCE if served.reference else None
-    return Measured(reason=reason, metrics=metrics, figures=figures, files={"replies": f"probes/{REPLIES}"})
+        probes = registry.load_all("probe")
+        replies = ask_all(field, probes)
+        metrics: Metrics = {"reference": served.reference}
+        figures = tuple(figure for probe in probes for figure in _figures(probe, replies[probe.name]))
+        lost = [probe.title for probe in probes if replies[probe.name].outcome is Outcome.FAILED]
+        if lost:
+            return Measured(
+                outcome=Outcome.FAILED,
+                reason=f"{len(lost)} of {len(probes)} probes failed: {', '.join(lost)}",
+                remedy="each has its own finding, with a remedy",
+                metrics=metrics,
+                figures=figures,
+                files={"replies": f"probes/{REPLIES}"},
+            )
+        reason = REFERENCE if served.reference else None
+        return Measured(reason=reason, metrics=metrics, figures=figures, files={"replies": f"probes/{REPLIES}"})
 
 
 def _figures(probe: Probe, reply: Reply) -> tuple[Figure, ...]:
@@ -57,3 +85,6 @@ def _figures(probe: Probe, reply: Reply) -> tuple[Figure, ...]:
         told["remedy"] = reply.remedy
     several = (msgspec.structs.replace(each, labels={**each.labels, "probe": probe.name}) for each in reply.labelled)
     return (*labelled({**told, **reply.figures}, probe=probe.name), *several)
+
+
+plugin = ProbeServers()

@@ -2,71 +2,119 @@
 
 import importlib
 import time
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from evaluator.children.work import Work, subject
 from evaluator.core import files, registry
 from evaluator.core.clock import SystemClock
-from evaluator.core.records import Measured, Metrics
+from evaluator.core.metrics import key
+from evaluator.core.records import Measured, Metrics, Profile
 from evaluator.core.tensors import rows
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.sampling import Samples, collect
+from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import Subject, read_artifact, read_examples
 from evaluator.stages._figures import latencies
 from exports.contract import Runtime
+
+if TYPE_CHECKING:
+    from evaluator.planning.draft import ScenarioPlan
 
 POOL = 32  # inputs that the timed calls rotate over: a cache of one answer would be seen
 THROUGHPUT_SHARE = 0.5  # throughput gets half the time and a quarter of the calls: a batch is many queries
 
 
-def work(work: Work) -> Measured:
-    """Measure one artifact in one runtime."""
-    about = Subject(work)
-    runtime: Runtime = registry.load("runtime", str(work.step.runtime))
-    artifact, path = read_artifact(work.need("artifact"))
-    inputs, _ = read_examples(work.need("trained"))
-    inputs = about.model.inputs_for(artifact.layout, inputs)
-    pool = [rows(inputs, index, index + 1) for index in range(min(POOL, len(next(iter(inputs.values())))))]
-    batch = rows(inputs, 0, about.scenario.throughput_batch)
-    size = len(next(iter(batch.values())))  # a short profile may hold out fewer examples than a batch has
-    sampling = about.profile.sampling
-    shorter = msgspec.structs.replace(
-        sampling,
-        min_queries=max(1, sampling.min_queries // 4),
-        min_seconds=sampling.min_seconds * THROUGHPUT_SHARE,
-        cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
-        warmup_queries=2,
+class Run(Stage):
+    """Latency and throughput of artifacts in this machine's runtimes."""
+
+    name = "run"
+    title = "Runtimes"
+    summary = "Time each proven artifact in each of its runtimes."
+    command = "run"
+    example = "fweval run resnet50 --device cpu"
+    rests_on = ("verify",)
+    measures = True
+    memory_bytes = 6 * GIB
+    timeout_s = 120.0
+    expected_s = 8.0
+    figures = (
+        Shown(key("latency_s", statistic="p50"), "p50 {:.3g} ms", 1e3),
+        Shown(key("throughput_per_s"), "{:.3g} per s"),
     )
-    with subject(f"importing {runtime.title}"):
-        start = time.perf_counter()
-        importlib.import_module(runtime.module)
-        begin = time.perf_counter()
-    with (
-        subject(f"running in {runtime.title}"),
-        runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
-    ):
-        loaded = time.perf_counter()
-        session(pool[0])
-        first = time.perf_counter()
-        latency = collect(lambda index: session(pool[index % len(pool)]), sampling, SystemClock())
-        throughput = collect(lambda _: session(batch), shorter, SystemClock())
-        memory = peak_memory()
-    files.write_samples(work.folder, {"latency": latency.seconds, "throughput": throughput.seconds})
-    metrics: Metrics = {
-        "import_s": begin - start,
-        "load_s": loaded - begin,
-        "first_call_s": first - loaded,
-        "queries": len(latency.seconds),
-        "throughput_per_s": _per_second(throughput, size),
-        "throughput_batch": size,
-        **memory,
-        "capped": latency.capped or throughput.capped,
-    }
-    figures = latencies(latency.seconds, about.profile)
-    return Measured(metrics=metrics, figures=figures, files={"latency": "samples/latency.jsonl"})
+
+    def measuring_s(self, profile: Profile) -> float:
+        """Return the time of a sample of latencies, and half of it for throughput."""
+        return 1.5 * profile.sampling.min_seconds
+
+    def plan(self, plan: "ScenarioPlan") -> None:
+        """Interleave the candidates, their order reversed every other round (ABBA).
+
+        On the CPU, the first subject that can be had is measured once more at the end of each round: an A/A pair shows
+        the noise.
+        """
+        subjects = sorted((subject for subject in plan.subjects() if subject.standard), key=lambda each: each.rank)
+        for number in range(1, plan.draft.profile.rounds + 1):
+            steps = {
+                subject: plan.about(self.name, subject, needs=plan.proven(subject), round=number)
+                for subject in plan.balanced(subjects, number)
+            }
+            on_cpu = [subject for subject in subjects if subject.device == "cpu" and steps[subject] is not None]
+            able = [subject for subject in on_cpu if steps[subject] not in plan.draft.impossible]
+            for control in (able or on_cpu)[:1]:
+                plan.about(self.name, control, needs=plan.proven(control), round=number, control=True)
+
+    def work(self, work: Work) -> Measured:
+        """Measure one artifact in one runtime."""
+        about = Subject(work)
+        runtime: Runtime = registry.load("runtime", str(work.step.runtime))
+        artifact, path = read_artifact(work.need("artifact"))
+        inputs, _ = read_examples(work.need("trained"))
+        inputs = about.model.inputs_for(artifact.layout, inputs)
+        pool = [rows(inputs, index, index + 1) for index in range(min(POOL, len(next(iter(inputs.values())))))]
+        batch = rows(inputs, 0, about.scenario.throughput_batch)
+        size = len(next(iter(batch.values())))  # a short profile may hold out fewer examples than a batch has
+        sampling = about.profile.sampling
+        shorter = msgspec.structs.replace(
+            sampling,
+            min_queries=max(1, sampling.min_queries // 4),
+            min_seconds=sampling.min_seconds * THROUGHPUT_SHARE,
+            cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
+            warmup_queries=2,
+        )
+        with subject(f"importing {runtime.title}"):
+            start = time.perf_counter()
+            importlib.import_module(runtime.module)
+            begin = time.perf_counter()
+        with (
+            subject(f"running in {runtime.title}"),
+            runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
+        ):
+            loaded = time.perf_counter()
+            session(pool[0])
+            first = time.perf_counter()
+            latency = collect(lambda index: session(pool[index % len(pool)]), sampling, SystemClock())
+            throughput = collect(lambda _: session(batch), shorter, SystemClock())
+            memory = peak_memory()
+        files.write_samples(work.folder, {"latency": latency.seconds, "throughput": throughput.seconds})
+        metrics: Metrics = {
+            "import_s": begin - start,
+            "load_s": loaded - begin,
+            "first_call_s": first - loaded,
+            "queries": len(latency.seconds),
+            "throughput_per_s": _per_second(throughput, size),
+            "throughput_batch": size,
+            **memory,
+            "capped": latency.capped or throughput.capped,
+        }
+        figures = latencies(latency.seconds, about.profile)
+        return Measured(metrics=metrics, figures=figures, files={"latency": "samples/latency.jsonl"})
 
 
 def _per_second(samples: Samples, size: int) -> float:
     """Return items per second over all the timed batches."""
     return size * len(samples.seconds) / sum(samples.seconds)
+
+
+plugin = Run()

@@ -1,77 +1,115 @@
 """Train: both frameworks train the same weights on the same real data in the same order, timed step by step."""
 
+import itertools
 import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from evaluator.children.work import Work, subject
 from evaluator.core import files
+from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, rows
 from evaluator.measure.resources import peak_memory
+from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import EDGES, RESIZED, WEIGHTS, Subject, read_result, write_examples
 from evaluator.stages._outputs import accuracy, in_batches
 from scenarios.contract import Examples
 from scenarios.weights import read_weights, write_weights
 
+if TYPE_CHECKING:
+    from evaluator.planning.draft import ScenarioPlan
+
 RESIZED_ROWS = 2
 
 
-def work(work: Work) -> Measured:
-    """Train from the aligned weights, judge on held-out data, and leave weights and golden examples."""
-    about = Subject(work)
-    about.prepare()
-    model, framework, scenario, profile = about.model, about.framework, about.scenario, about.profile
-    packages = about.packages()
-    data = model.data(
-        about.settings, packages, train=profile.train_samples, heldout=profile.heldout_samples, seed=about.seed
+class Train(Stage):
+    """Training on every device, round by round."""
+
+    name = "train"
+    title = "Training"
+    summary = "Train the same weights in both frameworks and time every step."
+    command = "train"
+    example = "fweval train resnet50 --device cpu"
+    rests_on = ("align",)
+    measures = True
+    memory_bytes = 12 * GIB
+    timeout_s = 300.0
+    expected_s = 30.0
+    gives: ClassVar = {"trained": "training"}
+    figures = (
+        Shown(key("step_s"), "{:.3g} s per step"),
+        Shown(key("heldout_accuracy"), "accuracy {:.1%}"),
+        Shown(key("max_rel_diff", between="frameworks"), "start difference {:.1e}"),
     )
-    weights = read_weights(work.need("weights") / WEIGHTS)
-    batches = list(_batches(data.train, scenario.train.batch_size, scenario.train.epochs, about.seed))
-    prepared = [(model.inputs_for(framework.name, inputs), labels) for inputs, labels in batches]
-    with subject(f"training in {framework.title}"):
-        network = framework.build(model, about.settings)
-        framework.load_weights(network, weights)
-        trainer = framework.trainer(network, scenario.train, about.device)
-        seconds, losses = [], []
-        for inputs, labels in prepared:
-            begin = time.perf_counter()
-            losses.append(trainer.step(inputs, labels))
-            seconds.append(time.perf_counter() - begin)
-        memory = peak_memory()
-        heldout = model.inputs_for(framework.name, data.heldout.inputs)
-        size = scenario.throughput_batch
-        outputs = in_batches(lambda batch: framework.forward(network, batch, about.device), heldout, size)
-    files.write_samples(work.folder, {"step": seconds, "loss": losses})
-    trained = framework.read_weights(network)
-    write_weights(work.folder / WEIGHTS, trained)
-    write_examples(work.folder, data.heldout.inputs, outputs, {"labels": data.heldout.labels})
-    _write_edges(work.folder / EDGES, about, data.heldout, network)
-    _write_resized(work.folder / RESIZED, about, data.heldout, network)
-    later = seconds[1:] or seconds
-    metrics: Metrics = {
-        "time_to_first_step_s": seconds[0],
-        "step_s": median(later),
-        "train_s": sum(seconds),
-        "steps": len(seconds),
-        "examples_per_s": scenario.train.batch_size / median(later),
-        "first_loss": losses[0],
-        "final_loss": losses[-1],
-        "heldout_accuracy": accuracy(outputs, data.heldout.labels),
-        "accuracy_target": scenario.targets.heldout_accuracy.get(profile.name, 0.0),
-        **memory,
-        "parameters": framework.parameters(network),
-        "weights_bytes": sum(array.nbytes for array in trained.values()),
-        "device_name": framework.device_name(about.device),
-    }
-    aligned = read_result(work.need("aligned")).figures
-    start = tuple(figure for figure in aligned if figure.labels.get("between") == "frameworks")
-    return Measured(metrics=metrics, figures=start, files={"weights": WEIGHTS})
+
+    def plan(self, plan: "ScenarioPlan") -> None:
+        """Plan every round on every device, the frameworks in counter-balanced order; what is exported is the first."""
+        aligned = plan.ids["align"]
+        rounds = range(1, plan.draft.profile.train_rounds + 1)
+        for device, number in itertools.product(plan.draft.options.devices, rounds):
+            for framework in plan.balanced(plan.frameworks, number):
+                needs = {"weights": next(iter(aligned.values())), "aligned": aligned[framework]}
+                refusal = plan.no_device(device)
+                step = plan.add(self.name, framework, device=device, round=number, needs=needs, refusal=refusal)
+                if number == 1:
+                    plan.ids[self.name].setdefault(framework, step)
+
+    def work(self, work: Work) -> Measured:
+        """Train from the aligned weights, judge on held-out data, and leave weights and golden examples."""
+        about = Subject(work)
+        about.prepare()
+        model, framework, scenario, profile = about.model, about.framework, about.scenario, about.profile
+        packages = about.packages()
+        data = model.data(
+            about.settings, packages, train=profile.train_samples, heldout=profile.heldout_samples, seed=about.seed
+        )
+        weights = read_weights(work.need("weights") / WEIGHTS)
+        batches = list(_batches(data.train, scenario.train.batch_size, scenario.train.epochs, about.seed))
+        prepared = [(model.inputs_for(framework.name, inputs), labels) for inputs, labels in batches]
+        with subject(f"training in {framework.title}"):
+            network = framework.build(model, about.settings)
+            framework.load_weights(network, weights)
+            trainer = framework.trainer(network, scenario.train, about.device)
+            seconds, losses = [], []
+            for inputs, labels in prepared:
+                begin = time.perf_counter()
+                losses.append(trainer.step(inputs, labels))
+                seconds.append(time.perf_counter() - begin)
+            memory = peak_memory()
+            heldout = model.inputs_for(framework.name, data.heldout.inputs)
+            size = scenario.throughput_batch
+            outputs = in_batches(lambda batch: framework.forward(network, batch, about.device), heldout, size)
+        files.write_samples(work.folder, {"step": seconds, "loss": losses})
+        trained = framework.read_weights(network)
+        write_weights(work.folder / WEIGHTS, trained)
+        write_examples(work.folder, data.heldout.inputs, outputs, {"labels": data.heldout.labels})
+        _write_edges(work.folder / EDGES, about, data.heldout, network)
+        _write_resized(work.folder / RESIZED, about, data.heldout, network)
+        later = seconds[1:] or seconds
+        metrics: Metrics = {
+            "time_to_first_step_s": seconds[0],
+            "step_s": median(later),
+            "train_s": sum(seconds),
+            "steps": len(seconds),
+            "examples_per_s": scenario.train.batch_size / median(later),
+            "first_loss": losses[0],
+            "final_loss": losses[-1],
+            "heldout_accuracy": accuracy(outputs, data.heldout.labels),
+            "accuracy_target": scenario.targets.heldout_accuracy.get(profile.name, 0.0),
+            **memory,
+            "parameters": framework.parameters(network),
+            "weights_bytes": sum(array.nbytes for array in trained.values()),
+            "device_name": framework.device_name(about.device),
+        }
+        aligned = read_result(work.need("aligned")).figures
+        start = tuple(figure for figure in aligned if figure.labels.get("between") == "frameworks")
+        return Measured(metrics=metrics, figures=start, files={"weights": WEIGHTS})
 
 
 def _write_edges(folder: Path, about: Subject, heldout: Examples, network: Any) -> None:
@@ -106,3 +144,6 @@ def _batches(examples: Examples, size: int, epochs: int, seed: int) -> Iterator[
         for start in range(0, len(order) - size + 1, size):
             chosen = order[start : start + size]
             yield {name: array[chosen] for name, array in examples.inputs.items()}, examples.labels[chosen]
+
+
+plugin = Train()

@@ -14,18 +14,21 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluator.children.work import Work, subject
 from evaluator.core import registry
+from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Figure, Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, read_arrays, rows
 from evaluator.measure import fidelity
 from evaluator.measure.fidelity import Fidelity
 from evaluator.measure.statistics import is_loss
+from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._divergence import explain
 from evaluator.stages._evidence import (
     EDGES,
@@ -42,6 +45,9 @@ from evaluator.stages._evidence import (
 )
 from evaluator.stages._outputs import in_batches, right
 from exports.contract import Runtime, Session, Telling, TimedWithin
+
+if TYPE_CHECKING:
+    from evaluator.planning.draft import ScenarioPlan
 
 SINGLES = 8  # how many golden inputs are also fed one by one
 ODD = 3  # a batch size that nobody exports or measures with
@@ -79,48 +85,68 @@ class Computed:
         return tuple(size for size, outputs in self.batches.items() if not isinstance(outputs, Exception))
 
 
-def work(work: Work) -> Measured:
-    """Load the artifact, compute the golden examples, and compare."""
-    begin = time.perf_counter()
-    about = Subject(work)
-    runtime: Runtime = registry.load("runtime", str(work.step.runtime))
-    artifact, path = read_artifact(work.need("artifact"))
-    golden = _golden(about, work.need("trained"), artifact.layout)
-    with (
-        subject(f"running in {runtime.title}"),
-        runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
-    ):
-        computed = _compute(session, golden, about)
-        told = dict(session.facts) if isinstance(session, Telling) else {}
-        looked = _look(session, golden) if 1 in computed.taken else {}
-    size = computed.taken[-1]
-    outputs = _of(computed.batches[size])
-    write_examples(work.folder, rows(golden.inputs, 0, SINGLES), rows(outputs, 0, SINGLES))
-    found = fidelity.worst(list(_comparisons(golden, computed, about)))
-    before, now = right(golden.outputs, golden.labels), right(outputs, golden.labels)
-    metrics: Metrics = {
-        **found.metrics(),
-        **_legality(golden, computed, about.tolerance),
-        "accuracy": float(now.mean()),
-        "origin_accuracy": float(before.mean()),
-        "answers_lost": int((before & ~now).sum()),
-        "answers_gained": int((now & ~before).sum()),
-        "cases": len(golden.labels),
-        **looked,
-        **told,
-    }
-    figures = (*_refusals(computed), *_placed(runtime, path, about.device))
-    files = {"inputs": INPUTS, "outputs": OUTPUTS}
-    wrong = _wrong(found, quantized=about.quantized)
-    if wrong is not None:
-        where, evidence = explain(work, computed.taken[-1], begin)
-        return _refused(
-            f"outputs differ from the origin's: {wrong}", {**metrics, **where}, figures, {**files, **evidence}
-        )
-    # Whether it computes what it should there can be told from a few examples; its accuracy cannot.
-    if not about.slow and _fell(before, now):
-        return _refused(f"accuracy fell from {before.mean():.1%} to {now.mean():.1%}", metrics, figures, files)
-    return Measured(metrics=metrics, figures=figures, files=files)
+class Verify(Stage):
+    """Proofs of artifacts; rows call it `verify`, the command line `prove`."""
+
+    name = "verify"
+    title = "Proof"
+    summary = "Prove that each exported artifact computes what its origin computes."
+    command = "prove"
+    example = "fweval prove resnet50 --device cpu"
+    rests_on = ("export",)
+    memory_bytes = 6 * GIB
+    timeout_s = 120.0
+    expected_s = 8.0
+    gives: ClassVar = {"verified": "the proof of its outputs"}
+    figures = (Shown(key("max_rel_diff"), "difference {:.1e}"),)
+
+    def plan(self, plan: "ScenarioPlan") -> None:
+        """Plan the proof of each artifact in each runtime that reads it, on every device."""
+        for each in plan.subjects():
+            plan.ids[self.name][each] = plan.about(self.name, each, needs=plan.artifact(each.made))
+
+    def work(self, work: Work) -> Measured:
+        """Load the artifact, compute the golden examples, and compare."""
+        begin = time.perf_counter()
+        about = Subject(work)
+        runtime: Runtime = registry.load("runtime", str(work.step.runtime))
+        artifact, path = read_artifact(work.need("artifact"))
+        golden = _golden(about, work.need("trained"), artifact.layout)
+        with (
+            subject(f"running in {runtime.title}"),
+            runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
+        ):
+            computed = _compute(session, golden, about)
+            told = dict(session.facts) if isinstance(session, Telling) else {}
+            looked = _look(session, golden) if 1 in computed.taken else {}
+        size = computed.taken[-1]
+        outputs = _of(computed.batches[size])
+        write_examples(work.folder, rows(golden.inputs, 0, SINGLES), rows(outputs, 0, SINGLES))
+        found = fidelity.worst(list(_comparisons(golden, computed, about)))
+        before, now = right(golden.outputs, golden.labels), right(outputs, golden.labels)
+        metrics: Metrics = {
+            **found.metrics(),
+            **_legality(golden, computed, about.tolerance),
+            "accuracy": float(now.mean()),
+            "origin_accuracy": float(before.mean()),
+            "answers_lost": int((before & ~now).sum()),
+            "answers_gained": int((now & ~before).sum()),
+            "cases": len(golden.labels),
+            **looked,
+            **told,
+        }
+        figures = (*_refusals(computed), *_placed(runtime, path, about.device))
+        files = {"inputs": INPUTS, "outputs": OUTPUTS}
+        wrong = _wrong(found, quantized=about.quantized)
+        if wrong is not None:
+            where, evidence = explain(work, computed.taken[-1], begin)
+            return _refused(
+                f"outputs differ from the origin's: {wrong}", {**metrics, **where}, figures, {**files, **evidence}
+            )
+        # Whether it computes what it should there can be told from a few examples; its accuracy cannot.
+        if not about.slow and _fell(before, now):
+            return _refused(f"accuracy fell from {before.mean():.1%} to {now.mean():.1%}", metrics, figures, files)
+        return Measured(metrics=metrics, figures=figures, files=files)
 
 
 def _placed(runtime: Runtime, path: Path, device: str) -> tuple[Figure, ...]:
@@ -283,3 +309,6 @@ def _refused(reason: str, metrics: Metrics, figures: tuple[Figure, ...], files: 
         figures=figures,
         files=files,
     )
+
+
+plugin = Verify()

@@ -176,7 +176,7 @@ def test_a_temp_folder_left_by_a_killed_run_is_no_obstacle(tmp_path: Path) -> No
 
 def test_a_step_can_be_repeated_by_hand(tmp_path: Path) -> None:
     """The real worker knows no stage "pretend": that it says so, in a result of its own, shows that it ran."""
-    engine.finish(engine.child(engine.make_step("a"), tmp_path / "a"))
+    engine.finish(engine.child(engine.make_step("a", stage="pretend"), tmp_path / "a"))
     script = tmp_path / "a" / "reproduce.sh"
     for _ in range(2):
         env = {**os.environ, "PYTHON": sys.executable}

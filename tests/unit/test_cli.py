@@ -42,7 +42,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
 
 def test_there_are_commands() -> None:
-    assert {"full", "doctor", "list", "train", "export", "verify", "run", "serve", "cells", "score", "report"} <= set(
+    assert {"full", "doctor", "list", "train", "export", "prove", "run", "serve", "cells", "score", "report"} <= set(
         COMMANDS
     )
 
@@ -70,6 +70,7 @@ def test_the_version_is_told(run: Any) -> None:
     ("arguments", "hint"),
     [
         (["ful"], "there is no command 'ful' (did you mean 'full'?)"),
+        (["verify", "tiny"], "the command 'verify' is now 'prove' (fweval prove)"),
         (["full", "--profle", "smoke"], "Did you mean '--profile'?"),
         (["full", "--devcie=cpu"], "Did you mean '--device'?"),
         (["full", "--profile", "smok"], "there is no profile 'smok' (did you mean 'smoke'?)"),
@@ -119,7 +120,7 @@ def test_a_bad_scenario_file_is_one_line(old: str, new: str, said: str, run: Any
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("serve = 180\n", "", "key 'timeout_s': no time limit for serve"),
+        ("serve = 180\n", "srve = 180\n", "key 'timeout_s.srve': there is no stage 'srve' (did you mean 'serve'?)"),
         ('"p90"', '"p91"', "key 'highest_tail'"),
         ("rounds = 1", "rounds = 0", "key 'rounds'"),
         ("train_samples = 160", "train_samples = 15", "trains on 15 examples, less than one batch of 16"),

@@ -38,7 +38,7 @@ evaluator.core.coordinates = module
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.store import cell_of
-from evaluator.planning import plan
+from evaluator.planning import selection
 from evaluator.report import _cells, csv
 
 step = Step(id="x", stage="run", scenario="tiny", framework="pytorch", variant="pruned")
@@ -51,8 +51,8 @@ json.dump({
     "told apart": step.key("model") != plain.key("model"),
     "column": dict(zip(header.split(","), row.split(",")))["variant"],
     "bars": len(_cells.by_subject([cell, cell_of(plain, Result(step="y", outcome=Outcome.PASSED))])),
-    "selected": plan._left_out(step, plan.Options(skip=("pruned",))),
-    "selectable": "tiny" in plan.selectable(),
+    "selected": selection.left_out(step, selection.Options(skip=("pruned",))),
+    "selectable": "tiny" in selection.selectable(),
 }, sys.stdout)
 """
 

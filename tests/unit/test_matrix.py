@@ -17,7 +17,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Metrics, Result, Step
 from evaluator.judging import matrix
 from evaluator.judging.evidence import RESULT, Entry, Evidence
-from evaluator.planning import plan
+from evaluator.planning.selection import Options
 from evaluator.report import _matrix
 from evaluator.report import _terminal as terminal
 from evaluator.report.html import plugin as html
@@ -255,7 +255,7 @@ def _escaped(title: str) -> str:
 
 
 def test_everything_is_exported_whatever_the_profile_says(tmp_path: Path) -> None:
-    options = plan.Options(everything=True)
+    options = Options(everything=True)
     _, record = pipeline.begin(("tiny",), "smoke", options, out=tmp_path / "run", command=("fweval",))
     assert record.profile.exports == "all"
 

@@ -10,11 +10,12 @@ import pytest
 from rich.console import Console
 
 from evaluator import pipeline
-from evaluator.core import files
+from evaluator.core import files, registry
 from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Signature
 from evaluator.core.store import RunFolder
+from evaluator.planning.selection import rests_on
 from evaluator.running.progress import Reporter
 from evaluator.stages import _evidence
 from exports.sizes import digest
@@ -50,23 +51,25 @@ def said(run: pipeline.Run) -> str:
 
 def test_the_program_reads_as_a_list() -> None:
     names = [stage.__name__ for stage in pipeline.STAGES]
-    assert names == [
-        "fetch",
-        "make_plan",
-        "align",
-        "train",
-        "export",
-        "verify",
-        "run",
-        "edge",
-        "serve",
-        "load",
-        "probe",
-        "judge",
-        "score",
-        "report",
-    ]
+    assert names[:2] == ["fetch", "make_plan"]
+    assert names[-3:] == ["judge", "score", "report"]
+    assert names[2:-3] == list(pipeline.PLANNED)
     assert [stage.__name__ for stage in pipeline.through("export")] == names[:5]
+
+
+def test_every_stage_is_in_the_list_once_after_what_it_rests_on() -> None:
+    stages = {stage.name: stage for stage in registry.load_all("stage") if stage.planned}
+    assert sorted(pipeline.PLANNED) == sorted(stages), "evaluator/pipeline.py, STAGES: add the line steps_of(NAME)"
+    for number, name in enumerate(pipeline.PLANNED):
+        assert set(stages[name].rests_on) <= set(pipeline.PLANNED[:number]), name
+
+
+@pytest.mark.parametrize("stage", pipeline.PLANNED)
+def test_a_stage_is_reached_by_way_of_what_it_rests_on_and_nothing_else(stage: str) -> None:
+    reached = [each.__name__ for each in pipeline.through(stage)]
+    assert reached[:2] == ["fetch", "make_plan"]
+    assert set(reached[2:]) == {stage, *rests_on(stage)}
+    assert reached[-1] == stage
 
 
 def test_scenarios_are_continued_as_they_were_begun(begin: Callable[..., pipeline.Run]) -> None:
@@ -113,7 +116,7 @@ def test_two_different_models_stop_the_run(begin: Callable[..., pipeline.Run]) -
     run.folder.save(Result(step=first.id, outcome=Outcome.PASSED))
     run.folder.save(Result(step=second.id, outcome=Outcome.FAILED, reason="logits[0, 3] differs", remedy="correct it"))
     with pytest.raises(UsageError) as raised:
-        pipeline.align(run)
+        pipeline.steps_of("align")(run)
     assert raised.value.message == "scenario tiny: logits[0, 3] differs"
     assert raised.value.remedy == "correct it"
 

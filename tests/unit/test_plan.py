@@ -13,9 +13,9 @@ from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Profile, Result, Step
 from evaluator.core.store import Plan
+from evaluator.pipeline import PLANNED
 from evaluator.planning import plan
-from evaluator.planning.plan import Options
-from evaluator.running import execution
+from evaluator.planning.selection import Options
 from scenarios.loading import Scenario, load_scenario
 from tests.engine import PROFILE, PaperMachine
 
@@ -31,7 +31,7 @@ def make(
     change: Callable[[Scenario], Scenario] = lambda scenario: scenario,
 ) -> Plan:
     scenarios = [change(load_scenario(name)) for name in names or ("tiny",)]
-    return plan.make_plan(scenarios, profile, options, machine or PaperMachine())
+    return plan.make_plan(scenarios, profile, options, machine or PaperMachine(), PLANNED)
 
 
 def steps(made: Plan, **fields: Any) -> list[Step]:
@@ -138,7 +138,7 @@ def test_measuring_steps_are_marked() -> None:
 def test_limits_come_from_profile_and_stage() -> None:
     profile = msgspec.structs.replace(PROFILE, timeout_s={**PROFILE.timeout_s, "export": 7.0})
     assert {step.timeout_s for step in steps(make(profile=profile), stage="export")} == {7.0}
-    assert all(step.memory_bytes == plan.MEMORY_BYTES[step.stage] for step in make().steps)
+    assert all(step.memory_bytes == registry.load("stage", step.stage).memory_bytes for step in make().steps)
 
 
 def test_candidates_are_interleaved_and_every_other_round_reversed() -> None:
@@ -347,7 +347,7 @@ def test_unknown_names_are_refused_with_the_nearest(options: Options, said: str,
 
 def test_whatever_a_step_needs_has_a_name_for_people() -> None:
     roles = {role for step in make(options=Options()).steps for role in step.needs}
-    assert roles == set(execution.ROLES)
+    assert roles == {role for stage in registry.load_all("stage") for role in stage.gives}
 
 
 def test_a_standard_runtime_in_an_environment_of_its_own_is_proven_timed_and_asked_about_small_devices() -> None:

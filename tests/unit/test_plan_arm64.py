@@ -8,8 +8,10 @@ from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Profile
 from evaluator.core.store import Plan
+from evaluator.pipeline import PLANNED
 from evaluator.planning import plan
-from evaluator.planning.plan import Options
+from evaluator.planning.draft import EMULATION
+from evaluator.planning.selection import DEVICES, Options, environments_of
 from scenarios.loading import load_scenario
 from tests.engine import PROFILE, PaperMachine
 
@@ -17,7 +19,7 @@ MATRIX = msgspec.structs.replace(PROFILE, exports="all")
 
 
 def make(profile: Profile = MATRIX, machine: PaperMachine | None = None, options: Options | None = None) -> Plan:
-    return plan.make_plan([load_scenario("tiny")], profile, options or Options(), machine or PaperMachine())
+    return plan.make_plan([load_scenario("tiny")], profile, options or Options(), machine or PaperMachine(), PLANNED)
 
 
 def test_the_matrix_is_proven_on_arm64_never_timed_and_in_no_score() -> None:
@@ -27,11 +29,11 @@ def test_the_matrix_is_proven_on_arm64_never_timed_and_in_no_score() -> None:
     assert {step.stage for step in steps} == {"verify"}
     assert not any(step.standard or step.measures for step in steps)
     assert {step.environment for step in steps} == {"arm64"}
-    assert {step.timeout_s for step in steps} == {plan.EMULATION * MATRIX.timeout_s["verify"]}
+    assert {step.timeout_s for step in steps} == {EMULATION * MATRIX.timeout_s["verify"]}
     assert {step.settings["environment"] for step in steps} == {environments.identity("arm64")}
 
 
-@pytest.mark.parametrize(("profile", "devices"), [(PROFILE, plan.DEVICES), (MATRIX, ("gpu",))])
+@pytest.mark.parametrize(("profile", "devices"), [(PROFILE, DEVICES), (MATRIX, ("gpu",))])
 def test_there_is_none_unless_all_exports_on_the_cpu_are_asked_for(profile: Profile, devices: tuple[str, ...]) -> None:
     made = make(profile, options=Options(devices=devices))
     assert not [step for step in made.steps if step.device == "arm64"]
@@ -63,5 +65,5 @@ def test_a_runtime_that_only_arm64_has_is_asked_there() -> None:
 
 
 def test_the_environment_is_fetched_for_the_matrix_only() -> None:
-    assert "arm64" in plan.environments_of(MATRIX)
-    assert plan.environments_of(PROFILE) == ("tflite_runtime",)
+    assert "arm64" in environments_of(MATRIX)
+    assert environments_of(PROFILE) == ("tflite_runtime",)

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Result, Step
+from evaluator.core.records import Figure, Result, Step
 from evaluator.running.progress import Reporter, expected_seconds, figures
 from tests.engine import PROFILE, make_step
 
@@ -129,10 +129,11 @@ def test_steps_are_named_for_people(fields: dict[str, Any], said: str) -> None:
 
 
 def test_the_most_telling_figures_are_shown() -> None:
-    step = make_step("a")
-    shown = figures(passed(step, metrics={"latency_p50_s": 0.00123456, "throughput_per_s": 812.3, "queries": 64}))
-    assert shown == "p50 1.23 ms, 812 per s"
-    assert figures(passed(step)) == ""
+    step = make_step("a", stage="run")
+    latencies = [Figure(name="latency_s", value=0.00123456, labels={"statistic": each}) for each in ("median", "p50")]
+    ended = passed(step, metrics={"throughput_per_s": 812.3, "queries": 64}, figures=tuple(latencies))
+    assert figures(step, ended) == "p50 1.23 ms, 812 per s"
+    assert figures(step, passed(step)) == ""
 
 
 def test_a_cell_of_the_matrix_is_named_by_what_makes_it_and_how() -> None:

@@ -29,7 +29,7 @@ def prove(candidate: Logits, precision: str, place: Path, monkeypatch: pytest.Mo
     scripted_exports.trained(place, one_hot(ROWS + EDGE_CASES))
     scripted_exports.exported(place)
     scripted_exports.install(monkeypatch, runtime=scripted_exports.ScriptedRuntime(candidate))
-    return verify.work(scripted_exports.work(place, "verify", precision))
+    return verify.plugin.work(scripted_exports.work(place, "verify", precision))
 
 
 def sound() -> Logits:
@@ -120,7 +120,7 @@ def test_only_what_was_exported_is_proven(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "artifact" / "model").write_bytes(b"another")
     scripted_exports.install(monkeypatch, runtime=scripted_exports.ScriptedRuntime(sound()))
     with pytest.raises(FwevalError, match="the artifact is not the one that was exported: its digest differs"):
-        verify.work(scripted_exports.work(tmp_path, "verify", "fp32"))
+        verify.plugin.work(scripted_exports.work(tmp_path, "verify", "fp32"))
 
 
 @given(count=st.integers(2, 2000), verified=st.integers(1, 500))
@@ -143,7 +143,7 @@ def export_by(
         exporter=exporter,
         format=scripted_exports.ScriptedFormat(weights),
     )
-    return export.work(scripted_exports.work(place, "export", precision)), exporter
+    return export.plugin.work(scripted_exports.work(place, "export", precision)), exporter
 
 
 def test_quantizers_are_calibrated_with_what_no_proof_looks_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

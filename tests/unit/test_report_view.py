@@ -10,7 +10,6 @@ from rich.console import Console
 
 from evaluator.core import metrics, registry
 from evaluator.core.metrics import key, number
-from evaluator.core.records import CELL_STAGES
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
 from evaluator.judging import scoring
 from evaluator.report import _base, _candidates, _cells, _format, _servers, _svg, markdown
@@ -254,7 +253,7 @@ def test_summary_shows_markup_as_text() -> None:
 def test_cells_table_has_a_line_for_every_cell() -> None:
     lines = printed(terminal.rendered((steps.short(CARD.cells),)))
     assert max(map(len, lines)) <= 80
-    assert sum(line.startswith(CELL_STAGES) for line in lines) == len(CARD.cells)
+    assert sum(line.startswith(registry.names("stage")) for line in lines) == len(CARD.cells)
 
 
 def test_show_prints_the_scorecard_as_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,270 @@
+"""A plan in the making: what stages have to hand when they plan their steps.
+
+A step that cannot run here is planned all the same and ends at once, as `unavailable`, with a reason and a remedy: a
+cell that could not be had is a row, never a gap. A step's id is a digest of all that can change its result: its own
+fields, the whole scenario and profile, the versions of fweval and of what is installed, and the ids of the steps that
+it needs.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import msgspec
+
+import evaluator
+from evaluator.children import environments
+from evaluator.core import registry
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import PRECISIONS, Profile, Result, Step
+from evaluator.planning.capabilities import Capabilities
+from evaluator.planning.selection import DEVICES, EMULATED, Options, left_out
+from exports.contract import Exporter, Format, Runtime
+from scenarios.loading import Scenario
+from serving.contract import Server
+
+EMULATION = 4  # times the time limit: seconds for each example of a large model
+STANDARD_PRECISION = PRECISIONS[0]  # what is run and served
+PATHS = ("server", "mobile", "portable", "web")
+NO_GPU = ("no CUDA GPU on this machine", "run on a machine with an NVIDIA GPU and driver (nvidia-smi must answer)")
+Refusal = tuple[str, str]  # the reason why a step cannot run here, and the remedy
+Item = TypeVar("Item")
+
+
+class Draft:
+    """The steps so far, in order, and why some of them are impossible."""
+
+    def __init__(self, options: Options, profile: Profile, capabilities: Capabilities) -> None:
+        self.options = options
+        self.profile = profile
+        self.capabilities = capabilities
+        self.steps: dict[str, Step] = {}
+        self.impossible: dict[str, Result] = {}
+
+    @cached_property
+    def no_arm64(self) -> Refusal | None:
+        """Ask once: the answer comes from the Docker engine."""
+        return self.capabilities.no_arm64()
+
+    def add(self, scenario: Scenario, fields: Mapping[str, Any], refusal: Refusal | None = None) -> str | None:
+        """Add a step and return its id, or None when the person left it (or one that it needs) out.
+
+        `needs` maps roles to step ids; `refusal` is given when the step cannot run here.
+        """
+        if None in fields["needs"].values():
+            return None
+        stage = registry.load("stage", fields["stage"])
+        limit_s = self.profile.timeout_s.get(stage.name, stage.timeout_s)
+        draft = Step(
+            id="",
+            scenario=scenario.name,
+            measures=stage.measures,
+            timeout_s=limit_s * (EMULATION if fields.get("device") == EMULATED else 1),
+            memory_bytes=stage.memory_bytes,
+            settings={
+                "scenario": msgspec.to_builtins(scenario),
+                "profile": msgspec.to_builtins(self.profile),
+                "seed": self.options.seed,
+                "threads": self.capabilities.cores,
+                "environment": environments.identity(fields["environment"]) if fields.get("environment") else None,
+            },
+            **fields,
+        )
+        if left_out(draft, self.options):
+            return None
+        step = msgspec.structs.replace(draft, id=_identify(draft, self.capabilities.versions))
+        self.steps[step.id] = step
+        self._rule_out(step, refusal)
+        return step.id
+
+    def _rule_out(self, step: Step, refusal: Refusal | None) -> None:
+        """Write down at once the ending of a step that cannot run here."""
+        for needed in step.needs.values():
+            if needed in self.impossible:
+                refusal = refusal or _passed_on(self.impossible[needed])
+                if self.impossible[needed].outcome is Outcome.NOT_APPLICABLE:
+                    self.end(step.id, Outcome.NOT_APPLICABLE, refusal[0])
+                    return
+        if refusal is not None:
+            reason, remedy = refusal
+            self.impossible[step.id] = Result(step=step.id, outcome=Outcome.UNAVAILABLE, reason=reason, remedy=remedy)
+
+    def end(self, step_id: str, outcome: Outcome, reason: str) -> None:
+        """Write down the ending of a step that needs no child to be known."""
+        self.impossible[step_id] = Result(step=step_id, outcome=outcome, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """An artifact to be: what one exporter makes at one precision."""
+
+    exporter: Exporter
+    precision: str
+
+    @property
+    def standard(self) -> bool:
+        """Tell whether it is made in every profile, run and served."""
+        return self.exporter.standard and self.precision == STANDARD_PRECISION
+
+    @property
+    def format(self) -> Format:
+        """Return the format's plug-in."""
+        kind: Format = registry.load("format", self.exporter.format)
+        return kind
+
+    def fields(self) -> dict[str, Any]:
+        """Return what a step about it says about it."""
+        return {
+            "format": self.exporter.format,
+            "exporter": self.exporter.name,
+            "precision": self.precision,
+            "standard": self.standard,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """An artifact in a runtime on a device."""
+
+    made: Made
+    runtime: Runtime
+    device: str
+
+    @property
+    def standard(self) -> bool:
+        """Tell whether it is proven in every profile, and timed."""
+        return self.made.standard and self.runtime.standard and self.device != EMULATED
+
+    @property
+    def environment(self) -> str | None:
+        """Return the environment that it needs."""
+        return EMULATED if self.device == EMULATED else self.runtime.environment
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Return where it comes among those that are measured: by device, then by deployment path."""
+        return DEVICES.index(self.device), PATHS.index(self.made.format.path)
+
+
+class ScenarioPlan:
+    """The steps of one scenario. A stage adds its own, and finds in `ids` those of the stages that it rests on."""
+
+    def __init__(self, scenario: Scenario, draft: Draft) -> None:
+        self.scenario = scenario
+        self.draft = draft
+        self.frameworks = draft.options.frameworks
+        # stage -> what a step of it is about -> its id, None when the person left it out
+        self.ids: dict[str, dict[Any, str | None]] = defaultdict(dict)
+
+    def add(self, stage: str, framework: str, *, refusal: Refusal | None = None, **fields: Any) -> str | None:
+        """Add a step and return its id; None when the person left it, or one that it needs, out.
+
+        `fields` are those of `Step`; `needs` maps roles to ids of other steps.
+        """
+        return self.draft.add(self.scenario, {"stage": stage, "framework": framework, **fields}, refusal)
+
+    def about(self, stage: str, subject: Subject, **fields: Any) -> str | None:
+        """Add a step about one artifact in one runtime on one device."""
+        runtime = subject.runtime
+        return self.add(
+            stage,
+            subject.made.exporter.origin,
+            runtime=runtime.name,
+            device=subject.device,
+            environment=subject.environment,
+            refusal=self.no_device(subject.device)
+            or (None if subject.device == EMULATED else self.not_installed(runtime.distributions))
+            or self.no_environment(subject.environment),
+            **{**subject.made.fields(), "standard": subject.standard},
+            **fields,
+        )
+
+    def artifact(self, made: Made) -> dict[str, str | None]:
+        """Return what a step about an artifact needs: its export, and the training that it comes from."""
+        return {"artifact": self.ids["export"][made], "trained": self.ids["train"][made.exporter.origin]}
+
+    def proven(self, subject: Subject) -> dict[str, str | None]:
+        """Return what a step about a proven artifact needs: the proof in that runtime, too."""
+        return {**self.artifact(subject.made), "verified": self.ids["verify"].get(subject)}
+
+    def artifacts(self) -> Iterator[Made]:
+        """Yield every artifact of the plan, format by format."""
+        everything = self.draft.profile.exports == "all"
+        exporters = [each for each in registry.load_all("exporter") if each.origin in self.frameworks]
+        for exporter in sorted(exporters, key=lambda each: (each.format, each.origin)):
+            for precision in PRECISIONS:
+                made = Made(exporter=exporter, precision=precision)
+                if everything or made.standard:
+                    yield made
+
+    def subjects(self) -> Iterator[Subject]:
+        """Yield every artifact that may come to be, in each runtime, on each device that the runtime can use."""
+        everything = self.draft.profile.exports == "all"
+        devices = self.draft.options.devices
+        if everything and "cpu" in devices:
+            devices = (*devices, EMULATED)
+        for made in self.artifacts():
+            if made.precision in made.exporter.cannot:
+                continue
+            for runtime in registry.load_all("runtime"):
+                if made.exporter.format in runtime.formats and (everything or runtime.standard):
+                    for device in devices:
+                        if device in runtime.devices:
+                            yield Subject(made=made, runtime=runtime, device=device)
+
+    def served_by(self, server: Server) -> Subject:
+        """Return what a server of that format embeds: the standard artifact, in the first runtime that reads it."""
+        runtimes: tuple[Runtime, ...] = registry.load_all("runtime")
+        return Subject(
+            made=next(
+                made
+                for made in self.artifacts()
+                if made.standard and (made.exporter.format, made.exporter.origin) == (server.format, server.framework)
+            ),
+            runtime=next(runtime for runtime in runtimes if server.format in runtime.formats),
+            device="cpu",
+        )
+
+    @staticmethod
+    def balanced(items: Sequence[Item], number: int) -> Sequence[Item]:
+        """Return the items in order in odd rounds and reversed in even ones."""
+        return items if number % 2 else items[::-1]
+
+    def no_framework(self, framework: str) -> Refusal | None:
+        """Say why the scenario cannot be had in a framework; None when it can."""
+        absent = self.draft.capabilities.missing_data(self.scenario)
+        if absent:
+            return f"data not fetched: {', '.join(absent)}", "fweval fetch"
+        return self.not_installed(registry.load("framework", framework).distributions)
+
+    def no_device(self, device: str) -> Refusal | None:
+        """Say why a device cannot be had."""
+        if device == "gpu" and self.draft.capabilities.gpu is None:
+            return NO_GPU
+        return self.draft.no_arm64 if device == EMULATED else None
+
+    def no_environment(self, name: str | None) -> Refusal | None:
+        """Say why an environment of tools cannot be had; None for no environment."""
+        return None if name is None else self.draft.capabilities.no_environment(name)
+
+    def not_installed(self, distributions: tuple[str, ...]) -> Refusal | None:
+        """Say which of the distributions are not installed."""
+        absent = self.draft.capabilities.missing(distributions)
+        if absent:
+            return f"not installed: {', '.join(absent)}", f"pip install -c constraints.txt {' '.join(absent)}"
+        return None
+
+
+def _identify(step: Step, versions: Mapping[str, str]) -> str:
+    """Return a readable id that ends in a digest of everything that can change the step's result."""
+    content = msgspec.json.encode([step, dict(versions), evaluator.__version__], order="deterministic")
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    return f"{step.slug()}-{digest}"
+
+
+def _passed_on(result: Result) -> Refusal:
+    """Pass the reason of a step that cannot run on to the steps that need it."""
+    return result.reason or "a step that it needs cannot run", result.remedy or "see the step that it needs"
