@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 
 from evaluator.core.records import Record
-from evaluator.measure import statistics
 
 CLIENT_BUSY_FROM = (
     0.8  # of one core: beyond it the client, whose threads share one interpreter, may be what is measured
@@ -125,8 +124,10 @@ def _meets(load: Load, limit_s: float, p: float) -> bool | None:
         return None
     if not load.keeps_up:
         return False
-    tail = statistics.tail(load.seconds, p)
-    return None if tail is None else tail <= limit_s
+    from evaluator.measure.statistics import tail  # here, because a plan imports every stage, and SciPy takes a second
+
+    latency = tail(load.seconds, p)
+    return None if latency is None else latency <= limit_s
 
 
 def _open(loads: Sequence[Load]) -> list[Load]:

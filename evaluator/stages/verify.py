@@ -27,7 +27,6 @@ from evaluator.core.records import Figure, Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, read_arrays, rows
 from evaluator.measure import fidelity
 from evaluator.measure.fidelity import Fidelity
-from evaluator.measure.statistics import is_loss
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._divergence import explain
 from evaluator.stages._evidence import (
@@ -168,6 +167,8 @@ def _fell(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> bool:
 
     One answer of forty is 2.5 %: without the second condition a short profile would condemn what is right.
     """
+    from evaluator.measure.statistics import is_loss  # here, because a plan imports every stage: SciPy takes a second
+
     fewer = now.mean() < LEAST_ACCURACY_RATIO * before.mean()
     return bool(fewer and is_loss(int((before & ~now).sum()), int((now & ~before).sum())))
 

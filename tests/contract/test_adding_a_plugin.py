@@ -1,4 +1,7 @@
-"""Adding one file is enough: the examples, put in their places in a copy, are asked what every plug-in is asked."""
+"""Adding one file is enough: the examples, put in their places in a copy, are asked what every plug-in is asked.
+
+A stage has its line in the pipeline, too.
+"""
 
 import json
 import shutil
@@ -11,12 +14,15 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 COPIED = ("setup.cfg", "docs", "evaluator", "exports", "scenarios", "serving", "tests")
-KINDS = ("exports", "checks", "reports", "sections")
+KINDS = ("exports", "stages", "checks", "reports", "sections")
 CONTRACTS = [f"tests/contract/test_{kind}_contract.py" for kind in KINDS]
+# Tests that ask something of all stages, and know none of them by heart.
+OF_STAGES = [f"tests/unit/test_{name}.py" for name in ("pipeline", "plan_arm64", "loading", "progress")]
 PLUGINS = {
     "format": "keras_file",
     "exporter": "keras_save",
     "runtime": "keras_predict",
+    "stage": "repeat",
     "check": "export_time",
     "report": "text",
     "section": "accuracy",
@@ -33,6 +39,10 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy2(ROOT / name, copy / name)
     for package in ("evaluator", "exports"):
         shutil.copytree(EXAMPLES / package, copy / package, dirs_exist_ok=True)
+    pipeline = copy / "evaluator" / "pipeline.py"
+    source, place = pipeline.read_text(), '    steps_of("verify"),\n'
+    assert source.count(place) == 1
+    pipeline.write_text(source.replace(place, f'{place}    steps_of("{PLUGINS["stage"]}"),\n'))
     return copy
 
 
@@ -50,5 +60,12 @@ def test_they_are_listed(extended: Path) -> None:
 
 
 def test_they_keep_their_contracts(extended: Path) -> None:
-    done = run(extended, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CONTRACTS)
+    done = run(extended, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CONTRACTS, *OF_STAGES)
     assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_a_stage_brings_its_command(extended: Path) -> None:
+    done = run(extended, "-c", "from evaluator.cli import main; main()", "repeat", "--help")
+    assert "Ask each proven artifact the same question twice" in done.stdout
+    done = run(extended, "-c", "from evaluator.cli import main; main()", "--help")
+    assert "\n  repeat " in done.stdout

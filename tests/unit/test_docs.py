@@ -17,6 +17,7 @@ from evaluator.core import errors
 from evaluator.judging.contract import Check
 from evaluator.report import markdown
 from evaluator.report._base import Report, Section
+from evaluator.stages._contract import Stage
 from exports.contract import Exporter, Format, Runtime
 from scenarios.loading import load_scenario
 from tests import fakes, sample_scorecard
@@ -31,6 +32,7 @@ KINDS: dict[str, type] = {
     "exports/formats": Format,
     "exports/exporters": Exporter,
     "exports/runtimes": Runtime,
+    "evaluator/stages": Stage,
     "evaluator/checks": Check,
     "evaluator/report": Report,
     "evaluator/report/sections": Section,
