@@ -62,7 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("divergence")
     (home / "e2e.toml").write_text(PROFILE)
     only = ("--framework", "pytorch", "--only", "onnx", "--device", "cpu")
-    done = fweval("verify", "tiny", "--profile", "e2e.toml", *only, "--out", "run", cwd=home, timeout_s=200)
+    done = fweval("prove", "tiny", "--profile", "e2e.toml", *only, "--out", "run", cwd=home, timeout_s=200)
     assert done.returncode == 0, done.stderr
     return home / "run"
 
