@@ -154,7 +154,8 @@ class RunFolder:
 
 def is_cell(step: Step) -> bool:
     """Tell whether the table and the scorecard show a step: not those of stages that only prepare."""
-    return bool(registry.load("stage", step.stage).shown)
+    installed = step.stage in registry.names("stage")  # a run may come from where other stages are
+    return not installed or bool(registry.load("stage", step.stage).shown)
 
 
 def cell_of(step: Step, result: Result) -> Cell:

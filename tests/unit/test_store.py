@@ -141,6 +141,16 @@ def test_events_are_appended(tmp_path: Path) -> None:
     assert ['"event":"started"' in line for line in lines] == [True, False]
 
 
+def test_rows_of_a_stage_that_is_not_installed_here_are_shown(tmp_path: Path) -> None:
+    """A run made where another stage is installed is read here, too."""
+    folder = run_folder(tmp_path / "run")
+    step = make_step("a", stage="elsewhere")
+    files.write_record(folder.path / "plan.json", Plan(steps=(step,), impossible=()))
+    folder.save(Result(step="a", outcome=Outcome.PASSED))
+    (cell,) = folder.cells()
+    assert cell.stage == "elsewhere"
+
+
 def test_cells_are_the_ended_steps_in_the_order_of_the_plan(tmp_path: Path) -> None:
     folder = run_folder(tmp_path)
     align = make_step("align", stage="align")
