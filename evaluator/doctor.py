@@ -10,7 +10,7 @@ from evaluator.core import machine, registry
 from evaluator.pipeline import LEAST_DISK_BYTES
 from evaluator.planning import plan
 from evaluator.planning.capabilities import Capabilities
-from evaluator.planning.draft import NO_GPU
+from exports.contract import Device
 from exports.web import programs
 from scenarios.loading import load_scenario, scenario_names
 
@@ -47,7 +47,11 @@ def exit_code(findings: Sequence[Diagnosis]) -> int:
 
 def _machine(here: Capabilities) -> Iterator[Diagnosis]:
     described = here.describe()
-    yield Diagnosis(topic="machine", name="processor", fine=True, detail=f"{described.cpu}, {described.cores} cores")
+    devices: tuple[Device, ...] = registry.load_all("device")
+    for device in sorted(devices, key=lambda each: each.beside is not None):
+        refusal = here.no_device(device.name)
+        reason, remedy = refusal or (device.describe(described), None)
+        yield Diagnosis(topic="machine", name=device.title, fine=refusal is None, detail=reason, remedy=remedy)
     free = here.free_memory_bytes
     yield Diagnosis(
         topic="machine",
@@ -64,9 +68,6 @@ def _machine(here: Capabilities) -> Iterator[Diagnosis]:
         detail=f"{disk / 2**30:.0f} GiB free in the current folder",
         remedy=f"free at least {LEAST_DISK_BYTES / 2**30:.0f} GiB, or use --out",
     )
-    gpu = described.gpu
-    reason, remedy = NO_GPU
-    yield Diagnosis(topic="machine", name="GPU", fine=bool(gpu), detail=gpu or reason, remedy=remedy)
 
 
 def _software(here: Capabilities) -> Iterator[Diagnosis]:
@@ -81,9 +82,6 @@ def _software(here: Capabilities) -> Iterator[Diagnosis]:
 
 def _matrix(here: Capabilities) -> Iterator[Diagnosis]:
     """Look for what only the whole export matrix needs."""
-    refusal = here.no_arm64()
-    reason, remedy = refusal or ("in a container, emulated unless this machine is one", None)
-    yield Diagnosis(topic="machine", name="ARM64", fine=refusal is None, detail=reason, remedy=remedy)
     for name in environments.names():
         refusal = here.no_environment(name)
         reason, remedy = refusal or (f"made: {environments.locate(name)}", None)

@@ -1,7 +1,8 @@
-"""What a format, an exporter and a runtime are: the three contracts of this package.
+"""What a format, an exporter, a runtime and a device are: the four contracts of this package.
 
 A *format* is a kind of artifact; an *exporter* turns a trained model into one; a *runtime* loads one and computes with
-it. Each lives in one file that imports no framework at its top, and each is asked the same questions by tests/contract.
+it on a *device*. Each lives in one file that imports no framework at its top, and each is asked the same questions by
+tests/contract.
 """
 
 from abc import ABC, abstractmethod
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from evaluator.core.metrics import Metric
-from evaluator.core.records import Anatomy, Metrics, Signature
+from evaluator.core.records import Anatomy, Machine, Metrics, Signature
 from evaluator.core.tensors import Array, Arrays
 
 
@@ -107,7 +108,7 @@ class Runtime(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     formats: ClassVar[tuple[str, ...]]
-    devices: ClassVar[tuple[str, ...]]  # "cpu", "gpu"; "arm64" is a CPU of that kind, emulated where there is none
+    devices: ClassVar[tuple[str, ...]]  # that it computes on, by their names in exports/devices
     distributions: ClassVar[tuple[str, ...]]
     module: ClassVar[str]  # what `load` imports; importing it is timed on its own
     environment: ClassVar[str | None] = None  # of exports/environments
@@ -126,4 +127,37 @@ class Runtime(ABC):
 
     def placement(self, artifact: Path) -> Mapping[str, int]:
         """Return where the operators of an artifact run: "XNNPACK" -> 12; empty where the runtime does not tell."""
+        return {}
+
+
+class Device(ABC):
+    """What networks and artifacts compute on. Nothing but its own file knows a device by its name."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]  # as people write it: "GPU"
+    variables: ClassVar[Mapping[str, str]]  # in the environment of a child that computes on it
+    cuda: ClassVar[bool] = False  # it is the first CUDA device that the child sees
+    # The device beside which it is planned, in the export matrix only: artifacts are proven on it, nothing is timed.
+    # None: people ask for it by name, and everything is done on it.
+    beside: ClassVar[str | None] = None
+    environment: ClassVar[str | None] = None  # of exports/environments: its builds of runtimes, in place of ours
+    slow: ClassVar[bool] = False  # an emulator may compute it: a few examples must do, and are the same without one
+    time_factor: ClassVar[float] = 1.0  # times the time limit of a step
+
+    @abstractmethod
+    def lacking(self) -> tuple[str, str] | None:
+        """Say why the machine that this process runs on has none, as (reason, remedy)."""
+
+    @abstractmethod
+    def describe(self, machine: Machine) -> str:
+        """Say what it is on a machine that has one."""
+
+    def load(
+        self, runtime: Runtime, artifact: Path, signature: Signature, *, threads: int
+    ) -> AbstractContextManager[Session]:
+        """Load an artifact in a runtime that lists this device; raises what `Runtime.load` does."""
+        return runtime.load(artifact, signature, device=self.name, threads=threads)
+
+    def placement(self, runtime: Runtime, artifact: Path) -> Mapping[str, int]:
+        """Return where the operators of an artifact run on it; empty where that is not known."""
         return {}

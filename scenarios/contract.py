@@ -138,7 +138,7 @@ class Framework(ABC):
     """A framework: how a model is built, fed and trained in it.
 
     One process uses one framework, and calls `prepare` before anything else. Inputs are in the framework's own layout
-    (`Model.inputs_for`); `device` is "cpu" or "gpu" and the same in every call.
+    (`Model.inputs_for`); `device` is a name in exports/devices and the same in every call.
     """
 
     name: ClassVar[str]

@@ -45,25 +45,23 @@ class PaperMachine:
     def __init__(  # noqa: PLR0913  # whatever may be missing
         self,
         *,
-        gpu: str | None = None,
         lacking: tuple[str, ...] = (),
         launchers: tuple[str, ...] = ("embedded", "process"),
         references: tuple[str, ...] = ("embedded",),
         no_data: tuple[str, ...] = (),
         environments: tuple[str, ...] = environments.names(),
         versions: Mapping[str, str] | None = None,
-        arm64: bool = True,
+        no_devices: tuple[str, ...] = ("gpu",),
     ) -> None:
         self.cores = 2
         self.memory_bytes = self.free_memory_bytes = 8 << 30
-        self.gpu = gpu
         self.versions = versions or {"torch": "2.13.0"}
         self._lacking = lacking
         self._launchers = launchers
         self._references = references
         self._no_data = no_data
         self._environments = environments
-        self._arm64 = arm64
+        self._no_devices = no_devices
 
     def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in distributions if name in self._lacking)
@@ -77,8 +75,8 @@ class PaperMachine:
     def no_environment(self, name: str) -> tuple[str, str] | None:
         return None if name in self._environments else (f"no environment {name} here", "make it")
 
-    def no_arm64(self) -> tuple[str, str] | None:
-        return None if self._arm64 else ("no ARM64 here", "get an engine")
+    def no_device(self, name: str) -> tuple[str, str] | None:
+        return (f"no {name} here", f"get {name}") if name in self._no_devices else None
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         return self._no_data

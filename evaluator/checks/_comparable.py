@@ -8,6 +8,7 @@ from math import log2
 from typing import ClassVar
 
 from evaluator.core import metrics
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import quantity
 from evaluator.core.records import FRAMEWORKS, LabelValue
@@ -201,13 +202,14 @@ def comparison(
 
 
 def across(evidence: Evidence, stage: str) -> tuple[Place, ...]:
-    """Return the places of artifacts: every path on the CPU, and on the GPU where the plan has a step of the stage."""
+    """Return the places of artifacts: every path on the CPU, and on other devices where the plan has such a step."""
     places = []
     for scenario in evidence.scenarios:
-        places += [Place(scenario=scenario, path=path, device="cpu") for path in PATHS]
+        places += [Place(scenario=scenario, path=path, device=DEVICE) for path in PATHS]
         for path in PATHS:
-            if evidence.select(stage, scenario=scenario, path=path, device="gpu"):
-                places.append(Place(scenario=scenario, path=path, device="gpu"))
+            entries = evidence.select(stage, scenario=scenario, path=path)
+            others = dict.fromkeys(entry.step.device for entry in entries if entry.step.device != DEVICE)
+            places += [Place(scenario=scenario, path=path, device=device) for device in others]
     return tuple(places)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from evaluator.checks._comparable import ComparableCheck, Found, Gap, Measurement, Phrase, Place, across
 from evaluator.checks._proven import fastest
 from evaluator.checks._training import trained
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Risk
 from evaluator.judging.evidence import Evidence
@@ -28,8 +29,8 @@ class Memory(ComparableCheck):
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return the training, and every path on the CPU; the memory of a GPU is not the process's."""
-        training = [Place(scenario=name, path=None, device="cpu") for name in evidence.scenarios]
-        return (*training, *(place for place in across(evidence, "run") if place.device == "cpu"))
+        training = [Place(scenario=name, path=None, device=DEVICE) for name in evidence.scenarios]
+        return (*training, *(place for place in across(evidence, "run") if place.device == DEVICE))
 
     def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
         """Return the peak of every round."""

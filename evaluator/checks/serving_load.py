@@ -6,6 +6,7 @@ stalled server cannot hide its queue. Rates at which the client was the bottlene
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
 from evaluator.checks._served import chosen, missing
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import seconds, significant
 from evaluator.core.records import FRAMEWORKS
@@ -51,9 +52,9 @@ class ServingLoad(Check):
                     sentence=f"{{who}} answers {{amount}} more requests in time over {title}",
                     labels={"wire": wire},
                 ),
-                Place(scenario=scenario, path="server", device="cpu"),
+                Place(scenario=scenario, path="server", device=DEVICE),
                 {name: _rate(evidence, scenario, name, wire) for name in FRAMEWORKS},
-                evidence.noise_floor(scenario, "cpu", "latency"),
+                evidence.noise_floor(scenario, DEVICE, "latency"),
             )
             for scenario in evidence.scenarios
             for wire, title in WIRES.items()

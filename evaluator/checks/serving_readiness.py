@@ -5,6 +5,7 @@ What the embedded reference server shows is provisional: it proves bundle, proto
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
 from evaluator.checks._served import chosen, missing
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
@@ -54,9 +55,9 @@ class ServingReadiness(Check):
             comparison(
                 evidence,
                 phrase,
-                Place(scenario=scenario, path="server", device="cpu"),
+                Place(scenario=scenario, path="server", device=DEVICE),
                 {name: _latency(evidence, scenario, name, wire) for name in FRAMEWORKS},
-                evidence.noise_floor(scenario, "cpu", "latency"),
+                evidence.noise_floor(scenario, DEVICE, "latency"),
             )
             for scenario in evidence.scenarios
             for wire, phrase in WIRES.items()

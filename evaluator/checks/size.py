@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from math import log2
 
 from evaluator.checks._comparable import ComparableCheck, Found, Gap, Measurement, Phrase, Place
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import quantity
 from evaluator.core.scorecard import Finding, Risk
@@ -25,7 +26,7 @@ class Size(ComparableCheck):
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return every deployment path."""
-        return tuple(Place(scenario=name, path=path, device="cpu") for name in evidence.scenarios for path in PATHS)
+        return tuple(Place(scenario=name, path=path, device=DEVICE) for name in evidence.scenarios for path in PATHS)
 
     def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
         """Return the size of the smallest artifact of a path that passed a proof: a broken one may be tiny."""

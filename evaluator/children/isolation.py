@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.children import environments, processes
-from evaluator.core import clock, files, machine, scratch
+from evaluator.core import clock, files, machine, registry, scratch
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
@@ -148,7 +148,7 @@ def _environment(step: Step) -> dict[str, str]:
     """Return what decides how the child computes; also written into reproduce.sh."""
     return {
         **machine.thread_environment(int(step.settings.get("threads", 1))),
-        "CUDA_VISIBLE_DEVICES": "0" if step.device == "gpu" else "-1",
+        **registry.load("device", step.device).variables,
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "KERAS_BACKEND": "tensorflow",
         "PYTHONHASHSEED": "0",

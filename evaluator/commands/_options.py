@@ -13,6 +13,26 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_ALL = "all"
+
+
+class _Devices(click.ParamType[tuple[str, ...]]):
+    """The devices that are measured on: one of those that can be asked for, or all of them.
+
+    They are looked up when something was typed: help imports nothing for them.
+    """
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return their names."""
+        from evaluator.planning.selection import known_devices
+
+        known = known_devices()
+        chosen = click.Choice([*known, _ALL]).convert(value, param, ctx)
+        return known if chosen == _ALL else (chosen,)
+
+
 DEFAULT_SCENARIOS = ("resnet50", "bert")
 _RUN_OPTIONS = (
     click.argument("scenarios", nargs=-1, metavar="[SCENARIO]..."),
@@ -20,10 +40,10 @@ _RUN_OPTIONS = (
     click.option("--framework", "frameworks", multiple=True, help="Only this framework (may be repeated)."),
     click.option(
         "--device",
-        type=click.Choice(["cpu", "gpu", "all"]),
-        default="all",
+        type=_Devices(),
+        default=_ALL,
         show_default=True,
-        help="Devices to measure on; what is not here becomes a visible `unavailable` row.",
+        help="A device to measure on (cpu, gpu …), or all; what is not here becomes a visible `unavailable` row.",
     ),
     click.option(
         "--launcher",
@@ -79,7 +99,7 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
     """Make a new run from the options of a command, or open the one to resume."""
     from evaluator import pipeline
     from evaluator.core.records import FRAMEWORKS
-    from evaluator.planning.selection import DEVICES, Options
+    from evaluator.planning.selection import Options
     from scenarios.loading import load_devices
 
     if given["resume"]:
@@ -88,7 +108,7 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
     else:
         options = Options(
             frameworks=tuple(dict.fromkeys(given["frameworks"])) or FRAMEWORKS,
-            devices=DEVICES if given["device"] == "all" else (given["device"],),
+            devices=given["device"],
             only=given["only"],
             skip=given["skip"],
             launcher=given["launcher"],

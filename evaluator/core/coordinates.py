@@ -15,6 +15,8 @@ import msgspec
 
 Part = Literal["stage", "model", "artifact", "place", "repeat", "weight"]
 PARTS: tuple[Part, ...] = typing.get_args(Part)
+DEVICE = "cpu"  # what goes without saying: servers, edge verdicts and pairs that show the noise are measured on it
+MACHINE = "local"  # the one that fweval runs on
 _NO_TITLES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -46,8 +48,8 @@ class Coordinates(Record, frozen=True, kw_only=True):
     runtime: Annotated[str | None, Axis("place", plugin="runtime")] = None
     server: Annotated[str | None, Axis("place", plugin="server")] = None
     launcher: Annotated[str | None, Axis("place", plugin="launcher")] = None
-    device: Annotated[str, Axis("place", hidden="cpu")] = "cpu"
-    machine: Annotated[str, Axis("place", hidden="local")] = "local"  # "local": the one that fweval runs on
+    device: Annotated[str, Axis("place", hidden=DEVICE)] = DEVICE
+    machine: Annotated[str, Axis("place", hidden=MACHINE)] = MACHINE
     round: Annotated[int, Axis("repeat", hidden=1, title="round {}", slug="r{}")] = 1
     # The second half of an A/A pair: the same subject, measured again, to learn the noise.
     control: Annotated[bool, Axis("repeat", hidden=False, title="again (A/A)", slug="control")] = False

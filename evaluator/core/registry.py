@@ -18,6 +18,7 @@ KINDS = {
     "format": "exports.formats",
     "exporter": "exports.exporters",
     "runtime": "exports.runtimes",
+    "device": "exports.devices",
     "server": "serving.servers",
     "launcher": "serving.launchers",
     "probe": "serving.probes",

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from evaluator.children import engine, environments
-from evaluator.core import machine
+from evaluator.core import machine, registry
 from evaluator.core.records import Machine
-from exports.devices import arm64
+from exports.contract import Device
 from scenarios import datasets
 from scenarios.loading import Scenario, model_of
 from serving import java
@@ -31,11 +31,6 @@ class ThisMachine:
         return machine.available_memory()
 
     @property
-    def gpu(self) -> str | None:
-        """Name of the GPU, None without one."""
-        return machine.gpu()
-
-    @property
     def versions(self) -> Mapping[str, str]:
         """Installed distributions and their versions."""
         return machine.versions()
@@ -56,9 +51,10 @@ class ThisMachine:
         """Look for it in the cache folder."""
         return environments.lacking(name)
 
-    def no_arm64(self) -> tuple[str, str] | None:
-        """Look for the environment, the engine and the image."""
-        return arm64.lacking()
+    def no_device(self, name: str) -> tuple[str, str] | None:
+        """Ask the device."""
+        device: Device = registry.load("device", name)
+        return device.lacking()
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the names of the scenario's data packages that have not been fetched."""

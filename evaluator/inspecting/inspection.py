@@ -18,6 +18,7 @@ import msgspec
 from evaluator.children import confinement, environments, processes
 from evaluator.children.isolation import GRACE_S, Child, worker_of
 from evaluator.core import files, machine, metrics, registry
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import FwevalError, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass, Figure, Metrics, Record, Result, Step
@@ -111,9 +112,9 @@ def inspect(place: Path, wanted: Wanted) -> Inspection:
 
 
 def _runtimes(form: Format, names: Sequence[str]) -> list[Runtime]:
-    """Return the runtimes that read a format on the CPU, and of them those that are named, or all."""
+    """Return the runtimes that read a format on this machine's processor, and of them those that are named, or all."""
     known = {
-        each.name: each for each in registry.load_all("runtime") if form.name in each.formats and "cpu" in each.devices
+        each.name: each for each in registry.load_all("runtime") if form.name in each.formats and DEVICE in each.devices
     }
     for name in names:
         if name not in known:

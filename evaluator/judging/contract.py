@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from evaluator.core import metrics
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Comparison, Finding, Risk
 from evaluator.judging.evidence import Entry, Evidence
@@ -23,7 +24,7 @@ class Subject:
     candidate: str
     text: str
     path: str | None = None
-    device: str = "cpu"
+    device: str = DEVICE
     topic: str = ""  # in raw names: what tells it from the check's other findings about the same candidate and place
 
     def id(self, check: str) -> str:
@@ -69,13 +70,13 @@ class Check(ABC):
     def finding(self, subject: Subject, answer: Answer, entries: tuple[Entry, ...]) -> Finding:
         """Put an answer on record, with the evidence it rests on and the command that repeats it.
 
-        On a GPU every finding weighs low: the scenarios ask about the CPU, and about a GPU where there is one.
+        Beside the CPU every finding weighs low: the scenarios ask about it, and about a GPU where there is one.
         """
         return Finding(
             id=subject.id(self.name),
             check=self.name,
             category=self.category,
-            risk=Risk.LOW if subject.device == "gpu" else answer.risk or self.risk,
+            risk=Risk.LOW if subject.device != DEVICE else answer.risk or self.risk,
             candidate=subject.candidate,
             scenario=subject.scenario,
             subject=subject.text,

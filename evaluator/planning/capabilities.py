@@ -27,11 +27,6 @@ class Capabilities(Protocol):
         ...
 
     @property
-    def gpu(self) -> str | None:
-        """Name of the GPU, None without one."""
-        ...
-
-    @property
     def versions(self) -> Mapping[str, str]:
         """Installed distributions and their versions."""
         ...
@@ -52,8 +47,8 @@ class Capabilities(Protocol):
         """Say why there is no environment of that name, as (reason, remedy)."""
         ...
 
-    def no_arm64(self) -> tuple[str, str] | None:
-        """Say why no ARM64 processor can be had or emulated, as (reason, remedy)."""
+    def no_device(self, name: str) -> tuple[str, str] | None:
+        """Say why it has no device of that name, as (reason, remedy)."""
         ...
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,18 +17,17 @@ import msgspec
 import evaluator
 from evaluator.children import environments
 from evaluator.core import registry
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import PRECISIONS, Profile, Result, Step
 from evaluator.planning.capabilities import Capabilities
-from evaluator.planning.selection import DEVICES, EMULATED, Options, left_out
-from exports.contract import Exporter, Format, Runtime
+from evaluator.planning.selection import Options, known_devices, left_out
+from exports.contract import Device, Exporter, Format, Runtime
 from scenarios.loading import Scenario
 from serving.contract import Server
 
-EMULATION = 4  # times the time limit: seconds for each example of a large model
 STANDARD_PRECISION = PRECISIONS[0]  # what is run and served
 PATHS = ("server", "mobile", "portable", "web")
-NO_GPU = ("no CUDA GPU on this machine", "run on a machine with an NVIDIA GPU and driver (nvidia-smi must answer)")
 Refusal = tuple[str, str]  # the reason why a step cannot run here, and the remedy
 Item = TypeVar("Item")
 
@@ -43,11 +41,13 @@ class Draft:
         self.capabilities = capabilities
         self.steps: dict[str, Step] = {}
         self.impossible: dict[str, Result] = {}
+        self._no_device: dict[str, Refusal | None] = {}
 
-    @cached_property
-    def no_arm64(self) -> Refusal | None:
-        """Ask once: the answer comes from the Docker engine."""
-        return self.capabilities.no_arm64()
+    def no_device(self, name: str) -> Refusal | None:
+        """Say why a device cannot be had; it is asked once: an answer may come from the Docker engine."""
+        if name not in self._no_device:
+            self._no_device[name] = self.capabilities.no_device(name)
+        return self._no_device[name]
 
     def add(self, scenario: Scenario, fields: Mapping[str, Any], refusal: Refusal | None = None) -> str | None:
         """Add a step and return its id, or None when the person left it (or one that it needs) out.
@@ -57,12 +57,13 @@ class Draft:
         if None in fields["needs"].values():
             return None
         stage = registry.load("stage", fields["stage"])
+        device: Device = registry.load("device", fields.get("device", DEVICE))
         limit_s = self.profile.timeout_s.get(stage.name, stage.timeout_s)
         draft = Step(
             id="",
             scenario=scenario.name,
             measures=stage.measures,
-            timeout_s=limit_s * (EMULATION if fields.get("device") == EMULATED else 1),
+            timeout_s=limit_s * device.time_factor,
             memory_bytes=stage.memory_bytes,
             settings={
                 "scenario": msgspec.to_builtins(scenario),
@@ -131,22 +132,22 @@ class Subject:
 
     made: Made
     runtime: Runtime
-    device: str
+    device: Device
 
     @property
     def standard(self) -> bool:
         """Tell whether it is proven in every profile, and timed."""
-        return self.made.standard and self.runtime.standard and self.device != EMULATED
+        return self.made.standard and self.runtime.standard and self.device.beside is None
 
     @property
     def environment(self) -> str | None:
         """Return the environment that it needs."""
-        return EMULATED if self.device == EMULATED else self.runtime.environment
+        return self.device.environment or self.runtime.environment
 
     @property
     def rank(self) -> tuple[int, int]:
         """Return where it comes among those that are measured: by device, then by deployment path."""
-        return DEVICES.index(self.device), PATHS.index(self.made.format.path)
+        return known_devices().index(self.device.name), PATHS.index(self.made.format.path)
 
 
 class ScenarioPlan:
@@ -173,10 +174,10 @@ class ScenarioPlan:
             stage,
             subject.made.exporter.origin,
             runtime=runtime.name,
-            device=subject.device,
+            device=subject.device.name,
             environment=subject.environment,
-            refusal=self.no_device(subject.device)
-            or (None if subject.device == EMULATED else self.not_installed(runtime.distributions))
+            refusal=self.no_device(subject.device.name)
+            or (None if subject.device.environment else self.not_installed(runtime.distributions))
             or self.no_environment(subject.environment),
             **{**subject.made.fields(), "standard": subject.standard},
             **fields,
@@ -203,17 +204,21 @@ class ScenarioPlan:
     def subjects(self) -> Iterator[Subject]:
         """Yield every artifact that may come to be, in each runtime, on each device that the runtime can use."""
         everything = self.draft.profile.exports == "all"
-        devices = self.draft.options.devices
-        if everything and "cpu" in devices:
-            devices = (*devices, EMULATED)
         for made in self.artifacts():
             if made.precision in made.exporter.cannot:
                 continue
             for runtime in registry.load_all("runtime"):
                 if made.exporter.format in runtime.formats and (everything or runtime.standard):
-                    for device in devices:
-                        if device in runtime.devices:
+                    for device in self.devices(beside=everything):
+                        if device.name in runtime.devices:
                             yield Subject(made=made, runtime=runtime, device=device)
+
+    def devices(self, *, beside: bool) -> Sequence[Device]:
+        """Return the devices that were asked for and, behind them, those that are planned beside one of them."""
+        wanted = self.draft.options.devices
+        known: tuple[Device, ...] = registry.load_all("device")
+        asked = [registry.load("device", name) for name in wanted]
+        return [*asked, *(each for each in known if beside and each.beside in wanted)]
 
     def served_by(self, server: Server) -> Subject:
         """Return what a server of that format embeds: the standard artifact, in the first runtime that reads it."""
@@ -225,7 +230,7 @@ class ScenarioPlan:
                 if made.standard and (made.exporter.format, made.exporter.origin) == (server.format, server.framework)
             ),
             runtime=next(runtime for runtime in runtimes if server.format in runtime.formats),
-            device="cpu",
+            device=registry.load("device", DEVICE),
         )
 
     @staticmethod
@@ -242,9 +247,7 @@ class ScenarioPlan:
 
     def no_device(self, device: str) -> Refusal | None:
         """Say why a device cannot be had."""
-        if device == "gpu" and self.draft.capabilities.gpu is None:
-            return NO_GPU
-        return self.draft.no_arm64 if device == EMULATED else None
+        return self.draft.no_device(device)
 
     def no_environment(self, name: str | None) -> Refusal | None:
         """Say why an environment of tools cannot be had; None for no environment."""

@@ -4,20 +4,24 @@ import itertools
 from collections.abc import Iterable
 from functools import cache
 
+import msgspec
+
 from evaluator.core import registry
 from evaluator.core.coordinates import axes
 from evaluator.core.errors import UsageError
 from evaluator.core.records import FRAMEWORKS, Profile, Record, Step
 
-DEVICES = ("cpu", "gpu")
-EMULATED = "arm64"  # a device, and its environment: artifacts of the export matrix are proven there, never timed
+
+def known_devices() -> tuple[str, ...]:
+    """Return the devices that people ask for by name; the others are planned beside these."""
+    return tuple(device.name for device in registry.load_all("device") if device.beside is None)
 
 
 class Options(Record, frozen=True, kw_only=True):
     """What the person asked for."""
 
     frameworks: tuple[str, ...] = FRAMEWORKS
-    devices: tuple[str, ...] = DEVICES
+    devices: tuple[str, ...] = msgspec.field(default_factory=known_devices)
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     launcher: str = "auto"
@@ -40,7 +44,7 @@ def check_names(options: Options) -> None:
 
 
 def environments_of(profile: Profile) -> tuple[str, ...]:
-    """Return the environments of their own that a profile's exporters and runtimes need."""
+    """Return the environments of their own that a profile's exporters, runtimes and devices need."""
     everything = profile.exports == "all"
     exporters = [each for each in registry.load_all("exporter") if everything or each.standard]
     formats = {each.format for each in exporters}
@@ -49,8 +53,9 @@ def environments_of(profile: Profile) -> tuple[str, ...]:
         for each in registry.load_all("runtime")
         if (everything or each.standard) and not formats.isdisjoint(each.formats)
     ]
-    needed = {plugin.environment for plugin in (*exporters, *runtimes) if plugin.environment is not None}
-    return tuple(sorted({*needed, *([EMULATED] if everything else [])}))
+    devices = [each for each in registry.load_all("device") if everything or each.beside is None]
+    plugins = (*exporters, *runtimes, *devices)
+    return tuple(sorted({plugin.environment for plugin in plugins if plugin.environment is not None}))
 
 
 def selectable() -> tuple[str, ...]:

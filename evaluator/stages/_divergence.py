@@ -16,6 +16,7 @@ from evaluator.children import environments
 from evaluator.children.processes import die_with_parent
 from evaluator.children.work import Work
 from evaluator.core import files, registry
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Metrics, Record, Step
 from evaluator.core.tensors import rows
@@ -73,7 +74,7 @@ def main(folder: Path, steps: Path, count: int) -> None:
     """Search with so many examples, and write what was found, which may be nothing."""
     work = Work(step=files.read_record(folder / "job.json", Step), folder=folder, steps=steps)
     about = Subject(work)
-    about.framework.prepare(threads=about.threads, seed=about.seed, device="cpu")  # wherever the artifact was run
+    about.framework.prepare(threads=about.threads, seed=about.seed, device=DEVICE)  # wherever the artifact was run
     found = _drift(work, about, count) if about.quantized else _departure(work, about, count)
     where = Divergence(after=None, at=(_NOWHERE,), nodes=()) if found is None else found
     files.write_record(folder / DIVERGENCE, Found(after=where.after, at=where.at, nodes=where.nodes))

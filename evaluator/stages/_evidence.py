@@ -10,6 +10,7 @@ from evaluator.core import files, registry
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Profile, Record, Result, Signature
 from evaluator.core.tensors import Arrays, read_arrays, write_arrays
+from exports.contract import Device
 from exports.sizes import digest
 from scenarios import datasets
 from scenarios.contract import Framework, Model
@@ -46,7 +47,7 @@ class Subject:
         self.profile = msgspec.convert(settings["profile"], Profile)
         self.seed = int(settings["seed"])
         self.threads = int(settings["threads"])
-        self.device = work.step.device
+        self.device: Device = registry.load("device", work.step.device)
         self._precision = work.step.precision
         self.model: Model = registry.load("model", self.scenario.model)
         self.settings: Any = msgspec.convert(self.scenario.settings, self.model.Settings)
@@ -57,11 +58,6 @@ class Subject:
     def quantized(self) -> bool:
         """Tell whether the artifact holds integers in place of the origin's floats."""
         return (self._precision or "").startswith("int8")
-
-    @property
-    def slow(self) -> bool:
-        """Tell whether an emulator may compute it: a few examples must do, and are the same without one."""
-        return self.device == "arm64"
 
     @property
     def tolerance(self) -> float:
@@ -79,11 +75,11 @@ class Subject:
 
     def forward(self, network: Any, inputs: Arrays) -> Arrays:
         """Compute with the origin: inputs in the models' common layout, outputs by the signature's names."""
-        return self.framework.forward(network, self.model.inputs_for(self.framework.name, inputs), self.device)
+        return self.framework.forward(network, self.model.inputs_for(self.framework.name, inputs), self.device.name)
 
     def prepare(self) -> None:
         """Set the framework up for this process: threads, seeds, device."""
-        self.framework.prepare(threads=self.threads, seed=self.seed, device=self.device)
+        self.framework.prepare(threads=self.threads, seed=self.seed, device=self.device.name)
 
 
 def calibration_rows(count: int, verified: int) -> slice:

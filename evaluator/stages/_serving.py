@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evaluator.children import engine
 from evaluator.children.work import Work, subject
 from evaluator.core import files, registry
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Metrics
 from evaluator.stages._evidence import Subject, read_artifact
@@ -65,7 +66,7 @@ class Served:
         runtimes: tuple[Runtime, ...] = registry.load_all("runtime")
         runtime = next(each for each in runtimes if self.server.format in each.formats)
         importlib.import_module(runtime.module)
-        return runtime.load(self.path, self.artifact.signature, device="cpu", threads=self.about.threads)
+        return runtime.load(self.path, self.artifact.signature, device=DEVICE, threads=self.about.threads)
 
     def image_facts(self, folder: Path) -> Metrics:
         """Describe the container image that was started, and keep the list of what is in it; nothing elsewhere."""

@@ -72,8 +72,8 @@ class Align(Stage):
             else:
                 weights = {**framework.read_weights(network), **model.pretrained(settings, packages)}
             framework.load_weights(network, weights)
-            outputs = framework.forward(network, inputs, about.device)
-            again = framework.forward(network, inputs, about.device)
+            outputs = framework.forward(network, inputs, about.device.name)
+            again = framework.forward(network, inputs, about.device.name)
         write_weights(work.folder / WEIGHTS, framework.read_weights(network))
         write_arrays(work.folder / OUTPUTS, outputs)
         noise = fidelity.compare(outputs, again, about.scenario.start_tolerance)

@@ -15,6 +15,7 @@ import msgspec
 from evaluator.children import engine
 from evaluator.children.work import Work, subject
 from evaluator.core import files, registry
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import FwevalError
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics, Record, Sampling
@@ -72,7 +73,7 @@ class Edge(Stage):
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan each proven artifact in the runtimes that are made for small computers."""
         for each in plan.subjects():
-            if each.runtime.edge and each.device == "cpu":
+            if each.runtime.edge and each.device.name == DEVICE:
                 plan.about(self.name, each, needs=plan.proven(each))
 
     def work(self, work: Work) -> Measured:

@@ -28,7 +28,7 @@ from evaluator.measure.sampling import collect
 from evaluator.stages._contract import Stage
 from evaluator.stages._evidence import OUTPUTS
 from evaluator.stages._fresh import ask
-from exports.contract import Format, Runtime, Session, TimedWithin
+from exports.contract import Device, Format, Runtime, Session, TimedWithin
 from exports.devices._once import Job
 from exports.examples import differences, examples_beside
 from exports.sizes import artifact_bytes, compressed_bytes, digest
@@ -147,9 +147,10 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
         begin = time.perf_counter()
     before = peak_bytes()
     threads = int(settings["threads"])
+    device: Device = registry.load("device", work.step.device)
     with (
         subject(f"running in {runtime.title}"),
-        runtime.load(path, signature, device=work.step.device, threads=threads) as session,
+        device.load(runtime, path, signature, threads=threads) as session,
     ):
         loaded = time.perf_counter()
         inputs, outputs = _answer(session, candidates)

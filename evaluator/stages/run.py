@@ -9,6 +9,7 @@ import msgspec
 from evaluator.children.work import Work, subject
 from evaluator.core import files, registry
 from evaluator.core.clock import SystemClock
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics, Profile
 from evaluator.core.tensors import rows
@@ -60,7 +61,7 @@ class Run(Stage):
                 subject: plan.about(self.name, subject, needs=plan.proven(subject), round=number)
                 for subject in plan.balanced(subjects, number)
             }
-            on_cpu = [subject for subject in subjects if subject.device == "cpu" and steps[subject] is not None]
+            on_cpu = [subject for subject in subjects if subject.device.name == DEVICE and steps[subject] is not None]
             able = [subject for subject in on_cpu if steps[subject] not in plan.draft.impossible]
             for control in (able or on_cpu)[:1]:
                 plan.about(self.name, control, needs=plan.proven(control), round=number, control=True)
@@ -89,7 +90,7 @@ class Run(Stage):
             begin = time.perf_counter()
         with (
             subject(f"running in {runtime.title}"),
-            runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
+            about.device.load(runtime, path, artifact.signature, threads=about.threads) as session,
         ):
             loaded = time.perf_counter()
             session(pool[0])

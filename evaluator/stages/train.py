@@ -75,7 +75,7 @@ class Train(Stage):
         with subject(f"training in {framework.title}"):
             network = framework.build(model, about.settings)
             framework.load_weights(network, weights)
-            trainer = framework.trainer(network, scenario.train, about.device)
+            trainer = framework.trainer(network, scenario.train, about.device.name)
             seconds, losses = [], []
             for inputs, labels in prepared:
                 begin = time.perf_counter()
@@ -84,7 +84,7 @@ class Train(Stage):
             memory = peak_memory()
             heldout = model.inputs_for(framework.name, data.heldout.inputs)
             size = scenario.throughput_batch
-            outputs = in_batches(lambda batch: framework.forward(network, batch, about.device), heldout, size)
+            outputs = in_batches(lambda batch: framework.forward(network, batch, about.device.name), heldout, size)
         files.write_samples(work.folder, {"step": seconds, "loss": losses})
         trained = framework.read_weights(network)
         write_weights(work.folder / WEIGHTS, trained)
@@ -105,7 +105,7 @@ class Train(Stage):
             **memory,
             "parameters": framework.parameters(network),
             "weights_bytes": sum(array.nbytes for array in trained.values()),
-            "device_name": framework.device_name(about.device),
+            "device_name": framework.device_name(about.device.name),
         }
         aligned = read_result(work.need("aligned")).figures
         start = tuple(figure for figure in aligned if figure.labels.get("between") == "frameworks")

@@ -43,7 +43,7 @@ from evaluator.stages._evidence import (
     write_examples,
 )
 from evaluator.stages._outputs import in_batches, right
-from exports.contract import Runtime, Session, Telling, TimedWithin
+from exports.contract import Device, Runtime, Session, Telling, TimedWithin
 
 if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
@@ -113,7 +113,7 @@ class Verify(Stage):
         golden = _golden(about, work.need("trained"), artifact.layout)
         with (
             subject(f"running in {runtime.title}"),
-            runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
+            about.device.load(runtime, path, artifact.signature, threads=about.threads) as session,
         ):
             computed = _compute(session, golden, about)
             told = dict(session.facts) if isinstance(session, Telling) else {}
@@ -143,17 +143,15 @@ class Verify(Stage):
                 f"outputs differ from the origin's: {wrong}", {**metrics, **where}, figures, {**files, **evidence}
             )
         # Whether it computes what it should there can be told from a few examples; its accuracy cannot.
-        if not about.slow and _fell(before, now):
+        if not about.device.slow and _fell(before, now):
             return _refused(f"accuracy fell from {before.mean():.1%} to {now.mean():.1%}", metrics, figures, files)
         return Measured(metrics=metrics, figures=figures, files=files)
 
 
-def _placed(runtime: Runtime, path: Path, device: str) -> tuple[Figure, ...]:
-    """Say where the operators run on the CPU, where the runtime tells."""
-    if device != "cpu":
-        return ()
+def _placed(runtime: Runtime, path: Path, device: Device) -> tuple[Figure, ...]:
+    """Say where the operators run, where that is known."""
     try:
-        found = runtime.placement(path)
+        found = device.placement(runtime, path)
     except Exception as error:  # noqa: BLE001  # it has just been run: whatever goes wrong here is not the artifact's
         _log.info("where the operators run is not known: %s", error)
         return ()
@@ -188,7 +186,7 @@ def _golden(about: Subject, trained: Path, layout: str) -> Golden:
     chosen = np.arange(min(about.profile.verify_samples, len(labels)))
     if about.quantized:
         chosen = np.delete(np.arange(len(labels)), calibration_rows(len(labels), about.profile.verify_samples))
-    if about.slow:
+    if about.device.slow:
         chosen = chosen[:FEW]
     return Golden(
         inputs={name: array[chosen] for name, array in inputs.items()},
@@ -202,7 +200,7 @@ def _golden(about: Subject, trained: Path, layout: str) -> Golden:
 def _compute(session: Session, golden: Golden, about: Subject) -> Computed:
     """Feed the golden inputs in batches of every size; all of them in the largest size that is taken."""
     throughput_batch = about.scenario.throughput_batch
-    some = {1: 1, ODD: ODD} if about.slow else {1: SINGLES, ODD: 3 * ODD}
+    some = {1: 1, ODD: ODD} if about.device.slow else {1: SINGLES, ODD: 3 * ODD}
     batches = {size: _try(session, rows(golden.inputs, 0, some[size]), size) for size in (1, ODD)}
     batches[throughput_batch] = _try(session, golden.inputs, throughput_batch)
     taken = [size for size, outputs in batches.items() if not isinstance(outputs, Exception)]

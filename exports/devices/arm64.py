@@ -8,9 +8,9 @@ Documentation: https://www.qemu.org/docs/master/user/main.html
 
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 
@@ -18,9 +18,9 @@ import evaluator
 import exports
 from evaluator.children import engine, environments
 from evaluator.core.errors import Unavailable, Unsupported
-from evaluator.core.records import Metrics, Signature
+from evaluator.core.records import Machine, Metrics, Signature
 from evaluator.core.tensors import Array, Arrays
-from exports.contract import Runtime
+from exports.contract import Device, Runtime, Session
 from exports.devices import _far_end as far_end
 
 if TYPE_CHECKING:
@@ -39,6 +39,32 @@ _TAIL_BYTES = 20_000
 _CRASHED = "qemu: uncaught target signal"
 _RAISED = "Traceback (most recent call last)"
 _BEING_REMOVED = 409  # HTTP status
+
+
+class Arm64(Device):
+    """The other instruction set that models are deployed on."""
+
+    name = "arm64"
+    title = "ARM64"
+    variables: ClassVar[Mapping[str, str]] = {"CUDA_VISIBLE_DEVICES": "-1"}
+    beside = "cpu"
+    environment = _ENVIRONMENT
+    slow = True
+    time_factor = 4.0  # seconds for each example of a large model
+
+    def lacking(self) -> tuple[str, str] | None:
+        """Look for the environment, the engine and the image."""
+        return lacking()
+
+    def describe(self, machine: Machine) -> str:
+        """Say where it computes."""
+        return "in a container, emulated unless this machine is one"
+
+    def load(
+        self, runtime: Runtime, artifact: Path, signature: Signature, *, threads: int
+    ) -> AbstractContextManager[Session]:
+        """Load it in the runtime's ARM64 build."""
+        return session(runtime, artifact, signature, threads)
 
 
 def emulated() -> bool:
@@ -213,3 +239,6 @@ def _options(artifact: Path, inside: Path, threads: int) -> dict[str, Any]:
         "labels": engine.labels(str(Path.cwd())),
         "log_config": LogConfig(type="none"),  # outputs are the answers
     }
+
+
+plugin = Arm64()

@@ -27,12 +27,6 @@ class LiteRT(Runtime):
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
         """Open the file in an interpreter; raises `Unsupported` for an operator it does not know."""
-        if device == "arm64":
-            from exports.devices import arm64  # not in the container, where this runs as well
-
-            with arm64.session(self, artifact, signature, threads) as far:
-                yield far
-            return
         from ai_edge_litert.interpreter import Interpreter
 
         yield _tflite.session(Interpreter, artifact, signature, threads)

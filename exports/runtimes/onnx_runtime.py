@@ -10,17 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from evaluator.core import registry
 from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Runtime, Session
 from exports.formats import onnx
 
-_CUDA = "CUDAExecutionProvider"
-_PROVIDERS: dict[str, list[Any]] = {
-    "cpu": ["CPUExecutionProvider"],
-    "gpu": [(_CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"],
-}
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # How it words, in an error of no particular class, that a file or an operator is none that it knows.
 _REFUSALS = ("Unsupported model", "only *guarantees* support", "is not a registered function/op")
 
@@ -43,21 +40,16 @@ class OnnxRuntime(Runtime):
         Raises `Unavailable` without CUDA support, `Unsupported` when an operator or the file's version is unknown,
         and onnxruntime's `InvalidProtobuf` for a truncated file.
         """
-        if device == "arm64":
-            from exports.devices import arm64  # not in the container, where this runs as well
-
-            with arm64.session(self, artifact, signature, threads) as far:
-                yield far
-            return
         import onnxruntime
 
-        if device == "gpu" and _CUDA not in onnxruntime.get_available_providers():
+        cuda: bool = registry.load("device", device).cuda
+        if cuda and _CUDA not in onnxruntime.get_available_providers():
             raise _no_cuda("this build of ONNX Runtime has no CUDA support")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        engine = _open(artifact, options, device)
-        if device == "gpu" and _CUDA not in engine.get_providers():  # it falls back to the CPU with a warning only
+        engine = _open(artifact, options, [(_CUDA, {"use_tf32": "0"}), _CPU] if cuda else [_CPU])
+        if cuda and _CUDA not in engine.get_providers():  # it falls back to the CPU with a warning only
             raise _no_cuda("ONNX Runtime cannot use a CUDA device")
         names = [spec.name for spec in signature.outputs]
 
@@ -78,18 +70,18 @@ class OnnxRuntime(Runtime):
         with TemporaryDirectory() as scratch:
             optimised = Path(scratch) / "optimised.onnx"
             options.optimized_model_filepath = str(optimised)
-            _open(artifact, options, "cpu")
+            _open(artifact, options, [_CPU])
             kernels = onnx.plugin.anatomy(optimised).operators
         own = sum(count for name, count in kernels.items() if "::" in name)
         return {"CPU": sum(kernels.values()) - own, "CPU, its own kernels": own}
 
 
-def _open(artifact: Path, options: Any, device: str) -> Any:
+def _open(artifact: Path, options: Any, providers: list[Any]) -> Any:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     try:
-        return onnxruntime.InferenceSession(str(artifact), options, providers=_PROVIDERS[device])
+        return onnxruntime.InferenceSession(str(artifact), options, providers=providers)
     except (state.NotImplemented, state.InvalidGraph) as error:
         raise Unsupported(f"ONNX Runtime refuses {artifact.name}: {error}") from error
     except state.Fail as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from evaluator.core import registry
 from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
@@ -75,12 +76,13 @@ def _configure(device: str, threads: int) -> None:
     """Fix what TensorFlow lets us fix only once: threads, devices, and full 32-bit floats on the GPU."""
     import tensorflow as tf
 
-    if device == "gpu" and not tf.config.list_physical_devices("GPU"):
+    cuda: bool = registry.load("device", device).cuda
+    if cuda and not tf.config.list_physical_devices("GPU"):
         raise Unavailable(
             "TensorFlow sees no GPU",
             remedy="install an NVIDIA driver and tensorflow[and-cuda]: https://www.tensorflow.org/install/pip",
         )
-    if device == "cpu":
+    if not cuda:
         tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
 from exports.contract import Runtime, Session
@@ -33,15 +34,16 @@ class TorchJit(Runtime):
         """
         import torch
 
-        if device == "gpu" and not torch.cuda.is_available():
+        cuda: bool = registry.load("device", device).cuda
+        if cuda and not torch.cuda.is_available():
             raise Unavailable(
                 "PyTorch sees no CUDA device",
                 remedy="install an NVIDIA driver and a CUDA build of torch: https://pytorch.org/get-started/locally/",
             )
-        place = "cuda" if device == "gpu" else "cpu"
+        place = "cuda" if cuda else "cpu"
         with _torch.using_threads(threads), _ieee_convolutions():
             yield _torch.session(_torch.read(torch.jit.load, artifact, place), signature, place)
-        if device == "gpu":
+        if cuda:
             torch.cuda.empty_cache()
 
 

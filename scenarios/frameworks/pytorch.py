@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
 from scenarios.contract import OUTPUT, Framework, Model, TrainSettings
@@ -29,7 +30,7 @@ class PyTorch(Framework):
         """Set the intra-op threads and the seed; `Unavailable` when CUDA is asked for and not there."""
         import torch
 
-        if device == "gpu" and not torch.cuda.is_available():
+        if _on_cuda(device) and not torch.cuda.is_available():
             raise Unavailable(
                 "PyTorch sees no CUDA device",
                 remedy="run on a machine with an NVIDIA GPU and a CUDA build of torch, or use --device cpu",
@@ -41,7 +42,7 @@ class PyTorch(Framework):
         """Return the GPU's model name, or "CPU, n threads"."""
         import torch
 
-        if device == "gpu":
+        if _on_cuda(device):
             return str(torch.cuda.get_device_name(0))
         return f"CPU, {torch.get_num_threads()} threads"
 
@@ -108,13 +109,17 @@ class _Trainer:
         loss = self._loss(logits, torch.from_numpy(np.ascontiguousarray(labels)).to(_place(self._device)))
         loss.backward()
         self._optimizer.step()
-        if self._device == "gpu":
+        if _on_cuda(self._device):
             torch.cuda.synchronize()
         return float(loss.item())
 
 
+def _on_cuda(device: str) -> bool:
+    return bool(registry.load("device", device).cuda)
+
+
 def _place(device: str) -> str:
-    return "cuda" if device == "gpu" else "cpu"
+    return "cuda" if _on_cuda(device) else "cpu"
 
 
 def _tensors(inputs: Mapping[str, Array], device: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
 from scenarios import weights as mapping
@@ -39,7 +40,7 @@ class TensorFlow(Framework):
         import keras
         import tensorflow as tf
 
-        if device == "cpu":
+        if not _on_cuda(device):
             tf.config.set_visible_devices([], "GPU")
         elif not tf.config.list_physical_devices("GPU"):
             raise Unavailable(
@@ -55,7 +56,7 @@ class TensorFlow(Framework):
         """Return the GPU's model name, or "CPU, n threads"."""
         import tensorflow as tf
 
-        if device == "gpu":
+        if _on_cuda(device):
             details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
             return str(details.get("device_name", "GPU"))
         return f"CPU, {tf.config.threading.get_intra_op_parallelism_threads()} threads"
@@ -83,6 +84,10 @@ class TensorFlow(Framework):
     def trainer(self, network: Any, train: TrainSettings, device: str) -> "_Trainer":
         """Make the optimizer; the train step is traced in its first call."""
         return _Trainer(network, train)
+
+
+def _on_cuda(device: str) -> bool:
+    return bool(registry.load("device", device).cuda)
 
 
 class _Trainer:

@@ -1,30 +1,37 @@
-"""The questions that every format, every exporter and every runtime must answer the same way."""
+"""The questions that every format, every exporter, every runtime and every device must answer the same way."""
 
 import configparser
 import importlib.util
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from evaluator.children import environments
 from evaluator.core import machine, registry
-from evaluator.core.records import FRAMEWORKS, PRECISIONS
-from exports.contract import Exporter, Format, Runtime
+from evaluator.core.coordinates import DEVICE
+from evaluator.core.records import FRAMEWORKS, PRECISIONS, Signature
+from exports.contract import Device, Exporter, Format, Runtime, Session
+from tests.engine import MACHINE
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = ("server", "mobile", "portable", "web")
-DEVICES = ("cpu", "gpu", "arm64")
 HEAVY = ("torch", "tensorflow", "keras", "onnx", "onnxruntime", "tf2onnx", "tflite_runtime", "ai_edge_litert")
 
 FORMATS: tuple[Format, ...] = registry.load_all("format")
 EXPORTERS: tuple[Exporter, ...] = registry.load_all("exporter")
 RUNTIMES: tuple[Runtime, ...] = registry.load_all("runtime")
+DEVICES: tuple[Device, ...] = registry.load_all("device")
 
 each_format = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 each_exporter = pytest.mark.parametrize("exporter", EXPORTERS, ids=lambda exporter: exporter.name)
 each_runtime = pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime.name)
+each_device = pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
 
 
 def extras() -> dict[str, tuple[str, ...]]:
@@ -48,8 +55,15 @@ def test_a_runtime_is_named_like_its_file(runtime: Runtime) -> None:
     assert type(runtime).__module__ == f"exports.runtimes.{runtime.name}"
 
 
-@pytest.mark.parametrize("plugins", [FORMATS, EXPORTERS, RUNTIMES], ids=["formats", "exporters", "runtimes"])
-def test_titles_are_there_and_differ(plugins: tuple[Format | Exporter | Runtime, ...]) -> None:
+@each_device
+def test_a_device_is_named_like_its_file(device: Device) -> None:
+    assert type(device).__module__ == f"exports.devices.{device.name}"
+
+
+@pytest.mark.parametrize(
+    "plugins", [FORMATS, EXPORTERS, RUNTIMES, DEVICES], ids=["formats", "exporters", "runtimes", "devices"]
+)
+def test_titles_are_there_and_differ(plugins: tuple[Format | Exporter | Runtime | Device, ...]) -> None:
     titles = Counter(plugin.title for plugin in plugins)
     assert all(titles)
     assert max(titles.values()) == 1, f"the same title twice: {titles.most_common(1)}"
@@ -90,8 +104,48 @@ def test_a_format_has_a_runtime(form: Format) -> None:
 def test_a_runtime_reads_formats_that_exist_on_devices_that_exist(runtime: Runtime) -> None:
     assert runtime.formats
     assert set(runtime.formats) <= {form.name for form in FORMATS}
-    assert "cpu" in runtime.devices
-    assert set(runtime.devices) <= set(DEVICES)
+    assert DEVICE in runtime.devices
+    assert set(runtime.devices) <= {device.name for device in DEVICES}
+
+
+@each_device
+def test_a_device_says_when_it_is_planned_what_it_needs_and_what_its_children_see(device: Device) -> None:
+    asked_for = {each.name for each in DEVICES if each.beside is None}
+    assert DEVICE in asked_for
+    assert device.beside is None or device.beside in asked_for
+    assert device.beside is not None or not device.slow, "what is timed is computed by real hardware"
+    assert device.beside is not None or device.environment is None, "in every profile there are no environments"
+    assert device.environment in {None, *environments.names()}
+    assert device.time_factor >= 1.0
+    assert set(device.variables) == set(registry.load("device", DEVICE).variables)  # each says what others see, too
+    assert any(device.name in runtime.devices for runtime in RUNTIMES), "no runtime lists it in its devices"
+
+
+@each_device
+def test_a_device_that_is_lacking_comes_with_a_remedy_and_any_other_with_a_description(device: Device) -> None:
+    lacking = device.lacking()
+    assert all(lacking or (device.describe(MACHINE),))
+    assert lacking is None or device.name != DEVICE
+
+
+class _Paper(Runtime):
+    """Says what it was asked."""
+
+    name = "paper"
+
+    @contextmanager
+    def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
+        yield lambda _: {device: np.array(threads)}
+
+    def placement(self, artifact: Path) -> dict[str, int]:
+        return {"Paper": 1}
+
+
+@pytest.mark.parametrize("device", [each for each in DEVICES if each.environment is None], ids=lambda each: each.name)
+def test_a_device_of_this_machine_leaves_the_work_to_the_runtime(device: Device, tmp_path: Path) -> None:
+    with device.load(_Paper(), tmp_path, Signature(inputs=(), outputs=()), threads=3) as session:
+        assert session({}) == {device.name: 3}
+    assert device.placement(_Paper(), tmp_path) == ({"Paper": 1} if device.name == DEVICE else {})
 
 
 @each_exporter
@@ -117,8 +171,10 @@ def test_what_a_runtime_needs_is_in_an_extra(runtime: Runtime) -> None:
         )
 
 
-@pytest.mark.parametrize("plugin", [*FORMATS, *EXPORTERS, *RUNTIMES], ids=lambda plugin: f"{type(plugin).__module__}")
-def test_a_plugin_explains_itself_and_links_its_source(plugin: Format | Exporter | Runtime) -> None:
+@pytest.mark.parametrize(
+    "plugin", [*FORMATS, *EXPORTERS, *RUNTIMES, *DEVICES], ids=lambda plugin: f"{type(plugin).__module__}"
+)
+def test_a_plugin_explains_itself_and_links_its_source(plugin: Format | Exporter | Runtime | Device) -> None:
     text = sys.modules[type(plugin).__module__].__doc__ or ""
     assert "https://" in text
     if isinstance(plugin, Format):
@@ -128,7 +184,7 @@ def test_a_plugin_explains_itself_and_links_its_source(plugin: Format | Exporter
 def test_listing_and_importing_plugins_imports_no_framework() -> None:
     program = (
         "import sys; from evaluator.core import registry;"
-        "[registry.load_all(kind) for kind in ('format', 'exporter', 'runtime')];"
+        "[registry.load_all(kind) for kind in ('format', 'exporter', 'runtime', 'device')];"
         f"print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
     done = subprocess.run(

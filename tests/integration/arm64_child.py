@@ -12,6 +12,7 @@ import msgspec
 
 from evaluator.core import registry
 from evaluator.core.records import Signature
+from exports.devices import arm64
 from tests.integration import exports_child
 
 
@@ -24,7 +25,7 @@ def export(folder: Path) -> None:
 def hold(runtime: str, folder: Path, mark: Path) -> None:
     signature = msgspec.json.decode((folder / "signature.json").read_bytes(), type=Signature)
     (artifact,) = (folder / "artifact").iterdir()
-    with registry.load("runtime", runtime).load(artifact, signature, device="arm64", threads=1):
+    with arm64.plugin.load(registry.load("runtime", runtime), artifact, signature, threads=1):
         mark.touch()
         signal.pause()
 

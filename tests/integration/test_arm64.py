@@ -56,10 +56,7 @@ def read(folder: Path) -> tuple[Path, Signature]:
 
 
 def opened(runtime: str, artifact: Path, signature: Signature) -> AbstractContextManager[Session]:
-    found: AbstractContextManager[Session] = registry.load("runtime", runtime).load(
-        artifact, signature, device="arm64", threads=2
-    )
-    return found
+    return arm64.plugin.load(registry.load("runtime", runtime), artifact, signature, threads=2)
 
 
 def here() -> list[str]:

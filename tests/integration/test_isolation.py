@@ -258,3 +258,17 @@ def test_a_process_that_is_deaf_to_signals_is_killed(tmp_path: Path) -> None:
     assert processes.wait(process, 0.05) is None
     processes.end_group(process, first=signal.SIGINT, grace_s=0.1)
     assert processes.wait(process, 10.0) == -signal.SIGKILL  # its end may take longer than that grace
+
+
+def test_a_child_that_is_ended_twice_closes_nobody_elses_file(tmp_path: Path) -> None:
+    """It is interrupted while it is collected: the numbers of its files may be given to others in between."""
+    child = engine.child(engine.make_step("a"), tmp_path / "a")
+    engine.finish(child)
+    others = [os.open(tmp_path, os.O_RDONLY) for _ in range(4)]
+    try:
+        child.interrupt()
+        assert all(os.fstat(other).st_ino == tmp_path.stat().st_ino for other in others)
+    finally:
+        for other in others:
+            os.close(other)
+    assert not (tmp_path / "a").exists()

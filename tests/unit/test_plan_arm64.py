@@ -10,8 +10,8 @@ from evaluator.core.records import Profile
 from evaluator.core.store import Plan
 from evaluator.pipeline import PLANNED
 from evaluator.planning import plan
-from evaluator.planning.draft import EMULATION
-from evaluator.planning.selection import DEVICES, Options, environments_of
+from evaluator.planning.selection import Options, environments_of, known_devices
+from exports.devices import arm64
 from scenarios.loading import load_scenario
 from tests.engine import PROFILE, PaperMachine
 
@@ -29,18 +29,18 @@ def test_the_matrix_is_proven_on_arm64_never_timed_and_in_no_score() -> None:
     assert {step.stage for step in steps} == {"verify"}
     assert not any(step.standard or step.measures for step in steps)
     assert {step.environment for step in steps} == {"arm64"}
-    assert {step.timeout_s for step in steps} == {EMULATION * MATRIX.timeout_s["verify"]}
+    assert {step.timeout_s for step in steps} == {arm64.plugin.time_factor * MATRIX.timeout_s["verify"]}
     assert {step.settings["environment"] for step in steps} == {environments.identity("arm64")}
 
 
-@pytest.mark.parametrize(("profile", "devices"), [(PROFILE, DEVICES), (MATRIX, ("gpu",))])
+@pytest.mark.parametrize(("profile", "devices"), [(PROFILE, known_devices()), (MATRIX, ("gpu",))])
 def test_there_is_none_unless_all_exports_on_the_cpu_are_asked_for(profile: Profile, devices: tuple[str, ...]) -> None:
     made = make(profile, options=Options(devices=devices))
     assert not [step for step in made.steps if step.device == "arm64"]
 
 
 def test_where_none_can_be_had_each_cell_says_why() -> None:
-    made = make(machine=PaperMachine(arm64=False))
+    made = make(machine=PaperMachine(no_devices=("arm64",)))
     endings = {result.step: result for result in made.impossible}
     steps = [step for step in made.steps if step.device == "arm64"]
     assert steps
@@ -48,8 +48,8 @@ def test_where_none_can_be_had_each_cell_says_why() -> None:
         ending = endings[step.id]
         assert (ending.outcome, ending.reason, ending.remedy) == (
             Outcome.UNAVAILABLE,
-            "no ARM64 here",
-            "get an engine",
+            "no arm64 here",
+            "get arm64",
         )
 
 

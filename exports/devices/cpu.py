@@ -1,0 +1,34 @@
+"""The processor of the machine, with all the cores that the process may use.
+
+GPUs are hidden from the process, so that no framework places anything on one.
+Documentation: https://docs.nvidia.com/cuda/cuda-programming-guide/ (CUDA_VISIBLE_DEVICES)
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from evaluator.core.records import Machine
+from exports.contract import Device, Runtime
+
+
+class Cpu(Device):
+    """Every machine has one."""
+
+    name = "cpu"
+    title = "processor"
+    variables: ClassVar[Mapping[str, str]] = {"CUDA_VISIBLE_DEVICES": "-1"}
+
+    def lacking(self) -> None:
+        """Return None."""
+
+    def describe(self, machine: Machine) -> str:
+        """Name the processor, and how many cores of it may be used."""
+        return f"{machine.cpu}, {machine.cores} cores"
+
+    def placement(self, runtime: Runtime, artifact: Path) -> Mapping[str, int]:
+        """Ask the runtime."""
+        return runtime.placement(artifact)
+
+
+plugin = Cpu()
