@@ -16,6 +16,7 @@ import msgspec
 import evaluator
 from evaluator.children import environments
 from evaluator.core import clock, files, machine, registry
+from evaluator.core.coordinates import MACHINE
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass, Profile, RunRecord
@@ -31,7 +32,7 @@ from evaluator.running.progress import Reporter
 from scenarios import datasets
 from scenarios.loading import Scenario, load_profile, load_scenario, model_of
 
-HERE = "local"  # an executor, and the one machine that it reaches
+EXECUTOR = "local"  # what runs the steps
 LEAST_DISK_BYTES = 3 << 30  # artifacts and weights of two scenarios, twice over
 
 
@@ -44,7 +45,7 @@ class Run:
     scenarios: tuple[Scenario, ...]
     stages: tuple["Stage", ...]
     reporter: Reporter
-    executor: Executor[Any] = field(default_factory=lambda: registry.load("executor", HERE))
+    executor: Executor[Any] = field(default_factory=lambda: registry.load("executor", EXECUTOR))
 
 
 Stage = Callable[[Run], None]
@@ -73,7 +74,7 @@ def make_plan(run: Run) -> None:
         launcher=record.launcher,
         seed=record.seed,
     )
-    made = plan.make_plan(run.scenarios, record.profile, options, run.executor.machines()[HERE], PLANNED)
+    made = plan.make_plan(run.scenarios, record.profile, options, run.executor.machines()[MACHINE], PLANNED)
     files.write_record(run.folder.path / "plan.json", made)
     for result in made.impossible:
         if run.folder.kept(result.step) is None:  # what could be had before is evidence still
@@ -196,7 +197,7 @@ def begin(
                 remedy="raise train_samples in the profile, or lower batch_size in the scenario",
             )
     created = clock.utc_now()
-    here = registry.load("executor", HERE).machines()[HERE]
+    here = registry.load("executor", EXECUTOR).machines()[MACHINE]
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{thorough.name}"
     record = RunRecord(
         id=out.resolve().name if out else run_id,

@@ -13,10 +13,11 @@ def command(*, as_json: bool) -> int:
     Exits with 3 when neither framework can be evaluated here.
     """
     from evaluator.core import registry
+    from evaluator.core.coordinates import MACHINE
     from evaluator.doctor import examine, exit_code
-    from evaluator.pipeline import HERE
+    from evaluator.pipeline import EXECUTOR
 
-    findings = examine(registry.load("executor", HERE).machines()[HERE])
+    findings = examine(registry.load("executor", EXECUTOR).machines()[MACHINE])
     if as_json:
         click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
     else:

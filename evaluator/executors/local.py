@@ -11,6 +11,7 @@ from pathlib import Path
 
 from evaluator.children.cleaning import Leftover, clean
 from evaluator.children.isolation import Child
+from evaluator.core.coordinates import MACHINE
 from evaluator.core.records import Result, Step
 from evaluator.executors._contract import Executor
 from evaluator.executors._this_machine import ThisMachine
@@ -30,8 +31,8 @@ class Local(Executor[Child]):
         self._launch = launch
 
     def machines(self) -> Mapping[str, Capabilities]:
-        """Return this machine, which bears the executor's name."""
-        return {self.name: ThisMachine()}
+        """Return the one machine that it reaches."""
+        return {MACHINE: ThisMachine()}
 
     def start(self, step: Step, folder: Path, needed: Sequence[Path]) -> Child:
         """Start a child; what it needs lies beside its folder already."""

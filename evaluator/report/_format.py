@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from evaluator.core import metrics, quantities
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import seconds as seconds  # noqa: PLC0414  # taken from here, as all dress is
 from evaluator.core.quantities import significant as significant  # noqa: PLC0414
@@ -56,6 +57,11 @@ def words(name: str) -> str:
 def framework(name: str) -> str:
     """Return a framework's name as its makers write it."""
     return _FRAMEWORKS.get(name, name)
+
+
+def device(name: str) -> str:
+    """Name a device; empty for the one that goes without saying."""
+    return "" if name == DEVICE else name
 
 
 def quantity(value: float | None, unit: str | None) -> str:

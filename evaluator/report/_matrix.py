@@ -109,7 +109,7 @@ def place(cell: MatrixCell) -> str:
 
 def where(proof: Proof) -> str:
     """Name a runtime and what it ran on: "onnx_runtime on arm64 (emulated)"."""
-    device = "" if proof.device == "cpu" else f" on {proof.device}"
+    device = f" on {proof.device}" if _format.device(proof.device) else ""
     return f"{proof.runtime}{device}{' (emulated)' if proof.emulated else ''}"
 
 

@@ -35,8 +35,7 @@ def table(card: Scorecard, stage: str, columns: Columns, caption: str) -> Table:
 
 def name(card: Scorecard, cell: Cell) -> Lines:
     """Name a server and how it was started; one that is only a stand-in says so."""
-    device = None if cell.device == "cpu" else cell.device
-    started = ", ".join(part for part in (cell.launcher, device) if part)
+    started = ", ".join(part for part in (cell.launcher, _format.device(cell.device)) if part)
     caution: tuple[Line, ...] = ((_cells.provisional(),),) if _cells.is_provisional(card, cell) else ()
     return ((cell.server or _format.NOT_MEASURED,), (Text(started, "soft"),), *caution)
 

@@ -14,13 +14,12 @@ from tests.engine import MACHINE
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("evaluator", "exports", "scenarios", "serving")
 OWN = ROOT / "exports" / "devices"
-SHOWING = ROOT / "evaluator" / "report"  # leaves unsaid what goes without saying
 NAMES = frozenset(registry.names("device"))
 SOURCES = [
     str(path.relative_to(ROOT))
     for package in PACKAGES
     for path in sorted((ROOT / package).rglob("*.py"))
-    if not {OWN, SHOWING} & set(path.parents)
+    if OWN not in path.parents
 ]
 # The same word for something else.
 OTHERWISE = {
@@ -57,6 +56,13 @@ def branches(tree: ast.AST) -> Iterator[str]:
 def test_nothing_but_its_own_file_branches_on_a_devices_name() -> None:
     found = {path: list(branches(ast.parse((ROOT / path).read_text()))) for path in SOURCES if path not in OTHERWISE}
     assert not {path: places for path, places in found.items() if places}, "ask registry.load('device', name) instead"
+
+
+def test_no_template_does_either() -> None:
+    words = {f"{quote}{name}{quote}" for name in NAMES for quote in "'\""}
+    templates = list((ROOT / "evaluator").rglob("*.j2"))
+    assert templates
+    assert not [path.name for path in templates if any(word in path.read_text() for word in words)]
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,7 @@ def _ends(better: str) -> Markup:
 
 def _row(card: Scorecard, comparison: Comparison, farthest: float) -> tuple[Lines, ...]:
     about = "lower is better" if comparison.lower_is_better else "higher is better"
-    device = "" if comparison.device == "cpu" else comparison.device
-    where = ", ".join(part for part in (comparison.path, device, about) if part)
+    where = ", ".join(part for part in (comparison.path, _format.device(comparison.device), about) if part)
     said = f"{comparison.question}: {comparison.statement}"
     picture = _svg.advantage(comparison, farthest, said)
     return (
@@ -157,7 +156,7 @@ def _ratio(comparison: Comparison) -> tuple[Line, ...]:
 
 def _question(comparison: Comparison) -> str:
     """Name what is compared, and where: "latency (server, gpu)"."""
-    place = ", ".join(part for part in (comparison.path, comparison.device) if part and part != "cpu")
+    place = ", ".join(part for part in (comparison.path, _format.device(comparison.device)) if part)
     return f"{comparison.question} ({place})" if place else comparison.question
 
 

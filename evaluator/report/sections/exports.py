@@ -112,7 +112,7 @@ def _tiles(cells: list[Cell]) -> Lines:
 
 
 def _where(cell: Cell) -> str:
-    return _cells.joined((cell.stage, cell.runtime, None if cell.device == "cpu" else cell.device))
+    return _cells.joined((cell.stage, cell.runtime, _format.device(cell.device)))
 
 
 def _tile(outcome: Outcome, text: str = "", reason: str | None = None) -> Tile:
