@@ -77,7 +77,8 @@ def make_plan(run: Run) -> None:
     made = plan.make_plan(run.scenarios, record.profile, options, run.executor.machines()[MACHINE], PLANNED)
     files.write_record(run.folder.path / "plan.json", made)
     for result in made.impossible:
-        if run.folder.kept(result.step) is None:  # what could be had before is evidence still
+        if run.folder.reusable(result.step) is None:  # what could be had before is evidence still
+            run.folder.discard(result.step)
             run.folder.save(result)
     ready = made.possible
     todo = run.folder.unfinished(ready)

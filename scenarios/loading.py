@@ -25,7 +25,7 @@ DEVICES = _HERE / "devices.toml"  # the classes of devices that are asked about 
 _Read = TypeVar("_Read", bound=Record)
 
 Precision = Literal["fp32", "fp16", "int8_dynamic", "int8"]
-# RIGOUR: fp32 1e-4, fp16 1e-2; quantized artifacts are judged by accuracy, and the figure only says where they differ.
+# rigour.md: fp32 1e-4, fp16 1e-2; quantized artifacts are judged by accuracy, the figure only says where they differ.
 _TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-2, "int8_dynamic": 0.1, "int8": 0.1}
 
 

@@ -14,7 +14,7 @@ import types
 from pathlib import Path
 
 from evaluator.children import processes, worker
-from evaluator.children.work import Work, subject
+from evaluator.children.work import Work, blame
 from evaluator.core.errors import IncompleteEvidence, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured
@@ -35,7 +35,7 @@ def do_refuse(work: Work) -> Measured:
 
 
 def do_subject(work: Work) -> Measured:
-    with subject("exporting to Paper"):
+    with blame("exporting to Paper"):
         raise ValueError("no ink\nand a page of advice")
 
 

@@ -14,7 +14,7 @@ from evaluator.children.work import Work
 from evaluator.core import files, registry
 from evaluator.core.records import Anatomy, Step
 from evaluator.core.tensors import Array, Arrays, write_arrays
-from evaluator.stages._evidence import ARTIFACT, EDGES, INPUTS, LABELS, OUTPUTS, WEIGHTS, Artifact
+from evaluator.stages._evidence import ARTIFACT, EXTREMES, INPUTS, LABELS, OUTPUTS, WEIGHTS, Artifact
 from exports.sizes import digest
 from scenarios.loading import load_scenario
 from scenarios.weights import write_weights
@@ -86,7 +86,7 @@ def one_hot(rows: int) -> Logits:
 def trained(steps: Path, logits: Logits) -> None:
     """Leave what a train step would; every answer of the origin is right."""
     folder, rows = steps / "trained", len(logits) - EDGE_CASES
-    for place, first, count in ((folder, 0, rows), (folder / EDGES, rows, EDGE_CASES)):
+    for place, first, count in ((folder, 0, rows), (folder / EXTREMES, rows, EDGE_CASES)):
         place.mkdir(parents=True)
         images = np.zeros((count, SIDE, SIDE, 1), np.float32)
         images[:, 0, 0, 0] = np.arange(first, first + count)

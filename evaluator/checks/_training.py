@@ -4,7 +4,7 @@ from evaluator.checks._comparable import Found, Gap, Measurement, Place
 from evaluator.core.outcome import Outcome
 from evaluator.judging.evidence import Entry, Evidence
 
-START_TOLERANCE = 1e-4  # RIGOUR: fp32, relative to the scale of the output; a scenario can set `start_tolerance`
+START_TOLERANCE = 1e-4  # rigour.md: fp32, relative to the scale of the output; a scenario can set `start_tolerance`
 
 FIRST_STEPS = 3  # later on, rounding grows from step to step and the curves part for no reason
 FIRST_LOSSES_TOLERANCE = 0.05  # relative; seen on equal trainings: 1e-7 (tiny), 1e-4 (BERT), 1e-2 (ResNet-50, AdamW)
@@ -13,7 +13,7 @@ FIRST_LOSSES_TOLERANCE = 0.05  # relative; seen on equal trainings: 1e-7 (tiny),
 def trained(evidence: Evidence, place: Place, framework: str) -> Found:
     """Return the seconds of a framework's training, round by round.
 
-    A fast training of another model, or to a worse one, says nothing (RIGOUR, "Correctness before speed", 1 and 2):
+    A fast training of another model, or to a worse one, says nothing (rigour.md, "Correctness before speed", 1 and 2):
     it counts as failed.
     """
     subject = f"training in {evidence.title(framework)}"

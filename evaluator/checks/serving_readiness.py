@@ -13,7 +13,7 @@ from evaluator.judging.contract import Answer, Check, Subject
 from evaluator.judging.evidence import Entry, Evidence
 
 FORMULA = "bundle 1 + ready 3 + parity over REST 2 + parity over gRPC 2 + clean stop 1 + nothing left behind 1"
-TOLERANCE = 1e-4  # RIGOUR: fp32, relative to the scale of the output; where the step names no other
+TOLERANCE = 1e-4  # rigour.md: fp32, relative to the scale of the output; where the step names no other
 CONTAINER = "container"
 WIRES = {
     wire: Phrase(

@@ -23,7 +23,7 @@ class Work:
         return self.steps / self.step.needs[role]
 
 
-class subject:  # noqa: N801  # reads as a statement: `with subject("torch.onnx.export"):`
+class blame:  # noqa: N801  # reads as a statement: `with blame("torch.onnx.export"):`
     """Marks whatever is raised inside as the failure of what is evaluated, not of fweval.
 
     The mark is a note on the exception, so that nothing has to be caught here; the worker reads it.
@@ -41,7 +41,7 @@ class subject:  # noqa: N801  # reads as a statement: `with subject("torch.onnx.
 
 
 def blamed(raised: BaseException) -> str | None:
-    """Return what `subject` named when this was raised inside it, else None: then it is our bug."""
+    """Return what `blame` named when this was raised inside it, else None: then it is our bug."""
     for note in getattr(raised, "__notes__", ()):
         if note.startswith(_MARK):
             return str(note.removeprefix(_MARK))

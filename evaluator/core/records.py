@@ -123,7 +123,7 @@ class Machine(Record, frozen=True, kw_only=True):
 
 
 class Sampling(Record, frozen=True, kw_only=True):
-    """How long to measure (RIGOUR: both minima must hold, the cap ends a cell that cannot meet them)."""
+    """How long to measure (rigour.md: both minima must hold, the cap ends a cell that cannot meet them)."""
 
     min_queries: Count
     min_seconds: Seconds

@@ -112,13 +112,10 @@ class RunFolder:
         except IncompleteEvidence:
             return None
 
-    def kept(self, step_id: str) -> Result | None:
-        """Return the result that a resumed run keeps; whatever else is in the step's folder is cleared away."""
+    def reusable(self, step_id: str) -> Result | None:
+        """Return the result that a resumed run keeps; None when the step is to be done, or done again."""
         result = self.result(step_id)
-        if result is not None and result.outcome in _KEPT:
-            return result
-        self._discard(step_id)
-        return None
+        return result if result is not None and result.outcome in _KEPT else None
 
     def unfinished(self, steps: Iterable[Step]) -> list[Step]:
         """Return those of the steps, given in the order of the plan, that are still to do; their folders are cleared.
@@ -127,12 +124,13 @@ class RunFolder:
         """
         todo: dict[str, Step] = {}
         for step in steps:
-            if self.kept(step.id) is None or not todo.keys().isdisjoint(step.needs.values()):
-                self._discard(step.id)
+            if self.reusable(step.id) is None or not todo.keys().isdisjoint(step.needs.values()):
+                self.discard(step.id)
                 todo[step.id] = step
         return list(todo.values())
 
-    def _discard(self, step_id: str) -> None:
+    def discard(self, step_id: str) -> None:
+        """Remove what a step left that is to be done again, its temporary folder included."""
         scratch.clear(self.folder(step_id))
         shutil.rmtree(self.folder(step_id), ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""From findings to scores: weights, coverage, bounds, gates, verdict, robustness. Pure; the rules are in RIGOUR.
+"""From findings to scores: weights, coverage, bounds, gates, verdict, robustness. Pure; the rules are in rigour.md.
 
 A finding weighs by its risk (10, 7.5, 5, 2.5). What was measured on the embedded reference server counts half: it says
 something, and something is missing. In a category with weights w, measured shares m (1, 0.5 or 0) and scores s:

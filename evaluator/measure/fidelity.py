@@ -1,7 +1,7 @@
 """Does a candidate compute the same thing as its reference? Arrays against arrays, output by output.
 
 Differences are relative to the scale of an output (the largest magnitude in the reference), not to each element:
-near zero an element-wise relative difference says nothing (RIGOUR, "Correctness before speed").
+near zero an element-wise relative difference says nothing (rigour.md, "Correctness before speed").
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Fidelity(Record, frozen=True, kw_only=True):
 
 
 def compare(reference: Mapping[str, Array], candidate: Mapping[str, Array], tolerance: float) -> Fidelity:
-    """Compare outputs by name; `tolerance` is relative to the scale of each output (RIGOUR: fp32 1e-4, fp16 1e-2)."""
+    """Compare outputs by name; `tolerance` is relative to the scale of each output (rigour.md: 1e-4 in fp32)."""
     wrong = _incomparable(reference, candidate)
     if wrong is not None:
         return Fidelity(

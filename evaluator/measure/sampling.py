@@ -1,7 +1,7 @@
 """Taking samples: one loop for runtimes and servers alike.
 
 Warm-up by count *and* time with the same inputs as the timed calls; then both minima of the profile must hold, or the
-cap ends the cell and the samples say so (RIGOUR, "Sampling"). Inputs rotate over a pool, so that a cache would be seen.
+cap ends the cell and the samples say so (rigour.md, "Sampling"). Inputs rotate over a pool: a cache would be seen.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ def interleave(
     """Time several calls in turns: in each block every one gets its part of the sampling, forwards, then backwards.
 
     On a shared host drift is larger than differences: what will be compared must not be measured one after the other
-    (RIGOUR, "Sampling"). Returns the blocks of each call, by its name; each block but the first warms up briefly.
+    (rigour.md, "Sampling"). Returns the blocks of each call, by its name; each block but the first warms up briefly.
     """
     part = msgspec.structs.replace(
         sampling,

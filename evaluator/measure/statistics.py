@@ -1,4 +1,4 @@
-"""From samples to figures that can be signed: tails, intervals, noise, stability. Pure; the rules are in RIGOUR.
+"""From samples to figures that can be signed: tails, intervals, noise, stability. Pure; the rules are in rigour.md.
 
 Seconds in, seconds out; relative figures are plain numbers (0.1 is 10 %).
 """

@@ -127,7 +127,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Pairing:
     """An artifact in a runtime on a device."""
 
     made: Made
@@ -167,19 +167,19 @@ class ScenarioPlan:
         """
         return self.draft.add(self.scenario, {"stage": stage, "framework": framework, **fields}, refusal)
 
-    def about(self, stage: str, subject: Subject, **fields: Any) -> str | None:
+    def about(self, stage: str, pairing: Pairing, **fields: Any) -> str | None:
         """Add a step about one artifact in one runtime on one device."""
-        runtime = subject.runtime
+        runtime = pairing.runtime
         return self.add(
             stage,
-            subject.made.exporter.origin,
+            pairing.made.exporter.origin,
             runtime=runtime.name,
-            device=subject.device.name,
-            environment=subject.environment,
-            refusal=self.no_device(subject.device.name)
-            or (None if subject.device.environment else self.not_installed(runtime.distributions))
-            or self.no_environment(subject.environment),
-            **{**subject.made.fields(), "standard": subject.standard},
+            device=pairing.device.name,
+            environment=pairing.environment,
+            refusal=self.no_device(pairing.device.name)
+            or (None if pairing.device.environment else self.not_installed(runtime.distributions))
+            or self.no_environment(pairing.environment),
+            **{**pairing.made.fields(), "standard": pairing.standard},
             **fields,
         )
 
@@ -187,9 +187,9 @@ class ScenarioPlan:
         """Return what a step about an artifact needs: its export, and the training that it comes from."""
         return {"artifact": self.ids["export"][made], "trained": self.ids["train"][made.exporter.origin]}
 
-    def proven(self, subject: Subject) -> dict[str, str | None]:
+    def proven(self, pairing: Pairing) -> dict[str, str | None]:
         """Return what a step about a proven artifact needs: the proof in that runtime, too."""
-        return {**self.artifact(subject.made), "verified": self.ids["verify"].get(subject)}
+        return {**self.artifact(pairing.made), "verified": self.ids["verify"].get(pairing)}
 
     def artifacts(self) -> Iterator[Made]:
         """Yield every artifact of the plan, format by format."""
@@ -201,7 +201,7 @@ class ScenarioPlan:
                 if everything or made.standard:
                     yield made
 
-    def subjects(self) -> Iterator[Subject]:
+    def pairings(self) -> Iterator[Pairing]:
         """Yield every artifact that may come to be, in each runtime, on each device that the runtime can use."""
         everything = self.draft.profile.exports == "all"
         for made in self.artifacts():
@@ -211,7 +211,7 @@ class ScenarioPlan:
                 if made.exporter.format in runtime.formats and (everything or runtime.standard):
                     for device in self.devices(beside=everything):
                         if device.name in runtime.devices:
-                            yield Subject(made=made, runtime=runtime, device=device)
+                            yield Pairing(made=made, runtime=runtime, device=device)
 
     def devices(self, *, beside: bool) -> Sequence[Device]:
         """Return the devices that were asked for and, behind them, those that are planned beside one of them."""
@@ -220,10 +220,10 @@ class ScenarioPlan:
         asked = [registry.load("device", name) for name in wanted]
         return [*asked, *(each for each in known if beside and each.beside in wanted)]
 
-    def served_by(self, server: Server) -> Subject:
+    def served_by(self, server: Server) -> Pairing:
         """Return what a server of that format embeds: the standard artifact, in the first runtime that reads it."""
         runtimes: tuple[Runtime, ...] = registry.load_all("runtime")
-        return Subject(
+        return Pairing(
             made=next(
                 made
                 for made in self.artifacts()

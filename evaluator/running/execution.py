@@ -20,7 +20,9 @@ def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter, execut
     On any interruption the jobs at work are cancelled, with all they started, and the exception goes on.
     """
     machines = executor.machines()
-    waiting = [step for step in steps if folder.kept(step.id) is None]
+    waiting = [step for step in steps if folder.reusable(step.id) is None]
+    for step in waiting:
+        folder.discard(step.id)
     running: list[Job] = []
     try:
         while waiting or running:

@@ -20,7 +20,7 @@ from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Metrics, Record, Step
 from evaluator.core.tensors import rows
-from evaluator.stages._evidence import EDGES, LEAST_COSINE, Subject, read_artifact, read_examples
+from evaluator.stages._evidence import EXTREMES, LEAST_COSINE, Assignment, read_artifact, read_examples
 from evaluator.stages.export import origin
 from exports.contract import Exporter
 from exports.diagnosing import drift, intermediates
@@ -73,18 +73,18 @@ def explain(work: Work, batch: int, begin: float) -> tuple[Metrics, dict[str, st
 def main(folder: Path, steps: Path, count: int) -> None:
     """Search with so many examples, and write what was found, which may be nothing."""
     work = Work(step=files.read_record(folder / "job.json", Step), folder=folder, steps=steps)
-    about = Subject(work)
+    about = Assignment(work)
     about.framework.prepare(threads=about.threads, seed=about.seed, device=DEVICE)  # wherever the artifact was run
     found = _drift(work, about, count) if about.quantized else _departure(work, about, count)
     where = Divergence(after=None, at=(_NOWHERE,), nodes=()) if found is None else found
     files.write_record(folder / DIVERGENCE, Found(after=where.after, at=where.at, nodes=where.nodes))
 
 
-def _departure(work: Work, about: Subject, count: int) -> Divergence | None:
+def _departure(work: Work, about: Assignment, count: int) -> Divergence | None:
     """Compare with the origin's layers: for real examples, then for edge cases, that many of each."""
     artifact, path = read_artifact(work.need("artifact"))
     source = origin(about, work.need("trained"), about.framework)
-    for examples in (work.need("trained"), work.need("trained") / EDGES):
+    for examples in (work.need("trained"), work.need("trained") / EXTREMES):
         inputs = rows(read_examples(examples)[0], 0, count)
         layers = intermediates.layers(source, about.model.inputs_for(about.framework.name, inputs))
         trace = intermediates.trace(str(work.step.format), path, about.model.inputs_for(artifact.layout, inputs))
@@ -94,7 +94,7 @@ def _departure(work: Work, about: Subject, count: int) -> Divergence | None:
     return None
 
 
-def _drift(work: Work, about: Subject, count: int) -> Divergence | None:
+def _drift(work: Work, about: Assignment, count: int) -> Divergence | None:
     """Compare with what the same exporter writes in fp32, for so many real examples."""
     artifact, path = read_artifact(work.need("artifact"))
     source = origin(about, work.need("trained"), about.framework)

@@ -20,7 +20,7 @@ WEIGHTS = "weights.safetensors"  # under PyTorch's names and layouts
 INPUTS = "inputs.npz"  # examples, in the layout of what computed them; a train step's are in the models' common one
 OUTPUTS = "outputs.npz"  # what was computed from them
 LABELS = "labels.npz"
-EDGES = "edges"  # a folder with inputs at the edges of what is allowed, and the origin's outputs
+EXTREMES = "extremes"  # a folder with inputs at the edges of what is allowed, and the origin's outputs
 RESIZED = "resized"  # the same for inputs of another size; it is there when the origin takes them
 ARTIFACT = "artifact.json"
 ANATOMY = "anatomy.json"  # what the artifact is made of
@@ -38,7 +38,7 @@ class Artifact(Record, frozen=True, kw_only=True):
     signature: Signature
 
 
-class Subject:
+class Assignment:
     """The scenario that a step belongs to, with its model, settings and framework looked up."""
 
     def __init__(self, work: Work) -> None:

@@ -25,7 +25,7 @@ from evaluator.core import files, machine
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Record
 from evaluator.measure.bisection import least
-from evaluator.stages._fresh import Answer
+from evaluator.stages._fresh import FreshProcess
 from exports.devices._once import Job, Told
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Bench:
         self._folder = folder
         self._most_bytes = most_bytes
 
-    def floor(self, job: Job, free: Answer, most_bytes: int | None = None) -> Floor:
+    def floor(self, job: Job, free: FreshProcess, most_bytes: int | None = None) -> Floor:
         """Find the floor of a job, whose paths are those of this machine; `free` is how it was done without a limit.
 
         `most_bytes` is the highest limit to try, where one is known that must do.

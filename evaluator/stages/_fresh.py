@@ -16,7 +16,7 @@ from exports.devices._once import Job, Told
 _GRACE_S = 2.0
 
 
-class Answer(Record, frozen=True, kw_only=True):
+class FreshProcess(Record, frozen=True, kw_only=True):
     """What a process told about itself, and when it was started, on the clock that it used."""
 
     started_at: float
@@ -28,7 +28,7 @@ class Answer(Record, frozen=True, kw_only=True):
         return (self.told.answered_at or self.told.imported_at) - self.started_at
 
 
-def ask(job: Job, folder: Path, name: str) -> Answer:
+def ask(job: Job, folder: Path, name: str) -> FreshProcess:
     """Start a process on one core, let it do the job and end; its files lie in `folder` and begin with `name`.
 
     Raises `RuntimeError` with the last line that it wrote when it does not answer.
@@ -52,4 +52,4 @@ def ask(job: Job, folder: Path, name: str) -> Answer:
     if code:
         lines = [line for line in err.read_text(errors="replace").splitlines() if line.strip()]
         raise RuntimeError(f"a fresh process ended with code {code}: {lines[-1] if lines else 'it said nothing'}")
-    return Answer(started_at=begin, told=msgspec.json.decode(out.read_bytes(), type=Told))
+    return FreshProcess(started_at=begin, told=msgspec.json.decode(out.read_bytes(), type=Told))

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluator.children import engine
-from evaluator.children.work import Work, subject
+from evaluator.children.work import Work, blame
 from evaluator.core import files, registry
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Metrics
-from evaluator.stages._evidence import Subject, read_artifact
+from evaluator.stages._evidence import Assignment, read_artifact
 from exports.contract import Runtime
 from serving import images
 from serving.contract import Batching, Bundle, Launcher, Server, Setup
@@ -30,7 +30,7 @@ class Served:
     """The server and launcher of a step, and the artifact that it serves."""
 
     def __init__(self, work: Work) -> None:
-        self.about = Subject(work)
+        self.about = Assignment(work)
         self.server: Server = registry.load("server", str(work.step.server))
         self.launcher: Launcher = registry.load("launcher", str(work.step.launcher))
         image = self.launcher.image(self.about.scenario.serve.images.get(self.server.name, self.server.images))
@@ -41,7 +41,7 @@ class Served:
     def bundle(self, folder: Path) -> Bundle:
         """Pack the artifact below a new folder."""
         folder.mkdir()
-        with subject(f"making the bundle of {self.server.title}"):
+        with blame(f"making the bundle of {self.server.title}"):
             return self.server.bundle(self.path, self.artifact.signature, folder)
 
     def setup(self, *, batching: bool = False) -> Setup:
@@ -56,7 +56,7 @@ class Served:
         """Start the server, wait until it is ready, and stop it in the end."""
         setup = self.setup(batching=batching)
         with (
-            subject(f"serving by {self.server.title}"),
+            blame(f"serving by {self.server.title}"),
             serving(self.server, self.launcher, bundle, setup, folder, READY_WITHIN_S) as service,
         ):
             yield service

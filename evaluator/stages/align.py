@@ -2,13 +2,13 @@
 
 The first framework's initial weights (pretrained where the model has them) are the reference. The second loads them,
 converted, and its outputs on real held-out inputs are compared with the reference's. When they differ, the scenario
-compares two different models and the run stops (RIGOUR, "Correctness before speed", 1).
+compares two different models and the run stops (rigour.md, "Correctness before speed", 1).
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from evaluator.children.work import Work, subject
+from evaluator.children.work import Work, blame
 from evaluator.core.errors import UsageError
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
@@ -17,7 +17,7 @@ from evaluator.core.tensors import read_arrays, rows, write_arrays
 from evaluator.measure import fidelity
 from evaluator.measure.resources import peak_memory
 from evaluator.stages._contract import GIB, Shown, Stage
-from evaluator.stages._evidence import OUTPUTS, WEIGHTS, Subject
+from evaluator.stages._evidence import OUTPUTS, WEIGHTS, Assignment
 from evaluator.stages._figures import labelled
 from scenarios.weights import read_weights, write_weights
 
@@ -59,13 +59,13 @@ class Align(Stage):
 
     def work(self, work: Work) -> Measured:
         """Build the model, give it the common weights, and compute its outputs before any training."""
-        about = Subject(work)
+        about = Assignment(work)
         about.prepare()
         model, settings, framework = about.model, about.settings, about.framework
         packages = about.packages()
         data = model.data(settings, packages, train=CASES, heldout=CASES, seed=about.seed)
         inputs = model.inputs_for(framework.name, rows(data.heldout.inputs, 0, CASES))
-        with subject(f"building the model in {framework.title}"):
+        with blame(f"building the model in {framework.title}"):
             network = framework.build(model, settings)
             if "reference" in work.step.needs:
                 weights = read_weights(work.need("reference") / WEIGHTS)

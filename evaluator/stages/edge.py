@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evaluator.children import engine
-from evaluator.children.work import Work, subject
+from evaluator.children.work import Work, blame
 from evaluator.core import files, registry
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import FwevalError
@@ -21,10 +21,10 @@ from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics, Record, Sampling
 from evaluator.core.tensors import rows, write_arrays
 from evaluator.stages._contract import GIB, Shown, Stage
-from evaluator.stages._evidence import Subject, read_artifact, read_examples
+from evaluator.stages._evidence import Assignment, read_artifact, read_examples
 from evaluator.stages._figures import latencies
 from evaluator.stages._floor import RESOLUTION, Bench, Floor
-from evaluator.stages._fresh import Answer, ask
+from evaluator.stages._fresh import FreshProcess, ask
 from exports.contract import Runtime
 from exports.devices._once import Job, Question
 
@@ -49,8 +49,8 @@ class Floors(Record, frozen=True, kw_only=True):
 class Look(Record, frozen=True, kw_only=True):
     """`edge.json`: all that the figures rest on."""
 
-    cold_starts: tuple[Answer, ...]
-    runtime_only: Answer
+    cold_starts: tuple[FreshProcess, ...]
+    runtime_only: FreshProcess
     floors: Floors
 
 
@@ -72,13 +72,13 @@ class Edge(Stage):
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan each proven artifact in the runtimes that are made for small computers."""
-        for each in plan.subjects():
+        for each in plan.pairings():
             if each.runtime.edge and each.device.name == DEVICE:
                 plan.about(self.name, each, needs=plan.proven(each))
 
     def work(self, work: Work) -> Measured:
         """Measure one artifact in one runtime."""
-        about = Subject(work)
+        about = Assignment(work)
         runtime: Runtime = registry.load("runtime", str(work.step.runtime))
         artifact, path = read_artifact(work.need("artifact"))
         inputs, _ = read_examples(work.need("trained"))
@@ -94,7 +94,7 @@ class Edge(Stage):
         name = work.step.runtime or ""
         jobs = work.folder / "jobs"
         jobs.mkdir()
-        with subject(f"answering in {runtime.title}"):
+        with blame(f"answering in {runtime.title}"):
             starts = tuple(
                 ask(Job(runtime=name, question=question, packages=number == 0), jobs, f"start-{number}")
                 for number in range(COLD_STARTS)
@@ -129,7 +129,7 @@ def _short(sampling: Sampling) -> Sampling:
     )
 
 
-def _floors(work: Work, job: Job, whole: Answer, only: Answer) -> Floors:
+def _floors(work: Work, job: Job, whole: FreshProcess, only: FreshProcess) -> Floors:
     """Find the least memory with and without the artifact; what stands in the way is an answer, too."""
     try:
         with engine.connect() as client:

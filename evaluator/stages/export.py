@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from evaluator.children.work import Work, subject
+from evaluator.children.work import Work, blame
 from evaluator.core import files, registry
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
@@ -13,7 +13,7 @@ from evaluator.core.records import FRAMEWORKS, Anatomy, Measured, Metrics
 from evaluator.core.tensors import read_arrays, rows
 from evaluator.measure.resources import peak_bytes, peak_memory
 from evaluator.stages._contract import GIB, Shown, Stage
-from evaluator.stages._evidence import ANATOMY, ARTIFACT, INPUTS, WEIGHTS, Artifact, Subject, calibration_rows
+from evaluator.stages._evidence import ANATOMY, ARTIFACT, INPUTS, WEIGHTS, Artifact, Assignment, calibration_rows
 from exports.contract import Exporter, Format, Origin
 from exports.sizes import artifact_bytes, compressed_bytes, digest
 from scenarios.contract import Framework
@@ -58,7 +58,7 @@ class Export(Stage):
 
     def work(self, work: Work) -> Measured:
         """Rebuild the trained model from its weights and export it."""
-        about = Subject(work)
+        about = Assignment(work)
         about.prepare()
         exporter: Exporter = registry.load("exporter", str(work.step.exporter))
         source = origin(about, work.need("trained"), about.framework)
@@ -66,7 +66,7 @@ class Export(Stage):
         target.mkdir()
         before = peak_bytes()
         begin = time.perf_counter()
-        with subject(f"exporting with {exporter.title}"):
+        with blame(f"exporting with {exporter.title}"):
             path = exporter.export(source, str(work.step.precision), target)
         seconds = time.perf_counter() - begin
         artifact = Artifact(
@@ -139,7 +139,7 @@ def lowered_share(anatomy: Anatomy, precision: str) -> float:
     return sum(counts.get(dtype, 0.0) for dtype in wanted) / whole if whole else 1.0
 
 
-def origin(about: Subject, trained: Path, framework: Framework) -> Origin:
+def origin(about: Assignment, trained: Path, framework: Framework) -> Origin:
     """Build a framework's network with the trained weights, and real examples in that framework's layout."""
     network = framework.build(about.model, about.settings)
     framework.load_weights(network, read_weights(trained / WEIGHTS))

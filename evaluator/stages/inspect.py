@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from evaluator.children.work import Work, subject
+from evaluator.children.work import Work, blame
 from evaluator.core import files, registry
 from evaluator.core.clock import SystemClock
 from evaluator.core.errors import FwevalError, Unsupported
@@ -141,7 +141,7 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
     signature = Signature(inputs=anatomy.inputs, outputs=anatomy.outputs)
     given = read_arrays(Path(settings["inputs"])) if settings["inputs"] else _example(path, anatomy)
     signature, candidates = _inputs(signature, given)
-    with subject(f"importing {runtime.title}"):
+    with blame(f"importing {runtime.title}"):
         start = time.perf_counter()
         importlib.import_module(runtime.module)
         begin = time.perf_counter()
@@ -149,7 +149,7 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
     threads = int(settings["threads"])
     device: Device = registry.load("device", work.step.device)
     with (
-        subject(f"running in {runtime.title}"),
+        blame(f"running in {runtime.title}"),
         device.load(runtime, path, signature, threads=threads) as session,
     ):
         loaded = time.perf_counter()

@@ -22,7 +22,7 @@ from evaluator.stages._figures import labelled, latencies
 from evaluator.stages._serving import REFERENCE, Served, plan_on_servers
 from serving.contract import Wire
 from serving.life import Service
-from serving.load.sweep import Plan, sweep
+from serving.load.sweep import SweepPlan, sweep
 
 if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
@@ -51,7 +51,7 @@ class UnderLoad(Stage):
         return 12.0 * profile.load.saturation_s + 3.0 * len(profile.load.shares) * profile.sampling.min_seconds
 
     def plan(self, plan: "ScenarioPlan") -> None:
-        """Plan a step for every server that is served."""
+        """SweepPlan a step for every server that is served."""
         plan_on_servers(plan, self.name)
 
     def work(self, work: Work) -> Measured:
@@ -85,7 +85,7 @@ def _sweep(
         requests = [connection.encode(rows(inputs, index, index + 1)) for index in range(count)]
     profile = served.about.profile
     load = profile.load if shares is None else msgspec.structs.replace(profile.load, shares=tuple(shares))
-    plan = Plan(sampling=profile.sampling, load=load, seed=served.about.seed)
+    plan = SweepPlan(sampling=profile.sampling, load=load, seed=served.about.seed)
     return sweep(connect, requests, plan, work.folder / "loadgen" / wire)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evaluator.children.work import Work, subject
+from evaluator.children.work import Work, blame
 from evaluator.core import files, registry
 from evaluator.core.clock import SystemClock
 from evaluator.core.coordinates import DEVICE
@@ -16,7 +16,7 @@ from evaluator.core.tensors import rows
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.sampling import Samples, collect
 from evaluator.stages._contract import GIB, Shown, Stage
-from evaluator.stages._evidence import Subject, read_artifact, read_examples
+from evaluator.stages._evidence import Assignment, read_artifact, read_examples
 from evaluator.stages._figures import latencies
 from exports.contract import Runtime
 
@@ -52,23 +52,23 @@ class Run(Stage):
     def plan(self, plan: "ScenarioPlan") -> None:
         """Interleave the candidates, their order reversed every other round (ABBA).
 
-        On the CPU, the first subject that can be had is measured once more at the end of each round: an A/A pair shows
+        On the CPU, the first of them that can be had is measured once more at the end of each round: an A/A pair shows
         the noise.
         """
-        subjects = sorted((subject for subject in plan.subjects() if subject.standard), key=lambda each: each.rank)
+        pairings = sorted((pairing for pairing in plan.pairings() if pairing.standard), key=lambda each: each.rank)
         for number in range(1, plan.draft.profile.rounds + 1):
             steps = {
-                subject: plan.about(self.name, subject, needs=plan.proven(subject), round=number)
-                for subject in plan.balanced(subjects, number)
+                pairing: plan.about(self.name, pairing, needs=plan.proven(pairing), round=number)
+                for pairing in plan.balanced(pairings, number)
             }
-            on_cpu = [subject for subject in subjects if subject.device.name == DEVICE and steps[subject] is not None]
-            able = [subject for subject in on_cpu if steps[subject] not in plan.draft.impossible]
+            on_cpu = [pairing for pairing in pairings if pairing.device.name == DEVICE and steps[pairing] is not None]
+            able = [pairing for pairing in on_cpu if steps[pairing] not in plan.draft.impossible]
             for control in (able or on_cpu)[:1]:
                 plan.about(self.name, control, needs=plan.proven(control), round=number, control=True)
 
     def work(self, work: Work) -> Measured:
         """Measure one artifact in one runtime."""
-        about = Subject(work)
+        about = Assignment(work)
         runtime: Runtime = registry.load("runtime", str(work.step.runtime))
         artifact, path = read_artifact(work.need("artifact"))
         inputs, _ = read_examples(work.need("trained"))
@@ -84,12 +84,12 @@ class Run(Stage):
             cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
             warmup_queries=2,
         )
-        with subject(f"importing {runtime.title}"):
+        with blame(f"importing {runtime.title}"):
             start = time.perf_counter()
             importlib.import_module(runtime.module)
             begin = time.perf_counter()
         with (
-            subject(f"running in {runtime.title}"),
+            blame(f"running in {runtime.title}"),
             about.device.load(runtime, path, artifact.signature, threads=about.threads) as session,
         ):
             loaded = time.perf_counter()

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from evaluator.children.work import Work, subject
+from evaluator.children.work import Work, blame
 from evaluator.core import files
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, rows
 from evaluator.measure.resources import peak_memory
 from evaluator.stages._contract import GIB, Shown, Stage
-from evaluator.stages._evidence import EDGES, RESIZED, WEIGHTS, Subject, read_result, write_examples
+from evaluator.stages._evidence import EXTREMES, RESIZED, WEIGHTS, Assignment, read_result, write_examples
 from evaluator.stages._outputs import accuracy, in_batches
 from scenarios.contract import Examples
 from scenarios.weights import read_weights, write_weights
@@ -62,7 +62,7 @@ class Train(Stage):
 
     def work(self, work: Work) -> Measured:
         """Train from the aligned weights, judge on held-out data, and leave weights and golden examples."""
-        about = Subject(work)
+        about = Assignment(work)
         about.prepare()
         model, framework, scenario, profile = about.model, about.framework, about.scenario, about.profile
         packages = about.packages()
@@ -72,7 +72,7 @@ class Train(Stage):
         weights = read_weights(work.need("weights") / WEIGHTS)
         batches = list(_batches(data.train, scenario.train.batch_size, scenario.train.epochs, about.seed))
         prepared = [(model.inputs_for(framework.name, inputs), labels) for inputs, labels in batches]
-        with subject(f"training in {framework.title}"):
+        with blame(f"training in {framework.title}"):
             network = framework.build(model, about.settings)
             framework.load_weights(network, weights)
             trainer = framework.trainer(network, scenario.train, about.device.name)
@@ -89,7 +89,7 @@ class Train(Stage):
         trained = framework.read_weights(network)
         write_weights(work.folder / WEIGHTS, trained)
         write_examples(work.folder, data.heldout.inputs, outputs, {"labels": data.heldout.labels})
-        _write_edges(work.folder / EDGES, about, data.heldout, network)
+        _write_extremes(work.folder / EXTREMES, about, data.heldout, network)
         _write_resized(work.folder / RESIZED, about, data.heldout, network)
         later = seconds[1:] or seconds
         metrics: Metrics = {
@@ -112,17 +112,17 @@ class Train(Stage):
         return Measured(metrics=metrics, figures=start, files={"weights": WEIGHTS})
 
 
-def _write_edges(folder: Path, about: Subject, heldout: Examples, network: Any) -> None:
+def _write_extremes(folder: Path, about: Assignment, heldout: Examples, network: Any) -> None:
     """Keep what the trained model computes at the edges of what is allowed: artifacts are compared there, too."""
     cases = about.model.edge_cases(about.settings, rows(heldout.inputs, 0, 1))
     inputs = {name: np.concatenate([case[name] for case in cases.values()]) for name in heldout.inputs}
-    with subject(f"computing edge cases in {about.framework.title}"):
+    with blame(f"computing edge cases in {about.framework.title}"):
         outputs = about.forward(network, inputs)
     folder.mkdir()
     write_examples(folder, inputs, outputs)
 
 
-def _write_resized(folder: Path, about: Subject, heldout: Examples, network: Any) -> None:
+def _write_resized(folder: Path, about: Assignment, heldout: Examples, network: Any) -> None:
     """Keep what the trained model computes from inputs of another size, if it takes them."""
     inputs = about.model.resized(about.settings, rows(heldout.inputs, 0, RESIZED_ROWS))
     if inputs is None:

@@ -2,10 +2,10 @@
 
 The artifact is loaded in its runtime and fed real held-out inputs in batches of several sizes, inputs at the edges of
 what is allowed, and, where the origin takes them, inputs of another size. What it computes must agree with the origin
-within the tolerance of the precision, and the accuracy on held-out data must be at least 99 % of the origin's (RIGOUR,
-"Correctness before speed", 3), chance left aside. An artifact with quantized activations or weights is judged by that
-accuracy, and by a direction that must be about right. Which batch sizes and which other sizes it takes is written down;
-that it takes one size only is a finding, no failure.
+within the tolerance of the precision, and the accuracy on held-out data must be at least 99 % of the origin's
+(rigour.md, "Correctness before speed", 3), chance left aside. An artifact with quantized activations or weights is
+judged by that accuracy, and by a direction that must be about right. Which batch sizes and which other sizes it takes
+is written down; that it takes one size only is a finding, no failure.
 """
 
 import logging
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.children.work import Work, subject
+from evaluator.children.work import Work, blame
 from evaluator.core import registry
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
@@ -30,13 +30,13 @@ from evaluator.measure.fidelity import Fidelity
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._divergence import explain
 from evaluator.stages._evidence import (
-    EDGES,
+    EXTREMES,
     INPUTS,
     LABELS,
     LEAST_COSINE,
     OUTPUTS,
     RESIZED,
-    Subject,
+    Assignment,
     calibration_rows,
     read_artifact,
     read_examples,
@@ -66,7 +66,7 @@ class Golden:
     inputs: Arrays
     outputs: Arrays
     labels: Array
-    edges: tuple[Arrays, Arrays]
+    extremes: tuple[Arrays, Arrays]
     resized: tuple[Arrays, Arrays] | None
 
 
@@ -75,7 +75,7 @@ class Computed:
     """What the artifact computed from it: by batch size, or the error with which it refused that size."""
 
     batches: Mapping[int, Arrays | Exception]
-    edges: Arrays
+    extremes: Arrays
     resized: Arrays | Exception | None
 
     @property
@@ -101,18 +101,18 @@ class Verify(Stage):
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan the proof of each artifact in each runtime that reads it, on every device."""
-        for each in plan.subjects():
+        for each in plan.pairings():
             plan.ids[self.name][each] = plan.about(self.name, each, needs=plan.artifact(each.made))
 
     def work(self, work: Work) -> Measured:
         """Load the artifact, compute the golden examples, and compare."""
         begin = time.perf_counter()
-        about = Subject(work)
+        about = Assignment(work)
         runtime: Runtime = registry.load("runtime", str(work.step.runtime))
         artifact, path = read_artifact(work.need("artifact"))
         golden = _golden(about, work.need("trained"), artifact.layout)
         with (
-            subject(f"running in {runtime.title}"),
+            blame(f"running in {runtime.title}"),
             about.device.load(runtime, path, artifact.signature, threads=about.threads) as session,
         ):
             computed = _compute(session, golden, about)
@@ -171,7 +171,7 @@ def _fell(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> bool:
     return bool(fewer and is_loss(int((before & ~now).sum()), int((now & ~before).sum())))
 
 
-def _golden(about: Subject, trained: Path, layout: str) -> Golden:
+def _golden(about: Assignment, trained: Path, layout: str) -> Golden:
     """Read what the origin computed, with the inputs in the layout that the artifact takes.
 
     A quantized artifact is judged on all examples that it was not calibrated with: accuracy needs many.
@@ -192,12 +192,12 @@ def _golden(about: Subject, trained: Path, layout: str) -> Golden:
         inputs={name: array[chosen] for name, array in inputs.items()},
         outputs={name: array[chosen] for name, array in outputs.items()},
         labels=labels[chosen],
-        edges=read(trained / EDGES),
+        extremes=read(trained / EXTREMES),
         resized=read(trained / RESIZED) if (trained / RESIZED).is_dir() else None,
     )
 
 
-def _compute(session: Session, golden: Golden, about: Subject) -> Computed:
+def _compute(session: Session, golden: Golden, about: Assignment) -> Computed:
     """Feed the golden inputs in batches of every size; all of them in the largest size that is taken."""
     throughput_batch = about.scenario.throughput_batch
     some = {1: 1, ODD: ODD} if about.device.slow else {1: SINGLES, ODD: 3 * ODD}
@@ -210,7 +210,7 @@ def _compute(session: Session, golden: Golden, about: Subject) -> Computed:
         batches[taken[-1]] = in_batches(session, golden.inputs, taken[-1])
     return Computed(
         batches=batches,
-        edges=in_batches(session, golden.edges[0], taken[0]),
+        extremes=in_batches(session, golden.extremes[0], taken[0]),
         resized=None if golden.resized is None else _try(session, golden.resized[0], taken[0]),
     )
 
@@ -238,16 +238,16 @@ def _try(session: Session, inputs: Arrays, size: int) -> Arrays | Exception:
         return error
 
 
-def _comparisons(golden: Golden, computed: Computed, about: Subject) -> list[Fidelity]:
+def _comparisons(golden: Golden, computed: Computed, about: Assignment) -> list[Fidelity]:
     """Compare all that was computed; of a quantized artifact at the edges only whether it is finite."""
     tolerance = about.tolerance
     found = []
     for size in computed.taken:
         outputs = _of(computed.batches[size])
         found.append(fidelity.compare(rows(golden.outputs, 0, _count(outputs)), outputs, tolerance))
-    edges = fidelity.compare(golden.edges[1], computed.edges, tolerance)
-    if not about.quantized or edges.max_rel is None:
-        found.append(edges)
+    extremes = fidelity.compare(golden.extremes[1], computed.extremes, tolerance)
+    if not about.quantized or extremes.max_rel is None:
+        found.append(extremes)
     return found
 
 

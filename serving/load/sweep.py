@@ -13,7 +13,7 @@ from serving.load.open_loop import offer
 _GAIN_FROM = 1.05  # more clients are tried as long as they bring at least 5 % more
 
 
-class Plan(Record, frozen=True, kw_only=True):
+class SweepPlan(Record, frozen=True, kw_only=True):
     """How to sweep."""
 
     sampling: Sampling  # of each rate: queries and seconds, and the most seconds
@@ -27,7 +27,7 @@ class Plan(Record, frozen=True, kw_only=True):
         )
 
 
-def sweep(connect: Connect, requests: Sequence[Any], plan: Plan, folder: Path) -> tuple[Load, ...]:
+def sweep(connect: Connect, requests: Sequence[Any], plan: SweepPlan, folder: Path) -> tuple[Load, ...]:
     """Warm up, saturate with 1, 2, 4 … clients, then offer each share of the best rate; stop when it is too much.
 
     The first rate that the server does not keep up with is the last one. When no closed loop is valid, there is no rate
@@ -47,7 +47,7 @@ def sweep(connect: Connect, requests: Sequence[Any], plan: Plan, folder: Path) -
     return tuple(loads)
 
 
-def _saturations(connect: Connect, requests: Sequence[Any], plan: Plan) -> list[Load]:
+def _saturations(connect: Connect, requests: Sequence[Any], plan: SweepPlan) -> list[Load]:
     """Double the clients until that brings nothing any more."""
     loads: list[Load] = []
     clients = 1

@@ -24,7 +24,7 @@ from evaluator.core.tensors import Arrays, rows
 from evaluator.judging.evidence import RESULT
 from evaluator.measure import fidelity
 from evaluator.stages import export
-from evaluator.stages._evidence import ARTIFACT, EDGES, Artifact, Subject, read_examples
+from evaluator.stages._evidence import ARTIFACT, EXTREMES, Artifact, Assignment, read_examples
 from evaluator.stages._evidence import WEIGHTS as TRAINED
 from exports.contract import Exporter, Runtime
 from exports.sizes import artifact_bytes, digest
@@ -71,8 +71,8 @@ class Corpus:
             ending = self._do("train", "trained", needs={"weights": "aligned", "aligned": "aligned"})
             assert ending.outcome is Outcome.PASSED, ending.reason
 
-    def about(self) -> Subject:
-        return Subject(Work(step=self._step("export", "about"), folder=self.place, steps=self.steps))
+    def about(self) -> Assignment:
+        return Assignment(Work(step=self._step("export", "about"), folder=self.place, steps=self.steps))
 
     def export(self, exporter: Exporter) -> None:
         """Export the sound model and every broken one, and break the sound file in every way."""
@@ -111,7 +111,7 @@ class Corpus:
     def flips(self) -> None:
         """Turn the sign of single weights of the origin; leave how large they were and whether it was noticed."""
         about = self.about()
-        golden = [read_examples(self.trained), read_examples(self.trained / EDGES)]
+        golden = [read_examples(self.trained), read_examples(self.trained / EXTREMES)]
         taken = [tuple(rows(arrays, 0, PLAN.verify_samples) for arrays in pair) for pair in golden]
         random, network, found = np.random.default_rng(1), about.framework.build(about.model, about.settings), []
         for _ in range(FLIPS):
@@ -126,10 +126,10 @@ class Corpus:
             found.append((share, any(self._differs(about, network, *pair) for pair in taken)))
         (self.place / "flips.json").write_text(json.dumps(found))
 
-    def _differs(self, about: Subject, network: Any, inputs: Arrays, outputs: Arrays) -> bool:
+    def _differs(self, about: Assignment, network: Any, inputs: Arrays, outputs: Arrays) -> bool:
         return not fidelity.compare(outputs, about.forward(network, inputs), about.scenario.tolerance["fp32"]).passed
 
-    def _export(self, about: Subject, exporter: Exporter, damage: str, precision: str = "fp32") -> Path:
+    def _export(self, about: Assignment, exporter: Exporter, damage: str, precision: str = "fp32") -> Path:
         origin = export.origin(about, self.trained, about.framework)
         if damage in WEIGHTS:
             weights = read_weights(self.trained / TRAINED)
@@ -141,7 +141,7 @@ class Corpus:
         self._describe(about, exporter, path, digest(path))
         return path
 
-    def _describe(self, about: Subject, exporter: Exporter, path: Path, sha256: str) -> None:
+    def _describe(self, about: Assignment, exporter: Exporter, path: Path, sha256: str) -> None:
         described = Artifact(
             path=path.name,
             layout=exporter.layout,

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 CHILD = Path(__file__).with_name("arm64_child.py")
 PINNED = re.findall(r"^([a-z-]+)==(.*)$", (children.ROOT / "exports/environments/arm64.txt").read_text(), re.MULTILINE)
-TOLERANCE = 1e-4  # of the output's scale: RIGOUR's bound for 32-bit floats
+TOLERANCE = 1e-4  # of the output's scale: rigour.md's bound for 32-bit floats
 EMULATED = platform.machine() != "aarch64"
 
 

@@ -9,7 +9,7 @@ from evaluator.children import engine
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Sampling, Signature, TensorSpec
 from evaluator.stages import _floor
-from evaluator.stages._fresh import Answer, ask
+from evaluator.stages._fresh import FreshProcess, ask
 from exports.devices._once import Job, Question
 from tests import children
 from tests.containers import engine_or_skip
@@ -38,18 +38,18 @@ def question(made: Path) -> Question:
 
 
 @pytest.fixture(scope="module")
-def whole(made: Path, question: Question) -> Answer:
+def whole(made: Path, question: Question) -> FreshProcess:
     short = Sampling(min_queries=8, min_seconds=0.05, cap_seconds=10, warmup_queries=1, warmup_seconds=0.01)
     timed = msgspec.structs.replace(question, sampling=short)
     return ask(Job(runtime="onnx_runtime", question=timed, packages=True), made, "whole")
 
 
 @pytest.fixture(scope="module")
-def runtime_only(made: Path) -> Answer:
+def runtime_only(made: Path) -> FreshProcess:
     return ask(Job(runtime="onnx_runtime"), made, "runtime")
 
 
-def test_a_fresh_process_tells_what_it_took(whole: Answer, runtime_only: Answer) -> None:
+def test_a_fresh_process_tells_what_it_took(whole: FreshProcess, runtime_only: FreshProcess) -> None:
     told = whole.told
     assert told.load_s is not None
     assert told.first_call_s is not None
@@ -61,7 +61,7 @@ def test_a_fresh_process_tells_what_it_took(whole: Answer, runtime_only: Answer)
     assert not runtime_only.told.latency
 
 
-def test_the_runtime_is_what_was_imported(whole: Answer) -> None:
+def test_the_runtime_is_what_was_imported(whole: FreshProcess) -> None:
     assert {"numpy", "onnxruntime"} <= set(whole.told.packages)
     assert not {"torch", "tensorflow", "fweval", "msgspec"} & set(whole.told.packages)
     assert whole.told.packages["onnxruntime"] > 10_000_000
@@ -76,7 +76,7 @@ def test_a_process_that_fails_says_why(made: Path, question: Question, tmp_path:
 
 
 def test_the_floor_is_where_the_kernel_kills(
-    question: Question, whole: Answer, runtime_only: Answer, tmp_path: Path
+    question: Question, whole: FreshProcess, runtime_only: FreshProcess, tmp_path: Path
 ) -> None:
     engine_or_skip(_floor.IMAGES[0])
     with engine.connect() as client:
@@ -96,7 +96,7 @@ def test_the_floor_is_where_the_kernel_kills(
     assert any(each.ending == "killed" for each in (*found.tries, *alone.tries))
 
 
-def test_another_failure_is_no_want_of_memory(question: Question, whole: Answer, tmp_path: Path) -> None:
+def test_another_failure_is_no_want_of_memory(question: Question, whole: FreshProcess, tmp_path: Path) -> None:
     engine_or_skip(_floor.IMAGES[0])
     (tmp_path / "half.onnx").write_bytes(Path(question.artifact).read_bytes()[:1000])
     damaged = msgspec.structs.replace(question, artifact=str(tmp_path / "half.onnx"))

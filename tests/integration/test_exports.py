@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 CHILD = Path(__file__).with_name("exports_child.py")
 BATCHES = (1, 2, 8, 2)  # as in exports_child.py
-TOLERANCE = 1e-4  # of the output's scale: RIGOUR's bound for 32-bit floats
+TOLERANCE = 1e-4  # of the output's scale: rigour.md's bound for 32-bit floats
 
 EXPORTERS = {plugin.name: plugin for plugin in registry.load_all("exporter") if plugin.standard}
 RUNTIMES = {plugin.name: plugin for plugin in registry.load_all("runtime")}

@@ -19,7 +19,7 @@ from evaluator.measure.load import Load, invalid, knee, saturation
 from serving.load.calls import Connect
 from serving.load.closed_loop import calling, saturate
 from serving.load.open_loop import offer, read_trace
-from serving.load.sweep import Plan, sweep
+from serving.load.sweep import SweepPlan, sweep
 from serving.wires.http import Http
 from serving.wires.rest import RestWire
 from tests import children
@@ -265,7 +265,7 @@ def _per_1000(load: Load) -> float:
 def test_a_sweep_finds_the_end(service: Service, tmp_path: Path) -> None:
     """The server answers one request at a time: more clients bring nothing, and 1.5 times the rate is too much."""
     sampling = Sampling(min_queries=64, min_seconds=4.0, cap_seconds=5.0, warmup_queries=1, warmup_seconds=0.2)
-    plan = Plan(sampling=sampling, load=LoadPlan(saturation_s=0.5, most_clients=16, shares=(0.2, 0.5, 1.5, 2.0)))
+    plan = SweepPlan(sampling=sampling, load=LoadPlan(saturation_s=0.5, most_clients=16, shares=(0.2, 0.5, 1.5, 2.0)))
     loads = sweep(service.connect, [GOOD], plan, tmp_path)
     closed, opened = (
         [load for load in loads if load.kind == "closed"],
@@ -285,7 +285,7 @@ def test_a_sweep_finds_the_end(service: Service, tmp_path: Path) -> None:
 
 def test_a_sweep_of_a_server_that_refuses_has_no_rate(service: Service, tmp_path: Path) -> None:
     sampling = Sampling(min_queries=10, min_seconds=0.1, cap_seconds=1.0, warmup_queries=1, warmup_seconds=0.1)
-    plan = Plan(sampling=sampling, load=LoadPlan(saturation_s=0.2, most_clients=16, shares=(0.1, 1.0)))
+    plan = SweepPlan(sampling=sampling, load=LoadPlan(saturation_s=0.2, most_clients=16, shares=(0.1, 1.0)))
     loads: Any = sweep(service.connect, [BAD], plan, tmp_path)
     assert {load.kind for load in loads} == {"closed"}
     assert saturation(loads) is None

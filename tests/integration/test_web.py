@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("web_child.py")
 FORMATS = {"tfjs": "tfjs", "onnx": "ort_web"}  # format -> how the names of its runtimes begin
 BATCHES = (1, 2, 8, 2)  # the last one: back to a batch size that was seen before
-TOLERANCE = 1e-4  # of the output's scale: RIGOUR's bound for 32-bit floats
+TOLERANCE = 1e-4  # of the output's scale: rigour.md's bound for 32-bit floats
 
 Export = Callable[[str], Path]
 

@@ -93,8 +93,8 @@ def test_a_resumed_run_keeps_answers_and_tries_the_rest_again(outcome: Outcome, 
     folder.save(ended("a", outcome))
     (folder.folder("a") / "artifact").mkdir()
     kept = outcome in {Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED}
-    assert (folder.kept("a") is not None) is kept
-    assert folder.folder("a").exists() is kept
+    assert (folder.reusable("a") is not None) is kept
+    assert (folder.folder("a") / "artifact").exists(), "asking removes nothing"
 
 
 def test_what_a_killed_step_left_is_cleared(tmp_path: Path) -> None:
@@ -102,7 +102,8 @@ def test_what_a_killed_step_left_is_cleared(tmp_path: Path) -> None:
     (folder.folder("a") / "artifact").mkdir(parents=True)
     temp = scratch.of(folder.folder("a"))
     temp.mkdir()
-    assert folder.kept("a") is None
+    assert folder.reusable("a") is None
+    folder.discard("a")
     assert not folder.folder("a").exists()
     assert not temp.exists()
 

@@ -10,7 +10,7 @@ from evaluator.report._base import Section
 from evaluator.report._blocks import Block, Chip, Column, Heading, Items, Lines, Prose, Table, Text, column, item, lines
 from evaluator.report._candidates import overall_scores, scenario_scores
 
-NEEDED_COVERAGE = 0.7  # RIGOUR, "Scoring": below this the verdict is "insufficient evidence"
+NEEDED_COVERAGE = 0.7  # rigour.md, "Scoring": below this the verdict is "insufficient evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,14 @@ call to call; what is allowed is the tolerance that its proof had.
 
 from typing import TYPE_CHECKING
 
-from evaluator.children.work import Work, subject
+from evaluator.children.work import Work, blame
 from evaluator.core import registry
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured
 from evaluator.measure import fidelity
 from evaluator.stages._contract import GIB, Shown, Stage
-from evaluator.stages._evidence import Subject, read_artifact, read_examples
+from evaluator.stages._evidence import Assignment, read_artifact, read_examples
 from exports.contract import Runtime
 
 if TYPE_CHECKING:
@@ -36,18 +36,18 @@ class Repeat(Stage):
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan one step for each proof that counts in scores."""
-        for each in plan.subjects():
+        for each in plan.pairings():
             if each.standard:
                 plan.about(self.name, each, needs=plan.proven(each))
 
     def work(self, work: Work) -> Measured:
         """Compute the inputs that the proof kept, twice, and compare."""
-        about = Subject(work)
+        about = Assignment(work)
         runtime: Runtime = registry.load("runtime", str(work.step.runtime))
         artifact, path = read_artifact(work.need("artifact"))
         inputs, _ = read_examples(work.need("verified"))
         with (
-            subject(f"running in {runtime.title}"),
+            blame(f"running in {runtime.title}"),
             runtime.load(path, artifact.signature, device=about.device, threads=about.threads) as session,
         ):
             first, second = session(inputs), session(inputs)
