@@ -1,4 +1,4 @@
-"""The only place that starts Python children: one step, one process, one folder, every ending mapped to an outcome.
+"""The only place that starts steps: one step, one process, one folder, every ending mapped to an outcome.
 
 The child gets a time limit, a memory limit, its own session, its own TMPDIR, and dies with us. The wire is files:
 `job.json` in, `result.json` out; a child that leaves no result crashed, was stopped, or ran out of time or memory.

@@ -1,12 +1,14 @@
 """What a step's code is handed in its child, and how it says whose failure something is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from evaluator.core.records import Step
 
+T = TypeVar("T")
 _MARK = "fweval: raised by the subject: "
 
 
@@ -38,6 +40,17 @@ class blame:  # noqa: N801  # reads as a statement: `with blame("torch.onnx.expo
     def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, _: TracebackType | None) -> None:
         if isinstance(raised, Exception):
             raised.add_note(_MARK + self.what)
+
+
+def attempt(call: Callable[[], T]) -> T | Exception:
+    """Return what a foreign tool gives, or what it raised: they have as many ways to refuse as there are tools.
+
+    For a question whose refusal is an answer, such as whether another size is taken; a step's own work is not asked so.
+    """
+    try:
+        return call()
+    except Exception as refusal:  # noqa: BLE001  # whatever it is, it is the answer
+        return refusal
 
 
 def blamed(raised: BaseException) -> str | None:

@@ -9,6 +9,7 @@ import importlib
 import resource
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from evaluator.children.work import Work, blame
+from evaluator.children.work import Work, attempt, blame
 from evaluator.core import files, registry
 from evaluator.core.clock import SystemClock
 from evaluator.core.errors import FwevalError, Unsupported
@@ -291,10 +292,10 @@ def _answer(session: Session, candidates: Sequence[Values]) -> tuple[Values, Val
     """Return the first inputs that are taken, and what comes out; raises the first refusal when none is."""
     refusals: list[Exception] = []
     for inputs in candidates:
-        try:
-            return inputs, session(inputs)
-        except Exception as error:  # noqa: BLE001  # runtimes have as many ways to refuse a size as there are runtimes
-            refusals.append(error)
+        outputs = attempt(partial(session, inputs))
+        if not isinstance(outputs, Exception):
+            return inputs, outputs
+        refusals.append(outputs)
     if len(candidates) == 1:
         raise refusals[0]
     raise Unsupported(
@@ -306,10 +307,9 @@ def _batches(session: Session, signature: Signature, inputs: Values) -> tuple[Me
     """Say whether another batch is taken, where the file says that its size is free; and why it is not."""
     if not all(spec.shape and spec.shape[0] is None for spec in signature.inputs):
         return {}, ()
-    try:
-        session({name: np.repeat(array, BATCH, axis=0) for name, array in inputs.items()})
-    except Exception as error:  # noqa: BLE001  # as above
-        said = " ".join(str(error).split())[:160]
+    refusal = attempt(lambda: session({name: np.repeat(array, BATCH, axis=0) for name, array in inputs.items()}))
+    if isinstance(refusal, Exception):
+        said = " ".join(str(refusal).split())[:160]
         return {"batch_sizes": (1,)}, (Figure(name="refusal", value=said, labels={"batch": BATCH}),)
     return {"batch_sizes": (1, BATCH)}, ()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from evaluator.children.work import Work, blame
+from evaluator.children.work import Work, attempt, blame
 from evaluator.core import files
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics
@@ -127,10 +127,9 @@ def _write_resized(folder: Path, about: Assignment, heldout: Examples, network: 
     inputs = about.model.resized(about.settings, rows(heldout.inputs, 0, RESIZED_ROWS))
     if inputs is None:
         return
-    try:
-        outputs = about.forward(network, inputs)
-    except Exception as error:  # noqa: BLE001  # every framework has its own ways to refuse a size
-        logging.getLogger(__name__).info("the origin takes no other size: %s", error)
+    outputs = attempt(lambda: about.forward(network, inputs))
+    if isinstance(outputs, Exception):
+        logging.getLogger(__name__).info("the origin takes no other size: %s", outputs)
         return
     folder.mkdir()
     write_examples(folder, inputs, outputs)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.children.work import Work, blame
+from evaluator.children.work import Work, attempt, blame
 from evaluator.core import registry
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
@@ -150,10 +150,9 @@ class Verify(Stage):
 
 def _placed(runtime: Runtime, path: Path, device: Device) -> tuple[Figure, ...]:
     """Say where the operators run, where that is known."""
-    try:
-        found = device.placement(runtime, path)
-    except Exception as error:  # noqa: BLE001  # it has just been run: whatever goes wrong here is not the artifact's
-        _log.info("where the operators run is not known: %s", error)
+    found = attempt(lambda: device.placement(runtime, path))
+    if isinstance(found, Exception):  # it has just been run: whatever goes wrong here is not the artifact's
+        _log.info("where the operators run is not known: %s", found)
         return ()
     return tuple(
         Figure(name="placed_operators", value=count, labels={"place": place}) for place, count in found.items()
@@ -231,11 +230,10 @@ def _look(session: Session, golden: Golden) -> Metrics:
 
 def _try(session: Session, inputs: Arrays, size: int) -> Arrays | Exception:
     _log.info("computing in batches of %s", size)
-    try:
-        return in_batches(session, inputs, size)
-    except Exception as error:  # noqa: BLE001  # runtimes have as many ways to refuse a size as there are runtimes
-        _log.info("refused: %s", error)
-        return error
+    outputs = attempt(lambda: in_batches(session, inputs, size))
+    if isinstance(outputs, Exception):
+        _log.info("refused: %s", outputs)
+    return outputs
 
 
 def _comparisons(golden: Golden, computed: Computed, about: Assignment) -> list[Fidelity]:

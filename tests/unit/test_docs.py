@@ -175,6 +175,22 @@ def test_rooms_of_the_map_exist() -> None:
         assert (ROOT / first).exists(), first
 
 
+def test_a_broad_except_stands_where_the_map_says() -> None:
+    """Whatever is caught there is said to be somebody's failure; anywhere else it would hide ours."""
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in ("evaluator", "exports", "scenarios", "serving")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for _ in re.findall(r"^ *except (?:Exception\b|BaseException as|:)", path.read_text(), re.MULTILINE)
+    ]
+    assert found == [
+        "evaluator/children/work.py",
+        "evaluator/children/worker.py",
+        "evaluator/cli.py",
+        "exports/devices/_far_end.py",
+    ]
+
+
 def test_every_page_of_contributing_has_at_most_twenty_lines() -> None:
     pages = re.split(r"^## (?=Add)|^## Dep", read("CONTRIBUTING.md"), flags=re.MULTILINE)[1:-1]
     assert len(pages) == read("CONTRIBUTING.md").count("\n## Add ") >= 10
