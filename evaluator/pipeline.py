@@ -15,7 +15,7 @@ import msgspec
 
 import evaluator
 from evaluator.children import environments
-from evaluator.core import clock, files, machine, registry
+from evaluator.core import catalogue, clock, files, machine, registry
 from evaluator.core.coordinates import MACHINE
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
@@ -76,6 +76,7 @@ def make_plan(run: Run) -> None:
     )
     made = plan.make_plan(run.scenarios, record.profile, options, run.executor.machines()[MACHINE], PLANNED)
     files.write_record(run.folder.path / "plan.json", made)
+    files.write_record(run.folder.path / catalogue.NAME, catalogue.collect())
     for result in made.impossible:
         if run.folder.reusable(result.step) is None:  # what could be had before is evidence still
             run.folder.discard(result.step)

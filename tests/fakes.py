@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from evaluator.core import registry
+from evaluator.core.catalogue import Catalogue, CataloguedExporter
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import (
     FRAMEWORKS,
@@ -48,7 +49,11 @@ PATHS = {
     "tflite": "mobile",
     "onnx": "portable",
 }
-ORIGINS = {name: tuple(f for f in FRAMEWORKS if name in FORMATS[f]) for name in PATHS}
+EXPORTERS = {
+    f"{framework}_{name}": CataloguedExporter(origin=framework, format=name, route="native", standard=True)
+    for framework, formats in FORMATS.items()
+    for name in formats
+}
 TITLES = {
     "pytorch": "PyTorch",
     "tensorflow": "TensorFlow",
@@ -126,9 +131,7 @@ def complete_run(*, scenarios: tuple[str, ...] = ("resnet50",), rounds: int = 3)
     return Evidence(
         run=run_record(scenarios, rounds),
         entries=tuple(entry for name in scenarios for entry in _entries(name, rounds)),
-        titles=TITLES,
-        paths=PATHS,
-        origins=ORIGINS,
+        catalogue=Catalogue(titles={"format": TITLES}, paths=PATHS, exporters=EXPORTERS),
     )
 
 

@@ -53,6 +53,7 @@ def _remedy(path: Path) -> str:
     remedies = {
         "run.json": "restore it from a copy: nothing else knows what was asked for, and the steps are of no use alone",
         "plan.json": f"resume the run to plan it again: fweval full --resume {run}",
+        "catalogue.json": f"resume the run to plan it again: fweval full --resume {run}",
         "findings.json": f"judge the evidence again: fweval score {run}",
         "scorecard.json": f"score the evidence again: fweval score {run}",
     }

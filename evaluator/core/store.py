@@ -1,7 +1,7 @@
 """The run folder: everything that a run leaves behind, and nothing outside it.
 
 ```
-run.json  plan.json  events.jsonl  lock
+run.json  plan.json  catalogue.json  events.jsonl  lock
 steps/<step-id>/   job.json  result.json  resources.json  reproduce.sh  stdout  stderr  samples/*.jsonl  …
 findings.json  scorecard.{json,html,md,csv,xml}
 ```
@@ -18,7 +18,8 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import clock, files, registry, scratch
+from evaluator.core import catalogue, clock, files, registry, scratch
+from evaluator.core.catalogue import Catalogue
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, Record, Result, RunRecord, Step
@@ -82,6 +83,11 @@ class RunFolder:
     def plan(self) -> Plan:
         """The steps of this run."""
         return files.read_record(self.path / "plan.json", Plan)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What its plug-ins were called, and what they make."""
+        return catalogue.read(self.path)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -46,6 +46,12 @@ def current(document: Any, kind: str, path: Path) -> Any:
     return document
 
 
+def of(path: Path) -> int:
+    """Return the version of a stored record without reading more of it; the first one has none."""
+    version = _plain(path).get(KEY, 1)
+    return version if isinstance(version, int) else 1
+
+
 def _writer(document: Document, path: Path) -> str:
     """Name the fweval that wrote a file, which the record of its run knows."""
     known = [document, *(_plain(folder / _RUN) for folder in path.parents[:3])]

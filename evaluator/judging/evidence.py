@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from evaluator.core import metrics
+from evaluator.core.catalogue import Catalogue
 from evaluator.core.coordinates import Part
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, LabelValue, Result, RunRecord, Step
@@ -72,14 +73,12 @@ class Entry:
 class Evidence:
     """A whole run. `entries` holds every step of the plan, in its order, also those that could not be had.
 
-    The mappings say about plug-ins what checks need to know, because checks import none of them.
+    The catalogue says of plug-ins what checks need to know: those of the run, not those of today.
     """
 
     run: RunRecord
     entries: tuple[Entry, ...]
-    titles: Mapping[str, str] = field(default_factory=dict)  # any name -> as people write it
-    paths: Mapping[str, str] = field(default_factory=dict)  # format -> "server", "mobile" or "portable"
-    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # format -> frameworks it is exported from
+    catalogue: Catalogue
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -90,6 +89,16 @@ class Evidence:
     def frameworks(self) -> tuple[str, ...]:
         """Return the candidates, in the order of `FRAMEWORKS`."""
         return tuple(name for name in FRAMEWORKS if name in self.run.frameworks)
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Any name of a plug-in -> as people write it."""
+        return self.catalogue.all_titles
+
+    @property
+    def paths(self) -> Mapping[str, str]:
+        """Format -> "server", "mobile", "portable" or "web"."""
+        return self.catalogue.paths
 
     def title(self, name: str | None) -> str:
         """Return a name as people write it."""
@@ -112,7 +121,7 @@ class Evidence:
         """Return the formats that a framework is exported to, of one deployment path or of all."""
         return tuple(
             name
-            for name, origins in self.origins.items()
+            for name, origins in self.catalogue.origins.items()
             if framework in origins and path in (None, self.paths.get(name))
         )
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import files, metrics, registry
+from evaluator.core import files, metrics
+from evaluator.core.catalogue import Catalogue
 from evaluator.core.coordinates import Part
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import PRECISIONS, Anatomy, LabelValue, Value
 from evaluator.judging.evidence import Entry, Evidence
-from exports.contract import Exporter
 from exports.diagnosing.rules import Failure, diagnose
 
 ANATOMY = "anatomy"  # key of the file among those of the export step
@@ -43,9 +43,11 @@ def build(evidence: Evidence, folder: Path) -> tuple[MatrixCell, ...]:
     for entry in entries:
         proof = _proof(entry, folder, emulated=entry.step.device in emulated)
         proofs.setdefault(entry.step.key(*_ARTIFACT), []).append(proof)
-    cells = [_cell(entry, folder, proofs.get(entry.step.key(*_ARTIFACT), ())) for entry in _entries(evidence, "export")]
+    known = evidence.catalogue
+    exports = _entries(evidence, "export")
+    cells = [_cell(entry, folder, proofs.get(entry.step.key(*_ARTIFACT), ()), known) for entry in exports]
     cells.sort(key=lambda cell: (cell.format, cell.exporter, PRECISIONS.index(cell.precision)))
-    return tuple(_with_tried(cell, cells) for cell in cells)
+    return tuple(_with_tried(cell, cells, known) for cell in cells)
 
 
 def state_of(outcome: Outcome, proofs: Sequence[Proof]) -> State:
@@ -73,18 +75,19 @@ def _ended(entry: Entry) -> bool:
     return bool(entry.digests)
 
 
-def _cell(entry: Entry, folder: Path, proofs: Sequence[Proof]) -> MatrixCell:
+def _cell(entry: Entry, folder: Path, proofs: Sequence[Proof], known: Catalogue) -> MatrixCell:
     step, result = entry.step, entry.result
-    exporter: Exporter = registry.load("exporter", str(step.exporter))
+    name, form = str(step.exporter), str(step.format)
+    exporter = known.exporter(name, step)
     anatomy = _anatomy(entry, folder)
     made = MatrixCell(
         scenario=step.scenario,
         origin=step.framework,
-        exporter=exporter.name,
-        title=exporter.title,
+        exporter=name,
+        title=known.title("exporter", name),
         route=exporter.route,
-        format=exporter.format,
-        format_title=registry.load("format", exporter.format).title,
+        format=form,
+        format_title=known.title("format", form),
         precision=str(step.precision),
         standard=step.standard,
         state=state_of(result.outcome, proofs) if _ended(entry) else "not run",
@@ -171,13 +174,13 @@ def _anatomy(entry: Entry, folder: Path) -> Anatomy:
         return Anatomy()
 
 
-def _with_tried(cell: MatrixCell, cells: Sequence[MatrixCell]) -> MatrixCell:
+def _with_tried(cell: MatrixCell, cells: Sequence[MatrixCell], known: Catalogue) -> MatrixCell:
     """Add to a cell, and to each of its proofs that failed, how other ways to the same format ended."""
     near = [each for each in cells if each is not cell and _same_goal(each, cell)]
     near.sort(key=lambda each: (each.precision != cell.precision, PRECISIONS.index(each.precision)))
 
     def told(proof: Proof) -> Proof:
-        tried = () if proof.diagnosis is None else _tried(proof, cell, near)
+        tried = () if proof.diagnosis is None else _tried(proof, cell, near, known)
         return msgspec.structs.replace(proof, tried=tried)
 
     tried = () if cell.diagnosis is None else _tried_exports(near, cell)
@@ -201,17 +204,17 @@ def _tried_exports(near: Iterable[MatrixCell], cell: MatrixCell) -> tuple[str, .
     return tuple(f"{each.title}, {each.precision}: {each.state}" for each in ended[:_MOST_TRIED])
 
 
-def _tried(proof: Proof, cell: MatrixCell, near: Iterable[MatrixCell]) -> tuple[str, ...]:
+def _tried(proof: Proof, cell: MatrixCell, near: Iterable[MatrixCell], known: Catalogue) -> tuple[str, ...]:
     """Say how the artifact did in other runtimes on the same device, and how others did in this runtime."""
     if not proof.outcome.is_answer:
         return ()
     ways: list[tuple[str, Outcome]] = [
-        (f"this artifact in {_runtime(other)}", other.outcome)
+        (f"this artifact in {known.title('runtime', other.runtime)}", other.outcome)
         for other in cell.proofs
         if other is not proof and other.device == proof.device and other.outcome is Outcome.PASSED
     ]
     ways += [
-        (f"{each.title}, {each.precision}, in {_runtime(proof)}", other.outcome)
+        (f"{each.title}, {each.precision}, in {known.title('runtime', proof.runtime)}", other.outcome)
         for each in near
         for other in each.proofs
         if (other.runtime, other.device) == (proof.runtime, proof.device) and _tells(each, cell)
@@ -219,7 +222,3 @@ def _tried(proof: Proof, cell: MatrixCell, near: Iterable[MatrixCell]) -> tuple[
     answers = [(what, outcome) for what, outcome in ways if outcome.is_answer]
     answers.sort(key=lambda way: way[1] is not Outcome.PASSED)
     return tuple(f"{what}: {outcome.value.replace('_', ' ')}" for what, outcome in answers[:_MOST_TRIED])
-
-
-def _runtime(proof: Proof) -> str:
-    return str(registry.load("runtime", proof.runtime).title)

@@ -9,7 +9,7 @@ import msgspec
 
 from evaluator.core import files, registry
 from evaluator.core.errors import IncompleteEvidence
-from evaluator.core.records import FRAMEWORKS, Record, Step
+from evaluator.core.records import Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard
 from evaluator.core.store import RunFolder, is_cell
 from evaluator.judging import fitting, matrix, scoring
@@ -72,23 +72,11 @@ def read_scorecard(folder: RunFolder) -> Scorecard:
 
 def gather(folder: RunFolder) -> Evidence:
     """Collect what the steps left behind, with digests, for the checks to look at."""
-    formats = registry.load_all("format")
     return Evidence(
         run=folder.record,
         entries=tuple(_entry(folder, step) for step in folder.plan.steps if is_cell(step)),
-        titles=_titles(),
-        paths={kind.name: kind.path for kind in formats},
-        origins=_origins(),
+        catalogue=folder.catalogue,
     )
-
-
-def _origins() -> dict[str, tuple[str, ...]]:
-    """Return format -> the frameworks that it is exported from in every run."""
-    found: dict[str, list[str]] = {}
-    for exporter in registry.load_all("exporter"):
-        if exporter.standard:
-            found.setdefault(exporter.format, []).append(exporter.origin)
-    return {name: tuple(origin for origin in FRAMEWORKS if origin in origins) for name, origins in found.items()}
 
 
 def _entry(folder: RunFolder, step: Step) -> Entry:
@@ -99,9 +87,3 @@ def _entry(folder: RunFolder, step: Step) -> Entry:
         return Entry.unfinished(step, relative)
     digests = {RESULT: files.sha256(place / RESULT)}
     return Entry(step=step, result=result, samples=files.read_samples(place), folder=relative, digests=digests)
-
-
-def _titles() -> dict[str, str]:
-    """Return what people call every plug-in: raw name -> title."""
-    kinds = ("exporter", "format", "runtime", "server", "launcher", "framework", "probe")
-    return {plugin.name: plugin.title for kind in kinds for plugin in registry.load_all(kind)}

@@ -140,7 +140,7 @@ def judged(evidence: Evidence, device: str) -> dict[str, Outcome]:
     """Return what the check says about a class of devices, by framework."""
     everything = tuple(msgspec.structs.replace(each, required=True) for each in evidence.run.device_classes)
     run = msgspec.structs.replace(evidence.run, device_classes=everything)
-    findings = registry.load("check", "edge_fit").judge(Evidence(run=run, entries=evidence.entries))
+    findings = registry.load("check", "edge_fit").judge(dataclasses.replace(evidence, run=run))
     return {finding.candidate: finding.state for finding in findings if finding.subject == device}
 
 

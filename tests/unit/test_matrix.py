@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from evaluator import cli, pipeline
-from evaluator.core import files, registry
+from evaluator.core import catalogue, files, registry
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Metrics, Result, Step
@@ -56,7 +56,7 @@ def entry(stage: str, exporter: str, precision: str, outcome: Outcome | None = O
 
 
 def build(folder: Path, *entries: Entry) -> dict[tuple[str, str], MatrixCell]:
-    evidence = Evidence(run=None, entries=entries)  # type: ignore[arg-type]  # nothing here asks the run
+    evidence = Evidence(run=None, entries=entries, catalogue=catalogue.collect())  # type: ignore[arg-type]  # nothing here asks the run
     return {(cell.exporter, cell.precision): cell for cell in matrix.build(evidence, folder)}
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from evaluator import pipeline
-from evaluator.core import files, registry
+from evaluator.core import catalogue, files, registry
 from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Signature
@@ -80,6 +80,7 @@ def test_scenarios_are_continued_as_they_were_begun(begin: Callable[..., pipelin
 def test_what_cannot_be_had_is_on_disk_before_anything_runs(begin: Callable[..., pipeline.Run]) -> None:
     run = begin()
     pipeline.make_plan(run)
+    assert run.folder.catalogue == catalogue.collect()
     impossible = run.folder.plan.impossible
     assert impossible
     assert all(run.folder.result(result.step) == result for result in impossible)

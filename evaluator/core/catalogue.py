@@ -1,0 +1,85 @@
+"""`catalogue.json`: what the plug-ins of a run are called and what they make, written when the run is planned.
+
+Judging, scoring and the matrix read it and no registry, so that a run says the same next year, whatever is installed
+then. (Checks, rules of diagnosis and reports are code, and are those of today.)
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from evaluator.core import files, registry, versions
+from evaluator.core.records import FRAMEWORKS, Record, Step
+
+NAME = "catalogue.json"
+_VERSION_1 = Path(__file__).parent / "version_1"  # what every run of version 1, which had none, would have written
+# Where two kinds share a name, the title of the later one is meant by the bare name.
+_TITLED = ("exporter", "format", "runtime", "server", "launcher", "framework", "probe")
+
+
+class CataloguedExporter(Record, frozen=True, kw_only=True):
+    """What a run must know of an exporter beside its title."""
+
+    origin: str
+    format: str
+    route: str
+    standard: bool = False
+    cannot: dict[str, str] = msgspec.field(default_factory=dict)  # precision -> why the tool has no way to it
+
+
+class Catalogue(Record, frozen=True, kw_only=True):
+    """The plug-ins that were there when a run was planned."""
+
+    titles: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)  # kind -> name -> as people write it
+    paths: dict[str, str] = msgspec.field(default_factory=dict)  # format -> the deployment path that it is for
+    exporters: dict[str, CataloguedExporter] = msgspec.field(default_factory=dict)
+
+    @property
+    def origins(self) -> dict[str, tuple[str, ...]]:
+        """Return format -> the frameworks that it is exported from in every run."""
+        found: dict[str, list[str]] = {}
+        for exporter in self.exporters.values():
+            if exporter.standard:
+                found.setdefault(exporter.format, []).append(exporter.origin)
+        return {name: tuple(origin for origin in FRAMEWORKS if origin in origins) for name, origins in found.items()}
+
+    @property
+    def all_titles(self) -> dict[str, str]:
+        """Return any name -> as people write it."""
+        return {name: title for kind in _TITLED for name, title in self.titles.get(kind, {}).items()}
+
+    def exporter(self, name: str, step: Step) -> CataloguedExporter:
+        """Return what is known of the exporter of a step; of a user's own in an old run, what the step says."""
+        own = CataloguedExporter(origin=step.framework, format=str(step.format), route="native")
+        return self.exporters.get(name, own)
+
+    def title(self, kind: str, name: str) -> str:
+        """Return what people call a plug-in; its name when the catalogue does not know it."""
+        return self.titles.get(kind, {}).get(name, name)
+
+
+def collect() -> Catalogue:
+    """Return the catalogue of the plug-ins that are installed now."""
+    return Catalogue(
+        titles={kind: {plugin.name: plugin.title for plugin in registry.load_all(kind)} for kind in _TITLED},
+        paths={plugin.name: plugin.path for plugin in registry.load_all("format")},
+        exporters={
+            plugin.name: CataloguedExporter(
+                origin=plugin.origin,
+                format=plugin.format,
+                route=plugin.route,
+                standard=plugin.standard,
+                cannot=dict(plugin.cannot),
+            )
+            for plugin in registry.load_all("exporter")
+        },
+    )
+
+
+def read(run: Path) -> Catalogue:
+    """Return the catalogue of a run folder; a run of version 1 had the plug-ins of its day, which are known.
+
+    `IncompleteEvidence` when it is missing or damaged.
+    """
+    old = not (run / NAME).exists() and versions.of(run / "run.json") == 1
+    return files.read_record((_VERSION_1 if old else run) / NAME, Catalogue)
