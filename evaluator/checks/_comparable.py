@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from math import log2
 from typing import ClassVar
 
 from evaluator.core import metrics
@@ -17,7 +16,7 @@ from evaluator.judging.contract import PATHS, Answer, Check, Subject
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure.statistics import distinguishable, median_interval, ratio_interval, relative_difference
 
-FORMULA = "10 - 5 * log2(value / reference), from 0 to 10; the reference is the better of the two frameworks"
+REFERENCE = "the reference is the better of the two frameworks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,8 @@ class Phrase:
 class ComparableCheck(Check):
     """A check whose score is a log-ratio to the better framework, measured in the same run, scenario and place.
 
-    Half as good costs five points. Inside the noise floor, or with an interval that holds 1, both are the reference.
+    What half as good costs is the policy's. Inside the noise floor, or with an interval that holds 1, both are the
+    reference.
     Without the counterpart there is no reference and hence no score, so that missing evidence never helps.
     """
 
@@ -118,7 +118,7 @@ class ComparableCheck(Check):
                     device=place.device,
                 )
                 floor = self.floor(evidence, place)
-                answer = self._answer(found[name], found[other], evidence.title(other), floor)
+                answer = self._answer(found[name], found[other], (evidence, other), floor)
                 findings.append(self.finding(subject, answer, (*found[name].entries, *found[other].entries)))
         return tuple(findings)
 
@@ -135,8 +135,9 @@ class ComparableCheck(Check):
             for place in self.places(evidence)
         )
 
-    def _answer(self, own: Found, other: Found, other_title: str, floor: float | None) -> Answer:
+    def _answer(self, own: Found, other: Found, against: tuple[Evidence, str], floor: float | None) -> Answer:
         """Judge one framework by its own and its counterpart's figures."""
+        evidence, other_title = against[0], against[0].title(against[1])
         if isinstance(own, Gap):
             score = 0.0 if own.state.is_answer else None
             return Answer(state=own.state, score=score, reason=own.reason, remedy=own.remedy)
@@ -157,7 +158,7 @@ class ComparableCheck(Check):
         elif value == best:
             score, standing = 10.0, f"better than {other_title}'s {quantity(other.interval.value, unit)}"
         else:
-            score = min(10.0, max(0.0, 10 - 5 * log2(value / best)))
+            score = evidence.policy.points(value / best)
             standing = f"{value / best:.2f} times {other_title}'s {quantity(best, unit)}"
         return Answer(
             state=Outcome.PASSED,
@@ -166,7 +167,7 @@ class ComparableCheck(Check):
             value=value,
             metric=self.phrase.metric,
             reference=best,
-            formula=FORMULA,
+            formula=f"{evidence.policy.formula('value / reference')}; {REFERENCE}",
         )
 
 

@@ -4,10 +4,7 @@ from evaluator.checks._comparable import Found, Gap, Measurement, Place
 from evaluator.core.outcome import Outcome
 from evaluator.judging.evidence import Entry, Evidence
 
-START_TOLERANCE = 1e-4  # rigour.md: fp32, relative to the scale of the output; a scenario can set `start_tolerance`
-
 FIRST_STEPS = 3  # later on, rounding grows from step to step and the curves part for no reason
-FIRST_LOSSES_TOLERANCE = 0.05  # relative; seen on equal trainings: 1e-7 (tiny), 1e-4 (BERT), 1e-2 (ResNet-50, AdamW)
 
 
 def trained(evidence: Evidence, place: Place, framework: str) -> Found:
@@ -43,7 +40,7 @@ def _not_counting(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
             remedy="evaluate both frameworks in one run",
             entries=(entry,),
         )
-    tolerance = evidence.setting(entry.step.scenario, "start_tolerance", default=START_TOLERANCE)
+    tolerance = evidence.setting(entry.step.scenario, "start_tolerance", default=evidence.policy.start_tolerance)
     if start > tolerance:
         return Gap(
             subject=subject,
@@ -53,7 +50,7 @@ def _not_counting(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
             entries=(entry,),
         )
     apart = _first_losses_apart(evidence, entry)
-    if apart > FIRST_LOSSES_TOLERANCE:
+    if apart > evidence.policy.first_losses_tolerance:
         return Gap(
             subject=subject,
             state=Outcome.FAILED,

@@ -1,17 +1,15 @@
 """How large is what must be shipped? The artifact's bytes against the raw fp32 weights of the model."""
 
 from collections.abc import Iterable
-from math import log2
 
 from evaluator.checks._comparable import ComparableCheck, Found, Gap, Measurement, Phrase, Place
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
+from evaluator.core.policy import Policy
 from evaluator.core.quantities import quantity
 from evaluator.core.scorecard import Finding, Risk
 from evaluator.judging.contract import PATHS, Answer, Subject
 from evaluator.judging.evidence import Entry, Evidence
-
-FORMULA = "10 - 5 * log2(bytes / bytes of the raw fp32 weights), from 0 to 10"
 
 
 class Size(ComparableCheck):
@@ -48,7 +46,7 @@ class Size(ComparableCheck):
                 subject = Subject(scenario=place.scenario, candidate=name, text=found.subject, path=place.path)
                 weights = _weights(evidence, place.scenario, name)
                 entries = (*found.entries, *((weights,) if weights else ()))
-                findings.append(self.finding(subject, _score(found, weights), entries))
+                findings.append(self.finding(subject, _score(found, weights, evidence.policy), entries))
         return tuple(findings)
 
     def floor(self, evidence: Evidence, place: Place) -> float | None:
@@ -80,7 +78,7 @@ def _weights(evidence: Evidence, scenario: str, framework: str) -> Entry | None:
     return next((entry for entry in trainings if entry.passed and entry.number("weights_bytes")), None)
 
 
-def _score(found: Found, weights: Entry | None) -> Answer:
+def _score(found: Found, weights: Entry | None, policy: Policy) -> Answer:
     """Score a size by its log-ratio to the raw weights."""
     if isinstance(found, Gap):
         score = 0.0 if found.state.is_answer else None
@@ -98,12 +96,12 @@ def _score(found: Found, weights: Entry | None) -> Answer:
         )
     return Answer(
         state=Outcome.PASSED,
-        score=min(10.0, max(0.0, 10 - 5 * log2(value / raw))),
+        score=policy.points(value / raw),
         reason=f"{quantity(value, unit)}, {value / raw:.2f} times the raw weights of {quantity(raw, unit)}",
         value=value,
         metric=Size.phrase.metric,
         reference=raw,
-        formula=FORMULA,
+        formula=policy.formula("bytes / bytes of the raw fp32 weights"),
     )
 
 

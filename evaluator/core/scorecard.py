@@ -1,30 +1,17 @@
 """The scorecard's records: findings, scores, comparisons. `scorecard.json` is the last class here, encoded."""
 
-from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
+from evaluator.core.policy import STANDARD, Policy
+from evaluator.core.policy import Risk as Risk  # noqa: PLC0414  # a finding's; taken from here
 from evaluator.core.records import Cell, DeviceClass, LabelValue, Machine, Record
 from evaluator.core.versions import VERSION
 
 Verdict = Literal["fits", "does not fit", "undecided"]
-
-
-class Risk(StrEnum):
-    """How much a finding weighs (OpenSSF Scorecard's levels: 10, 7.5, 5, 2.5)."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-
-    @property
-    def weight(self) -> float:
-        """Weight of a finding of this risk in its category's mean."""
-        return {"critical": 10.0, "high": 7.5, "medium": 5.0, "low": 2.5}[self.value]
 
 
 class EvidenceRef(Record, frozen=True, kw_only=True):
@@ -163,6 +150,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     run: str
     created_at: str
     profile: str
+    policy: Policy = STANDARD  # what the scores were computed by
     scenarios: dict[str, str]  # name -> one-line summary
     machine: Machine
     scores: tuple[CandidateScore, ...]

@@ -19,6 +19,7 @@ from evaluator.core.errors import UsageError
 VERSION = 2
 KEY = "version"
 Document = dict[str, Any]
+_VERSION_1 = Path(__file__).parent / "version_1"  # what runs of version 1 went without saying
 _RUN = "run.json"  # names the fweval that wrote it; the other files of its folder need not
 
 
@@ -79,8 +80,11 @@ def update_to_2(kind: str, document: Document) -> Document:
 
 def _scorecard_to_2(card: Document) -> Document:
     del card["schema_version"]
+    policy = _plain(_VERSION_1 / "policy.json")
+    del policy[KEY]
     return {
         **_judgement_to_2(card),
+        "policy": policy,
         "cells": [_cell_to_2(cell) for cell in card["cells"]],
         "matrix": [
             {**cell, "proofs": [metrics_1.proof(proof) for proof in cell.get("proofs", ())]}

@@ -54,7 +54,7 @@ class Check(ABC):
     """A question that a board would ask, and how evidence answers it."""
 
     name: ClassVar[str]
-    category: ClassVar[str]  # one of `evaluator.judging.scoring.CATEGORIES`
+    category: ClassVar[str]  # one of those of `evaluator.core.policy`
     risk: ClassVar[Risk]
     title: ClassVar[str]
     question: ClassVar[str]
@@ -68,15 +68,12 @@ class Check(ABC):
         return ()
 
     def finding(self, subject: Subject, answer: Answer, entries: tuple[Entry, ...]) -> Finding:
-        """Put an answer on record, with the evidence it rests on and the command that repeats it.
-
-        Beside the CPU every finding weighs low: the scenarios ask about it, and about a GPU where there is one.
-        """
+        """Put an answer on record, with the evidence it rests on and the command that repeats it."""
         return Finding(
             id=subject.id(self.name),
             check=self.name,
             category=self.category,
-            risk=Risk.LOW if subject.device != DEVICE else answer.risk or self.risk,
+            risk=answer.risk or self.risk,
             candidate=subject.candidate,
             scenario=subject.scenario,
             subject=subject.text,

@@ -13,6 +13,7 @@ from evaluator.core import metrics
 from evaluator.core.catalogue import Catalogue
 from evaluator.core.coordinates import Part
 from evaluator.core.outcome import Outcome
+from evaluator.core.policy import STANDARD, Policy
 from evaluator.core.records import FRAMEWORKS, LabelValue, Result, RunRecord, Step
 from evaluator.core.scorecard import EvidenceRef
 from evaluator.measure.statistics import noise_floor
@@ -79,6 +80,7 @@ class Evidence:
     run: RunRecord
     entries: tuple[Entry, ...]
     catalogue: Catalogue
+    policy: Policy = STANDARD
 
     @property
     def scenarios(self) -> tuple[str, ...]:

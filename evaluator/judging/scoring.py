@@ -1,7 +1,8 @@
 """From findings to scores: weights, coverage, bounds, gates, verdict, robustness. Pure; the rules are in rigour.md.
 
-A finding weighs by its risk (10, 7.5, 5, 2.5). What was measured on the embedded reference server counts half: it says
-something, and something is missing. In a category with weights w, measured shares m (1, 0.5 or 0) and scores s:
+What weighs how much is the policy's (`core.policy`). A finding weighs by its risk. What was measured
+on the embedded reference server counts in part: it says something, and something is missing. In a category with
+weights w, measured shares m (1, the provisional share or 0) and scores s:
 
     score    = sum(w m s) / sum(w m)
     coverage = sum(w m) / sum(w)
@@ -15,10 +16,12 @@ means over all categories, so that a category without evidence counts as missing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
+from evaluator.core.policy import Policy
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import (
     CandidateScore,
@@ -32,13 +35,6 @@ from evaluator.core.scorecard import (
 from evaluator.judging import fitting
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure import statistics
-
-CATEGORIES = {"training": 1.0, "performance": 2.0, "footprint": 1.0, "portability": 2.0, "serving": 2.0}
-LEAST_COVERAGE = 0.7  # below it the verdict is "insufficient evidence"
-LEAST_SCORE = 5.0  # below it the verdict is "not ready"
-PROVISIONAL_SHARE = 0.5
-DRAWS = 10_000
-SEED = 20_240_229
 
 # Kind of doubt -> what the scorecard says about it. `place` is the worst case.
 _SENTENCES = {
@@ -59,18 +55,21 @@ def assemble(
     evidence: Evidence, findings: Sequence[Finding], comparisons: Sequence[Comparison], cells: Sequence[Cell]
 ) -> Scorecard:
     """Put the scorecard together. It takes its date from the run: scoring again gives the same bytes."""
-    scores = score_candidates(findings, evidence.frameworks, evidence.scenarios)
+    policy = evidence.policy
+    weighed = tuple(msgspec.structs.replace(f, risk=policy.risk(f.risk, f.device)) for f in findings)
+    scores = score_candidates(weighed, evidence.frameworks, evidence.scenarios, policy)
     return Scorecard(
         fweval=evidence.run.fweval,
         run=evidence.run.id,
         created_at=evidence.run.created_at,
         profile=evidence.run.profile.name,
+        policy=policy,
         scenarios={name: _summary(evidence, name) for name in evidence.scenarios},
         machine=evidence.run.machine,
         scores=scores,
         comparisons=tuple(comparisons),
-        robustness=robustness(scores, evidence.titles),
-        findings=tuple(findings),
+        robustness=robustness(scores, evidence.titles, policy),
+        findings=weighed,
         warnings=warnings(evidence),
         curves=curves(evidence),
         cells=tuple(cells),
@@ -80,7 +79,7 @@ def assemble(
 
 
 def score_candidates(
-    findings: Iterable[Finding], frameworks: Sequence[str], scenarios: Sequence[str]
+    findings: Iterable[Finding], frameworks: Sequence[str], scenarios: Sequence[str], policy: Policy
 ) -> tuple[CandidateScore, ...]:
     """Score each framework in each scenario, then over all of them (`scenario` None)."""
     known = tuple(findings)
@@ -88,11 +87,11 @@ def score_candidates(
     for scenario in (*scenarios, None):
         for framework in frameworks:
             own = [f for f in known if f.candidate == framework and scenario in (None, f.scenario)]
-            scores.append(_candidate(framework, scenario, own))
+            scores.append(_candidate((framework, scenario), own, policy))
     return tuple(scores)
 
 
-def robustness(scores: Iterable[CandidateScore], titles: Mapping[str, str]) -> Robustness | None:
+def robustness(scores: Iterable[CandidateScore], titles: Mapping[str, str], policy: Policy) -> Robustness | None:
     """Return how often each candidate comes first when the category weights are drawn at random.
 
     Weights come from a Dirichlet distribution around the chosen ones (its mean is theirs, its total concentration the
@@ -102,29 +101,33 @@ def robustness(scores: Iterable[CandidateScore], titles: Mapping[str, str]) -> R
     """
     overall = [score for score in scores if score.scenario is None]
     tables = [{c.category: c.score for c in score.categories if c.score is not None} for score in overall]
-    common = [name for name in CATEGORIES if all(name in table for table in tables)]
+    common = [name for name in policy.categories if all(name in table for table in tables)]
     if len(overall) < 2 or not common:
         return None
-    chosen = np.array([CATEGORIES[name] for name in common])
-    rng = np.random.default_rng(SEED)
-    weights = rng.dirichlet(chosen / chosen.sum() * len(common), size=DRAWS)
+    chosen = np.array([policy.categories[name] for name in common])
+    rng = np.random.default_rng(policy.seed)
+    weights = rng.dirichlet(chosen / chosen.sum() * len(common), size=policy.draws)
     totals = weights @ np.array([[table[name] for table in tables] for name in common])
     best = np.isclose(totals, totals.max(axis=1, keepdims=True))
     shares = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
     first = {score.candidate: round(float(share), 4) for score, share in zip(overall, shares, strict=True)}
     leader = max(first, key=lambda name: first[name])
     if first[leader] < 0.5 + 1e-9:
-        statement = f"No framework comes first in most of {DRAWS:,} random weightings of the categories."
+        statement = f"No framework comes first in most of {policy.draws:,} random weightings of the categories."
     else:
         name = titles.get(leader, leader)
-        statement = f"{name} comes first in {first[leader]:.0%} of {DRAWS:,} random weightings of the categories."
-        statement += _flip(tables, leader_first=list(first).index(leader), common=common)
-    if len(common) < len(CATEGORIES):
+        statement = (
+            f"{name} comes first in {first[leader]:.0%} of {policy.draws:,} random weightings of the categories."
+        )
+        statement += _flip(
+            tables, leader_first=list(first).index(leader), common={name: policy.categories[name] for name in common}
+        )
+    if len(common) < len(policy.categories):
         statement += f" Compared on {', '.join(common)} only: the rest is not measured for both."
-    return Robustness(draws=DRAWS, seed=SEED, first=first, statement=statement)
+    return Robustness(draws=policy.draws, seed=policy.seed, first=first, statement=statement)
 
 
-def _flip(tables: Sequence[Mapping[str, float]], *, leader_first: int, common: Sequence[str]) -> str:
+def _flip(tables: Sequence[Mapping[str, float]], *, leader_first: int, common: Mapping[str, float]) -> str:
     """Say from which share of the total weight on one category the order turns; empty when no category turns it.
 
     The other categories keep their proportions. With d the leader's advantage in the category and D its advantage over
@@ -134,7 +137,7 @@ def _flip(tables: Sequence[Mapping[str, float]], *, leader_first: int, common: S
     other = next(table for index, table in enumerate(tables) if index != leader_first)
     turning = []
     for name in common:
-        rest = [(CATEGORIES[n], leader[n] - other[n]) for n in common if n != name]
+        rest = [(weight, leader[n] - other[n]) for n, weight in common.items() if n != name]
         ahead = sum(weight * lead for weight, lead in rest) / sum(weight for weight, _ in rest) if rest else 0.0
         behind = leader[name] - other[name]
         if ahead > 0 > behind:
@@ -210,10 +213,11 @@ def warnings(evidence: Evidence) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _candidate(framework: str, scenario: str | None, findings: Sequence[Finding]) -> CandidateScore:
-    """Score one framework from its findings."""
-    categories = tuple(_category(name, weight, findings) for name, weight in CATEGORIES.items())
-    total = sum(CATEGORIES.values())
+def _candidate(about: tuple[str, str | None], findings: Sequence[Finding], policy: Policy) -> CandidateScore:
+    """Score one framework, in one scenario or over all of them, from its findings."""
+    framework, scenario = about
+    categories = tuple(_category(name, findings, policy) for name in policy.categories)
+    total = sum(policy.categories.values())
     coverage = sum(c.weight * c.coverage for c in categories) / total
     measured = [(c.weight, c.score) for c in categories if c.score is not None]
     weighed = sum(weight for weight, _ in measured)
@@ -229,17 +233,18 @@ def _candidate(framework: str, scenario: str | None, findings: Sequence[Finding]
         coverage=coverage,
         weakest=weakest.category if weakest else None,
         weakest_score=weakest.score if weakest else None,
-        verdict=_verdict(overall, coverage, gates),
+        verdict=_verdict(overall, coverage, gates, policy),
         gates=gates,
         categories=categories,
     )
 
 
-def _category(name: str, weight: float, findings: Iterable[Finding]) -> CategoryScore:
+def _category(name: str, findings: Iterable[Finding], policy: Policy) -> CategoryScore:
     """Score one category by the formulas at the top of this module."""
+    weight = policy.categories[name]
     own = [f for f in findings if f.category == name and f.state is not Outcome.NOT_APPLICABLE]
-    applicable = sum(f.risk.weight for f in own)
-    shares = [(f.risk.weight * (PROVISIONAL_SHARE if f.provisional else 1.0), f.score) for f in own]
+    applicable = sum(policy.risks[f.risk] for f in own)
+    shares = [(policy.risks[f.risk] * (policy.provisional_share if f.provisional else 1.0), f.score) for f in own]
     measured = sum(share for share, score in shares if score is not None)
     if not measured:
         return CategoryScore(category=name, weight=weight, score=None, lower=0.0, upper=10.0, coverage=0.0)
@@ -255,13 +260,13 @@ def _category(name: str, weight: float, findings: Iterable[Finding]) -> Category
     )
 
 
-def _verdict(overall: float | None, coverage: float, gates: Sequence[str]) -> Verdict:
+def _verdict(overall: float | None, coverage: float, gates: Sequence[str], policy: Policy) -> Verdict:
     """Decide: a failed gate is an answer, whatever else is missing; else too little evidence decides nothing."""
     if gates:
         return "not ready"
-    if overall is None or coverage < LEAST_COVERAGE:
+    if overall is None or coverage < policy.least_coverage:
         return "insufficient evidence"
-    return "ready" if overall >= LEAST_SCORE else "not ready"
+    return "ready" if overall >= policy.least_score else "not ready"
 
 
 def _gate(finding: Finding) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
-from evaluator.judging import scoring
+from evaluator.core.policy import STANDARD
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import Evidence
 from tests import fakes
@@ -72,14 +72,14 @@ def test_the_seven_questions_are_there() -> None:
 
 
 def test_every_category_has_a_check() -> None:
-    assert {load(name).category for name in ALL} == set(scoring.CATEGORIES)
+    assert {load(name).category for name in ALL} == set(STANDARD.categories)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_check_introduces_itself(name: str) -> None:
     check = load(name)
     assert check.name == name
-    assert check.category in scoring.CATEGORIES
+    assert check.category in STANDARD.categories
     assert check.question.endswith("?")
     assert check.title
 

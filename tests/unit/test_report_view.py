@@ -11,7 +11,6 @@ from rich.console import Console
 from evaluator.core import metrics, registry
 from evaluator.core.metrics import key, number
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
-from evaluator.judging import scoring
 from evaluator.report import _base, _candidates, _cells, _format, _servers, _svg, markdown
 from evaluator.report import _terminal as terminal
 from evaluator.report.sections import ORDER, comparison, exports, gaps, plots, verdict
@@ -214,7 +213,9 @@ def test_scenario_scores_do_not_repeat_the_overall_ones() -> None:
 
 
 def test_report_names_the_threshold_that_scoring_uses() -> None:
-    assert verdict.NEEDED_COVERAGE == scoring.LEAST_COVERAGE
+    strict = msgspec.structs.replace(CARD.policy, least_coverage=0.83)
+    short = with_scores(scored("pytorch", 8.0, verdict="insufficient evidence"))
+    assert "83 % is needed" in verdict.headline(msgspec.structs.replace(short, policy=strict)).support
 
 
 def test_every_comparison_is_shown_once() -> None:

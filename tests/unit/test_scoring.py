@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluator.core.outcome import Outcome
+from evaluator.core.policy import STANDARD
 from evaluator.core.scorecard import CandidateScore, CategoryScore, Finding, Risk
 from evaluator.judging import scoring
 from tests import fakes
@@ -28,7 +29,7 @@ def finding(**fields: object) -> Finding:
 
 
 def score(findings: list[Finding]) -> CandidateScore:
-    (only, _) = scoring.score_candidates(findings, ("pytorch",), ("bert",))
+    (only, _) = scoring.score_candidates(findings, ("pytorch",), ("bert",), STANDARD)
     return only
 
 
@@ -40,7 +41,7 @@ MEASURED = st.builds(
         provisional=provisional,
         state=Outcome.PASSED if points is not None else Outcome.UNAVAILABLE,
     ),
-    st.sampled_from(list(scoring.CATEGORIES)),
+    st.sampled_from(list(STANDARD.categories)),
     st.sampled_from(list(Risk)),
     st.none() | st.floats(0, 10),
     st.booleans(),
@@ -118,13 +119,13 @@ def test_the_bounds_count_what_is_missing_as_zero_and_as_ten() -> None:
 def test_a_provisional_finding_counts_half_in_coverage() -> None:
     one = score([finding(provisional=True)])
     serving = next(c for c in one.categories if c.category == "serving")
-    assert (serving.score, serving.coverage) == (10.0, scoring.PROVISIONAL_SHARE)
+    assert (serving.score, serving.coverage) == (10.0, STANDARD.provisional_share)
 
 
 def test_a_category_without_findings_counts_as_missing() -> None:
     one = score([finding()])
     assert one.overall == 10
-    assert one.coverage == pytest.approx(scoring.CATEGORIES["serving"] / sum(scoring.CATEGORIES.values()))
+    assert one.coverage == pytest.approx(STANDARD.categories["serving"] / sum(STANDARD.categories.values()))
     assert one.verdict == "insufficient evidence"
 
 
@@ -134,7 +135,7 @@ def test_what_does_not_apply_is_left_out() -> None:
 
 
 def _everything(points: float) -> list[Finding]:
-    return [finding(category=name, score=points) for name in scoring.CATEGORIES]
+    return [finding(category=name, score=points) for name in STANDARD.categories]
 
 
 def test_the_verdict_follows_gates_coverage_and_score_in_that_order() -> None:
@@ -151,7 +152,7 @@ def test_the_verdict_follows_gates_coverage_and_score_in_that_order() -> None:
 
 def test_the_score_over_all_scenarios_weighs_all_findings() -> None:
     findings = [finding(scenario="bert", score=10.0), finding(scenario="resnet50", score=0.0)]
-    scores = scoring.score_candidates(findings, ("pytorch",), ("bert", "resnet50"))
+    scores = scoring.score_candidates(findings, ("pytorch",), ("bert", "resnet50"), STANDARD)
     assert [(s.scenario, s.overall) for s in scores] == [("bert", 10.0), ("resnet50", 0.0), (None, 5.0)]
 
 
@@ -159,7 +160,7 @@ def test_a_complete_run_without_gpu_and_docker_has_enough_coverage() -> None:
     scores = fakes.scorecard().scores
     assert {s.candidate for s in scores} == {"pytorch", "tensorflow"}
     for one in scores:
-        assert one.coverage >= scoring.LEAST_COVERAGE
+        assert one.coverage >= STANDARD.least_coverage
         assert one.verdict == "ready"
 
 
@@ -204,8 +205,8 @@ def test_robustness_names_the_first_and_when_the_order_turns() -> None:
         return [finding(candidate=framework, category=name, score=points) for name, points in scored.items()]
 
     findings = [*of("pytorch", 4.0, 9.0), *of("tensorflow", 10.0, 5.0)]
-    scores = scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",))
-    found = scoring.robustness(scores, {"pytorch": "PyTorch"})
+    scores = scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",), STANDARD)
+    found = scoring.robustness(scores, {"pytorch": "PyTorch"}, STANDARD)
     assert found is not None
     assert found.first["pytorch"] > found.first["tensorflow"] > 0
     assert sum(found.first.values()) == pytest.approx(1, abs=1e-3)
@@ -216,15 +217,17 @@ def test_robustness_names_the_first_and_when_the_order_turns() -> None:
 
 def test_equal_candidates_share_the_first_place() -> None:
     findings = [finding(candidate=name) for name in ("pytorch", "tensorflow")]
-    found = scoring.robustness(scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",)), {})
+    found = scoring.robustness(
+        scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",), STANDARD), {}, STANDARD
+    )
     assert found is not None
     assert found.first == {"pytorch": 0.5, "tensorflow": 0.5}
     assert found.statement.startswith("No framework comes first")
 
 
 def test_one_candidate_has_no_rival() -> None:
-    scores = scoring.score_candidates([finding()], ("pytorch",), ("bert",))
-    assert scoring.robustness(scores, {}) is None
+    scores = scoring.score_candidates([finding()], ("pytorch",), ("bert",), STANDARD)
+    assert scoring.robustness(scores, {}, STANDARD) is None
 
 
 def test_capped_measurements_are_warned_of() -> None:

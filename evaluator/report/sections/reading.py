@@ -2,11 +2,10 @@
 
 from typing import ClassVar
 
-from evaluator.core.scorecard import Risk, Scorecard
+from evaluator.core.scorecard import Scorecard
 from evaluator.report import _format
 from evaluator.report._base import Section
 from evaluator.report._blocks import Block, soft
-from evaluator.report.sections import verdict
 
 
 class Reading(Section):
@@ -24,9 +23,10 @@ class Reading(Section):
 
     def context(self, card: Scorecard) -> dict[str, object]:
         """Return the weights and the threshold that the text names."""
-        del card
-        weights = ", ".join(f"{risk} {_format.tick(risk.weight, None)}" for risk in Risk)
-        return {"weights": weights, "needed": _format.percent(verdict.NEEDED_COVERAGE)}
+        policy = card.policy
+        heaviest_first = sorted(policy.risks.items(), key=lambda each: -each[1])
+        weights = ", ".join(f"{risk} {_format.tick(weight, None)}" for risk, weight in heaviest_first)
+        return {"weights": weights, "needed": _format.percent(policy.least_coverage)}
 
 
 plugin = Reading()

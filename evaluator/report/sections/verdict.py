@@ -10,8 +10,6 @@ from evaluator.report._base import Section
 from evaluator.report._blocks import Block, Chip, Column, Heading, Items, Lines, Prose, Table, Text, column, item, lines
 from evaluator.report._candidates import overall_scores, scenario_scores
 
-NEEDED_COVERAGE = 0.7  # rigour.md, "Scoring": below this the verdict is "insufficient evidence"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
@@ -63,7 +61,7 @@ def headline(card: Scorecard) -> Headline:
         covered = " and ".join(f"{_format.percent(s.coverage)} for {_format.framework(s.candidate)}" for s in short)
         return Headline(
             sentence="Insufficient evidence to decide.",
-            support=f"The evidence covers {covered}; {_format.percent(NEEDED_COVERAGE)} is needed. "
+            support=f"The evidence covers {covered}; {_format.percent(card.policy.least_coverage)} is needed. "
             f"On what was measured: {_ranking(scored)}",
         )
     verdicts = "; ".join(f"{_format.framework(s.candidate)} is {s.verdict}" for s in scored)

@@ -1,0 +1,134 @@
+"""What scoring decides by is data: the scorecard alone suffices to compute every score of it again."""
+
+import dataclasses
+import json
+from math import log2
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from evaluator.core.policy import STANDARD, Policy, Risk
+from evaluator.core.scorecard import Scorecard
+from evaluator.judging import scoring
+from evaluator.report.json import plugin as json_report
+from tests import fakes, old_run
+
+Card = dict[str, Any]
+
+
+def made_up() -> Scorecard:
+    return fakes.scorecard(fakes.complete_run(scenarios=("resnet50", "bert")))
+
+
+@pytest.fixture(params=[made_up, old_run.scorecard, lambda: fakes.scorecard(fakes.empty_run())])
+def card(request: pytest.FixtureRequest) -> Card:
+    """Return a scorecard as plain JSON: what a stranger has in hand."""
+    read: Card = json.loads(json_report.render(request.param()))
+    return read
+
+
+def shares(card: Card, candidate: str, scenario: str | None, category: str) -> list[tuple[float, float, float | None]]:
+    """Return weight, measured share and score of the applicable findings of a category."""
+    policy = card["policy"]
+    return [
+        (policy["risks"][f["risk"]], policy["provisional_share"] if f["provisional"] else 1.0, f["score"])
+        for f in card["findings"]
+        if (f["candidate"], f["category"]) == (candidate, category)
+        and scenario in (None, f["scenario"])
+        and f["state"] != "not_applicable"
+    ]
+
+
+def test_every_category_can_be_computed_again(card: Card) -> None:
+    for score in card["scores"]:
+        assert [c["category"] for c in score["categories"]] == list(card["policy"]["categories"])
+        for category in score["categories"]:
+            own = shares(card, score["candidate"], score["scenario"], category["category"])
+            applicable = sum(weight for weight, _, _ in own)
+            measured = sum(weight * share for weight, share, points in own if points is not None)
+            earned = sum(weight * share * points for weight, share, points in own if points is not None)
+            coverage = measured / applicable if applicable else 0.0
+            assert category["weight"] == card["policy"]["categories"][category["category"]]
+            assert category["coverage"] == pytest.approx(coverage)
+            assert category["score"] == (pytest.approx(earned / measured) if measured else None)
+            assert category["lower"] == pytest.approx(earned / applicable if measured else 0.0)
+            assert category["upper"] == pytest.approx(category["lower"] + 10 * (1 - coverage))
+
+
+def test_every_score_and_verdict_can_be_computed_again(card: Card) -> None:
+    weights, policy = card["policy"]["categories"], card["policy"]
+    for score in card["scores"]:
+        parts = {c["category"]: c for c in score["categories"]}
+        measured = {name: part["score"] for name, part in parts.items() if part["score"] is not None}
+        total = sum(weights.values())
+        for bound in ("lower", "upper", "coverage"):
+            assert score[bound] == pytest.approx(sum(weights[name] * parts[name][bound] for name in weights) / total)
+        if not measured:
+            assert (score["overall"], score["verdict"]) == (None, "insufficient evidence")
+            continue
+        overall = sum(weights[name] * points for name, points in measured.items()) / sum(map(weights.get, measured))
+        assert score["overall"] == pytest.approx(overall)
+        ready = "ready" if overall >= policy["least_score"] else "not ready"
+        enough = score["coverage"] >= policy["least_coverage"]
+        assert score["verdict"] == ("not ready" if score["gates"] else ready if enough else "insufficient evidence")
+
+
+def test_the_robustness_can_be_computed_again(card: Card) -> None:
+    overall = [score for score in card["scores"] if score["scenario"] is None]
+    tables = [{c["category"]: c["score"] for c in s["categories"] if c["score"] is not None} for s in overall]
+    common = [name for name in card["policy"]["categories"] if all(name in table for table in tables)]
+    if not common:
+        assert card["robustness"] is None
+        return
+    weights = np.array([card["policy"]["categories"][name] for name in common])
+    random = np.random.default_rng(card["policy"]["seed"])
+    draws = random.dirichlet(weights / weights.sum() * len(common), size=card["policy"]["draws"])
+    totals = draws @ np.array([[table[name] for table in tables] for name in common])
+    best = np.isclose(totals, totals.max(axis=1, keepdims=True))
+    first = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
+    assert card["robustness"]["first"] == pytest.approx(
+        {score["candidate"]: share for score, share in zip(overall, first, strict=True)}, abs=1e-4
+    )
+
+
+def test_the_points_of_ratios_can_be_computed_again(card: Card) -> None:
+    halving = card["policy"]["points_per_halving"]
+    for finding in card["findings"]:
+        if "log2" in (finding["formula"] or "") and 0 < finding["score"] < 10:
+            expected = 10 - halving * log2(finding["value"] / finding["reference"])
+            assert finding["score"] == pytest.approx(expected)
+            assert f"10 - {halving:g} * log2(" in finding["formula"]
+
+
+def test_another_policy_is_another_score_of_the_same_findings() -> None:
+    evidence = fakes.complete_run()
+    before = fakes.scorecard(evidence)
+    strict = msgspec.structs.replace(STANDARD, least_coverage=0.99, categories={"serving": 1.0}, seed=7)
+    after = scoring.assemble(
+        dataclasses.replace(evidence, policy=strict),
+        before.findings,
+        before.comparisons,
+        before.cells,
+    )
+    assert after.policy == strict
+    assert {score.verdict for score in after.scores} == {"insufficient evidence"}
+    assert all([c.category for c in score.categories] == ["serving"] for score in after.scores)
+
+
+def test_findings_on_a_gpu_weigh_low_by_policy() -> None:
+    """The checks say what a finding is worth; the policy lowers it, and only the scorecard has it lowered."""
+    card = fakes.scorecard()
+    on_gpu = [finding for finding in card.findings if finding.device == "gpu"]
+    assert on_gpu
+    assert {finding.risk for finding in on_gpu} == {Risk.LOW}
+    assert STANDARD.risk(Risk.CRITICAL, "gpu") is Risk.LOW
+    assert STANDARD.risk(Risk.CRITICAL, "cpu") is Risk.CRITICAL
+
+
+def test_points_fall_with_the_logarithm_and_end_at_zero() -> None:
+    assert [STANDARD.points(times) for times in (0.5, 1, 2, 4, 100)] == [10, 10, 5, 0, 0]
+    gentle = Policy(points_per_halving=2.0)
+    assert gentle.points(2) == 8
+    assert gentle.formula("a / b") == "10 - 2 * log2(a / b), from 0 to 10"
