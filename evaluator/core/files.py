@@ -47,8 +47,7 @@ def read_record(path: Path, kind: type[T]) -> T:
 def _remedy(path: Path) -> str:
     """Say how a file of a run can be had again; what only this run knows is never to be deleted."""
     if path.parent.parent.name == "steps":
-        step = path.parent
-        return f"move {step} elsewhere and resume the run: the step is done again"
+        return _again(path.parent)
     run = path.parent
     remedies = {
         "run.json": "restore it from a copy: nothing else knows what was asked for, and the steps are of no use alone",
@@ -58,6 +57,11 @@ def _remedy(path: Path) -> str:
         "scorecard.json": f"score the evidence again: fweval score {run}",
     }
     return remedies.get(path.name, "make it again")
+
+
+def _again(step: Path) -> str:
+    """Say how a step is done again that passed: a resumed run keeps what has passed."""
+    return f"move {step} elsewhere and resume the run: the step is done again"
 
 
 def write_samples(folder: Path, series: Mapping[str, Iterable[float]]) -> None:
@@ -75,7 +79,7 @@ def read_samples(folder: Path) -> dict[str, tuple[float, ...]]:
             for path in sorted((folder / "samples").glob("*.jsonl"))
         }
     except ValueError as error:
-        raise IncompleteEvidence(f"{folder / 'samples'} is damaged: {error}", remedy="resume the run") from error
+        raise IncompleteEvidence(f"{folder / 'samples'} is damaged: {error}", remedy=_again(folder)) from error
 
 
 def sha256(path: Path) -> str:

@@ -102,7 +102,7 @@ def read_artifact(folder: Path) -> tuple[Artifact, Path]:
     if not path.exists() or digest(path) != artifact.sha256:
         raise FwevalError(
             "the artifact is not the one that was exported: its digest differs",
-            remedy=f"do not use it; delete steps/{folder.name} and resume the run to export it again",
+            remedy=f"do not use it; move steps/{folder.name} elsewhere and resume the run to export it again",
         )
     return artifact, path
 

@@ -312,7 +312,7 @@ def test_a_corrupt_artifact_is_refused_and_nothing_of_it_is_timed(home: Path, co
     differs = "the artifact is not the one that was exported: its digest differs"
     (proof,) = select(rows, stage="verify", format="torchscript")
     assert (proof["outcome"], proof["reason"], proof["metrics"]) == ("failed", differs, {})
-    assert "delete steps/tiny-export-pytorch-torchscript" in proof["remedy"]
+    assert "move steps/tiny-export-pytorch-torchscript" in proof["remedy"]
     for row in [
         *select(rows, stage="run", format="torchscript"),
         *select(rows, stage="serve", launcher="process", server="torchserve"),
