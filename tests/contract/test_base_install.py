@@ -70,9 +70,12 @@ def without_extras(lines: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_wall_of_this_test_stands() -> None:
-    assert {"torch", "tensorflow", "httptools", "grpc", "onnx"} <= absent()
+    # What `dev` brings is wherever this test runs; frameworks and what serves may be absent altogether.
+    assert {"pytest", "hypothesis", "jsonschema"} <= absent()
+    installed = set(metadata.packages_distributions())
+    assert {"torch", "tensorflow", "onnx", "httptools", "grpc"} & installed <= absent()
     assert not {"numpy", "msgspec", "click", "scipy", "docker"} & absent()
-    assert "No module named 'httptools'" in without_extras("import httptools").stderr
+    assert "No module named 'jsonschema'" in without_extras("import jsonschema").stderr
 
 
 def test_every_plugin_loads() -> None:
