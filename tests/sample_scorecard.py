@@ -474,7 +474,7 @@ def _measured(scenario: str, framework: str) -> list[Finding]:
             **latency,
             score=9.1 if pytorch else 5.6,
             value=speed if pytorch else speed * 1.6,
-            reference=speed * 0.9,
+            baseline=speed * 0.9,
             reason=f"the median call takes {1.1 if pytorch else 1.8} times the reference",
         ),
         _finding("size", scenario, framework, main, score=9.9 if pytorch else 4.3, risk=Risk.MEDIUM, unit="bytes")
@@ -488,7 +488,7 @@ def _measured(scenario: str, framework: str) -> list[Finding]:
             risk=Risk.MEDIUM,
             unit="bytes",
             value=WEIGHTS[scenario] * 2.19,
-            reference=float(WEIGHTS[scenario]),
+            baseline=float(WEIGHTS[scenario]),
             reason="SavedModel stores each weight twice",
             remedy="export without the training signature",
         ),

@@ -1,4 +1,4 @@
-"""Questions in which the frameworks are measured against each other: the better of the two is the reference."""
+"""Questions in which the frameworks are measured against each other: the better of the two is the baseline."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from evaluator.judging.contract import PATHS, Answer, Check, Subject
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure.statistics import distinguishable, median_interval, ratio_interval, relative_difference
 
-REFERENCE = "the reference is the better of the two frameworks"
+BASELINE = "the baseline is the better of the two frameworks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +84,8 @@ class ComparableCheck(Check):
     """A check whose score is a log-ratio to the better framework, measured in the same run, scenario and place.
 
     What half as good costs is the policy's. Inside the noise floor, or with an interval that holds 1, both are the
-    reference.
-    Without the counterpart there is no reference and hence no score, so that missing evidence never helps.
+    baseline.
+    Without the counterpart there is no baseline and hence no score, so that missing evidence never helps.
     """
 
     phrase: ClassVar[Phrase]
@@ -166,8 +166,8 @@ class ComparableCheck(Check):
             reason=f"{quantity(value, unit)} with {own.subject}: {standing}",
             value=value,
             metric=self.phrase.metric,
-            reference=best,
-            formula=f"{evidence.policy.formula('value / reference')}; {REFERENCE}",
+            baseline=best,
+            formula=f"{evidence.policy.formula('value / baseline')}; {BASELINE}",
         )
 
 

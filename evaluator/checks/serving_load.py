@@ -83,7 +83,7 @@ def _judge(evidence: Evidence, entry: Entry) -> Answer:
         remedy=None if held else "more workers, batching, a smaller model or more cores",
         value=rate,
         metric=RATE,
-        reference=wanted,
+        baseline=wanted,
         formula=FORMULA,
         provisional=entry.reference,
     )

@@ -13,7 +13,7 @@ from evaluator.judging.evidence import Entry, Evidence
 
 
 class Size(ComparableCheck):
-    """Bytes of each path's artifact. The reference is absolute, so no counterpart is needed for a score."""
+    """Bytes of each path's artifact. The baseline is absolute, so no counterpart is needed for a score."""
 
     name = "size"
     category = "footprint"
@@ -100,7 +100,7 @@ def _score(found: Found, weights: Entry | None, policy: Policy) -> Answer:
         reason=f"{quantity(value, unit)}, {value / raw:.2f} times the raw weights of {quantity(raw, unit)}",
         value=value,
         metric=Size.phrase.metric,
-        reference=raw,
+        baseline=raw,
         formula=policy.formula("bytes / bytes of the raw fp32 weights"),
     )
 

@@ -93,10 +93,15 @@ def comparison(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def finding(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a finding, which had no id: it gets one of the words for its subject, until the run is scored again."""
+    """Return a finding, whose baseline was called reference.
+
+    It had no id: it gets one of the words for its subject, until the run is scored again.
+    """
     names = (document["check"], document["scenario"], document["candidate"], document["path"], document["device"])
     identity = "/".join(part.replace(" ", "_") for part in (*names, document["subject"]) if part)
-    return {**document, "id": identity}
+    other = {name: value for name, value in document.items() if name != "reference"}
+    formula = (document.get("formula") or "").replace("reference", "baseline") or None
+    return {**other, "id": identity, "baseline": document.get("reference"), "formula": formula}
 
 
 def _refusals(joined: str) -> list[tuple[int, str]]:

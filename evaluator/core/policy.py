@@ -41,7 +41,7 @@ class Policy(Record, frozen=True, kw_only=True):
     provisional_share: float = 0.5  # of its weight that a figure of a reference server counts as measured
     least_coverage: float = 0.7  # below it the verdict is "insufficient evidence"
     least_score: float = 5.0  # below it the verdict is "not ready"
-    points_per_halving: float = 5.0  # that being half as good as the reference costs, of ten
+    points_per_halving: float = 5.0  # that being half as good as the baseline costs, of ten
     # How far two trainings may lie apart and still be the same, relative: their outputs before the first step
     # (rigour.md: fp32; a scenario can set `start_tolerance`), and their first losses. Seen on equal trainings: losses
     # 1e-7 (tiny), 1e-4 (BERT), 1e-2 (ResNet-50, AdamW) apart.
@@ -55,7 +55,7 @@ class Policy(Record, frozen=True, kw_only=True):
         return found if device == DEVICE else self.risk_beside_cpu
 
     def points(self, times: float) -> float:
-        """Return the points of what takes so many times the reference: ten where it takes no more, never below 0."""
+        """Return the points of what takes so many times the baseline: ten where it takes no more, never below 0."""
         return min(10.0, max(0.0, 10 - self.points_per_halving * log2(times)))
 
     def formula(self, times: str) -> str:

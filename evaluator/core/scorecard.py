@@ -39,7 +39,7 @@ class Finding(Record, frozen=True, kw_only=True):
     metric: str | None = None  # that the value is of; see docs/metrics.md
     value: float | None = None
     unit: str | None = None  # the metric's
-    reference: float | None = None
+    baseline: float | None = None  # what it was scored against
     formula: str | None = None
     provisional: bool = False  # rests on the embedded reference server: labelled, and lowers the coverage
     gate: bool = False  # a failure here caps the verdict at "not ready"

@@ -41,9 +41,9 @@ class Answer:
     score: float | None
     reason: str
     remedy: str | None = None
-    metric: str | None = None  # of the vocabulary, that value and reference are of
+    metric: str | None = None  # of the vocabulary, that value and baseline are of
     value: float | None = None
-    reference: float | None = None
+    baseline: float | None = None  # what it was scored against
     formula: str | None = None
     provisional: bool = False
     gate: bool = False
@@ -85,7 +85,7 @@ class Check(ABC):
             metric=answer.metric,
             value=answer.value,
             unit=None if answer.metric is None else metrics.metric(answer.metric).unit,
-            reference=answer.reference,
+            baseline=answer.baseline,
             formula=answer.formula,
             provisional=answer.provisional,
             gate=answer.gate,

@@ -1,7 +1,7 @@
 """Align: both frameworks get the same weights, and must compute the same, before either is trained.
 
-The first framework's initial weights (pretrained where the model has them) are the reference. The second loads them,
-converted, and its outputs on real held-out inputs are compared with the reference's. When they differ, the scenario
+The first framework's initial weights (pretrained where the model has them) are common to both. The second loads them,
+converted, and its outputs on real held-out inputs are compared with the first one's. When they differ, the scenario
 compares two different models and the run stops (rigour.md, "Correctness before speed", 1).
 """
 
@@ -37,7 +37,7 @@ class Align(Stage):
     timeout_s = 120.0
     expected_s = 12.0
     gives: ClassVar = {
-        "reference": "preparing the common weights",
+        "first": "preparing the common weights",
         "weights": "preparing the common weights",
         "aligned": "aligning the two models",
     }
@@ -45,10 +45,10 @@ class Align(Stage):
     shown = False
 
     def plan(self, plan: "ScenarioPlan") -> None:
-        """Plan one step for each framework; the first framework's weights are the reference for the next."""
+        """Plan one step for each framework; the first framework's weights are loaded by the next."""
         aligned = plan.ids[self.name]
         for framework in plan.frameworks:
-            needs = {"reference": next(iter(aligned.values()))} if aligned else {}
+            needs = {"first": next(iter(aligned.values()))} if aligned else {}
             aligned[framework] = plan.add(self.name, framework, needs=needs, refusal=plan.no_framework(framework))
 
     def conclude(self, ended: Sequence[tuple[Step, Result]]) -> None:
@@ -67,8 +67,8 @@ class Align(Stage):
         inputs = model.inputs_for(framework.name, rows(data.heldout.inputs, 0, CASES))
         with blame(f"building the model in {framework.title}"):
             network = framework.build(model, settings)
-            if "reference" in work.step.needs:
-                weights = read_weights(work.need("reference") / WEIGHTS)
+            if "first" in work.step.needs:
+                weights = read_weights(work.need("first") / WEIGHTS)
             else:
                 weights = {**framework.read_weights(network), **model.pretrained(settings, packages)}
             framework.load_weights(network, weights)
@@ -84,10 +84,10 @@ class Align(Stage):
         }
         figures = labelled({"max_rel_diff": noise.max_rel or 0.0}, between="repeats")
         files = {"weights": WEIGHTS, "outputs": OUTPUTS}
-        if "reference" not in work.step.needs:
+        if "first" not in work.step.needs:
             return Measured(metrics=metrics, figures=figures, files=files)
-        reference = read_arrays(work.need("reference") / OUTPUTS)
-        found = fidelity.compare(reference, outputs, about.scenario.start_tolerance)
+        expected = read_arrays(work.need("first") / OUTPUTS)
+        found = fidelity.compare(expected, outputs, about.scenario.start_tolerance)
         figures += labelled(found.metrics(), between="frameworks")
         if not found.passed:
             return Measured(

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.e2e
 
 COLUMNS = [
     *("stage", "scenario", "framework", "format", "exporter", "precision", "runtime", "server", "launcher", "device"),
-    *("machine", "round", "control", "standard", "outcome", "reason", "remedy", "evidence", "metrics"),
+    *("machine", "round", "control", "standard", "outcome", "reason", "remedy", "evidence", "metrics", "figures"),
 ]
 BY_FORMAT = {
     ("pytorch", "torchscript", "torch_jit"),

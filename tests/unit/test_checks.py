@@ -53,11 +53,11 @@ def test_half_as_fast_costs_five_points(factor: float, points: float) -> None:
     )
     fast = one(latency, run, candidate="pytorch", path="server")
     assert fast.score == 10
-    assert fast.reference == fast.value == pytest.approx(0.01)
+    assert fast.baseline == fast.value == pytest.approx(0.01)
     slow = one(latency, run, candidate="tensorflow", path="server")
     assert slow.score == pytest.approx(points)
     assert slow.formula
-    assert slow.reference == pytest.approx(0.01)
+    assert slow.baseline == pytest.approx(0.01)
     assert versus(latency, run, path="server", question="latency").statement == f"PyTorch is {factor:.1f} times faster"
 
 
@@ -180,7 +180,7 @@ def test_size_is_judged_against_the_raw_weights(factor: float, points: float) ->
     run = fakes.change(fakes.complete_run(), steps, size_bytes=int(fakes.WEIGHTS_BYTES * factor))
     found = one(size, run, candidate="pytorch", path="server")
     assert found.score == pytest.approx(points)
-    assert found.reference == fakes.WEIGHTS_BYTES
+    assert found.baseline == fakes.WEIGHTS_BYTES
 
 
 def test_the_size_of_an_unproven_artifact_does_not_count() -> None:

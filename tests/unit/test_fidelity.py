@@ -84,10 +84,10 @@ def test_nothing_to_compare_does_not_pass() -> None:
     assert "empty" in (answer.first_difference or "")
 
 
-def test_a_reference_that_is_not_finite_proves_nothing() -> None:
+def test_an_origin_that_is_not_finite_proves_nothing() -> None:
     answer = fidelity.compare(broken("nan"), broken("nan"), TOLERANCE)
     assert not answer.passed
-    assert "the reference" in (answer.first_difference or "")
+    assert "what is expected" in (answer.first_difference or "")
 
 
 def test_text_cannot_be_compared() -> None:
@@ -96,12 +96,12 @@ def test_text_cannot_be_compared() -> None:
 
 
 def test_the_smallest_tolerance_is_relative_to_the_scale_of_the_output() -> None:
-    reference = {"y": np.array([[100.0, 0.0]])}
+    expected = {"y": np.array([[100.0, 0.0]])}
     candidate = {"y": np.array([[100.0, 1.0]])}
-    answer = fidelity.compare(reference, candidate, TOLERANCE)
+    answer = fidelity.compare(expected, candidate, TOLERANCE)
     assert answer.max_abs == 1
     assert answer.max_rel == answer.smallest_tolerance == pytest.approx(0.01)
-    assert fidelity.compare(reference, candidate, 0.01).passed
+    assert fidelity.compare(expected, candidate, 0.01).passed
 
 
 def test_permuted_labels_show_in_the_top_1_agreement() -> None:

@@ -274,7 +274,7 @@ def test_a_single_framework_is_planned_alone() -> None:
 def test_the_second_framework_is_compared_with_the_first() -> None:
     first, second = steps(make(), stage="align")
     assert (first.framework, first.needs) == ("pytorch", {})
-    assert second.needs == {"reference": first.id}
+    assert second.needs == {"first": first.id}
     for step in steps(make(), stage="train"):
         assert step.needs["weights"] == first.id
 

@@ -97,7 +97,7 @@ def test_the_points_of_ratios_can_be_computed_again(card: Card) -> None:
     halving = card["policy"]["points_per_halving"]
     for finding in card["findings"]:
         if "log2" in (finding["formula"] or "") and 0 < finding["score"] < 10:
-            expected = 10 - halving * log2(finding["value"] / finding["reference"])
+            expected = 10 - halving * log2(finding["value"] / finding["baseline"])
             assert finding["score"] == pytest.approx(expected)
             assert f"10 - {halving:g} * log2(" in finding["formula"]
 
