@@ -11,9 +11,12 @@ weights w, measured shares m (1, the provisional share or 0) and scores s:
 
 A candidate's overall score is the mean of its categories' scores by category weight; coverage and bounds are the same
 means over all categories, so that a category without evidence counts as missing and never drops out.
+
+Sums are `fsum`: the built-in one rounds otherwise since Python 3.12, and a run must score the same on every Python.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import fsum
 from typing import Literal
 
 import msgspec
@@ -138,7 +141,7 @@ def _flip(tables: Sequence[Mapping[str, float]], *, leader_first: int, common: M
     turning = []
     for name in common:
         rest = [(weight, leader[n] - other[n]) for n, weight in common.items() if n != name]
-        ahead = sum(weight * lead for weight, lead in rest) / sum(weight for weight, _ in rest) if rest else 0.0
+        ahead = fsum(weight * lead for weight, lead in rest) / fsum(weight for weight, _ in rest) if rest else 0.0
         behind = leader[name] - other[name]
         if ahead > 0 > behind:
             turning.append((ahead / (ahead - behind), name))
@@ -217,19 +220,19 @@ def _candidate(about: tuple[str, str | None], findings: Sequence[Finding], polic
     """Score one framework, in one scenario or over all of them, from its findings."""
     framework, scenario = about
     categories = tuple(_category(name, findings, policy) for name in policy.categories)
-    total = sum(policy.categories.values())
-    coverage = sum(c.weight * c.coverage for c in categories) / total
+    total = fsum(policy.categories.values())
+    coverage = fsum(c.weight * c.coverage for c in categories) / total
     measured = [(c.weight, c.score) for c in categories if c.score is not None]
-    weighed = sum(weight for weight, _ in measured)
-    overall = sum(weight * score for weight, score in measured) / weighed if measured else None
+    weighed = fsum(weight for weight, _ in measured)
+    overall = fsum(weight * score for weight, score in measured) / weighed if measured else None
     weakest = min((c for c in categories if c.score is not None), key=lambda c: c.score or 0.0, default=None)
     gates = tuple(_gate(f) for f in findings if f.gate and f.state.is_answer and f.state is not Outcome.PASSED)
     return CandidateScore(
         candidate=framework,
         scenario=scenario,
         overall=overall,
-        lower=sum(c.weight * c.lower for c in categories) / total,
-        upper=sum(c.weight * c.upper for c in categories) / total,
+        lower=fsum(c.weight * c.lower for c in categories) / total,
+        upper=fsum(c.weight * c.upper for c in categories) / total,
         coverage=coverage,
         weakest=weakest.category if weakest else None,
         weakest_score=weakest.score if weakest else None,
@@ -243,12 +246,12 @@ def _category(name: str, findings: Iterable[Finding], policy: Policy) -> Categor
     """Score one category by the formulas at the top of this module."""
     weight = policy.categories[name]
     own = [f for f in findings if f.category == name and f.state is not Outcome.NOT_APPLICABLE]
-    applicable = sum(policy.risks[f.risk] for f in own)
+    applicable = fsum(policy.risks[f.risk] for f in own)
     shares = [(policy.risks[f.risk] * (policy.provisional_share if f.provisional else 1.0), f.score) for f in own]
-    measured = sum(share for share, score in shares if score is not None)
+    measured = fsum(share for share, score in shares if score is not None)
     if not measured:
         return CategoryScore(category=name, weight=weight, score=None, lower=0.0, upper=10.0, coverage=0.0)
-    earned = sum(share * score for share, score in shares if score is not None)
+    earned = fsum(share * score for share, score in shares if score is not None)
     coverage = measured / applicable
     return CategoryScore(
         category=name,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from evaluator.core import catalogue, files
@@ -53,7 +54,9 @@ def test_a_run_of_version_1_scores_for_ever_as_it_did(tmp_path: Path) -> None:
 def test_one_more_exporter_changes_nothing_of_an_old_run(tmp_path: Path) -> None:
     """It counted as evidence that the run lacks: a coverage of 0.25 became 0.195."""
     folder, more = old_run.unpack(tmp_path), tmp_path / "more"
-    before = json.loads((folder / "scorecard.json").read_text())["scores"]
+    untouched = RunFolder.open(old_run.unpack(tmp_path / "untouched"))
+    replay.judge(untouched)
+    before = json.loads(msgspec.json.encode(replay.score(untouched).scores))
     more.mkdir()
     for form, origin in (("torchscript", "tensorflow"), ("executorch", "pytorch")):
         (more / f"zz_{form}.py").write_text(ONE_MORE.format(name=f"zz_{form}", format=form, origin=origin))

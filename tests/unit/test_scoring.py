@@ -1,3 +1,5 @@
+from random import Random
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -65,6 +67,13 @@ def test_more_passes_never_lower_a_score(findings: list[Finding], data: st.DataO
         assert _at_least(new.score, old.score)
     if all(c.score is not None for c in before.categories if c.category == findings[chosen].category):
         assert _at_least(after.overall, before.overall)
+
+
+@given(FINDINGS, st.randoms(use_true_random=False))
+def test_the_order_of_findings_changes_no_score(findings: list[Finding], random: Random) -> None:
+    """To the last digit: sums that round as they go differ from one order, and from one Python, to the next."""
+    shuffled = random.sample(findings, len(findings))
+    assert score(shuffled) == score(findings)
 
 
 @given(FINDINGS, st.data())
