@@ -3,7 +3,6 @@
 import signal
 
 import hypothesis
-import pytest
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 hypothesis.settings.register_profile("any-machine", deadline=None)
@@ -17,13 +16,3 @@ def pytest_configure() -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of a file, which share what is dear, run in one process where the suite runs in several.
-
-    Files that count what all of us leave in the container engine share one, too (`xdist_group` in the file).
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
