@@ -3,6 +3,8 @@
 Started by `engine.child` in place of `evaluator.children.worker`, which does all the rest.
 """
 
+import contextlib
+import importlib
 import json
 import os
 import signal
@@ -141,6 +143,8 @@ def do_look(work: Work) -> Measured:
 
 if __name__ == "__main__":
     stage = f"evaluator.stages.{json.loads((Path(sys.argv[1]) / 'job.json').read_text())['stage']}"
-    sys.modules[stage] = types.ModuleType(stage)
-    sys.modules[stage].plugin = types.SimpleNamespace(work=work)  # type: ignore[attr-defined]
+    with contextlib.suppress(ModuleNotFoundError):  # of a stage that there is, only what it does is put on:
+        importlib.import_module(stage)  # others import from its file
+    module = sys.modules.setdefault(stage, types.ModuleType(stage))
+    module.plugin = types.SimpleNamespace(work=work)  # type: ignore[attr-defined]
     sys.exit(worker.main(sys.argv[1:]))
