@@ -15,14 +15,16 @@ from serving.reference.status import Code, StatusError, invalid
 
 
 class _Model:
-    """Doubles `x`; refuses negative numbers; waits while `open` is not set."""
+    """Doubles `x`; refuses negative numbers; waits while `open` is not set, and has `begun` then."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
+        self.begun = threading.Event()
         self.open = threading.Event()
         self.open.set()
 
     def __call__(self, what: Hashable, inputs: Mapping[str, Array]) -> Arrays:
+        self.begun.set()
         assert self.open.wait(10)
         self.sizes.append(len(inputs["x"]))
         if np.any(np.less(inputs["x"], 0)):
@@ -119,13 +121,15 @@ def test_large_requests_are_split_where_that_is_enabled(model: _Model) -> None:
 def test_a_full_queue_refuses(model: _Model, pool: ThreadPoolExecutor) -> None:
     batcher = Batcher(BatchingParameters(threads=1, max_size=1, max_enqueued=2), model)
     model.open.clear()
-    asked = [pool.submit(_ask, batcher, 1) for _ in range(12)]
+    computed = pool.submit(_ask, batcher, 1)
+    assert model.begun.wait(10)  # until the batch thread has taken it, it fills the queue as well
+    asked = [pool.submit(_ask, batcher, 1) for _ in range(11)]
     done, waiting = wait(asked, 10, FIRST_COMPLETED)
-    while len(waiting) > 3:  # one is computed, two are in the queue; the batch thread may take its first one late
+    while len(waiting) > 2:
         more, waiting = wait(waiting, 10, FIRST_COMPLETED)
         done |= more
     model.open.set()
-    assert [future.result(10) for future in waiting] == [[2]] * len(waiting)
+    assert [future.result(10) for future in (computed, *waiting)] == [[2]] * 3
     errors = [future.exception() for future in done]
     assert {error.code for error in errors if isinstance(error, StatusError)} == {Code.UNAVAILABLE}
     assert str(errors[0]) == (
