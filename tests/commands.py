@@ -43,9 +43,9 @@ export = 180
 verify = 120
 run = 120
 edge = 180
-serve = 180
-load = 120
-probe = 240
+serve = 400
+load = 240
+probe = 400
 """
 
 
