@@ -85,21 +85,20 @@ def assert_right(session: Session, inputs: Arrays, golden: Array) -> None:
 
 
 @pytest.mark.parametrize(
-    ("exporter", "model", "runtime"),
+    ("made", "runtime", "distribution"),
     [
-        ("tf2onnx", "cnn", "onnx_runtime"),
-        ("keras_tflite", "text", "tflite_runtime"),
-        ("keras_tflite", "cnn", "ai_edge_litert"),
+        ("tf2onnx/cnn", "onnx_runtime", "onnxruntime"),
+        ("keras_tflite/text", "tflite_runtime", "tflite-runtime"),
+        ("keras_tflite/cnn", "ai_edge_litert", "ai-edge-litert"),
     ],
 )
-def test_arm64_computes_what_the_origin_does(exported: Path, exporter: str, model: str, runtime: str) -> None:
-    folder = exported / exporter / model
+def test_arm64_computes_what_the_origin_does(exported: Path, made: str, runtime: str, distribution: str) -> None:
+    folder = exported / made
     artifact, signature = read(folder)
     before = connections()
     with opened(runtime, artifact, signature) as session:
         assert connections() > before
         assert isinstance(session, Telling)
-        (distribution,) = registry.load("runtime", runtime).distributions
         assert session.facts == {"emulated": EMULATED, "runtime_version": dict(PINNED)[distribution]}
         assert_right(session, inputs_of(signature), read_arrays(folder / "golden.npz")["logits"])
     assert connections() == before
