@@ -19,6 +19,7 @@ from evaluator.executors._this_machine import ThisMachine
 from scenarios import loading
 from tests.commands import FWEVAL, PROFILE, fweval
 from tests.engine import run_folder
+from tests.texts import edited
 
 TINY = Path(loading.__file__).parent / "library" / "tiny.toml"
 COMMANDS = sorted(cli.app.commands) if cli.app.commands else cli.app.list_commands(click.Context(cli.app))
@@ -110,7 +111,7 @@ def test_a_mistake_is_answered_with_the_way_out(arguments: list[str], hint: str,
     ],
 )
 def test_a_bad_scenario_file_is_one_line(old: str, new: str, said: str, run: Any, tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(TINY.read_text().replace(old, new, 1))
+    (tmp_path / "mine.toml").write_text(edited(TINY.read_text(), old, new))
     code, _, err = run("full", "mine.toml")
     assert code == 2
     assert len(err.splitlines()) == 1
@@ -120,14 +121,14 @@ def test_a_bad_scenario_file_is_one_line(old: str, new: str, said: str, run: Any
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("serve = 180\n", "srve = 180\n", "key 'timeout_s.srve': there is no stage 'srve' (did you mean 'serve'?)"),
+        ("serve = ", "srve = ", "key 'timeout_s.srve': there is no stage 'srve' (did you mean 'serve'?)"),
         ('"p90"', '"p91"', "key 'highest_tail'"),
         ("rounds = 1", "rounds = 0", "key 'rounds'"),
         ("train_samples = 160", "train_samples = 15", "trains on 15 examples, less than one batch of 16"),
     ],
 )
 def test_a_bad_profile_is_one_line(old: str, new: str, said: str, run: Any, tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(PROFILE.replace(old, new, 1))
+    (tmp_path / "mine.toml").write_text(edited(PROFILE, old, new))
     code, _, err = run("full", "tiny", "--profile", "mine.toml")
     assert code == 2
     assert len(err.splitlines()) == 1
@@ -146,7 +147,7 @@ def test_a_bad_profile_is_one_line(old: str, new: str, said: str, run: Any, tmp_
     ],
 )
 def test_a_bad_file_of_devices_is_one_line(old: str, new: str, said: str, run: Any, tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(loading.DEVICES.read_text().replace(old, new, 1))
+    (tmp_path / "mine.toml").write_text(edited(loading.DEVICES.read_text(), old, new))
     code, _, err = run("edge", "tiny", "--budgets", "mine.toml")
     assert code == 2
     assert len(err.splitlines()) == 1

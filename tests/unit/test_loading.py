@@ -9,6 +9,7 @@ import pytest
 from evaluator.core.errors import UsageError
 from evaluator.pipeline import PLANNED
 from scenarios import loading
+from tests.texts import edited
 
 GOOD = """\
 name = "mine"
@@ -105,7 +106,7 @@ WRONG = [
 @pytest.mark.parametrize("row", WRONG, ids=[row[1] or row[0] for row in WRONG])
 def test_a_wrong_key_or_value_is_named(write: Write, row: tuple[str, str, int, str, str, str]) -> None:
     old, new, line, key, message, remedy = row
-    path = write(GOOD.replace(old, new))
+    path = write(edited(GOOD, old, new))
     with pytest.raises(UsageError) as caught:
         loading.load_scenario(path)
     assert caught.value.message.startswith(f"{path}, line {line}, key '{key}': ")
