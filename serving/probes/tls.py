@@ -18,6 +18,7 @@ from serving.probing import END_OF_LOG, Field, Probe, Reply, by_wire, compare, f
 
 _TIMEOUT_S = 10.0
 _LOOK_EVERY_S = 0.1
+_SETTLED_S = 5.0  # since the model was ready
 _PROTOCOLS = {"rest": "http/1.1", "grpc": "h2"}  # for ALPN
 
 
@@ -67,12 +68,18 @@ def _certificate(folder: Path) -> tuple[Tls, Path]:
 
 
 def _versions(field: Field, service: Service, context: ssl.SSLContext) -> dict[str, str | None]:
-    """Shake hands with every wire until all have, or the model is ready: then what does not speak TLS never will."""
+    """Shake hands with every wire until all have, or the model has been ready for a while: then the rest never will.
+
+    A server may be ready before each of its ports is open.
+    """
     begin = time.perf_counter()
+    ready_since = None
     while True:
-        ready = field.server.ready(service.bundle, service.ports)
         found = {wire: _version(service.ports[wire], wire, context) for wire in field.wires}
-        if ready or all(found.values()):
+        now = time.perf_counter()
+        if ready_since is None and field.server.ready(service.bundle, service.ports):
+            ready_since = now
+        if all(found.values()) or (ready_since is not None and now - ready_since > _SETTLED_S):
             return found
         _go_on(field, service.running, begin, "it is not ready")
 
