@@ -33,6 +33,7 @@ class Catalogue(Record, frozen=True, kw_only=True):
     titles: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)  # kind -> name -> as people write it
     paths: dict[str, str] = msgspec.field(default_factory=dict)  # format -> the deployment path that it is for
     exporters: dict[str, CataloguedExporter] = msgspec.field(default_factory=dict)
+    preparing: tuple[str, ...] = ()  # stages that only prepare: their steps are no cells, and are not shown
 
     @property
     def origins(self) -> dict[str, tuple[str, ...]]:
@@ -73,6 +74,7 @@ def collect() -> Catalogue:
             )
             for plugin in registry.load_all("exporter")
         },
+        preparing=tuple(plugin.name for plugin in registry.load_all("stage") if not plugin.shown),
     )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import catalogue, clock, files, registry, scratch
+from evaluator.core import catalogue, clock, files, scratch
 from evaluator.core.catalogue import Catalogue
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
@@ -146,6 +146,11 @@ class RunFolder:
         folder.mkdir(parents=True, exist_ok=True)
         files.write_record(folder / "result.json", result)
 
+    def planned_cells(self) -> list[Step]:
+        """Return the planned steps that are shown as cells, in order: not those of stages that only prepare."""
+        steps, preparing = self.plan.steps, self.catalogue.preparing
+        return [step for step in steps if step.stage not in preparing]
+
     def results(self) -> list[tuple[Step, Result]]:
         """Return every planned step that has ended, in the order of the plan."""
         ended = ((step, self.result(step.id)) for step in self.plan.steps)
@@ -153,13 +158,8 @@ class RunFolder:
 
     def cells(self) -> tuple[Cell, ...]:
         """Return the flat table: one row per ended step of a stage that is shown, in the order of the plan."""
-        return tuple(cell_of(step, result) for step, result in self.results() if is_cell(step))
-
-
-def is_cell(step: Step) -> bool:
-    """Tell whether the table and the scorecard show a step: not those of stages that only prepare."""
-    installed = step.stage in registry.names("stage")  # a run may come from where other stages are
-    return not installed or bool(registry.load("stage", step.stage).shown)
+        ended = ((step, self.result(step.id)) for step in self.planned_cells())
+        return tuple(cell_of(step, result) for step, result in ended if result is not None)
 
 
 def cell_of(step: Step, result: Result) -> Cell:

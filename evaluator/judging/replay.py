@@ -11,7 +11,7 @@ from evaluator.core import files, registry
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.records import Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard
-from evaluator.core.store import RunFolder, is_cell
+from evaluator.core.store import RunFolder
 from evaluator.judging import fitting, matrix, scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 
@@ -74,7 +74,7 @@ def gather(folder: RunFolder) -> Evidence:
     """Collect what the steps left behind, with digests, for the checks to look at."""
     return Evidence(
         run=folder.record,
-        entries=tuple(_entry(folder, step) for step in folder.plan.steps if is_cell(step)),
+        entries=tuple(_entry(folder, step) for step in folder.planned_cells()),
         catalogue=folder.catalogue,
     )
 

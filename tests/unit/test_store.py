@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.core import files, scratch
+from evaluator.core import catalogue, files, scratch
+from evaluator.core.catalogue import Catalogue
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, Result, Step
@@ -22,7 +23,8 @@ def ended(step: Step | str, outcome: Outcome = Outcome.PASSED, **fields: object)
     return Result(step=name, outcome=outcome, **fields)  # type: ignore[arg-type]
 
 
-def planned(folder: RunFolder, *steps: Step) -> None:
+def planned(folder: RunFolder, *steps: Step, preparing: tuple[str, ...] = ("align",)) -> None:
+    files.write_record(folder.path / catalogue.NAME, Catalogue(preparing=preparing))
     files.write_record(folder.path / "plan.json", Plan(steps=steps, impossible=()))
 
 
@@ -143,11 +145,12 @@ def test_events_are_appended(tmp_path: Path) -> None:
 
 
 def test_rows_of_a_stage_that_is_not_installed_here_are_shown(tmp_path: Path) -> None:
-    """A run made where another stage is installed is read here, too."""
+    """A run made where other stages are installed is read here, too: its catalogue tells which of them have rows."""
     folder = run_folder(tmp_path / "run")
-    step = make_step("a", stage="elsewhere")
-    files.write_record(folder.path / "plan.json", Plan(steps=(step,), impossible=()))
-    folder.save(Result(step="a", outcome=Outcome.PASSED))
+    steps = (make_step("a", stage="elsewhere"), make_step("b", stage="before"))
+    planned(folder, *steps, preparing=("align", "before"))
+    for step in steps:
+        folder.save(Result(step=step.id, outcome=Outcome.PASSED))
     (cell,) = folder.cells()
     assert cell.stage == "elsewhere"
 
