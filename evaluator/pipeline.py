@@ -6,7 +6,7 @@ takes milliseconds and measures nothing.
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,14 @@ from evaluator.core import catalogue, clock, files, machine, registry
 from evaluator.core.coordinates import MACHINE
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import DeviceClass, Profile, RunRecord
+from evaluator.core.records import DeviceClass, Profile, RunRecord, Step
 from evaluator.core.scorecard import Scorecard
-from evaluator.core.store import RunFolder
+from evaluator.core.store import Plan, RunFolder
 from evaluator.executors._contract import Executor
 from evaluator.judging import replay
 from evaluator.planning import plan
 from evaluator.planning.capabilities import Capabilities
-from evaluator.planning.selection import Options, check_names, environments_of, rests_on
+from evaluator.planning.selection import Options, check_names, rests_on
 from evaluator.running.execution import execute, tidy
 from evaluator.running.progress import Reporter
 from scenarios import datasets
@@ -65,16 +65,7 @@ def steps_of(stage: str) -> Stage:
 
 def make_plan(run: Run) -> None:
     """Decide what to do here; what cannot be done is written down at once, with its reason."""
-    record = run.record
-    options = Options(
-        frameworks=record.frameworks,
-        devices=record.devices,
-        only=record.only,
-        skip=record.skip,
-        launcher=record.launcher,
-        seed=record.seed,
-    )
-    made = plan.make_plan(run.scenarios, record.profile, options, run.executor.machines()[MACHINE], PLANNED)
+    made = _planned(run)
     files.write_record(run.folder.path / "plan.json", made)
     files.write_record(run.folder.path / catalogue.NAME, catalogue.collect())
     for result in made.impossible:
@@ -86,8 +77,27 @@ def make_plan(run: Run) -> None:
     done = f", {len(ready) - len(todo)} already done" if len(todo) < len(ready) else ""
     gone = len(made.impossible)
     run.reporter.note(f"{len(made.steps)} steps, {gone} of them unavailable here{done}; run folder: {run.folder.path}")
+    run.reporter.begin(_of_this_run(run, todo))
+
+
+def _planned(run: Run) -> Plan:
+    """Plan what was asked for, by what this machine has now."""
+    record = run.record
+    options = Options(
+        frameworks=record.frameworks,
+        devices=record.devices,
+        only=record.only,
+        skip=record.skip,
+        launcher=record.launcher,
+        seed=record.seed,
+    )
+    return plan.make_plan(run.scenarios, record.profile, options, run.executor.machines()[MACHINE], PLANNED)
+
+
+def _of_this_run(run: Run, steps: Iterable[Step]) -> list[Step]:
+    """Return those whose stage this run goes through."""
     names = {stage.__name__ for stage in run.stages}
-    run.reporter.begin([step for step in todo if step.stage in names])
+    return [step for step in steps if step.stage in names]
 
 
 def fetch(run: Run) -> None:
@@ -106,7 +116,7 @@ def fetch(run: Run) -> None:
                     datasets.fetch(package)
                 except Unavailable as error:
                     run.reporter.note(f"{error.message} ({error.remedy})")
-    for name in environments_of(run.record.profile):
+    for name in sorted({step.environment for step in _of_this_run(run, _planned(run).steps) if step.environment}):
         if environments.locate(name) is None:
             run.reporter.note(f"making the environment '{name}' for tools whose pins clash with ours")
             try:

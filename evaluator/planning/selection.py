@@ -9,7 +9,7 @@ import msgspec
 from evaluator.core import registry
 from evaluator.core.coordinates import axes
 from evaluator.core.errors import UsageError
-from evaluator.core.records import FRAMEWORKS, Profile, Record, Step
+from evaluator.core.records import FRAMEWORKS, Record, Step
 
 
 def known_devices() -> tuple[str, ...]:
@@ -41,21 +41,6 @@ def check_names(options: Options) -> None:
             raise registry.unknown("framework", name, FRAMEWORKS)
     if not options.frameworks:
         raise UsageError("no framework is left to evaluate", remedy=f"known: {', '.join(FRAMEWORKS)}")
-
-
-def environments_of(profile: Profile) -> tuple[str, ...]:
-    """Return the environments of their own that a profile's exporters, runtimes and devices need."""
-    everything = profile.exports == "all"
-    exporters = [each for each in registry.load_all("exporter") if everything or each.standard]
-    formats = {each.format for each in exporters}
-    runtimes = [
-        each
-        for each in registry.load_all("runtime")
-        if (everything or each.standard) and not formats.isdisjoint(each.formats)
-    ]
-    devices = [each for each in registry.load_all("device") if everything or each.beside is None]
-    plugins = (*exporters, *runtimes, *devices)
-    return tuple(sorted({plugin.environment for plugin in plugins if plugin.environment is not None}))
 
 
 def selectable() -> tuple[str, ...]:

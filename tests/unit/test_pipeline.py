@@ -3,13 +3,14 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import pytest
 from rich.console import Console
 
 from evaluator import pipeline
+from evaluator.children import environments
 from evaluator.core import catalogue, files, registry
 from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.outcome import Outcome
@@ -19,6 +20,7 @@ from evaluator.planning.selection import rests_on
 from evaluator.running.progress import Reporter
 from evaluator.stages import _evidence
 from exports.sizes import digest
+from scenarios import datasets
 from scenarios.loading import load_scenario
 from tests import fakes
 from tests.engine import PROFILE, run_record
@@ -28,9 +30,9 @@ from tests.engine import PROFILE, run_record
 def begin(tmp_path: Path) -> Callable[..., pipeline.Run]:
     """Make a run of the scenario `tiny` that goes through the stages up to the one that is named."""
 
-    def make(stage: str = "report") -> pipeline.Run:
+    def make(stage: str = "report", **asked: Any) -> pipeline.Run:
         scenario = load_scenario("tiny")
-        record = run_record(scenarios={"tiny": msgspec.to_builtins(scenario)}, profile=PROFILE)
+        record = run_record(scenarios={"tiny": msgspec.to_builtins(scenario)}, **{"profile": PROFILE, **asked})
         reporter = Reporter(Console(file=io.StringIO(), width=200))
         folder = RunFolder.create(tmp_path / stage, record)
         return pipeline.Run(
@@ -134,6 +136,27 @@ def test_data_that_cannot_be_fetched_makes_rows_unavailable_not_an_end(
     assert run.folder.plan.possible == []
     trained = [run.folder.result(step.id) for step in run.folder.plan.steps if step.stage == "train"]
     assert {result.remedy for result in trained if result} == {"fweval fetch"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        ({}, ["tflite_runtime"]),
+        ({"skip": ("tflite_runtime",)}, []),
+        ({"only": ("onnx_runtime",)}, []),
+        ({"stage": "train"}, []),
+        ({"profile": msgspec.structs.replace(PROFILE, exports="all")}, list(environments.names())),
+    ],
+)
+def test_only_environments_that_steps_of_this_run_need_are_made(
+    begin: Callable[..., pipeline.Run], monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], made: list[str]
+) -> None:
+    asks: list[str] = []
+    monkeypatch.setattr(environments, "locate", lambda name: None)
+    monkeypatch.setattr(environments, "make", asks.append)
+    monkeypatch.setattr(datasets, "locate", lambda package: Path())
+    pipeline.fetch(begin(**asked))
+    assert asks == made
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from evaluator.core.records import Profile
 from evaluator.core.store import Plan
 from evaluator.pipeline import PLANNED
 from evaluator.planning import plan
-from evaluator.planning.selection import Options, environments_of, known_devices
+from evaluator.planning.selection import Options, known_devices
 from exports.devices import arm64
 from scenarios.loading import load_scenario
 from tests.engine import PROFILE, PaperMachine
@@ -62,8 +62,3 @@ def test_a_runtime_that_only_arm64_has_is_asked_there() -> None:
         "arm64",
     }
     assert not [s for s in made.steps if s.runtime == "ai_edge_litert" and s.device == "arm64" and s.id in gone]
-
-
-def test_the_environment_is_fetched_for_the_matrix_only() -> None:
-    assert "arm64" in environments_of(MATRIX)
-    assert environments_of(PROFILE) == ("tflite_runtime",)
