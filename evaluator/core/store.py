@@ -153,13 +153,15 @@ class RunFolder:
 
     def results(self) -> list[tuple[Step, Result]]:
         """Return every planned step that has ended, in the order of the plan."""
-        ended = ((step, self.result(step.id)) for step in self.plan.steps)
-        return [(step, result) for step, result in ended if result is not None]
+        return self._ended(self.plan.steps)
 
     def cells(self) -> tuple[Cell, ...]:
         """Return the flat table: one row per ended step of a stage that is shown, in the order of the plan."""
-        ended = ((step, self.result(step.id)) for step in self.planned_cells())
-        return tuple(cell_of(step, result) for step, result in ended if result is not None)
+        return tuple(cell_of(step, result) for step, result in self._ended(self.planned_cells()))
+
+    def _ended(self, steps: Iterable[Step]) -> list[tuple[Step, Result]]:
+        ended = ((step, self.result(step.id)) for step in steps)
+        return [(step, result) for step, result in ended if result is not None]
 
 
 def cell_of(step: Step, result: Result) -> Cell:

@@ -19,7 +19,7 @@ from evaluator.core.errors import UsageError
 VERSION = 2
 KEY = "version"
 Document = dict[str, Any]
-_VERSION_1 = Path(__file__).parent / "version_1"  # what runs of version 1 went without saying
+VERSION_1 = Path(__file__).parent / "version_1"  # files that runs of version 1 had none of, as they would have been
 _RUN = "run.json"  # names the fweval that wrote it; the other files of its folder need not
 
 
@@ -80,7 +80,7 @@ def update_to_2(kind: str, document: Document) -> Document:
 
 def _scorecard_to_2(card: Document) -> Document:
     del card["schema_version"]
-    policy = _plain(_VERSION_1 / "policy.json")
+    policy = _plain(VERSION_1 / "policy.json")
     del policy[KEY]
     return {
         **_judgement_to_2(card),

@@ -1,8 +1,8 @@
 """From findings to scores: weights, coverage, bounds, gates, verdict, robustness. Pure; the rules are in rigour.md.
 
-What weighs how much is the policy's (`core.policy`). A finding weighs by its risk. What was measured
-on the embedded reference server counts in part: it says something, and something is missing. In a category with
-weights w, measured shares m (1, the provisional share or 0) and scores s:
+What weighs how much is the policy's (`core.policy`). A finding weighs by its risk. What was measured on the embedded
+reference server counts in part: it says something, and something is missing. In a category with weights w, measured
+shares m (1, the provisional share or 0) and scores s:
 
     score    = sum(w m s) / sum(w m)
     coverage = sum(w m) / sum(w)

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
-from serving.contract import HOST, Tls
+from serving.contract import HOST, Ports, Tls
+from serving.ports import free_ports
 from serving.probes import tls
+
+WIRES = ("rest", "grpc")
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +44,10 @@ def listener(port: int, certificate: Tls) -> Iterator[None]:
         server.shutdown(socket.SHUT_RDWR)  # ends the wait for the next one
 
 
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def versions(ports: dict[str, int], authority: Path, looked: Any = lambda: None) -> dict[str, str | None]:
+def versions(ports: Ports, authority: Path, looked: Any = lambda: None) -> dict[str, str | None]:
     """Ask a server that is ready from the first look on; `looked` is called between two looks."""
     server = SimpleNamespace(ready=lambda bundle, ports: True)
-    field: Any = SimpleNamespace(server=server, wires=tuple(ports), ready_within_s=20.0)
+    field: Any = SimpleNamespace(server=server, wires=WIRES, ready_within_s=20.0)
     running = SimpleNamespace(alive=lambda: (looked(), True)[1], log_tail=lambda: "")
     service: Any = SimpleNamespace(bundle=None, ports=ports, running=running)
     return tls._versions(field, service, ssl.create_default_context(cafile=str(authority)))
@@ -57,7 +55,7 @@ def versions(ports: dict[str, int], authority: Path, looked: Any = lambda: None)
 
 def test_a_port_that_opens_after_the_model_is_ready_is_waited_for(certified: tuple[Tls, Path]) -> None:
     certificate, authority = certified
-    ports = {"rest": free_port(), "grpc": free_port()}
+    ports = free_ports(WIRES)
     with contextlib.ExitStack() as opened:
         opened.enter_context(listener(ports["rest"], certificate))
         opens = functools.cache(lambda: opened.enter_context(listener(ports["grpc"], certificate)))
@@ -70,6 +68,6 @@ def test_a_port_that_never_shakes_hands_speaks_no_tls(
 ) -> None:
     certificate, authority = certified
     monkeypatch.setattr(tls, "_SETTLED_S", 0.3)
-    ports = {"rest": free_port(), "grpc": free_port()}
+    ports = free_ports(WIRES)
     with listener(ports["rest"], certificate):
         assert versions(ports, authority) == {"rest": "TLSv1.3", "grpc": None}
