@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 from evaluator.core.metrics import Metric
 from evaluator.core.records import Anatomy, Machine, Metrics, Signature
 from evaluator.core.tensors import Array, Arrays
+from exports.sizes import files_below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,16 @@ class Format(ABC):
     def anatomy(self, artifact: Path) -> Anatomy:
         """Take an artifact apart without executing any of it: an untrusted file does no harm.
 
+        Of several signatures the one that `exports.signatures` says is judged.
         Raises `ValueError` for one that is truncated, damaged, or no artifact of this format.
         """
+
+    def files(self, artifact: Path) -> list[Path]:
+        """Return all files that an artifact consists of: what is copied, weighed and digested is the whole of it.
+
+        Raises `ValueError` where the artifact names a file that is not there, or that is none of its own.
+        """
+        return files_below(artifact)
 
 
 class Exporter(ABC):
@@ -122,6 +131,7 @@ class Runtime(ABC):
     ) -> AbstractContextManager[Session]:
         """Load an artifact, using that many threads; leaving the context frees it.
 
+        The signature's name says which entry of the artifact is run, where it has several.
         Raises `Unsupported` with the runtime's own words when it refuses the artifact.
         """
 

@@ -1,38 +1,15 @@
-"""What an artifact weighs and which one it is: its sizes in bytes and its digest, be it a file or a folder."""
+"""What an artifact weighs and which one it is: its sizes in bytes and its digest, over all its files."""
 
 import hashlib
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
 
 
-def artifact_bytes(path: Path) -> int:
-    """Return the bytes that a file, or all files below a folder, hold (not what a file system rounds them up to)."""
-    return sum(file.stat().st_size for file in _files(path))
-
-
-def compressed_bytes(path: Path) -> int:
-    """Return what a download takes: each file deflated on its own, at zlib's usual level (6), as gzip does."""
-    return sum(_deflated(file) for file in _files(path))
-
-
-def digest(path: Path) -> str:
-    """Return a SHA-256 in hex: over a file's bytes, or over a folder's relative names and contents, sorted by name.
-
-    Each name and content of a folder is hashed on its own first, so that no two different folders run together into
-    the same bytes.
-    """
-    if path.is_file():
-        return _file_digest(path).hexdigest()
-    whole = hashlib.sha256()
-    for file in _files(path):
-        name = file.relative_to(path).as_posix().encode()
-        whole.update(hashlib.sha256(name).digest() + _file_digest(file).digest())
-    return whole.hexdigest()
-
-
-def _files(path: Path) -> list[Path]:
+def files_below(path: Path) -> list[Path]:
+    """Return a file, or all files below a folder, by their relative names. Raises `FileNotFoundError` for neither."""
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -40,6 +17,32 @@ def _files(path: Path) -> list[Path]:
     return sorted(
         (file for file in path.rglob("*") if file.is_file()), key=lambda file: file.relative_to(path).as_posix()
     )
+
+
+def artifact_bytes(files: Sequence[Path]) -> int:
+    """Return the bytes that the files hold (not what a file system rounds them up to)."""
+    return sum(file.stat().st_size for file in files)
+
+
+def compressed_bytes(files: Sequence[Path]) -> int:
+    """Return what a download takes: each file deflated on its own, at zlib's usual level (6), as gzip does."""
+    return sum(_deflated(file) for file in files)
+
+
+def digest(path: Path, files: Sequence[Path] | None = None) -> str:
+    """Return a SHA-256 in hex: over the only file's bytes, or over the names beside or below `path`, and the contents.
+
+    Each name and content is hashed on its own first, so that no two different artifacts run together into the same
+    bytes. Without `files`: those below `path`.
+    """
+    files = files_below(path) if files is None else files
+    if list(files) == [path]:
+        return _file_digest(path).hexdigest()
+    top, whole = path if path.is_dir() else path.parent, hashlib.sha256()
+    for file in sorted(files, key=lambda file: file.relative_to(top).as_posix()):
+        name = file.relative_to(top).as_posix().encode()
+        whole.update(hashlib.sha256(name).digest() + _file_digest(file).digest())
+    return whole.hexdigest()
 
 
 def _deflated(path: Path) -> int:

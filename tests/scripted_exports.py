@@ -74,6 +74,9 @@ class ScriptedFormat:
     def __init__(self, weights: dict[str, int]) -> None:
         self.weights = weights
 
+    def files(self, path: Path) -> list[Path]:
+        return [path]
+
     def anatomy(self, path: Path) -> Anatomy:
         return Anatomy(weights=self.weights)
 

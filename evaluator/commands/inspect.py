@@ -14,6 +14,7 @@ import click
     type=click.Path(path_type=Path),
     help="An .npz file with an array for each input; without it inputs are made up.",
 )
+@click.option("--signature", metavar="NAME", help="Of several, this one; by default serving_default, or the only one.")
 @click.option("--runtime", "runtimes", multiple=True, metavar="NAME", help="Only this runtime (may be repeated).")
 @click.option("--devices", type=click.Path(path_type=Path), help="A file with classes of devices of your own.")
 @click.option("--device-class", "classes", multiple=True, metavar="NAME", help="Only this class (may be repeated).")
@@ -29,6 +30,7 @@ def command(*, artifact: Path, as_json: bool, devices: Path | None, classes: tup
     from evaluator.inspecting.text import show
 
     wanted = inspection.Wanted(
+        signature=given["signature"],
         inputs=given["inputs"],
         kept=given["out"],
         runtimes=given["runtimes"],

@@ -33,6 +33,7 @@ class TensorSpec(Record, frozen=True, kw_only=True):
 class Signature(Record, frozen=True, kw_only=True):
     """What a model takes and gives, in order. The first dimension of every tensor is the batch."""
 
+    name: str = ""  # of this entry, where a file has several: "serving_default"
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
@@ -45,6 +46,9 @@ class Anatomy(Record, frozen=True, kw_only=True):
     operators: dict[str, int] = msgspec.field(default_factory=dict)  # in the format's own names -> how many
     inputs: tuple[TensorSpec, ...] = ()  # empty where the file does not tell; None for a dimension that is free
     outputs: tuple[TensorSpec, ...] = ()
+    signatures: tuple[Signature, ...] = ()  # all that the file names; empty where its format has none
+    judged: str = ""  # the name of the one whose inputs and outputs stand above
+    reaches: dict[str, int] = msgspec.field(default_factory=dict)  # operators that use files or run Python -> how many
     weights: dict[str, int] = msgspec.field(default_factory=dict)  # numpy's name of a dtype -> bytes
     graph_bytes: int = 0  # the program: operators and how they are connected
     metadata_bytes: int = 0  # all the rest

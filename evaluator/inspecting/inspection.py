@@ -48,6 +48,7 @@ class Tried(Record, frozen=True, kw_only=True):
 class Wanted(Record, frozen=True, kw_only=True):
     """What was asked for beside the artifact."""
 
+    signature: str | None = None  # of several; None: the one that is judged by default
     inputs: Path | None = None
     kept: Path | None = None  # a new folder that keeps what the children wrote
     runtimes: tuple[str, ...] = ()  # none: all that read the format
@@ -93,7 +94,7 @@ def inspect(place: Path, wanted: Wanted) -> Inspection:
         if not path.exists():
             raise UsageError(f"there is nothing at {path}", remedy="give the path of a file or a folder")
     with _room(wanted.kept) as room:
-        found = _look(place.resolve(), room, wanted.timeout_s)
+        found = _look(place.resolve(), room, wanted)
         form: Format = registry.load("format", found.format)
         inside = Inside(room=room, place=place.resolve(), found=found, wanted=wanted)
         tried = [(runtime, _try(runtime, form, inside)) for runtime in _runtimes(form, wanted.runtimes)]
@@ -153,8 +154,8 @@ def _room(kept: Path | None) -> Iterator[Path]:
     yield kept.resolve()
 
 
-def _look(place: Path, room: Path, timeout_s: float) -> Found:
-    step = _step("look", None, {"path": str(place)}, timeout_s)
+def _look(place: Path, room: Path, wanted: Wanted) -> Found:
+    step = _step("look", None, {"path": str(place), "signature": wanted.signature}, wanted.timeout_s)
     result = _do(step, room, [place])
     if result.outcome is Outcome.UNSUPPORTED:
         raise UsageError(result.reason or "this is no artifact", remedy=result.remedy)

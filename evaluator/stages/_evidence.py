@@ -11,7 +11,7 @@ from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Profile, Record, Result, Signature
 from evaluator.core.tensors import Arrays, read_arrays, write_arrays
 from exports.contract import Device
-from exports.sizes import digest
+from exports.sizes import digest, files_below
 from scenarios import datasets
 from scenarios.contract import Framework, Model
 from scenarios.loading import Precision, Scenario
@@ -32,6 +32,7 @@ class Artifact(Record, frozen=True, kw_only=True):
     """One exported thing: where it lies below its step's folder, its digest and what it takes and gives."""
 
     path: str
+    beside: tuple[str, ...] = ()  # its files that are not the path, nor below it
     layout: str  # the framework whose layout its inputs have
     sha256: str
     size_bytes: int
@@ -99,7 +100,9 @@ def read_artifact(folder: Path) -> tuple[Artifact, Path]:
     """
     artifact = files.read_record(folder / ARTIFACT, Artifact)
     path = folder / artifact.path
-    if not path.exists() or digest(path) != artifact.sha256:
+    beside = [folder / name for name in artifact.beside]
+    whole = [*files_below(path), *beside] if path.exists() and all(file.is_file() for file in beside) else None
+    if whole is None or digest(path, whole) != artifact.sha256:
         raise FwevalError(
             "the artifact is not the one that was exported: its digest differs",
             remedy=f"do not use it; move steps/{folder.name} elsewhere and resume the run to export it again",

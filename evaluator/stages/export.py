@@ -69,18 +69,21 @@ class Export(Stage):
         with blame(f"exporting with {exporter.title}"):
             path = exporter.export(source, str(work.step.precision), target)
         seconds = time.perf_counter() - begin
+        form: Format = registry.load("format", exporter.format)
+        whole = form.files(path)
         artifact = Artifact(
             path=str(path.relative_to(work.folder)),
+            beside=tuple(str(file.relative_to(work.folder)) for file in whole if not file.is_relative_to(path)),
             layout=exporter.layout,
-            sha256=digest(path),
-            size_bytes=artifact_bytes(path),
+            sha256=digest(path, whole),
+            size_bytes=artifact_bytes(whole),
             signature=about.model.signature(about.settings, exporter.layout),
         )
         files.write_record(work.folder / ARTIFACT, artifact)
         metrics: Metrics = {
             "export_s": seconds,
             "size_bytes": artifact.size_bytes,
-            "compressed_bytes": compressed_bytes(path),
+            "compressed_bytes": compressed_bytes(whole),
             "trained_weights_bytes": sum(
                 array.nbytes for array in read_weights(work.need("trained") / WEIGHTS).values()
             ),
@@ -89,7 +92,7 @@ class Export(Stage):
             "sha256": artifact.sha256,
         }
         evidence = {"artifact": artifact.path, "description": ARTIFACT}
-        anatomy = _anatomy(registry.load("format", exporter.format), path)
+        anatomy = _anatomy(form, path)
         if anatomy is None:
             return Measured(metrics=metrics, files=evidence)
         files.write_record(work.folder / ANATOMY, anatomy)

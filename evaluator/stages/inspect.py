@@ -32,6 +32,7 @@ from evaluator.stages._fresh import ask
 from exports.contract import Device, Format, Runtime, Session, TimedWithin
 from exports.devices._once import Job
 from exports.examples import differences, examples_beside
+from exports.signatures import chosen
 from exports.sizes import artifact_bytes, compressed_bytes, digest
 
 FOUND = "found.json"
@@ -49,6 +50,7 @@ class Found(Record, frozen=True, kw_only=True):
     """What lies at a path."""
 
     path: str  # of the artifact: the path that was given, or a file in that folder
+    files: tuple[str, ...]  # all that it consists of
     format: str
     anatomy: Anatomy
     sha256: str
@@ -70,28 +72,29 @@ class Inspect(Stage):
         resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE_BYTES, _LARGEST_FILE_BYTES))
         path = Path(work.step.settings["path"])
         if work.step.runtime is None:
-            files.write_record(work.folder / FOUND, look(path))
+            files.write_record(work.folder / FOUND, look(path, work.step.settings.get("signature")))
             return Measured(files={"found": FOUND})
         return _run(work, path, registry.load("runtime", work.step.runtime))
 
 
-def look(place: Path) -> Found:
+def look(place: Path, signature: str | None = None) -> Found:
     """Recognise an artifact, or the only one in a folder, and take it apart.
 
     Raises `Unsupported` for what is of no format, `FwevalError` for an artifact that is damaged.
     """
     form, path = _recognised(place)
     try:
-        anatomy = form.anatomy(path)
+        anatomy, whole = form.anatomy(path), form.files(path)
     except ValueError as error:
         raise FwevalError(f"{path.name} cannot be read as {form.title}: {error}", remedy="get it again") from error
     return Found(
         path=str(path),
+        files=tuple(str(file) for file in whole),
         format=form.name,
-        anatomy=anatomy,
-        sha256=digest(path),
-        size_bytes=artifact_bytes(path),
-        compressed_bytes=compressed_bytes(path),
+        anatomy=chosen(anatomy, signature),
+        sha256=digest(path, whole),
+        size_bytes=artifact_bytes(whole),
+        compressed_bytes=compressed_bytes(whole),
     )
 
 
@@ -139,7 +142,7 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
     """Load, compute, compare with the examples beside it, and take a short sample of latencies."""
     settings = work.step.settings
     anatomy = msgspec.convert(settings["anatomy"], Anatomy)
-    signature = Signature(inputs=anatomy.inputs, outputs=anatomy.outputs)
+    signature = Signature(name=anatomy.judged, inputs=anatomy.inputs, outputs=anatomy.outputs)
     given = read_arrays(Path(settings["inputs"])) if settings["inputs"] else _example(path, anatomy)
     signature, candidates = _inputs(signature, given)
     with blame(f"importing {runtime.title}"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from evaluator.core.records import Anatomy, TensorSpec
 from exports.contract import Format
 from exports.formats import _protobuf, _tensor_bundle
-from exports.sizes import artifact_bytes
+from exports.sizes import artifact_bytes, files_below
 
 _FILE = "saved_model.pb"
 _BEGIN = b"\x08\x01\x12"  # schema version 1, then a graph
@@ -104,7 +104,7 @@ def _anatomy(artifact: Path, model: Path) -> Anatomy:
         outputs=outputs,
         weights=dict(sorted(weights.items())),
         graph_bytes=max(program, 0),
-        metadata_bytes=max(artifact_bytes(artifact) - weights.total() - max(program, 0), 0),
+        metadata_bytes=max(artifact_bytes(files_below(artifact)) - weights.total() - max(program, 0), 0),
     )
 
 

@@ -118,8 +118,8 @@ class Tfjs(Format):
         model = artifact / _MODEL
         if not model.is_file():
             raise ValueError(f"{artifact.name} is no {self.title} model: it has no {_MODEL}")
-        if artifact_bytes(model) > _MOST_BYTES:
-            raise ValueError(f"{_MODEL} has {artifact_bytes(model)} bytes, more than {_MOST_BYTES} are not read")
+        if model.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"{_MODEL} has {model.stat().st_size} bytes, more than {_MOST_BYTES} are not read")
         described = _decode(model.read_bytes(), _Model)
         if described.format != _KIND:
             raise ValueError(f"{_MODEL} describes a '{described.format}', not a {_KIND}")
@@ -136,7 +136,7 @@ class Tfjs(Format):
             outputs=_specs(described.signature.outputs),
             weights=dict(sorted(weights.items())),
             graph_bytes=graph,
-            metadata_bytes=max(artifact_bytes(artifact) - weights.total() - graph, 0),
+            metadata_bytes=max(artifact_bytes(self.files(artifact)) - weights.total() - graph, 0),
         )
 
 
@@ -175,7 +175,7 @@ def _shard_bytes(folder: Path, name: str) -> int:
         raise ValueError(f"the weights in '{file.name}' would lie outside the model's folder")
     if not file.is_file():
         raise ValueError(f"the weights should lie in a file '{file.name}' beside {_MODEL}")
-    return artifact_bytes(file)
+    return file.stat().st_size
 
 
 def _specs(tensors: dict[str, _Tensor]) -> tuple[TensorSpec, ...]:

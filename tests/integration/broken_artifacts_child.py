@@ -27,7 +27,7 @@ from evaluator.stages import export
 from evaluator.stages._evidence import ARTIFACT, EXTREMES, Artifact, Assignment, read_examples
 from evaluator.stages._evidence import WEIGHTS as TRAINED
 from exports.contract import Exporter, Runtime
-from exports.sizes import artifact_bytes, digest
+from exports.sizes import artifact_bytes, digest, files_below
 from scenarios.loading import load_scenario
 from scenarios.weights import read_weights
 from tests.broken_artifacts import (
@@ -146,7 +146,7 @@ class Corpus:
             path=path.name,
             layout=exporter.layout,
             sha256=sha256,
-            size_bytes=artifact_bytes(path),
+            size_bytes=artifact_bytes(files_below(path)),
             signature=about.model.signature(about.settings, exporter.layout),
         )
         files.write_record(path.parent / ARTIFACT, described)

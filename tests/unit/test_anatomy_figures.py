@@ -8,7 +8,7 @@ import pytest
 
 from evaluator.core.records import Anatomy
 from evaluator.stages.export import LEAST_LOWERED, lowered_share
-from exports.sizes import artifact_bytes, compressed_bytes, digest
+from exports.sizes import artifact_bytes, compressed_bytes, digest, files_below
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def test_a_precision_that_reached_next_to_nothing_is_below_the_least() -> None:
 def test_compressed_is_what_a_download_takes(tmp_path: Path) -> None:
     (tmp_path / "zeros").write_bytes(bytes(3 << 20))
     (tmp_path / "noise").write_bytes(np.random.default_rng(1).bytes(1 << 20))
-    zeros, noise = compressed_bytes(tmp_path / "zeros"), compressed_bytes(tmp_path / "noise")
-    assert zeros < artifact_bytes(tmp_path / "zeros") // 500
-    assert noise >= artifact_bytes(tmp_path / "noise")
-    assert compressed_bytes(tmp_path) == zeros + noise
+    zeros, noise = compressed_bytes([tmp_path / "zeros"]), compressed_bytes([tmp_path / "noise"])
+    assert zeros < artifact_bytes([tmp_path / "zeros"]) // 500
+    assert noise >= artifact_bytes([tmp_path / "noise"])
+    assert compressed_bytes(files_below(tmp_path)) == zeros + noise
 
 
 def test_a_digest_tells_every_change_of_a_folder(tmp_path: Path) -> None:
@@ -68,3 +68,19 @@ def test_a_digest_tells_every_change_of_a_folder(tmp_path: Path) -> None:
     digests = {name: digest(path) for name, path in others.items()}
     assert len({base, *digests.values()}) == 1 + len(others), digests
     assert digest(tmp_path / "base" / "a") == hashlib.sha256(b"1").hexdigest()
+
+
+def test_a_file_beside_an_artifact_is_of_its_digest_by_name_and_by_content(tmp_path: Path) -> None:
+    def folder(name: str, **files: bytes) -> Path:
+        (tmp_path / name).mkdir()
+        for file, content in files.items():
+            (tmp_path / name / file).write_bytes(content)
+        return tmp_path / name
+
+    whole = folder("whole", model=b"graph", data=b"weights")
+    files = [whole / "model", whole / "data"]
+    found = digest(whole / "model", files)
+    assert digest(whole / "model", files[::-1]) == found != digest(whole / "model")
+    for name, content in (("data", b"others"), ("else", b"weights")):
+        other = folder(f"other-{name}", model=b"graph", **{name: content})
+        assert digest(other / "model", [other / "model", other / name]) != found

@@ -1,0 +1,48 @@
+"""Which of an artifact's signatures is judged. Never a guess: where nothing decides, it is asked for."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from evaluator.core.errors import Unsupported
+from evaluator.core.records import Anatomy, Signature, TensorSpec
+
+SERVED = "serving_default"  # what TensorFlow Serving takes when a request names none
+
+
+def judged(signatures: Sequence[Signature]) -> Signature | None:
+    """Return the one that servers take by default, else the only one; None where neither decides."""
+    served = [signature for signature in signatures if signature.name == SERVED]
+    if served or len(signatures) == 1:
+        return (served or list(signatures))[0]
+    return None
+
+
+def chosen(anatomy: Anatomy, name: str | None) -> Anatomy:
+    """Return an anatomy with the inputs and outputs of the signature that was asked for, or as it is for None.
+
+    Raises `Unsupported` for a name that it does not have, and where it has several of which none was asked for.
+    """
+    if name is None and (anatomy.judged or not anatomy.signatures):
+        return anatomy
+    found = next((signature for signature in anatomy.signatures if signature.name == name), None)
+    if found is not None:
+        return msgspec.structs.replace(anatomy, inputs=found.inputs, outputs=found.outputs, judged=found.name)
+    if not anatomy.signatures:
+        raise Unsupported(
+            f"it has no signature '{name}': files of this format have none", remedy="leave out --signature"
+        )
+    there = "; ".join(described(signature) for signature in anatomy.signatures)
+    what = "it has several signatures, and none is the default" if name is None else f"it has no signature '{name}'"
+    raise Unsupported(f"{what}; there are: {there}", remedy=f"name one: --signature {anatomy.signatures[0].name}")
+
+
+def described(signature: Signature) -> str:
+    """Say what a signature takes and gives: "text (words int32[?]) -> scores float32[?,2]"."""
+    return f"{signature.name} ({_specs(signature.inputs)}) -> {_specs(signature.outputs)}"
+
+
+def _specs(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(
+        f"{spec.name} {spec.dtype}[{','.join('?' if n is None else str(n) for n in spec.shape)}]" for spec in specs
+    )
