@@ -20,10 +20,10 @@ import numpy as np
 from evaluator.children.work import Work, attempt, blame
 from evaluator.core import files, registry
 from evaluator.core.clock import SystemClock
-from evaluator.core.errors import FwevalError, Unsupported
+from evaluator.core.errors import FwevalError, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Figure, Measured, Metrics, Record, Sampling, Signature, TensorSpec
-from evaluator.core.tensors import Array, Arrays, read_arrays, write_arrays
+from evaluator.core.tensors import Array, Arrays, holds_numbers, read_arrays, write_arrays
 from evaluator.measure.resources import peak_bytes, peak_memory
 from evaluator.measure.sampling import collect
 from evaluator.stages._contract import Stage
@@ -143,7 +143,7 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
     settings = work.step.settings
     anatomy = msgspec.convert(settings["anatomy"], Anatomy)
     signature = Signature(name=anatomy.judged, inputs=anatomy.inputs, outputs=anatomy.outputs)
-    given = read_arrays(Path(settings["inputs"])) if settings["inputs"] else _example(path, anatomy)
+    given = _given(Path(settings["inputs"])) if settings["inputs"] else _example(path, anatomy)
     signature, candidates = _inputs(signature, given)
     with blame(f"importing {runtime.title}"):
         start = time.perf_counter()
@@ -220,6 +220,14 @@ def _judged(differing: Mapping[str, str | None], measured: Measured) -> Measured
         reason=f"it does not compute the example {name} that lies beside it: {said}",
         remedy="do not use it in this runtime",
     )
+
+
+def _given(path: Path) -> Arrays:
+    """Read the inputs that a person gave; what is wrong with them is not the artifact's failure."""
+    try:
+        return read_arrays(path)
+    except ValueError as error:
+        raise Unavailable(str(error), remedy="write the inputs with numpy.savez") from error
 
 
 def _example(path: Path, anatomy: Anatomy) -> Values | None:
@@ -319,9 +327,7 @@ def _batches(session: Session, signature: Signature, inputs: Values) -> tuple[Me
 
 def _arrays(values: Values) -> Arrays:
     """Return those values that are arrays of numbers: ONNX has sequences, optional values and text, too."""
-    return {
-        name: value for name, value in values.items() if isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
-    }
+    return {name: value for name, value in values.items() if holds_numbers(value)}
 
 
 def _described(values: Values) -> str:
