@@ -2,7 +2,8 @@
 
 A model lives in one file of scenarios/models that imports no framework at its top. Weights travel between the
 frameworks under PyTorch's names and layouts (see `scenarios.weights`): every Keras layer carries the name of the
-PyTorch module that it stands for, so that one generic mapping serves every model.
+PyTorch module that it stands for, so that one generic mapping serves every model. Layers that the mapping does not
+know are no obstacle where one framework is evaluated alone.
 """
 
 from abc import ABC, abstractmethod
@@ -159,11 +160,17 @@ class Framework(ABC):
 
     @abstractmethod
     def load_weights(self, network: Any, weights: Mapping[str, Array]) -> None:
-        """Overwrite all weights, given under PyTorch's names and layouts; `WeightsMismatch` unless they fit exactly."""
+        """Overwrite all weights with what `read_weights` of either framework gave.
+
+        Raises `WeightsMismatch` unless they fit exactly, `Unmapped` where the other framework's do not tell a layer's.
+        """
 
     @abstractmethod
     def read_weights(self, network: Any) -> Arrays:
-        """Return all weights (running statistics too) under PyTorch's names and layouts."""
+        """Return all weights (running statistics too), each under a name of its own.
+
+        It is PyTorch's name, and the layout PyTorch's, wherever the mapping knows the layer.
+        """
 
     @abstractmethod
     def parameters(self, network: Any) -> int:

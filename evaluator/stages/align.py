@@ -67,11 +67,12 @@ class Align(Stage):
         inputs = model.inputs_for(framework.name, rows(data.heldout.inputs, 0, CASES))
         with blame(f"building the model in {framework.title}"):
             network = framework.build(model, settings)
-            if "first" in work.step.needs:
-                weights = read_weights(work.need("first") / WEIGHTS)
-            else:
-                weights = {**framework.read_weights(network), **model.pretrained(settings, packages)}
-            framework.load_weights(network, weights)
+        if "first" in work.step.needs:
+            weights = read_weights(work.need("first") / WEIGHTS)
+        else:
+            weights = {**framework.read_weights(network), **model.pretrained(settings, packages)}
+        framework.load_weights(network, weights)
+        with blame(f"computing in {framework.title}"):
             outputs = framework.forward(network, inputs, about.device.name)
             again = framework.forward(network, inputs, about.device.name)
         write_weights(work.folder / WEIGHTS, framework.read_weights(network))

@@ -72,9 +72,10 @@ class Train(Stage):
         weights = read_weights(work.need("weights") / WEIGHTS)
         batches = list(_batches(data.train, scenario.train.batch_size, scenario.train.epochs, about.seed))
         prepared = [(model.inputs_for(framework.name, inputs), labels) for inputs, labels in batches]
-        with blame(f"training in {framework.title}"):
+        with blame(f"building the model in {framework.title}"):
             network = framework.build(model, about.settings)
-            framework.load_weights(network, weights)
+        framework.load_weights(network, weights)
+        with blame(f"training in {framework.title}"):
             trainer = framework.trainer(network, scenario.train, about.device.name)
             seconds, losses = [], []
             for inputs, labels in prepared:

@@ -51,18 +51,24 @@ class PyTorch(Framework):
         return model.build_torch(settings).eval()
 
     def load_weights(self, network: Any, weights: Mapping[str, Array]) -> None:
-        """Copy the arrays into the network's parameters and buffers."""
+        """Copy the arrays into the network's parameters and buffers; what is tied may be given under any of its names.
+
+        Like PyTorch's own files, they leave out buffers that the module registers with `persistent=False`.
+        """
         import torch
 
         state = _state(network)
-        require_same(weights, {name: tuple(tensor.shape) for name, tensor in state.items()})
+        first = _first_names(state)
+        given = {first.get(name, name): array for name, array in weights.items()}
+        require_same(given, {name: tuple(state[name].shape) for name in first.values()})
         with torch.no_grad():
-            for name, tensor in state.items():
-                tensor.copy_(torch.tensor(weights[name]))
+            for name, array in given.items():
+                state[name].copy_(torch.tensor(array))
 
     def read_weights(self, network: Any) -> Arrays:
-        """Copy the network's parameters and buffers to arrays."""
-        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in _state(network).items()}
+        """Copy the network's parameters and buffers to arrays; of what is tied under the first of its names."""
+        state = _state(network)
+        return {name: _array(state[name]) for name in _first_names(state).values()}
 
     def parameters(self, network: Any) -> int:
         """Sum the sizes of what has a gradient."""
@@ -130,7 +136,29 @@ def _tensors(inputs: Mapping[str, Array], device: str) -> dict[str, Any]:
 
 
 def _state(network: Any) -> dict[str, Any]:
-    return {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(_COUNTER)}
+    """Return what PyTorch itself would save of a network, but for its counters."""
+    import torch
+
+    state = network.state_dict(keep_vars=True)  # the tensors themselves: what is tied is one and the same
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise Unavailable(f"fweval keeps tensors only, and '{name}' in the network's state is none")
+    return {name: tensor for name, tensor in state.items() if name.rpartition(".")[2] != _COUNTER}
+
+
+def _first_names(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return name -> the first name of the same tensor: two layers may share theirs."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(tensor), name) for name, tensor in state.items()}
+
+
+def _array(tensor: Any) -> Array:
+    """Copy a tensor; what numpy has no type for (bfloat16, float8) is widened, which loses nothing."""
+    import torch
+
+    foreign = tensor.is_floating_point() and tensor.dtype not in {torch.float16, torch.float32, torch.float64}
+    copy: Array = (tensor.float() if foreign else tensor).detach().cpu().numpy().copy()
+    return copy
 
 
 plugin = PyTorch()
