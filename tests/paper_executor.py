@@ -54,8 +54,8 @@ class PaperExecutor(Executor[PaperJob]):
         seconds = min(step.settings.get("seconds", 1.0), step.timeout_s)
         return PaperJob(step=step, folder=folder, place=place, until=self.now + seconds)
 
-    def wait(self, jobs: Sequence[PaperJob]) -> list[PaperJob]:
-        self.now = max(self.now, min(job.until for job in jobs))
+    def wait(self, jobs: Sequence[PaperJob], at_most_s: float) -> list[PaperJob]:
+        self.now = max(self.now, min(self.now + at_most_s, *(job.until for job in jobs)))
         self._lose_patience("wait")
         return [job for job in jobs if job.until <= self.now]
 

@@ -45,8 +45,8 @@ class Executor(ABC, Generic[J]):
         """
 
     @abstractmethod
-    def wait(self, jobs: Sequence[J]) -> Sequence[J]:
-        """Block until one of the jobs has ended or its time is up; return those.
+    def wait(self, jobs: Sequence[J], at_most_s: float) -> Sequence[J]:
+        """Block until one of the jobs has ended or its time is up; return those, and none after `at_most_s` seconds.
 
         Polls nothing: a poller would burn the cores that are measured.
         """

@@ -38,10 +38,10 @@ class Local(Executor[Child]):
         """Start a child; what it needs lies beside its folder already."""
         return self._launch(step, folder)
 
-    def wait(self, jobs: Sequence[Child]) -> list[Child]:
-        """Block until a child has ended or its time is up; return those."""
+    def wait(self, jobs: Sequence[Child], at_most_s: float) -> list[Child]:
+        """Block until a child has ended or its time is up; return those, and none after `at_most_s` seconds."""
         left = max(0.0, min(child.deadline for child in jobs) - time.monotonic())
-        readable, _, _ = select.select([child.descriptor for child in jobs], [], [], left)
+        readable, _, _ = select.select([child.descriptor for child in jobs], [], [], min(left, at_most_s))
         now = time.monotonic()
         return [child for child in jobs if child.descriptor in readable or child.deadline <= now]
 

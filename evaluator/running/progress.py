@@ -1,7 +1,7 @@
 """What a person sees while a run is at work: a bar with the time left on a terminal, plain lines elsewhere.
 
-The display changes when a step starts or ends and at no other time: a refreshing thread would burn the cores that are
-measured.
+The display changes when a step starts or ends, and once a minute while none does: a refreshing thread would burn the
+cores that are measured.
 """
 
 import time
@@ -19,6 +19,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Profile, Result, Step
 from evaluator.stages._contract import Stage
 
+SILENCE_S = 60.0  # without a word, at most
 _MARKS = {Outcome.PASSED: "[green]✓[/]", Outcome.UNAVAILABLE: "[dim]-[/]", Outcome.NOT_APPLICABLE: "[dim]·[/]"}
 
 
@@ -41,6 +42,7 @@ class Reporter:
         self._promised_s = 0.0
         self._ended = 0
         self._total = 0
+        self._begun: dict[str, float] = {}  # step -> when, by the monotonic clock
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -59,10 +61,21 @@ class Reporter:
 
     def started(self, step: Step) -> None:
         """Show what is at work now."""
+        self._begun[step.id] = time.monotonic()
         self._refresh(step.title())
+
+    def going_on(self, steps: Sequence[Step]) -> None:
+        """Say that nothing has ended for a while: what is at work, for how long, and what is left."""
+        for step in steps:
+            since = _span(time.monotonic() - self._begun[step.id])
+            if self.console.is_terminal:
+                self._refresh(f"{step.title()}, for {since}")
+            else:
+                self.note(f"[{self._ended}/{self._total}] … {step.title()}: at work for {since}{self._time_left()}")
 
     def ended(self, step: Step, result: Result) -> None:
         """Show how a step ended, and correct the time left by how long it took."""
+        self._begun.pop(step.id, None)
         self._promised_s += self._left.pop(step.id, 0.0)
         self._spent_s += result.seconds
         self._ended += 1
@@ -70,7 +83,8 @@ class Reporter:
         count = "" if self.console.is_terminal else f"[{self._ended}/{self._total}] "
         detail = result.reason if result.outcome is not Outcome.PASSED else figures(step, result)
         line = f"{count}{mark} {step.title()}: {result.outcome.value}"
-        self.console.print(f"{line} [dim]{escape(detail or '')}[/]", highlight=False, soft_wrap=True)
+        left = "" if self.console.is_terminal else self._time_left()
+        self.console.print(f"{line} [dim]{escape(detail or '')}[/]{left}", highlight=False, soft_wrap=True)
         if not self.console.is_terminal:
             return
         self._refresh(step.title())
@@ -84,14 +98,17 @@ class Reporter:
         correction = self._spent_s / self._promised_s if self._promised_s else 1.0
         return correction * sum(self._left.values())
 
+    def _time_left(self) -> str:
+        """Say what is left and until when, empty once nothing is."""
+        left = self.seconds_left()
+        clock = time.strftime("%H:%M", time.localtime(time.time() + left))
+        return f" ({_span(left)} left, until {clock})" if self._left else ""
+
     def _refresh(self, description: str) -> None:
         if self._task is None:
             return
-        left = self.seconds_left()
-        clock = time.strftime("%H:%M", time.localtime(time.time() + left))
-        self._bar.update(
-            self._task, completed=self._promised_s, description=description, left=f"{_span(left)} left, until {clock}"
-        )
+        left = self._time_left().strip(" ()")
+        self._bar.update(self._task, completed=self._promised_s, description=description, left=left)
         self._bar.refresh()
 
 

@@ -77,7 +77,7 @@ def test_what_has_ended_is_returned_and_its_files_are_fetched(
     quick = executor.start(step(executor, "quick"), tmp_path / "steps" / "quick", [])
     slow = executor.start(step(executor, "slow", settings={"seconds": 30.0}), tmp_path / "steps" / "slow", [])
     try:
-        (ended,) = executor.wait([slow, quick])
+        (ended,) = executor.wait([slow, quick], 60.0)
         assert ended is quick
         result = executor.fetch(quick)
         assert (result.step, result.outcome) == ("quick", Outcome.PASSED)
@@ -88,12 +88,22 @@ def test_what_has_ended_is_returned_and_its_files_are_fetched(
 
 
 @each_made
+def test_waiting_comes_back_empty_when_nothing_ends(make: Callable[[Path], Executor[Any]], tmp_path: Path) -> None:
+    executor = make(tmp_path)
+    slow = executor.start(step(executor, "slow", settings={"seconds": 30.0}), tmp_path / "steps" / "slow", [])
+    try:
+        assert list(executor.wait([slow], 0.05)) == []
+    finally:
+        executor.cancel(slow)
+
+
+@each_made
 def test_what_takes_too_long_is_returned_too(make: Callable[[Path], Executor[Any]], tmp_path: Path) -> None:
     executor = make(tmp_path)
     begin = time.monotonic()
     fields: dict[str, Any] = {"timeout_s": 0.5, "settings": {"seconds": 60.0, "ending": "timed_out"}}
     job = executor.start(step(executor, "slow", **fields), tmp_path / "steps" / "slow", [])
-    assert list(executor.wait([job])) == [job]
+    assert list(executor.wait([job], 60.0)) == [job]
     assert executor.fetch(job).outcome is Outcome.TIMED_OUT
     assert time.monotonic() - begin < 60.0
 
@@ -104,9 +114,9 @@ def test_what_a_step_needs_lies_beside_it_wherever_it_runs(
 ) -> None:
     executor, steps = make(tmp_path), tmp_path / "steps"
     first = executor.start(step(executor, "first"), steps / "first", [])
-    executor.wait([first])
+    executor.wait([first], 60.0)
     executor.fetch(first)
     needy = step(executor, "second", "look_beside", needs={"artifact": "first"})
     second = executor.start(needy, steps / "second", [steps / "first"])
-    executor.wait([second])
+    executor.wait([second], 60.0)
     assert executor.fetch(second).outcome is Outcome.PASSED

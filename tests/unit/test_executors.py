@@ -115,6 +115,17 @@ def test_what_a_step_needs_is_shipped_and_what_it_leaves_is_fetched(tmp_path: Pa
     assert (folder.folder("c") / ANSWER).read_text() == "c(b(a()) a())"
 
 
+def test_a_minute_without_an_ending_is_spoken_of(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    slow = step("slow", "one", settings={"seconds": 150.0}, timeout_s=600.0)
+    with Reporter(console) as reporter:
+        reporter.begin([slow])
+        execute([slow], run_folder(tmp_path / "run"), reporter, PaperExecutor(root=tmp_path))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert [("at work for" in line) for line in lines] == [True, True, False]
+
+
 @pytest.mark.parametrize("where", ["wait", "fetch"])
 def test_an_interrupt_cancels_what_is_at_work_on_every_machine(where: str, tmp_path: Path) -> None:
     steps = [step(name, machine, settings={"seconds": 2.0}) for name, machine in (("a", "one"), ("b", "two"))]

@@ -41,9 +41,22 @@ def test_off_a_terminal_there_is_one_plain_counted_line_per_step() -> None:
         reporter.started(two)
         reporter.ended(two, passed(two, outcome=Outcome.FAILED, reason="outputs differ " + "a lot " * 20))
     first, second = printed(console).splitlines()
-    assert first == "[1/2] ✓ export made-up pytorch onnx: passed 2.0 s"
+    assert re.fullmatch(
+        r"\[1/2\] ✓ export made-up pytorch onnx: passed 2.0 s \(\d+:\d\d left, until \d\d:\d\d\)", first
+    )
     assert second.startswith("[2/2] ✗ export made-up pytorch onnx: failed outputs differ a lot")
     assert "\x1b" not in printed(console)
+
+
+def test_off_a_terminal_a_long_step_is_spoken_of() -> None:
+    console = plain()
+    one, two = steps(2)
+    with Reporter(console) as reporter:
+        reporter.begin([one, two])
+        reporter.started(one)
+        reporter.going_on([one])
+    said = r"\[0/2\] … export made-up pytorch onnx: at work for 0:0\d \(\d+:\d\d left, until \d\d:\d\d\)"
+    assert re.fullmatch(said, printed(console).strip())
 
 
 def test_on_a_terminal_a_bar_shows_the_time_left() -> None:
