@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from evaluator import cli
+from evaluator.commands._topics import TOPICS
 from evaluator.core import metrics, registry
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
@@ -36,14 +37,14 @@ def renew(text: str) -> str:
 
 
 def commands() -> str:
-    """One row per command: the first paragraph of its help, and its example."""
-    context = click.Context(cli.app)
+    """One row per command, under what one wants to do: the first paragraph of its help, and its example."""
+    group, context = cli.app, click.Context(cli.app)
     rows = []
-    for name in cli.app.list_commands(context):
-        command = cli.app.get_command(context, name)
-        paragraph = " ".join((command.help or "").split("\n\n")[0].split())
-        example = (command.epilog or "").removeprefix("Example:").strip()
-        rows.append((f"`{name}`", paragraph, f"`{example}`"))
+    for topic in TOPICS:
+        rows.append((f"**{topic}**", "", ""))
+        for name in (name for name in group.list_commands(context) if group.topic(name) == topic):
+            example = (group.get_command(context, name).epilog or "").removeprefix("Example:").strip()
+            rows.append((f"`{name}`", cli.summary(group, context, name), f"`{example}`"))
     return _table(("Command", "What it does", "Example"), rows)
 
 

@@ -19,6 +19,7 @@ import click
 import evaluator
 from evaluator import commands
 from evaluator.commands import _stages
+from evaluator.commands._topics import PARTS, TOPICS
 from evaluator.core.errors import FwevalError, IncompleteEvidence, UsageError
 from evaluator.core.registry import unknown
 
@@ -27,14 +28,16 @@ RENAMED = {"verify": "prove"}  # old name -> new one: a command that did somethi
 INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 EPILOG = """
 \b
-Exit codes: 0 ready · 1 assessed, not ready · 2 usage · 3 evidence incomplete · 4 a bug in fweval · 130 interrupted
+Exit codes: 0 ready · 1 assessed, not ready · 2 usage · 3 evidence incomplete
+            4 a bug in fweval · 130 interrupted
 
 \b
 Example:
-  fweval doctor                          what this machine can measure
-  fweval full                            the whole evaluation, in a few minutes
-  fweval full bert --profile quick       one scenario, with tighter figures
-  fweval cells latest --csv              every step of the last run, as a table
+  fweval doctor                      what this machine can measure
+  fweval full                        the whole evaluation: half an hour
+  fweval full bert --profile quick   one scenario, with tighter figures
+  fweval inspect model.onnx          a file of your own, without a training
+  fweval cells latest --csv          every step of the last run, as a table
 """
 
 
@@ -49,6 +52,20 @@ class Commands(click.Group):
     def _files() -> list[str]:
         return [m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")]
 
+    def topic(self, name: str) -> str:
+        """Return what people want to do who call this command: one of `TOPICS`."""
+        if name not in self._files():
+            return PARTS
+        topic: str = importlib.import_module(f"evaluator.commands.{name}").TOPIC
+        return topic
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands under what one wants to do; what they do is never cut off."""
+        names = self.list_commands(ctx)
+        for topic in TOPICS:
+            with formatter.section(topic):
+                formatter.write_dl([(name, summary(self, ctx, name)) for name in names if self.topic(name) == topic])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """Import or make one command; an unknown name is answered with the nearest one."""
         if cmd_name in self._files():
@@ -62,6 +79,11 @@ class Commands(click.Group):
         if found is None:
             raise unknown("command", cmd_name, self.list_commands(ctx))
         return _stages.make(found)
+
+
+def summary(group: Commands, context: click.Context, name: str) -> str:
+    """Return the first sentence of a command's help."""
+    return (group.get_command(context, name).help or "").partition("\n\n")[0].replace("\n", " ")
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

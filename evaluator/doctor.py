@@ -7,12 +7,18 @@ from pathlib import Path
 
 from evaluator.children import confinement, environments
 from evaluator.core import machine, registry
+from evaluator.measure import neighbours
 from evaluator.pipeline import LEAST_DISK_BYTES
 from evaluator.planning import plan
 from evaluator.planning.capabilities import Capabilities
 from exports.contract import Device
 from exports.web import programs
 from scenarios.loading import load_scenario, scenario_names
+
+LOAD = "load"
+_WATCH_S = 1.0
+_MOST_NAMED = 8
+_QUIET_SHARE = 0.1  # of all cores, busy with others' work: what a desktop does at rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +42,25 @@ class Diagnosis:
 
 
 def examine(here: Capabilities) -> list[Diagnosis]:
-    """Look at machine, frameworks, exporters, runtimes, programs, servers and data, in this order."""
-    return [*_machine(here), *_software(here), *_matrix(here), *_web(), *_wall(), *_servers(here), *_data(here)]
+    """Look at machine, frameworks, exporters, runtimes, programs, servers and data, in this order; takes a second."""
+    looked_at = (_machine(here), _load(), _wall(), _software(here), _matrix(here), _web(), _servers(here), _data(here))
+    return [finding for part in looked_at for finding in part]
+
+
+def summary(findings: Sequence[Diagnosis]) -> str:
+    """Say in a few lines what can be evaluated here, what cannot, and whether the machine is quiet enough."""
+    frameworks = [finding.name for finding in findings if finding.topic == "framework" and finding.fine]
+    absent = [finding for finding in findings if not finding.fine and finding.name != LOAD]
+    load = next(finding for finding in findings if finding.name == LOAD)
+    can = f"{' and '.join(frameworks)} can be evaluated here" if frameworks else "no framework can be evaluated here"
+    lines = [f"{can}: {len(findings) - len(absent)} of {len(findings)} things are there."]
+    if absent:
+        names = [finding.name for finding in absent]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        lines.append(f"Missing, marked with - above: {', '.join(names[:_MOST_NAMED])}{more}.")
+        lines.append("What needs them will be unavailable in a run; that lowers the coverage, never a score.")
+    lines.append(f"Load: {load.detail}" + ("." if load.fine else f" → {load.remedy}"))
+    return "\n".join(lines)
 
 
 def exit_code(findings: Sequence[Diagnosis]) -> int:
@@ -67,6 +90,20 @@ def _machine(here: Capabilities) -> Iterator[Diagnosis]:
         fine=disk >= LEAST_DISK_BYTES,
         detail=f"{disk / 2**30:.0f} GiB free in the current folder",
         remedy=f"free at least {LEAST_DISK_BYTES / 2**30:.0f} GiB, or use --out",
+    )
+
+
+def _load() -> Iterator[Diagnosis]:
+    """Look whether others leave the machine alone: what is measured beside them says less."""
+    found = neighbours.watch(_WATCH_S)
+    named = ", ".join(f"{name} {cores:.1f}" for name, cores in found.busiest)
+    busy = found.busy_cores + found.steal_cores
+    yield Diagnosis(
+        topic="machine",
+        name=LOAD,
+        fine=busy <= _QUIET_SHARE * found.cores,
+        detail=f"others keep {busy:.1f} of {found.cores} cores busy{f' ({named})' if named else ''}",
+        remedy="end that, or measure when it has ended: figures taken beside it are disturbed",
     )
 
 

@@ -4,6 +4,10 @@ import json
 
 import click
 
+from evaluator.commands._topics import PREPARE
+
+TOPIC = PREPARE
+
 
 @click.command(epilog="Example: fweval clean --json")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -4,6 +4,10 @@ import json
 
 import click
 
+from evaluator.commands._topics import PREPARE
+
+TOPIC = PREPARE
+
 
 @click.command(epilog="Example: fweval doctor --json")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -14,7 +18,7 @@ def command(*, as_json: bool) -> int:
     """
     from evaluator.core import registry
     from evaluator.core.coordinates import MACHINE
-    from evaluator.doctor import examine, exit_code
+    from evaluator.doctor import examine, exit_code, summary
     from evaluator.pipeline import EXECUTOR
 
     findings = examine(registry.load("executor", EXECUTOR).machines()[MACHINE])
@@ -23,4 +27,5 @@ def command(*, as_json: bool) -> int:
     else:
         for finding in findings:
             click.echo(finding.line())
+        click.echo(f"\n{summary(findings)}")
     return exit_code(findings)

@@ -5,6 +5,9 @@ from typing import Any
 import click
 
 from evaluator.commands._options import pursue, run_options
+from evaluator.commands._topics import PARTS
+
+TOPIC = PARTS
 
 
 @click.command(epilog="Example: fweval edge resnet50 --budgets mine.toml")

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import click
 
 from evaluator.commands._options import DEFAULT_SCENARIOS
+from evaluator.commands._topics import PREPARE
+
+TOPIC = PREPARE
 
 
 @click.command(epilog="Example: fweval fetch bert")

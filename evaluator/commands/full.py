@@ -5,6 +5,9 @@ from typing import Any
 import click
 
 from evaluator.commands._options import pursue, run_options
+from evaluator.commands._topics import DECIDE
+
+TOPIC = DECIDE
 
 
 @click.command(epilog="Example: fweval full resnet50 bert --profile quick")

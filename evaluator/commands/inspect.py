@@ -5,6 +5,10 @@ from typing import Any
 
 import click
 
+from evaluator.commands._topics import DECIDE
+
+TOPIC = DECIDE
+
 
 @click.command(epilog="Example: fweval inspect model.onnx --device-class low-end-phone")
 @click.argument("artifact", type=click.Path(path_type=Path))

@@ -6,6 +6,10 @@ from typing import Any
 
 import click
 
+from evaluator.commands._topics import PREPARE
+
+TOPIC = PREPARE
+
 
 @click.command(epilog="Example: fweval list format")
 @click.argument("kind", required=False, metavar="[KIND]")

@@ -3,6 +3,9 @@
 import click
 
 from evaluator.commands._options import find_run, run_argument
+from evaluator.commands._topics import READ
+
+TOPIC = READ
 
 
 @click.command(epilog="Example: fweval score latest")

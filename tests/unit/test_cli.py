@@ -14,9 +14,12 @@ import pytest
 
 import evaluator
 from evaluator import cli, doctor
+from evaluator.commands._topics import TOPICS
 from evaluator.core.records import Machine
 from evaluator.executors._this_machine import ThisMachine
+from evaluator.measure import neighbours
 from scenarios import loading
+from tests.children import started
 from tests.commands import FWEVAL, PROFILE, fweval
 from tests.engine import run_folder
 from tests.texts import edited
@@ -53,6 +56,15 @@ def test_every_command_has_help_with_an_example(name: str, run: Any) -> None:
     code, out, _ = run(name, "--help")
     assert code == 0
     assert f"Example: fweval {name}" in out
+
+
+def test_help_lists_every_command_under_what_one_wants_to_do_with_nothing_cut_off(run: Any) -> None:
+    _, out, _ = run("--help")
+    assert all(topic in out for topic in TOPICS)
+    listed = re.findall(r"^  ([a-z]+)  ", out, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(COMMANDS)
+    assert "..." not in out.partition("Options:")[2].replace("[ARGS]...", "")
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_help_names_the_exit_codes(run: Any) -> None:
@@ -273,6 +285,42 @@ def test_one_framework_is_enough_for_doctor() -> None:
         "tensorflow": False,
     }
     assert doctor.exit_code(found) == 0
+
+
+@pytest.mark.parametrize(
+    ("busy", "busiest", "said"),
+    [
+        (0.05, (), "Load: others keep 0.1 of 2 cores busy."),
+        (
+            1.0,
+            (("ffmpeg", 0.98),),
+            "Load: others keep 1.0 of 2 cores busy (ffmpeg 1.0) → end that, or measure when it has ended",
+        ),
+    ],
+)
+def test_doctor_ends_with_a_summary_and_the_load(
+    busy: float, busiest: tuple[tuple[str, float], ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = neighbours.Load(cores=2, busy_cores=busy, steal_cores=0.01, busiest=busiest)
+    monkeypatch.setattr(neighbours, "watch", lambda _: load)
+    found = doctor.examine(Able())
+    assert [finding.fine for finding in found if finding.name == doctor.LOAD] == [not busiest]
+    first, missing, _, last = doctor.summary(found).splitlines()
+    absent = sum(not finding.fine and finding.name != doctor.LOAD for finding in found)
+    assert first == f"pytorch can be evaluated here: {len(found) - absent} of {len(found)} things are there."
+    assert missing.startswith("Missing, marked with - above: ")
+    assert "tensorflow, " in missing
+    assert missing.endswith(" more.")
+    assert last.startswith(said)
+
+
+def test_the_load_of_others_is_seen() -> None:
+    """A process that only counts is a core's load; which part of it others leave to us is not for a test to say."""
+    with started([sys.executable, "-c", "while True: pass"]) as busy:
+        found = neighbours.watch(0.5)
+        busy.kill()
+    assert found.busy_cores + found.steal_cores > 0
+    assert 0 <= found.busy_cores <= found.cores + 0.5
 
 
 def test_doctor_is_readable_for_machines(run: Any) -> None:
