@@ -5,20 +5,27 @@ Specification: https://flatbuffers.dev/internals/
 
 import struct
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Any
 
 _OFFSET = "<I"
+_READ_TIMES = 4  # that a reader may come to one and the same table
 
 
 @dataclass(slots=True)
 class _Buffer:
-    """The bytes, and how many more tables may be read.
+    """The bytes, and how many more tables and numbers may be read.
 
-    An honest file has fewer tables than bytes; one whose vectors share their tables, level by level, takes for ever.
+    An honest file has fewer of them than bytes; one whose vectors share their tables, level by level, takes for ever.
     """
 
-    data: bytes
+    data: bytes | mmap
     left: int
+
+    def spend(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise ValueError("the flat buffer refers to its parts more often than it is long")
 
     def unpack(self, kind: str, at: int) -> Any:
         try:
@@ -27,14 +34,14 @@ class _Buffer:
             raise ValueError("the flat buffer points outside of itself") from error
 
 
-def root(data: bytes, identifier: bytes) -> "Table":
+def root(data: bytes | mmap, identifier: bytes) -> "Table":
     """Return the root table; raises `ValueError` when the file has another identifier.
 
     So does every method of `Table` when the buffer is damaged.
     """
     if data[4:8] != identifier:
         raise ValueError(f"the file does not have the identifier {identifier.decode()}")
-    buffer = _Buffer(data, len(data))
+    buffer = _Buffer(data, _READ_TIMES * len(data))
     return Table(buffer, buffer.unpack(_OFFSET, 0))
 
 
@@ -46,9 +53,7 @@ class Table:
     position: int
 
     def __post_init__(self) -> None:
-        self.buffer.left -= 1
-        if self.buffer.left < 0:
-            raise ValueError("the flat buffer refers to its tables more often than it is long")
+        self.buffer.spend(1)
 
     def number(self, field: int, kind: str, default: float = 0) -> Any:
         """Return a number of a `struct` format such as "<i"."""
@@ -62,11 +67,17 @@ class Table:
     def raw(self, field: int) -> bytes:
         """Return a vector of bytes."""
         start, count = self._vector(field, 1)
+        self.buffer.spend(count // 8)
         return self.buffer.data[start : start + count]
+
+    def size(self, field: int) -> int:
+        """Return how many bytes a vector of bytes has, and read none of them."""
+        return self._vector(field, 1)[1]
 
     def numbers(self, field: int, kind: str) -> tuple[Any, ...]:
         """Return a vector of numbers."""
         start, count = self._vector(field, struct.calcsize(kind))
+        self.buffer.spend(count)
         return struct.unpack_from(f"<{count}{kind[-1]}", self.buffer.data, start)
 
     def table(self, field: int) -> "Table | None":
