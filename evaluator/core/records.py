@@ -49,6 +49,10 @@ class Anatomy(Record, frozen=True, kw_only=True):
     signatures: tuple[Signature, ...] = ()  # all that the file names; empty where its format has none
     judged: str = ""  # the name of the one whose inputs and outputs stand above
     reaches: dict[str, int] = msgspec.field(default_factory=dict)  # operators that use files or run Python -> how many
+    # What the file says of sizes that are free, by input: the shape that it is meant for, such as the image size of a
+    # detector, and of each dimension the least and the most that is taken, None for no limit. Absent where it does not.
+    usual: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
+    bounds: dict[str, tuple[tuple[int, int | None], ...]] = msgspec.field(default_factory=dict)
     weights: dict[str, int] = msgspec.field(default_factory=dict)  # numpy's name of a dtype -> bytes
     graph_bytes: int = 0  # the program: operators and how they are connected
     metadata_bytes: int = 0  # all the rest

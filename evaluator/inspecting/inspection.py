@@ -23,8 +23,9 @@ from evaluator.core.errors import FwevalError, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass, Figure, Metrics, Record, Result, Step
 from evaluator.judging.fit import Figures, Fit, fit
-from evaluator.stages.inspect import FOUND, Found
+from evaluator.stages.inspect import FOUND, NAMED, Found, Named
 from exports.contract import Format, Runtime
+from exports.parts import PartError, kind, linked, own
 from scenarios.loading import load_devices
 
 _EXAMPLES = "test_data_set_*"  # beside an ONNX file
@@ -90,13 +91,13 @@ def inspect(place: Path, wanted: Wanted) -> Inspection:
 
     Raises `UsageError` for what is no artifact, `Damaged` for one that cannot be read.
     """
-    for path in (place, *([] if wanted.inputs is None else [wanted.inputs])):
-        if not path.exists():
-            raise UsageError(f"there is nothing at {path}", remedy="give the path of a file or a folder")
+    place = _there(place)
+    if wanted.inputs is not None and _there(wanted.inputs).is_dir():
+        raise UsageError(f"{wanted.inputs} is a folder", remedy="give an .npz file with one array for each input")
     with _room(wanted.kept) as room:
-        found = _look(place.resolve(), room, wanted)
+        found = _look(place, room, wanted)
         form: Format = registry.load("format", found.format)
-        inside = Inside(room=room, place=place.resolve(), found=found, wanted=wanted)
+        inside = Inside(room=room, place=place, found=found, wanted=wanted)
         tried = [(runtime, _try(runtime, form, inside)) for runtime in _runtimes(form, wanted.runtimes)]
         return Inspection(
             found=found,
@@ -110,6 +111,20 @@ def inspect(place: Path, wanted: Wanted) -> Inspection:
                 for device in wanted.devices
             ),
         )
+
+
+def _there(path: Path) -> Path:
+    """Return the path of a file or folder, its folder's links followed and its own name kept: a link has names, too."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        nowhere = f"{path} is a link to {path.readlink()}, and there is nothing" if path.is_symlink() else None
+        raise UsageError(
+            nowhere or f"there is nothing at {path}: {error.strerror}", remedy="give the path of a file or a folder"
+        ) from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UsageError(f"{path} is {kind(mode)}", remedy="give the path of a file or a folder")
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
 def _runtimes(form: Format, names: Sequence[str]) -> list[Runtime]:
@@ -155,13 +170,41 @@ def _room(kept: Path | None) -> Iterator[Path]:
 
 
 def _look(place: Path, room: Path, wanted: Wanted) -> Found:
+    """Take it apart; what it names beside itself is shown to a confined child once it has said so."""
     step = _step("look", None, {"path": str(place), "signature": wanted.signature}, wanted.timeout_s)
-    result = _do(step, room, [place])
+    reads = [place, *(linked(place) if place.is_dir() else ())]
+    result = _do(step, room, reads)
+    named = room / step.id / NAMED
+    if named.exists() and confinement.obstacle() is None:
+        more = _named(files.read_record(named, Named), place)
+        shutil.rmtree(room / step.id)
+        result = _do(step, room, [*reads, *more])
+    remedy = _remedy(result, step, wanted.kept)
     if result.outcome is Outcome.UNSUPPORTED:
-        raise UsageError(result.reason or "this is no artifact", remedy=result.remedy)
+        raise UsageError(result.reason or "this is no artifact", remedy=remedy)
     if result.outcome is not Outcome.PASSED:
-        raise Damaged(result.reason or "it could not be read", remedy=result.remedy)
+        raise Damaged(result.reason or "it could not be read", remedy=remedy)
     return files.read_record(room / step.id / FOUND, Found)
+
+
+def _named(named: Named, place: Path) -> list[Path]:
+    """Return the files beside an artifact that it says are its own; raises `Damaged` when they are not."""
+    artifact = Path(named.path)
+    if place not in (artifact, artifact.parent):
+        raise Damaged(f"{place.name} led its reader elsewhere", remedy="do not use it")
+    try:
+        return own(artifact, named.names)
+    except PartError as error:
+        raise Damaged(f"{artifact.name} is not complete: {error}", remedy=error.remedy) from error
+
+
+def _remedy(result: Result, step: Step, kept: Path | None) -> str | None:
+    """Return what to do about an ending: nothing here is a run that could be resumed."""
+    if result.outcome is Outcome.TIMED_OUT:
+        return f"give it longer: --timeout {2 * step.timeout_s:.0f}"
+    if result.remedy is None or not result.remedy.startswith("see steps/"):
+        return result.remedy
+    return "keep what it wrote: --out FOLDER" if kept is None else f"see {kept / step.id / 'stderr'}"
 
 
 def _try(runtime: Runtime, form: Format, inside: Inside) -> Tried:
@@ -171,24 +214,23 @@ def _try(runtime: Runtime, form: Format, inside: Inside) -> Tried:
         return Tried(
             runtime=runtime.name, title=runtime.title, outcome=Outcome.UNAVAILABLE, reason=reason, remedy=remedy
         )
-    found, inputs, kept = inside.found, inside.wanted.inputs, inside.wanted.kept
+    found, inputs = inside.found, inside.wanted.inputs
     settings = {
         "path": found.path,
         "anatomy": msgspec.to_builtins(found.anatomy),
         "inputs": None if inputs is None else str(inputs.resolve()),
     }
     beside = inside.place.parent.glob(_EXAMPLES) if inside.place.is_file() else ()
-    reads = [inside.place, *beside, *([] if inputs is None else [inputs])]
-    result = _do(_step(runtime.name, runtime, settings, inside.wanted.timeout_s), inside.room, reads)
-    remedy = result.remedy
-    if remedy is not None and remedy.startswith("see steps/"):
-        remedy = f"see {kept / runtime.name / 'stderr'}" if kept else "keep what it wrote: --out FOLDER"
+    whole = [inside.place, *(linked(inside.place) if inside.place.is_dir() else map(Path, found.files))]
+    reads = [*dict.fromkeys(whole), *beside, *([] if inputs is None else [inputs])]
+    step = _step(runtime.name, runtime, settings, inside.wanted.timeout_s)
+    result = _do(step, inside.room, reads)
     return Tried(
         runtime=runtime.name,
         title=runtime.title,
         outcome=result.outcome,
         reason=result.reason,
-        remedy=remedy,
+        remedy=_remedy(result, step, inside.wanted.kept),
         metrics=result.metrics,
         figures=result.figures,
     )

@@ -1,6 +1,7 @@
 """What a person sees of an inspection: what the artifact is made of, and where it runs."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 import msgspec
@@ -14,8 +15,10 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import TensorSpec
 from evaluator.inspecting.inspection import Inspection, Tried
 from evaluator.report import _format
+from evaluator.stages.inspect import Found
 
 _MOST_OPERATORS = 12  # are listed; the others are counted
+_MOST_FILES = 4  # of an artifact that are listed
 
 
 def show(inspection: Inspection, *, as_json: bool) -> None:
@@ -32,7 +35,7 @@ def text(inspection: Inspection) -> RenderableType:
     about = Table.grid(padding=(0, 2))
     about.add_row("artifact", Text(found.path, overflow="fold"))
     about.add_row("format", Text(", ".join(part for part in (inspection.title, anatomy.version) if part)))
-    about.add_row("size", Text(f"{_format.size(found.size_bytes)}, {_format.size(found.compressed_bytes)} compressed"))
+    about.add_row("size", Text(_size(found)))
     about.add_row("parts", Text(_parts(inspection)))
     about.add_row("takes", Text(_tensors(anatomy.inputs)))
     about.add_row("gives", Text(_tensors(anatomy.outputs)))
@@ -47,6 +50,16 @@ def text(inspection: Inspection) -> RenderableType:
     if not inspection.confined:
         parts.append(Text("\nnot confined: bubblewrap does not work here", style="yellow"))
     return Group(*parts)
+
+
+def _size(found: Found) -> str:
+    deflated = found.compressed_bytes
+    told = f"{_format.size(found.size_bytes)}{'' if deflated is None else f', {_format.size(deflated)} compressed'}"
+    names = [Path(name).name for name in found.files]
+    if len(names) == 1 or Path(found.path).is_dir():
+        return told
+    more = f" and {len(names) - _MOST_FILES} more" if len(names) > _MOST_FILES else ""
+    return f"{told}, in {', '.join(names[:_MOST_FILES])}{more}"
 
 
 def _parts(inspection: Inspection) -> str:

@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from evaluator.children import engine
-from evaluator.core import files, machine
+from evaluator.core import files, machine, registry
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Record
 from evaluator.measure.bisection import least
 from evaluator.stages._fresh import FreshProcess
 from exports.devices._once import Job, Told
+from exports.parts import mounts
+from exports.sizes import files_below
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -110,8 +112,9 @@ class Bench:
         if question is not None:
             artifact, inputs = Path(question.artifact), Path(question.inputs)
             inside = _INSIDE / "artifact" / artifact.name
-            engine.let_read([artifact])
-            seen[inside] = artifact
+            whole = mounts(artifact, registry.load("runtime", job.runtime).formats)
+            engine.let_read(whole)
+            seen |= {inside.parent / name: path for path, name in whole.items()}
             shutil.copy(inputs, place / "inputs.npz")
             question = msgspec.structs.replace(
                 question, artifact=str(inside), inputs=str(_INSIDE / "job" / "inputs.npz")
@@ -193,8 +196,8 @@ def _package(name: str) -> Path:
 def _artifact(job: Job) -> list[Path]:
     if job.question is None:
         return []
-    path = Path(job.question.artifact)
-    return [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    whole = mounts(Path(job.question.artifact), registry.load("runtime", job.runtime).formats)
+    return [file for path in whole for file in files_below(path)]
 
 
 def _forget(mapped: Iterable[Path]) -> None:

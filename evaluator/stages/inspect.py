@@ -32,15 +32,19 @@ from evaluator.stages._fresh import ask
 from exports.contract import Device, Format, Runtime, Session, TimedWithin
 from exports.devices._once import Job
 from exports.examples import differences, examples_beside
+from exports.parts import AbsentError, PartError
 from exports.signatures import chosen
 from exports.sizes import artifact_bytes, compressed_bytes, digest
 
 FOUND = "found.json"
+NAMED = "named.json"
 SIZES = (32, 64, 224, 512, 1)  # of a free dimension, tried in this order; the first one is the batch: it stays 1
 BATCH = 3  # another batch size than 1
 SAMPLING = Sampling(min_queries=20, min_seconds=0.5, cap_seconds=10.0, warmup_queries=2, warmup_seconds=0.1)
 Values = Mapping[str, Any]  # arrays, and what else a runtime may take
 _LARGEST_FILE_BYTES = 1 << 28  # that a child may write: what it runs is not trusted
+_MOST_BYTES = 1 << 35  # of an artifact that is looked at: its digest takes minutes
+_MOST_DEFLATED_BYTES = 1 << 30  # of one whose download is weighed: that takes a minute
 _SEED = 5
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how pickles of protocols 2 to 5 begin
 _HDF5 = b"\x89HDF\r\n"
@@ -55,7 +59,22 @@ class Found(Record, frozen=True, kw_only=True):
     anatomy: Anatomy
     sha256: str
     size_bytes: int
-    compressed_bytes: int
+    compressed_bytes: int | None  # None: it is too large to be tried here
+
+
+class Named(Record, frozen=True, kw_only=True):
+    """`named.json`: the files that an artifact says it consists of, where they were not all seen."""
+
+    path: str  # of the artifact
+    names: tuple[str, ...]  # beside it
+
+
+class Incomplete(FwevalError):
+    """Not all files of an artifact were seen."""
+
+    def __init__(self, path: Path, absent: AbsentError) -> None:
+        super().__init__(f"{path.name} is not complete: {absent}", remedy=absent.remedy)
+        self.named = Named(path=str(path), names=absent.names)
 
 
 class Inspect(Stage):
@@ -72,7 +91,12 @@ class Inspect(Stage):
         resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE_BYTES, _LARGEST_FILE_BYTES))
         path = Path(work.step.settings["path"])
         if work.step.runtime is None:
-            files.write_record(work.folder / FOUND, look(path, work.step.settings.get("signature")))
+            try:
+                found = look(path, work.step.settings.get("signature"))
+            except Incomplete as incomplete:
+                files.write_record(work.folder / NAMED, incomplete.named)
+                raise
+            files.write_record(work.folder / FOUND, found)
             return Measured(files={"found": FOUND})
         return _run(work, path, registry.load("runtime", work.step.runtime))
 
@@ -80,22 +104,42 @@ class Inspect(Stage):
 def look(place: Path, signature: str | None = None) -> Found:
     """Recognise an artifact, or the only one in a folder, and take it apart.
 
-    Raises `Unsupported` for what is of no format, `FwevalError` for an artifact that is damaged.
+    Raises `Unsupported` for what is of no format, `Incomplete` when files of it are not to be seen, `FwevalError` for
+    an artifact that is damaged, or too large to be looked at.
     """
     form, path = _recognised(place)
     try:
-        anatomy, whole = form.anatomy(path), form.files(path)
+        whole = form.files(path)
+        _sensible(whole)
+        anatomy = form.anatomy(path)
+    except AbsentError as absent:
+        raise Incomplete(path, absent) from absent
+    except PartError as error:
+        raise FwevalError(f"{path.name} cannot be read as {form.title}: {error}", remedy=error.remedy) from error
     except ValueError as error:
         raise FwevalError(f"{path.name} cannot be read as {form.title}: {error}", remedy="get it again") from error
+    size = artifact_bytes(whole)
     return Found(
         path=str(path),
         files=tuple(str(file) for file in whole),
         format=form.name,
         anatomy=chosen(anatomy, signature),
         sha256=digest(path, whole),
-        size_bytes=artifact_bytes(whole),
-        compressed_bytes=compressed_bytes(whole),
+        size_bytes=size,
+        compressed_bytes=compressed_bytes(whole) if size <= _MOST_DEFLATED_BYTES else None,
     )
+
+
+def _sensible(whole: Sequence[Path]) -> None:
+    """Refuse what would take hours to read: a file may say that it has a terabyte, and hold nothing."""
+    size = artifact_bytes(whole)
+    if size > _MOST_BYTES:
+        largest = max(whole, key=lambda file: file.stat().st_size)
+        raise FwevalError(
+            f"it has {size / 1e9:.4g} GB, most of it in {largest.name}: "
+            f"fweval looks at artifacts of up to {_MOST_BYTES / 1e9:.3g} GB",
+            remedy="measure it with the tools of what is to run it",
+        )
 
 
 def _recognised(place: Path) -> tuple[Format, Path]:
@@ -109,7 +153,9 @@ def _recognised(place: Path) -> tuple[Format, Path]:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise Unsupported(f"{place.name} is a folder without an artifact that fweval knows", remedy=_known())
+        astray = [path.name for path in sorted(place.iterdir()) if path.is_symlink() and not path.exists()]
+        links = f"; links that lead out of it are not followed: {', '.join(astray[:3])}" if astray else ""
+        raise Unsupported(f"{place.name} is a folder without an artifact that fweval knows{links}", remedy=_known())
     names = ", ".join(path.name for _, path in found)
     raise Unsupported(f"{place.name} holds several artifacts: {names}", remedy="name one of them")
 

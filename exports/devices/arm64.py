@@ -22,6 +22,7 @@ from evaluator.core.records import Machine, Metrics, Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Device, Runtime, Session
 from exports.devices import _far_end as far_end
+from exports.parts import mounts
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -96,10 +97,11 @@ def session(runtime: Runtime, artifact: Path, signature: Signature, threads: int
     why = lacking()
     if why is not None:
         raise Unavailable(why[0], remedy=why[1])
-    engine.let_read((artifact,))
-    inside = _ARTIFACT / artifact.name
-    task = far_end.Task(runtime=runtime.name, artifact=str(inside), signature=signature, threads=threads)
-    options = _options(artifact, inside, threads)
+    whole = {outside: _ARTIFACT / inside for outside, inside in mounts(artifact, runtime.formats).items()}
+    engine.let_read(whole)
+    inside = str(_ARTIFACT / artifact.name)
+    task = far_end.Task(runtime=runtime.name, artifact=inside, signature=signature, threads=threads)
+    options = _options(whole, threads)
     with engine.connect() as client, _container(client, options) as container, _Line(container) as line:
         line.send(far_end.TASK, msgspec.json.encode(task))
         yield FarSession(line)
@@ -213,13 +215,13 @@ def _container(client: "DockerClient", options: dict[str, Any]) -> Iterator["Con
                 made.wait(condition="removed")
 
 
-def _options(artifact: Path, inside: Path, threads: int) -> dict[str, Any]:
+def _options(artifact: Mapping[Path, Path], threads: int) -> dict[str, Any]:
     """Return how the container is made: all that it may do is here."""
     from docker.types import LogConfig
 
     packages = Path(environments.variables(_ENVIRONMENT)[environments.VARIABLE])
     code = {Path(str(package.__file__)).parent: _CODE / package.__name__ for package in (evaluator, exports)}
-    mounted = {artifact: inside, packages: _PACKAGES, **code}
+    mounted = {**artifact, packages: _PACKAGES, **code}
     command = [_PYTHON, "-P", "-m", "exports.devices._far_end"]
     return {
         **engine.least_rights(memory_bytes=MEMORY_BYTES, temp_bytes=_TEMP_BYTES, cores=threads),

@@ -1,25 +1,31 @@
 """ONNX: an open graph format that both frameworks can be exported to and that many runtimes execute.
 
 What is lost: everything but the forward pass. Weights stay bit for bit, operators are re-expressed in ONNX's own set
-(exporters fuse and reorder some), so results differ by rounding. One self-contained file, which limits it to 2 GB.
-Specification: https://github.com/onnx/onnx/blob/main/docs/IR.md
+(exporters fuse and reorder some), so results differ by rounding. One file, which may have up to 2 GB (the limit of
+protocol buffers), and files with weights beside it, which may have any size.
+Specification: https://github.com/onnx/onnx/blob/main/docs/IR.md, for files beside it
+https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from math import prod
+from os.path import normpath
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from evaluator.core.errors import Unavailable
+from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Anatomy, TensorSpec
 from exports.contract import Format
+from exports.parts import own, shown
+from exports.sizes import artifact_bytes
 
 _FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}  # of ModelProto -> wire type
 _IR_VERSION, _GRAPH = 1, 7
 _MOST_FIELDS = 1000  # that are looked at
 _STANDARD = {"", "ai.onnx"}  # both are the standard operators' domain
 _BITS = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}  # of types that are packed
+_MOST_BYTES = (1 << 31) - 1  # of a message: https://protobuf.dev/programming-guides/encoding/#size-limit
 _LISTS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data")  # hold the data that are not raw
 
 
@@ -43,17 +49,20 @@ class Onnx(Format):
         """Parse the protobuf message. Operators of subgraphs and of functions count, too.
 
         Of weights in files beside it only the sizes are looked at, and only below the artifact's own folder.
-        Raises `Unavailable` without the package onnx.
+        Raises `Unavailable` without the package onnx, `FwevalError` for a file of more than 2 GB.
         """
         model = _parse(artifact)
         program = [*model.graph.node, *(node for function in model.functions for node in function.node)]
         nodes, inner = _inside(program)
-        tensors = [*_tensors(model.graph), *inner]
-        sizes = [_data_bytes(tensor, artifact.parent) for tensor in tensors]
+        whole = own(artifact, [artifact.name, *map(_location, _outside(model))])
+        places: dict[Hashable, tuple[str, int]] = {}  # tensors may share the place of their data
+        for index, tensor in enumerate(_all_tensors(model)):
+            size = _data_bytes(tensor, artifact.parent)
+            place = (*_place(tensor)[:2], size) if _is_outside(tensor) else index
+            places[place] = (_dtype(tensor.data_type), size)
         weights: Counter[str] = Counter()
-        for tensor, size in zip(tensors, sizes, strict=True):
-            weights[_dtype(tensor.data_type)] += size
-        embedded = sum(size for tensor, size in zip(tensors, sizes, strict=True) if not tensor.external_data)
+        for dtype, size in places.values():
+            weights[dtype] += size
         graph = sum(node.ByteSize() for node in program)
         graph -= sum(tensor.ByteSize() for tensor in inner) + sum(_notes_bytes(node) for node in nodes)
         initialised = {tensor.name for tensor in model.graph.initializer}  # old files list weights among the inputs
@@ -64,8 +73,17 @@ class Onnx(Format):
             outputs=tuple(map(_spec, model.graph.output)),
             weights=dict(sorted(weights.items())),
             graph_bytes=graph,
-            metadata_bytes=max(artifact.stat().st_size - embedded - graph, 0),
+            metadata_bytes=max(artifact_bytes(whole) - weights.total() - graph, 0),
         )
+
+    def files(self, artifact: Path) -> list[Path]:
+        """Return the file, and those beside it that it says its tensors lie in."""
+        return own(artifact, [artifact.name, *locations(artifact)])
+
+
+def locations(artifact: Path) -> list[str]:
+    """Return the names by which a file calls those beside it that hold its tensors' data, each once."""
+    return list(dict.fromkeys(map(_location, _outside(_parse(artifact)))))
 
 
 def _is_model(file: BinaryIO) -> bool:
@@ -106,9 +124,15 @@ def _parse(artifact: Path) -> Any:
         from google.protobuf.message import DecodeError
     except ModuleNotFoundError as error:
         raise Unavailable("not installed: onnx", remedy="pip install -c constraints.txt onnx") from error
+    size = artifact.stat().st_size
+    if size > _MOST_BYTES:
+        raise FwevalError(
+            f"{artifact.name} has {size / 1e9:.3g} GB: nothing reads an ONNX file of more than 2 GB",
+            remedy="export it with its weights in a file beside it (save_as_external_data=True)",
+        )
     try:
         model = onnx.load(artifact, load_external_data=False)
-    except DecodeError as error:  # also for more than 2 GB and for too deep nesting
+    except DecodeError as error:  # also for too deep nesting
         raise ValueError(f"{artifact.name} is damaged, or no ONNX model: {error}") from error
     if not model.HasField("graph") or not (model.opset_import or model.ir_version < 3):
         raise ValueError(f"{artifact.name} is cut off, or no ONNX model: it has no graph or no operator set")
@@ -124,6 +148,8 @@ def _inside(program: Iterable[Any]) -> tuple[list[Any], list[Any]]:
         for attribute in node.attribute:
             tensors += [attribute.t] if attribute.HasField("t") else []
             tensors += attribute.tensors
+            sparse = [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
+            tensors += [part for each in (*sparse, *attribute.sparse_tensors) for part in (each.values, each.indices)]
             for graph in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
                 left += graph.node
                 tensors += _tensors(graph)
@@ -133,6 +159,23 @@ def _inside(program: Iterable[Any]) -> tuple[list[Any], list[Any]]:
 def _tensors(graph: Any) -> list[Any]:
     sparse = [part for tensor in graph.sparse_initializer for part in (tensor.values, tensor.indices)]
     return [*graph.initializer, *sparse]
+
+
+def _all_tensors(model: Any) -> list[Any]:
+    """Return every tensor of a model, those of its training program, too."""
+    functions = (node for function in model.functions for node in function.node)
+    training = [graph for each in model.training_info for graph in (each.initialization, each.algorithm)]
+    nodes = [*functions, *(node for graph in (model.graph, *training) for node in graph.node)]
+    return [*(tensor for graph in (model.graph, *training) for tensor in _tensors(graph)), *_inside(nodes)[1]]
+
+
+def _is_outside(tensor: Any) -> bool:
+    return bool(tensor.data_location == tensor.EXTERNAL)
+
+
+def _outside(model: Any) -> list[Any]:
+    """Return the tensors whose data lie in other files."""
+    return [tensor for tensor in _all_tensors(model) if _is_outside(tensor)]
 
 
 def _operator(node: Any) -> str:
@@ -178,8 +221,8 @@ def _data_bytes(tensor: Any, folder: Path) -> int:
     if any(size < 0 for size in tensor.dims):
         raise ValueError(f"the tensor '{tensor.name}' has the shape {list(tensor.dims)}")
     wanted: int = (prod(tensor.dims) * _bits(dtype, tensor.data_type) + 7) // 8
-    if tensor.external_data:
-        held = _external_bytes(tensor, folder)
+    if _is_outside(tensor):
+        held = _external_bytes(tensor, folder, wanted)
     elif tensor.HasField("raw_data"):
         held = len(tensor.raw_data)
     else:
@@ -195,20 +238,26 @@ def _bits(dtype: str, number: int) -> int:
     return _BITS.get(dtype) or 8 * int(helper.tensor_dtype_to_np_dtype(number).itemsize)
 
 
-def _external_bytes(tensor: Any, folder: Path) -> int:
-    """Return how many bytes of a file beside the model belong to a tensor; what lies elsewhere is not touched."""
-    told = {entry.key: entry.value for entry in tensor.external_data}
-    root = folder.resolve()
-    file = (root / str(told.get("location", ""))).resolve()
-    if not file.is_relative_to(root):
-        raise ValueError(f"the data of '{tensor.name}' would lie outside the model's folder")
+def _location(tensor: Any) -> str:
+    return {entry.key: str(entry.value) for entry in tensor.external_data}.get("location", "")
+
+
+def _place(tensor: Any) -> tuple[str, int, int | None]:
+    """Return where in which file a tensor's data lie, and how many bytes, where that is said."""
+    told = {entry.key: str(entry.value) for entry in tensor.external_data}
     try:
-        size = file.stat().st_size if file.is_file() else 0
-    except OSError as error:
-        raise ValueError(f"the data of '{tensor.name}' should lie beside the model: {error.strerror}") from error
-    start = int(told.get("offset") or 0)
-    length = int(told.get("length") or size - start)
-    return length if 0 <= start <= start + length <= size else max(size - start, 0)
+        start, length = int(told.get("offset") or 0), int(told["length"]) if told.get("length") else None
+    except ValueError as error:
+        raise ValueError(f"the place of the data of '{shown(tensor.name)}' is no number") from error
+    return normpath(_location(tensor)), start, length
+
+
+def _external_bytes(tensor: Any, folder: Path, wanted: int) -> int:
+    """Return how many bytes of a file beside the model belong to a tensor: by its shape, where it is not said."""
+    name, start, length = _place(tensor)
+    size = (folder / name).stat().st_size
+    length = wanted if length is None else length
+    return length if 0 <= start <= start + length <= size else max(size - max(start, 0), 0)
 
 
 def _notes_bytes(node: Any) -> int:

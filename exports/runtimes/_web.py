@@ -9,8 +9,8 @@ import json
 import os
 import struct
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import resources
 from math import prod
 from pathlib import Path
@@ -24,6 +24,7 @@ from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Session
+from exports.formats import onnx
 from exports.web.programs import find
 
 ENVIRONMENT = "web"
@@ -43,6 +44,7 @@ _REFUSALS = (
         "NOT_IMPLEMENTED",
     ),
     *("not registered for backend", "Unknown op", "only supports", "JavaScript has no array for"),
+    "is greater than 2 GiB",  # Node, of a file that is to be read whole
 )
 
 
@@ -94,8 +96,10 @@ class WebSession:
 
 
 @contextmanager
-def session(engine: Engine, host: Host, artifact: Path, signature: Signature, threads: int) -> Iterator[Session]:
-    """Load an artifact in a driver, which is gone when the context is left.
+def session(
+    engine: Engine, host: Host, artifact: Path, signature: Signature, *, threads: int, beside: Sequence[str] = ()
+) -> Iterator[Session]:
+    """Load an artifact in a driver, which is gone when the context is left; `beside` names further files of it.
 
     Raises `Unavailable` without the environment, Node or (for that host) a browser.
     """
@@ -105,6 +109,7 @@ def session(engine: Engine, host: Host, artifact: Path, signature: Signature, th
             "engine": engine,
             "artifact": str(root.resolve()),
             "entry": entry,
+            "beside": list(beside),
             "threads": threads,
             "environment": _environment(),
             **({"browser": _browser(Path(home))} if host == "chromium" else {}),
@@ -112,6 +117,15 @@ def session(engine: Engine, host: Host, artifact: Path, signature: Signature, th
         driver = Path(str(resources.files("exports.web"))) / "driver.mjs"
         with _started([find("Node.js"), str(driver), json.dumps(settings)], home) as process:
             yield WebSession(process, artifact, signature)
+
+
+def onnx_session(host: Host, artifact: Path, signature: Signature, threads: int) -> AbstractContextManager[Session]:
+    """Load an ONNX file in a driver, with the files beside it that it names: the engine cannot read them itself."""
+    try:
+        beside = onnx.locations(artifact)
+    except ValueError:
+        beside = []  # what cannot be read here is for the engine to judge
+    return session("onnxruntime-web", host, artifact, signature, threads=threads, beside=beside)
 
 
 def _environment() -> str:

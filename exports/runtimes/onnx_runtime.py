@@ -70,6 +70,8 @@ class OnnxRuntime(Runtime):
         with TemporaryDirectory() as scratch:
             optimised = Path(scratch) / "optimised.onnx"
             options.optimized_model_filepath = str(optimised)
+            # Beside it, for weights that lie beside the file may be more than one file can hold.
+            options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
             _open(artifact, options, [_CPU])
             kernels = onnx.plugin.anatomy(optimised).operators
         own = sum(count for name, count in kernels.items() if "::" in name)

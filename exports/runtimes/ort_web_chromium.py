@@ -19,7 +19,7 @@ class OrtWebChromium(Runtime):
     title = "ONNX Runtime Web (Chromium)"
     formats = ("onnx",)
     devices = ("cpu",)
-    distributions = ()
+    distributions = ("onnx",)  # reads which files lie beside the model
     environment = _web.ENVIRONMENT
     standard = False
     module = "exports.runtimes._web"
@@ -28,7 +28,7 @@ class OrtWebChromium(Runtime):
         self, artifact: Path, signature: Signature, *, device: str, threads: int
     ) -> AbstractContextManager[Session]:
         """Open a page and load the file; `Unavailable` without a browser, `Unsupported` for an unknown operator."""
-        return _web.session("onnxruntime-web", "chromium", artifact, signature, threads)
+        return _web.onnx_session("chromium", artifact, signature, threads)
 
 
 plugin = OrtWebChromium()

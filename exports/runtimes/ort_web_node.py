@@ -19,7 +19,7 @@ class OrtWebNode(Runtime):
     title = "ONNX Runtime Web (Node)"
     formats = ("onnx",)
     devices = ("cpu",)
-    distributions = ()
+    distributions = ("onnx",)  # reads which files lie beside the model
     environment = _web.ENVIRONMENT
     standard = False
     module = "exports.runtimes._web"
@@ -28,7 +28,7 @@ class OrtWebNode(Runtime):
         self, artifact: Path, signature: Signature, *, device: str, threads: int
     ) -> AbstractContextManager[Session]:
         """Start Node and load the file; `Unavailable` without Node, `Unsupported` for an operator it does not know."""
-        return _web.session("onnxruntime-web", "node", artifact, signature, threads)
+        return _web.onnx_session("node", artifact, signature, threads)
 
 
 plugin = OrtWebNode()

@@ -32,7 +32,7 @@ class TfjsChromium(Runtime):
 
         That there is no kernel shows only when the session computes for the first time.
         """
-        return _web.session("tfjs", "chromium", artifact, signature, threads)
+        return _web.session("tfjs", "chromium", artifact, signature, threads=threads)
 
 
 plugin = TfjsChromium()

@@ -48,11 +48,11 @@ function below(folder, name) {
   return path;
 }
 
-async function inNode({ engine, artifact, entry, threads, environment }) {
+async function inNode({ artifact, environment, ...settings }) {
   const require = createRequire(join(environment, "package.json"));
-  const libraries = ENGINES[engine].packages.map((name) => require(name));
+  const libraries = ENGINES[settings.engine].packages.map((name) => require(name));
   const read = async (name) => new Uint8Array(await readFile(below(artifact, name)));
-  return { compute: await load({ engine, libraries, read, entry, threads }), close: () => undefined };
+  return { compute: await load({ ...settings, libraries, read }), close: () => undefined };
 }
 
 async function inChromium({ environment, artifact, browser, ...settings }) {
@@ -69,15 +69,15 @@ async function inChromium({ environment, artifact, browser, ...settings }) {
   }
 }
 
-async function inPage(page, folders, { engine, entry, threads }) {
+async function inPage(page, folders, settings) {
   const exchange = { inputs: null, outputs: null };
   const root = await serve(folders, exchange);
   const crashed = new Promise((_, reject) => page.on("error", reject));
   crashed.catch(() => undefined); // it is looked at while something is computed
   page.on("console", (message) => console.error(message.text()));
   await page.goto(root);
-  for (const script of ENGINES[engine].scripts) await page.addScriptTag({ url: `${root}packages/${script}` });
-  await Promise.race([page.evaluate(openInPage, { engine, entry, threads, root }), crashed]);
+  for (const script of ENGINES[settings.engine].scripts) await page.addScriptTag({ url: `${root}packages/${script}` });
+  await Promise.race([page.evaluate(openInPage, { ...settings, root }), crashed]);
   return async (frame) => {
     exchange.inputs = frame;
     await Promise.race([page.evaluate(() => globalThis.compute()), crashed]);
@@ -86,17 +86,17 @@ async function inPage(page, folders, { engine, entry, threads }) {
 }
 
 // Runs in the page: its names are the page's, not this file's.
-async function openInPage({ engine, entry, threads, root }) {
+async function openInPage({ root, ...settings }) {
   const { load } = await import(`${root}web/engines.mjs`);
   const fetched = async (place) => {
-    const response = await fetch(root + place);
+    const response = await fetch(root + place.split("/").map(encodeURIComponent).join("/"));
     if (!response.ok) throw new Error(`${place} was answered with status ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());
   };
   const { tf, ort } = globalThis; // what the scripts define
-  const libraries = engine === "tfjs" ? [tf, tf, tf.wasm] : [ort];
+  const libraries = settings.engine === "tfjs" ? [tf, tf, tf.wasm] : [ort];
   const read = (name) => fetched(`artifact/${name}`);
-  const compute = await load({ engine, libraries, read, entry, threads, files: `${root}packages/` });
+  const compute = await load({ ...settings, libraries, read, files: `${root}packages/` });
   globalThis.compute = async () => {
     await fetch(`${root}outputs`, { method: "POST", body: await compute(await fetched("inputs")) });
   };

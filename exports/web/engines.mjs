@@ -21,9 +21,10 @@ export const ENGINES = {
 };
 
 // Opens an artifact and returns a function from a frame with inputs to a frame with outputs. `read` reads a file of the
-// artifact, `entry` is the first; `files` is the place of the packages' files, where an engine does not find its own.
-export async function load({ engine, libraries, read, entry, threads, files }) {
-  const run = await ENGINES[engine].open({ libraries, read, entry, threads, files });
+// artifact, `entry` is the first and `beside` names others; `files` is the place of the packages' files, where an engine
+// does not find its own.
+export async function load({ engine, ...opened }) {
+  const run = await ENGINES[engine].open(opened);
   return async (frame) => {
     const { seconds, outputs } = await run(decode(frame).tensors);
     return encode({ seconds }, outputs);
@@ -31,10 +32,11 @@ export async function load({ engine, libraries, read, entry, threads, files }) {
 }
 
 // https://onnxruntime.ai/docs/api/js/
-async function openOnnx({ libraries: [ort], read, entry, threads, files }) {
+async function openOnnx({ libraries: [ort], read, entry, beside, threads, files }) {
   ort.env.wasm.numThreads = threads;
   if (files !== undefined) ort.env.wasm.wasmPaths = `${files}onnxruntime-web/dist/`;
-  const session = await ort.InferenceSession.create(await read(entry), { executionProviders: ["wasm"] });
+  const externalData = await Promise.all(beside.map(async (path) => ({ path, data: await read(path) })));
+  const session = await ort.InferenceSession.create(await read(entry), { executionProviders: ["wasm"], externalData });
   return async (tensors) => {
     const feeds = tensors.map(({ name, dtype, shape, data }) => [name, new ort.Tensor(dtype, data, shape)]);
     const begin = performance.now();

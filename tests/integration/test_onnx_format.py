@@ -1,5 +1,6 @@
 """ONNX files taken apart: what each number counts, and what is done about damaged and about hostile files."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from evaluator.core import registry
+from evaluator.core.errors import FwevalError
 from evaluator.core.records import TensorSpec
+from exports.parts import AbsentError, mounts
+from exports.sizes import artifact_bytes, digest
 
 pytestmark = pytest.mark.integration
 
@@ -71,23 +75,118 @@ def test_weights_beside_the_model_are_counted_and_never_sought_elsewhere(tmp_pat
     with pytest.raises(ValueError, match="should have 48 bytes of data and has 0"):
         FORMAT.anatomy(path)
     (tmp_path / "weights.bin").unlink()
-    with pytest.raises(ValueError, match="has 0"):
-        FORMAT.anatomy(path)
+    with pytest.raises(AbsentError, match=r"'weights\.bin' is not there") as absent:
+        FORMAT.files(path)
+    assert absent.value.names == ("model.onnx", "weights.bin")
     (tmp_path / "weights.bin").symlink_to("/proc/self/environ")
     with pytest.raises(ValueError, match="outside the model's folder"):
         FORMAT.anatomy(path)
 
 
-@pytest.mark.parametrize("place", ["/etc/passwd", "../other", "a\0b", "x" * 5000, "", "."])
+@pytest.mark.parametrize("place", ["/etc/passwd", "../other", "a\0b", "x" * 5000, "", ".", "*/_ORT_MEM_ADDR_/*"])
 def test_no_place_that_a_file_names_does_harm(tmp_path: Path, place: str) -> None:
     made, path = model(tmp_path)
-    tensor = made.graph.initializer[0]
+    put_outside(made.graph.initializer[0], location=place)
+    onnx.save(made, path)
+    for ask in (FORMAT.anatomy, FORMAT.files):
+        with pytest.raises(
+            ValueError, match=r"outside|no file is called so|cannot be seen|a folder|not there"
+        ) as refused:
+            ask(path)
+        assert len(str(refused.value)) < 200
+
+
+def put_outside(tensor: TensorProto, **told: object) -> bytes:
+    """Say that a tensor's data lie in a file; return them."""
+    data: bytes = numpy_helper.to_array(tensor).tobytes()
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value=place)
+    for key, value in told.items():
+        tensor.external_data.add(key=key, value=str(value))
+    return data
+
+
+def everywhere(tmp_path: Path) -> Path:
+    """Write a model whose tensors lie in six files: in folders, by long ways, two in one, of every kind of tensor."""
+    made, path = model(tmp_path)
+    again = made.graph.initializer.add()
+    again.CopyFrom(made.graph.initializer[0])
+    again.name = "tied"
+    branch = next(node for node in made.graph.node if node.op_type == "If").attribute[0].g
+    constant = made.graph.node[1].attribute[0].t
+    sparse = made.graph.sparse_initializer.add(dims=[3, 4])
+    sparse.values.CopyFrom(numpy_helper.from_array(np.ones(2, np.float32), "sparse"))
+    sparse.indices.CopyFrom(numpy_helper.from_array(np.array([0, 5]), "places"))
+    inner = helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(KERNEL, "of a function"))
+    made.functions.append(helper.make_function("own", "F", [], ["c"], [inner], [helper.make_opsetid("", 18)]))
+    trained = made.training_info.add().algorithm
+    trained.name = "training"
+    trained.initializer.add().CopyFrom(numpy_helper.from_array(HALF, "moments"))
+    files = {
+        "./w/kernel.bin": (made.graph.initializer[0], {"offset": 64}),
+        "w/../w/kernel.bin": (again, {"offset": 64, "length": KERNEL.nbytes}),
+        "half": (branch.initializer[0], {"length": HALF.nbytes}),
+        "yes.bin": (constant, {}),
+        "sparse.bin": (sparse.values, {"offset": 0}),
+        "f.bin": (made.functions[0].node[0].attribute[0].t, {}),
+        "moments.bin": (trained.initializer[0], {}),
+    }
+    for name, (tensor, told) in files.items():
+        data = put_outside(tensor, location=name, **told)
+        place = (path.parent / name).resolve()
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(bytes(int(told.get("offset", 0))) + data + bytes(3))  # what follows is nobody's
     onnx.save(made, path)
-    with pytest.raises(ValueError, match=r"outside|beside|null byte|has 0"):
+    return path
+
+
+def test_all_files_of_a_model_are_found_wherever_it_names_them(tmp_path: Path) -> None:
+    path = everywhere(tmp_path)
+    whole = FORMAT.files(path)
+    names = ["model.onnx", "w/kernel.bin", "sparse.bin", "moments.bin", "f.bin", "half", "yes.bin"]
+    assert sorted(whole) == sorted(tmp_path / name for name in names)
+    found = FORMAT.anatomy(path)
+    # The tied tensor has its place in common with the other; of both branches' halves one lies outside.
+    assert found.weights["float32"] == 2 * KERNEL.nbytes + 8
+    assert found.weights["float16"] == 3 * HALF.nbytes
+    assert sum(found.weights.values()) + found.graph_bytes + found.metadata_bytes == artifact_bytes(whole)
+    before = digest(path, whole)
+    (tmp_path / "w/kernel.bin").write_bytes((tmp_path / "w/kernel.bin").read_bytes()[:-1] + b"x")
+    assert digest(path, whole) != before
+
+
+def test_a_model_behind_a_link_has_its_files_beside_the_link_or_in_the_store(tmp_path: Path) -> None:
+    made, path = model(tmp_path)
+    onnx.save(made, path, save_as_external_data=True, location="weights.bin", size_threshold=1)
+    store, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "main"
+    store.mkdir()
+    snapshot.mkdir(parents=True)
+    for name, blob in (("model.onnx", "0a1b"), ("weights.bin", "2c3d")):
+        (tmp_path / name).rename(store / blob)
+        (snapshot / name).symlink_to(f"../../blobs/{blob}")
+    assert FORMAT.files(snapshot / "model.onnx") == [snapshot / "model.onnx", snapshot / "weights.bin"]
+    assert FORMAT.anatomy(snapshot / "model.onnx").weights["float32"] == KERNEL.nbytes
+    (snapshot / "weights.bin").unlink()
+    (snapshot / "weights.bin").symlink_to("weights.bin")
+    with pytest.raises(ValueError, match="cannot be seen"):
+        FORMAT.files(snapshot / "model.onnx")
+
+
+def test_a_file_of_more_than_two_gigabytes_is_said_to_be_so(tmp_path: Path) -> None:
+    _, path = model(tmp_path)
+    os.truncate(path, 3 << 30)
+    with pytest.raises(FwevalError, match=r"model\.onnx has 3\.22 GB: nothing reads .* more than 2 GB") as refused:
         FORMAT.anatomy(path)
+    assert "save_as_external_data" in str(refused.value.remedy)
+
+
+def test_containers_are_shown_all_files_and_what_cannot_be_read_as_it_is(tmp_path: Path) -> None:
+    path = everywhere(tmp_path)
+    assert mounts(path, ["onnx"])[tmp_path / "w/kernel.bin"] == Path("w/kernel.bin")
+    assert len(mounts(path, ["tflite", "onnx"])) == 7
+    assert mounts(tmp_path, ["savedmodel"]) == {tmp_path: Path(tmp_path.name)}
+    (tmp_path / "half").unlink()
+    assert mounts(path, ["onnx"]) == {path: Path("model.onnx")}
 
 
 def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
