@@ -55,6 +55,9 @@ class Probe(ABC):
     question: ClassVar[str]
     risk: ClassVar[Risk]  # what it costs to go into production with the wrong answer
     harm: ClassVar[Harm]  # what the shared instance may suffer
+    # Whether it asks what the API itself defines: then a stand-in that speaks the API is asked too. What an operator
+    # fears is a matter of the program behind it, and a stand-in is another one.
+    protocol: ClassVar[bool] = False
     own_metrics: ClassVar[tuple[Metric, ...]] = ()  # of its figures, those that `core.metrics` does not have
 
     @abstractmethod

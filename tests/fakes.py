@@ -135,6 +135,11 @@ def complete_run(*, scenarios: tuple[str, ...] = ("resnet50",), rounds: int = 3)
     )
 
 
+def really_served() -> Evidence:
+    """Return the same run with the real server where the other has a stand-in."""
+    return change(complete_run(), lambda step: step.launcher == "embedded", reference=False)
+
+
 def empty_run() -> Evidence:
     """Return the evidence of a run of which nothing is there."""
     return dataclasses.replace(complete_run(), entries=())

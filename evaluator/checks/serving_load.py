@@ -6,16 +6,19 @@ stalled server cannot hide its queue. Rates at which the client was the bottlene
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
 from evaluator.checks._served import chosen, missing
+from evaluator.core import metrics
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import seconds, significant
-from evaluator.core.records import FRAMEWORKS
+from evaluator.core.records import FRAMEWORKS, LabelValue
 from evaluator.core.scorecard import Comparison, Finding, Risk
-from evaluator.judging.contract import Answer, Check, Subject
+from evaluator.judging.contract import STAND_IN, Answer, Check, Subject, stood_in
 from evaluator.judging.evidence import Entry, Evidence
 
 FORMULA = "10 * rate within the time limit / the scenario's rate, at most 10; over the better wire"
 RATE = "in_time_per_s"
+_RATE_PER_S, _LIMIT_S = 10.0, 0.1  # what a scenario asks for that says nothing
+_FASTER = "more workers, batching, a smaller model or more cores"
 WIRES = {"rest": "REST", "grpc": "gRPC"}
 
 
@@ -36,7 +39,7 @@ class ServingLoad(Check):
                 entries = evidence.select("load", scenario=scenario, framework=framework)
                 entry = chosen(entries)
                 text = f"{evidence.title(framework)} under load" if entry is None else evidence.server(entry)
-                answer = missing(entries, "serving under load") if entry is None else _judge(evidence, entry)
+                answer = _answer(evidence, entries, entry)
                 subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
                 findings.append(self.finding(subject, answer, entries if entry is None else (entry,)))
         return tuple(findings)
@@ -61,32 +64,90 @@ class ServingLoad(Check):
         )
 
 
+def _answer(evidence: Evidence, entries: tuple[Entry, ...], entry: Entry | None) -> Answer:
+    if entry is None:
+        return missing(entries, "serving under load")
+    return _judge(evidence, entry) if evidence.speaks_for(entry, "load") else stood_in()
+
+
 def _judge(evidence: Evidence, entry: Entry) -> Answer:
     """Set the highest rate within the time limit against the scenario's."""
-    wanted = evidence.setting(entry.step.scenario, "serve", "rate_per_s", default=10.0)
-    limit = evidence.setting(entry.step.scenario, "serve", "slo_s", default=0.1)
+    asked = evidence.setting(entry.step.scenario, "serve", "rate_per_s", default=_RATE_PER_S)
+    wanted = asked if asked > 0 else _RATE_PER_S  # no scenario file may say another, but a damaged record can
+    limit_s = evidence.setting(entry.step.scenario, "serve", "slo_s", default=_LIMIT_S)
     rates = {wire: entry.number(RATE, wire=wire) for wire in WIRES}
     measured = {wire: rate for wire, rate in rates.items() if rate is not None}
     if not entry.passed or not measured:
-        reason = entry.result.reason or "no rate was measured"
-        state = entry.result.outcome if entry.result.outcome is not Outcome.PASSED else Outcome.FAILED
-        score = 0.0 if state.is_answer else None
-        return Answer(state=state, score=score, reason=reason, remedy=entry.result.remedy, provisional=entry.reference)
+        return _without_a_rate(evidence, entry, limit_s)
     best = max(measured, key=lambda wire: measured[wire])
     rate, tail = measured[best], entry.result.metrics.get("tail", "p50")
     held = rate >= wanted
     return Answer(
         state=Outcome.PASSED if held else Outcome.FAILED,
         score=min(10.0, 10 * rate / wanted),
-        reason=f"{significant(rate)} requests per second with {tail} within {seconds(limit)} over {WIRES[best]}; "
+        reason=f"{significant(rate)} requests per second with {tail} within {seconds(limit_s)} over {WIRES[best]}; "
         f"the scenario asks for {wanted:.3g}",
-        remedy=None if held else "more workers, batching, a smaller model or more cores",
+        remedy=None if held else _FASTER,
         value=rate,
         metric=RATE,
         baseline=wanted,
         formula=FORMULA,
         provisional=entry.reference,
     )
+
+
+def _without_a_rate(evidence: Evidence, entry: Entry, limit_s: float) -> Answer:
+    """Answer where no rate was answered in time: too slow over every wire is a failure, what nobody measured none."""
+    if not entry.passed or evidence.old_rules:
+        state = Outcome.FAILED if entry.passed else entry.result.outcome
+        reason = entry.result.reason or "no rate was measured"
+        score = 0.0 if state.is_answer else None
+        return Answer(state=state, score=score, reason=reason, remedy=entry.result.remedy, provisional=entry.reference)
+    slow = {wire: _too_slow(entry, wire, limit_s) for wire in WIRES}
+    reason = "; ".join(told or _unmeasured(entry, wire) for wire, told in slow.items())
+    if not all(slow.values()):
+        return Answer(state=Outcome.UNAVAILABLE, score=None, reason=reason, remedy="take a longer profile")
+    return Answer(
+        state=Outcome.FAILED, score=0.0, reason=reason, remedy=_FASTER, formula=FORMULA, provisional=entry.reference
+    )
+
+
+def _too_slow(entry: Entry, wire: str, limit_s: float) -> str | None:
+    """Say by its figure and its limit how the lowest rate over a wire failed; None when it was not found to fail."""
+    failed_at = entry.number("not_in_time_per_s", wire=wire)
+    for share, rate in _offered(entry, wire):
+        tail = str(entry.result.metrics.get("tail", "p50"))
+        latency_s = entry.number("latency_s", wire=wire, share=share, statistic=tail)
+        at = f"at {significant(rate)} requests per second over {WIRES[wire]}"
+        if entry.number("errors", wire=wire, share=share):
+            return f"{at} {_told(entry, 'invalid', wire, share) or 'calls failed'}"
+        if latency_s is not None and latency_s > limit_s:
+            return f"{tail} was {seconds(latency_s)} {at}, against a limit of {seconds(limit_s)}"
+        if failed_at is not None and rate >= failed_at:
+            achieved = entry.number("achieved_per_s", wire=wire, share=share)
+            kept = "" if achieved is None else f": it answered {significant(achieved)}"
+            return f"the server did not keep up {at}{kept}"
+    return None
+
+
+def _unmeasured(entry: Entry, wire: str) -> str:
+    """Say why it is not known whether the rates over a wire were answered in time."""
+    for share, rate in _offered(entry, wire):
+        why = _told(entry, "invalid", wire, share) or f"too few calls for {entry.result.metrics.get('tail', 'a tail')}"
+        return f"over {WIRES[wire]} not measured: {why}, at {significant(rate)} requests per second"
+    return f"over {WIRES[wire]} not measured: no rate was offered"
+
+
+def _offered(entry: Entry, wire: str) -> list[tuple[LabelValue, float]]:
+    """Return the shares of the saturation rate at which a wire was loaded, with the rates, the lowest first."""
+    found = metrics.select(entry.result.figures, "rate_per_s", wire=wire)
+    rates = [(each.labels.get("share", ""), metrics.number(each.value)) for each in found]
+    return sorted(((share, rate) for share, rate in rates if rate is not None), key=lambda one: one[1])
+
+
+def _told(entry: Entry, name: str, wire: str, share: LabelValue) -> str | None:
+    found = metrics.find(entry.result, metrics.key(name, wire=wire, share=share))
+    return None if found is None else str(found.value)
 
 
 def _rate(evidence: Evidence, scenario: str, framework: str, wire: str) -> Found:
@@ -98,10 +159,19 @@ def _rate(evidence: Evidence, scenario: str, framework: str, wire: str) -> Found
         subject = f"{evidence.title(framework)} served"
         return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason=reason, entries=entries)
     rate, subject = entry.number(RATE, wire=wire), evidence.server(entry)
+    if not evidence.speaks_for(entry, "load"):
+        return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason=STAND_IN, entries=(entry,))
     if not entry.passed or not rate:
-        reason = entry.result.reason or "no rate was answered in time"
+        reason = entry.result.reason or _no_rate(evidence, entry, wire)
         return Gap(subject=subject, state=entry.result.outcome, reason=reason, entries=(entry,))
     return Measurement(subject=subject, rounds=((rate,),), entries=(entry,), provisional=entry.reference)
+
+
+def _no_rate(evidence: Evidence, entry: Entry, wire: str) -> str:
+    if evidence.old_rules:
+        return "no rate was answered in time"
+    limit_s = evidence.setting(entry.step.scenario, "serve", "slo_s", default=_LIMIT_S)
+    return _too_slow(entry, wire, limit_s) or _unmeasured(entry, wire)
 
 
 plugin = ServingLoad()

@@ -6,11 +6,12 @@ The probes themselves are in serving/probes: each was done for real, under load 
 from evaluator.checks._served import chosen, missing
 from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
+from evaluator.core.records import Value
 from evaluator.core.scorecard import Finding, Risk
-from evaluator.judging.contract import Answer, Check, Subject
+from evaluator.judging.contract import Answer, Check, Subject, stood_in
 from evaluator.judging.evidence import Entry, Evidence
 
-_REPLY = ("outcome", "reason", "remedy", "risk")
+_DAMAGED = "what is on record of this probe is not whole"
 
 
 class ServingOperations(Check):
@@ -28,7 +29,7 @@ class ServingOperations(Check):
         for scenario in evidence.scenarios:
             for framework in evidence.frameworks:
                 entries = evidence.select("probe", scenario=scenario, framework=framework)
-                entry = chosen(entries)
+                entry = chosen(entries) or next((each for each in entries if _probes(each)), None)
                 if entry is None or not _probes(entry):
                     text = f"{evidence.title(framework)}: operations"
                     subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
@@ -45,27 +46,42 @@ class ServingOperations(Check):
             path="server",
             topic=probe,
         )
+        if not evidence.speaks_for(entry, probe):
+            return self.finding(subject, stood_in(_risk(entry, probe)), (entry,))
         return self.finding(subject, _answer(entry, probe), (entry,))
 
 
-def _probes(entry: Entry) -> list[str]:
+def _probes(entry: Entry) -> tuple[str, ...]:
     """Return the names of the probes whose endings a step holds."""
-    return [str(figure.labels["probe"]) for figure in metrics.select(entry.result.figures, "outcome")]
+    endings = metrics.select(entry.result.figures, "outcome")
+    return tuple(dict.fromkeys(str(figure.labels["probe"]) for figure in endings if "probe" in figure.labels))
 
 
 def _answer(entry: Entry, probe: str) -> Answer:
-    """Read the ending of one probe."""
-    found = {name: metrics.find(entry.result, metrics.key(name, probe=probe)) for name in _REPLY}
-    told = {name: None if figure is None else figure.value for name, figure in found.items()}
-    state = Outcome(str(told["outcome"]))
+    """Read the ending of one probe; a record that is not whole is missing evidence."""
+    state, reason, remedy = (_told(entry, name, probe) for name in ("outcome", "reason", "remedy"))
+    if state not in set(Outcome):
+        return Answer(state=Outcome.UNAVAILABLE, score=None, reason=_DAMAGED, risk=_risk(entry, probe))
+    ending = Outcome(state)
     return Answer(
-        state=state,
-        score=10.0 if state is Outcome.PASSED else 0.0 if state.is_answer else None,
-        reason=str(told["reason"]),
-        remedy=None if told["remedy"] is None else str(told["remedy"]),
+        state=ending,
+        score=10.0 if ending is Outcome.PASSED else 0.0 if ending.is_answer else None,
+        reason=str(reason) if reason else _DAMAGED,
+        remedy=None if remedy is None else str(remedy),
         provisional=entry.reference,
-        risk=Risk(str(told["risk"])),
+        risk=_risk(entry, probe),
     )
+
+
+def _risk(entry: Entry, probe: str) -> Risk | None:
+    """Return what a probe weighs; None, the check's own, where that is not on record."""
+    told = _told(entry, "risk", probe)
+    return Risk(told) if told in set(Risk) else None
+
+
+def _told(entry: Entry, name: str, probe: str) -> Value | None:
+    found = metrics.find(entry.result, metrics.key(name, probe=probe))
+    return None if found is None else found.value
 
 
 plugin = ServingOperations()

@@ -1,18 +1,22 @@
 """Can the model be served? Bundle, READY, parity through the wire, a clean stop, and nothing left behind.
 
-What the embedded reference server shows is provisional: it proves bundle, protocol and parity, not the real server.
+A stand-in speaks for bundle, protocol and parity, provisionally. Its stop, and what it leaves behind, are its own.
 """
+
+from dataclasses import dataclass
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
 from evaluator.checks._served import chosen, missing
+from evaluator.core import metrics
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
-from evaluator.judging.contract import Answer, Check, Subject
+from evaluator.judging.contract import STAND_IN, Answer, Check, Subject
 from evaluator.judging.evidence import Entry, Evidence
 
-FORMULA = "bundle 1 + ready 3 + parity over REST 2 + parity over gRPC 2 + clean stop 1 + nothing left behind 1"
+PROTOCOL = "bundle 1 + ready 3 + parity over REST 2 + parity over gRPC 2"
+FORMULA = f"{PROTOCOL} + clean stop 1 + nothing left behind 1"
 TOLERANCE = 1e-4  # rigour.md: fp32, relative to the scale of the output; where the step names no other
 CONTAINER = "container"
 WIRES = {
@@ -78,43 +82,83 @@ class ServingReadiness(Check):
             path="server",
             topic=topic,
         )
-        return self.finding(subject, _judge(entry, risk), (entry,))
+        return self.finding(subject, _judge(evidence, entry, risk), (entry,))
 
 
-def _judge(entry: Entry, risk: Risk) -> Answer:
-    """Add up the points; the reason names what is missing."""
-    points: dict[str, tuple[float, bool]] = {
-        "no bundle": (1, entry.number("bundle_s") is not None),
-        "not ready": (3, entry.number("ready_s") is not None),
-        "no parity over REST": (2, _parity(entry, "rest")),
-        "no parity over gRPC": (2, _parity(entry, "grpc")),
-        "no clean stop": (1, entry.number("stop_s") is not None),
-        "something left behind": (1, entry.number("leftovers") == 0),
-    }
-    lacking = [what for what, (_, there) in points.items() if not there]
-    useless = any(what not in ("no clean stop", "something left behind") for what in lacking)
+def _judge(evidence: Evidence, entry: Entry, risk: Risk) -> Answer:
+    """Add up the points; the reason names what was seen to be missing, and how the step ended."""
+    asked, formula, label = _points(entry), FORMULA, ""
+    if not evidence.speaks_for(entry, "serve"):
+        asked = [point for point in asked if not point.of_the_program]
+        formula = f"10 / 8 * ({PROTOCOL})"
+        label = "; a clean stop, and that nothing is left behind: " + STAND_IN
+    elif entry.reference:
+        label = " (embedded reference server: provisional)"
     state = entry.result.outcome
+    if state is Outcome.PASSED and any(point.earned is None for point in asked):
+        lost = ", ".join(point.lacking for point in asked if point.earned is None)
+        return Answer(state=Outcome.UNAVAILABLE, score=None, reason=f"its figures are not on record: {lost}", risk=risk)
+    lacking = [point.lacking for point in asked if point.earned is False]
     if state is Outcome.PASSED and lacking:
         state = Outcome.FAILED
-    told = f"; {entry.result.reason}" if entry.result.reason else ""
-    label = " (embedded reference server: provisional)" if entry.reference else ""
-    reason = f"{', '.join(lacking)}{told}" if lacking else f"ready in {entry.number('ready_s'):.3g} s, all points{told}"
+    told = [said for said in (", ".join(lacking), entry.result.reason) if said]
+    ready_s = entry.number("ready_s")
+    reason = "; ".join(told) or f"it ended as {state.value.replace('_', ' ')}"
+    if state is Outcome.PASSED:
+        reason = "; ".join([f"ready in {ready_s:.3g} s, all points", *told])
     return Answer(
         state=state,
-        score=sum(worth for worth, there in points.values() if there),
+        score=10 * sum(point.worth for point in asked if point.earned) / sum(point.worth for point in asked),
         reason=reason + label,
         remedy=entry.result.remedy,
-        value=entry.number("ready_s"),
+        value=ready_s,
         metric="ready_s",
-        formula=FORMULA,
+        formula=formula,
         provisional=entry.reference,
-        gate=useless or state is Outcome.PASSED,
+        gate=state is Outcome.PASSED or any(not point.earned for point in asked if not point.of_the_program),
         risk=risk,
     )
 
 
-def _parity(entry: Entry, wire: str) -> bool:
-    """Tell whether the answers over a wire were those of the runtime in a process, within the step's tolerance."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Point:
+    """One thing that a server must do. `earned` is None where nobody saw whether it did."""
+
+    lacking: str
+    worth: int
+    earned: bool | None
+    of_the_program: bool = False  # a matter of the program, not of the protocol: no stand-in speaks for it
+
+
+def _points(entry: Entry) -> list[_Point]:
+    """Return what is asked of a server, and what was seen of it."""
+    return [
+        _Point(lacking="no bundle", worth=1, earned=_there(entry, "bundle_s")),
+        _Point(lacking="not ready", worth=3, earned=_there(entry, "ready_s")),
+        _Point(lacking="no parity over REST", worth=2, earned=_parity(entry, "rest")),
+        _Point(lacking="no parity over gRPC", worth=2, earned=_parity(entry, "grpc")),
+        _Point(lacking="no clean stop", worth=1, earned=_there(entry, "stop_s"), of_the_program=True),
+        _Point(
+            lacking="something left behind",
+            worth=1,
+            earned=entry.number("leftovers") == 0 if "leftovers" in entry.result.metrics else None,
+            of_the_program=True,
+        ),
+    ]
+
+
+def _there(entry: Entry, name: str) -> bool | None:
+    """Tell whether a metric is a number; None when the step did not come so far as to have it."""
+    return entry.number(name) is not None if name in entry.result.metrics else None
+
+
+def _parity(entry: Entry, wire: str) -> bool | None:
+    """Tell whether the answers over a wire were those of the runtime in a process, within the step's tolerance.
+
+    None when none were compared.
+    """
+    if metrics.find(entry.result, metrics.key("max_rel_diff", wire=wire)) is None:
+        return None
     difference, tolerance = entry.number("max_rel_diff", wire=wire), entry.number("tolerance", wire=wire)
     return difference is not None and difference <= (TOLERANCE if tolerance is None else tolerance)
 
@@ -127,6 +171,8 @@ def _latency(evidence: Evidence, scenario: str, framework: str, wire: str) -> Fo
     if entry is None:
         reason = missing(entries, "serving").reason
         return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason=reason, entries=entries)
+    if not evidence.speaks_for(entry, "serve"):
+        return Gap(subject=evidence.server(entry), state=Outcome.UNAVAILABLE, reason=STAND_IN, entries=(entry,))
     if not entry.passed or not entry.values(wire):
         reason = entry.result.reason or "not measured"
         return Gap(subject=subject, state=entry.result.outcome, reason=reason, entries=(entry,))

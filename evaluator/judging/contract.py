@@ -14,6 +14,8 @@ from evaluator.core.scorecard import Comparison, Finding, Risk
 from evaluator.judging.evidence import Entry, Evidence
 
 PATHS = ("server", "mobile", "portable")
+STAND_IN = "not measured: stand-in (the embedded reference server is not the server that it stands in for)"
+NO_STAND_IN = "serve it by the real server: fweval doctor says what its container or process lacks here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,11 @@ def verdict_of(entry: Entry, done: str, *, gate: bool) -> Answer:
         remedy=entry.result.remedy,
         gate=gate,
     )
+
+
+def stood_in(risk: Risk | None = None) -> Answer:
+    """Answer for what a stand-in cannot say of the server that it stands in for, whatever it does itself."""
+    return Answer(state=Outcome.UNAVAILABLE, score=None, reason=STAND_IN, remedy=NO_STAND_IN, risk=risk)
 
 
 def not_asked(what: str, risk: Risk | None = None) -> Answer:

@@ -112,6 +112,19 @@ class Evidence:
         label = ", reference server" if entry.reference and "reference" not in how else ""
         return f"{self.title(entry.step.server)} ({how}{label})"
 
+    @property
+    def old_rules(self) -> bool:
+        """Tell whether the run is of version 1, whose servers are judged as in its day."""
+        return self.catalogue.rules == 1
+
+    def speaks_for(self, entry: Entry, question: str) -> bool:
+        """Tell whether what a server did is an answer to a question: a stage's, or a probe's.
+
+        A real server's is; a stand-in's where the catalogue says so. Bundle, protocol and parity are not asked about
+        here: for them a stand-in always speaks.
+        """
+        return not entry.reference or question in self.catalogue.protocol or self.old_rules
+
     def setting(self, scenario: str, *keys: str, default: float) -> float:
         """Return a number of the scenario file by its keys, or the default where the file has none."""
         value: Any = self.run.scenarios.get(scenario)

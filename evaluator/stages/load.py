@@ -13,13 +13,15 @@ import msgspec
 
 from evaluator.children.work import Work
 from evaluator.core import files
+from evaluator.core.errors import Unavailable
 from evaluator.core.records import Figure, Measured, Metrics, Profile
 from evaluator.core.tensors import rows
+from evaluator.judging.contract import NO_STAND_IN, STAND_IN
 from evaluator.measure.load import Load, best_under, invalid, knee, saturation
 from evaluator.stages._contract import GIB, Stage
 from evaluator.stages._evidence import read_examples
 from evaluator.stages._figures import labelled, latencies
-from evaluator.stages._serving import REFERENCE, Served, plan_on_servers
+from evaluator.stages._serving import Served, plan_on_servers
 from serving.contract import Wire
 from serving.life import Service
 from serving.load.sweep import SweepPlan, sweep
@@ -57,8 +59,10 @@ class UnderLoad(Stage):
     def work(self, work: Work) -> Measured:
         """Load one server over each wire, without and with batching."""
         served = Served(work)
+        if served.reference:
+            raise Unavailable(STAND_IN, remedy=NO_STAND_IN)
         tail = min(_HIGHEST_TAIL, float(served.about.profile.highest_tail.removeprefix("p")))
-        metrics: Metrics = {"reference": served.reference, "tail": f"p{tail:g}"}
+        metrics: Metrics = {"reference": False, "tail": f"p{tail:g}"}
         loads: dict[tuple[str, bool], Sequence[Load]] = {}  # by wire, and whether the server batches
         bundle = served.bundle(work.folder / "bundle")
         with served.serve(bundle, work.folder / "server") as service:
@@ -70,8 +74,7 @@ class UnderLoad(Stage):
         figures = tuple(figure for way, swept in loads.items() for figure in _figures(way, swept, served, tail))
         kept = {f"{wire}_batched" if batching else wire: swept for (wire, batching), swept in loads.items()}
         files.write_record(work.folder / LOADS, kept, indent=0)
-        reason = REFERENCE if served.reference else None
-        return Measured(reason=reason, metrics=metrics, figures=figures, files={"loads": LOADS})
+        return Measured(metrics=metrics, figures=figures, files={"loads": LOADS})
 
 
 def _sweep(

@@ -3,6 +3,7 @@
 The probes themselves are in serving/probes; each reply becomes figures here, and a finding when the run is judged.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +13,7 @@ from evaluator.core import registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Figure, Measured, Metrics, Profile
 from evaluator.core.tensors import rows
+from evaluator.judging.contract import NO_STAND_IN, STAND_IN
 from evaluator.stages._contract import GIB, Stage
 from evaluator.stages._evidence import read_examples
 from evaluator.stages._figures import labelled
@@ -20,6 +22,8 @@ from serving.probing import REPLIES, Field, Probe, Reply, ask_all
 
 if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
+
+_STOOD_IN = Reply(outcome=Outcome.UNAVAILABLE, reason=STAND_IN, remedy=NO_STAND_IN, figures={})
 
 
 class ProbeServers(Stage):
@@ -45,7 +49,7 @@ class ProbeServers(Stage):
         plan_on_servers(plan, self.name)
 
     def work(self, work: Work) -> Measured:
-        """Ask every probe; the step fails when a probe did, with all replies as its figures."""
+        """Ask every probe that the server can answer for; all replies are the step's figures."""
         served = Served(work)
         inputs, expected = read_examples(work.need("verified"))
         field = Field(
@@ -61,21 +65,30 @@ class ProbeServers(Stage):
             ready_within_s=READY_WITHIN_S,
         )
         probes = registry.load_all("probe")
-        replies = ask_all(field, probes)
-        metrics: Metrics = {"reference": served.reference}
-        figures = tuple(figure for probe in probes for figure in _figures(probe, replies[probe.name]))
-        lost = [probe.title for probe in probes if replies[probe.name].outcome is Outcome.FAILED]
-        if lost:
-            return Measured(
-                outcome=Outcome.FAILED,
-                reason=f"{len(lost)} of {len(probes)} probes failed: {', '.join(lost)}",
-                remedy="each has its own finding, with a remedy",
-                metrics=metrics,
-                figures=figures,
-                files={"replies": f"probes/{REPLIES}"},
-            )
-        reason = REFERENCE if served.reference else None
-        return Measured(reason=reason, metrics=metrics, figures=figures, files={"replies": f"probes/{REPLIES}"})
+        asked = [probe for probe in probes if probe.protocol or not served.reference]
+        replies = dict.fromkeys((probe.name for probe in probes), _STOOD_IN) | ask_all(field, asked)
+        outcome, reason, remedy = _ending(served, probes, replies)
+        return Measured(
+            outcome=outcome,
+            reason=reason,
+            remedy=remedy,
+            metrics={"reference": served.reference} if asked else {},
+            figures=tuple(figure for probe in probes for figure in _figures(probe, replies[probe.name])),
+            files={"replies": f"probes/{REPLIES}"} if asked else {},
+        )
+
+
+def _ending(
+    served: Served, probes: Sequence[Probe], replies: Mapping[str, Reply]
+) -> tuple[Outcome, str | None, str | None]:
+    """Say how the step ends, why, and what to do: it fails when a probe did, and a stand-in may leave none to ask."""
+    lost = [probe.title for probe in probes if replies[probe.name].outcome is Outcome.FAILED]
+    if lost:
+        reason = f"{len(lost)} of {len(probes)} probes failed: {', '.join(lost)}"
+        return Outcome.FAILED, reason, "each has its own finding, with a remedy"
+    if all(reply is _STOOD_IN for reply in replies.values()):
+        return Outcome.UNAVAILABLE, STAND_IN, NO_STAND_IN
+    return Outcome.PASSED, REFERENCE if served.reference else None, None
 
 
 def _figures(probe: Probe, reply: Reply) -> tuple[Figure, ...]:

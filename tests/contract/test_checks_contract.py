@@ -122,7 +122,7 @@ def test_comparisons_state_a_winner_or_why_there_is_none(name: str, run: str) ->
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_complete_run_answers_every_question_about_the_cpu(name: str) -> None:
-    for finding in load(name).judge(fakes.complete_run()):
+    for finding in load(name).judge(fakes.really_served()):
         if finding.device == "cpu" and "container" not in finding.subject:
             assert finding.state is Outcome.PASSED
             assert finding.score is not None

@@ -16,7 +16,7 @@ from evaluator.checks.serving_readiness import plugin as serving_readiness
 from evaluator.checks.size import plugin as size
 from evaluator.checks.training_time import plugin as training_time
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Figure
+from evaluator.core.records import Figure, LabelValue, Value
 from evaluator.core.scorecard import Comparison, Finding
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import Evidence
@@ -212,7 +212,7 @@ def test_training_memory_is_compared_too() -> None:
 
 @pytest.mark.parametrize("ending", [Outcome.FAILED, Outcome.UNSUPPORTED, Outcome.CRASHED, Outcome.TIMED_OUT])
 def test_an_export_that_fails_scores_nothing_and_is_a_gate(ending: Outcome) -> None:
-    run = fakes.end(fakes.complete_run(), fakes.is_step(stage="export", format="torchmobile"), ending)
+    run = fakes.end(fakes.really_served(), fakes.is_step(stage="export", format="torchmobile"), ending)
     found = one(export_success, run, candidate="pytorch", path="mobile")
     assert (found.state, found.score, found.gate) == (ending, 0.0, True)
     verdicts = {s.candidate: s.verdict for s in fakes.scorecard(run).scores}
@@ -250,11 +250,54 @@ def test_a_server_that_does_everything_gets_all_points() -> None:
     assert (found.state, found.score, found.provisional) == (Outcome.PASSED, 10, False)
 
 
-def test_the_reference_server_is_provisional() -> None:
+def test_a_stand_in_speaks_for_protocol_and_parity_only() -> None:
     found = serving(fakes.complete_run(), "tensorflow")
-    assert found.provisional
-    assert "reference" in found.reason
-    assert all(c.provisional for c in serving_readiness.compare(fakes.complete_run()))
+    assert (found.state, found.score, found.provisional) == (Outcome.PASSED, 10, True)
+    assert "a clean stop, and that nothing is left behind: not measured: stand-in" in found.reason
+    for comparison in serving_readiness.compare(fakes.complete_run()):
+        assert comparison.winner is None
+        assert "not measured: stand-in" in comparison.statement
+
+
+@pytest.mark.parametrize(("metric", "value"), [("stop_s", "never"), ("leftovers", 2)])
+def test_a_stand_in_is_not_blamed_for_its_own_program(metric: str, value: float | str) -> None:
+    run = fakes.change(fakes.complete_run(), fakes.is_step(stage="serve", launcher="embedded"), **{metric: value})
+    found = serving(run, "tensorflow")
+    assert (found.state, found.score) == (Outcome.PASSED, 10)
+
+
+def test_wrong_answers_of_a_stand_in_count() -> None:
+    steps = fakes.is_step(stage="serve", launcher="embedded")
+    found = serving(fakes.change(fakes.complete_run(), steps, over_rest("max_rel_diff", 0.5)), "tensorflow")
+    assert (found.state, found.score, found.gate) == (Outcome.FAILED, 7.5, True)
+    assert found.formula == "10 / 8 * (bundle 1 + ready 3 + parity over REST 2 + parity over gRPC 2)"
+
+
+@pytest.mark.parametrize("words", ["was not ready after 90 s", "the server answered TIMEOUT: timed out"])
+def test_a_server_that_fails_is_accused_of_what_was_seen_only(words: str) -> None:
+    """The step ended before there was a stop to look at, and keeps no figures."""
+    steps = fakes.is_step(stage="serve", server="torchserve", launcher="process")
+    found = serving(fakes.end(fakes.complete_run(), steps, Outcome.FAILED, words))
+    assert (found.state, found.score, found.gate, found.reason) == (Outcome.FAILED, 0, True, words)
+
+
+@pytest.mark.parametrize("stage", ["serve", "load", "probe"])
+def test_a_step_that_fweval_stopped_says_nothing_of_its_server(stage: str) -> None:
+    steps = fakes.is_step(stage=stage, server="torchserve", launcher="process")
+    said = "was stopped at its time limit of 180 s"
+    run = fakes.end(fakes.complete_run(), steps, Outcome.TIMED_OUT, said)
+    check: Check = {"serve": serving_readiness, "load": serving_load, "probe": serving_operations}[stage]
+    found = next(f for f in check.judge(run) if f.candidate == "pytorch")
+    assert (found.state, found.score, found.gate) == (*MISSING, False)
+    assert found.reason == f"fweval stopped the step, which says nothing of the server: {said}"
+    assert found.remedy
+
+
+def test_a_server_without_its_figures_is_unmeasured() -> None:
+    steps = fakes.is_step(stage="serve", server="torchserve", launcher="process")
+    found = serving(fakes.end(fakes.complete_run(), steps, Outcome.PASSED))
+    assert (found.state, found.score, found.gate) == (*MISSING, False)
+    assert "no bundle, not ready" in found.reason
 
 
 @pytest.mark.parametrize(
@@ -342,9 +385,85 @@ def test_the_rate_in_time_is_set_against_the_scenarios(rest: float, grpc: float,
 def test_rates_in_time_are_compared_and_more_is_better() -> None:
     steps = fakes.is_step(stage="load", server="torchserve", launcher="process")
     run = fakes.change(fakes.complete_run(), steps, over_rest("in_time_per_s", 96.0))
+    stood_in = versus(serving_load, run, question="throughput in time over REST")
+    assert (stood_in.winner, stood_in.ratio) == (None, None)
+    assert "(not measured: stand-in" in stood_in.statement
+    run = fakes.change(run, fakes.is_step(launcher="embedded", stage="load"), reference=False)
     found = versus(serving_load, run, question="throughput in time over REST")
-    assert (found.winner, found.provisional) == ("pytorch", True)
+    assert (found.winner, found.provisional) == ("pytorch", False)
     assert found.statement == "PyTorch answers 2.0 times more requests in time over REST"
+
+
+def loaded(evidence: Evidence, *figures: Figure) -> Finding:
+    """What is found of TorchServe when nothing but these figures came of its load."""
+    steps = fakes.is_step(stage="load", server="torchserve", launcher="process")
+    run = fakes.change(fakes.end(evidence, steps, Outcome.PASSED), steps, *figures, tail="p99")
+    return one(serving_load, run, candidate="pytorch")
+
+
+def offered(wire: str, rate: float, **told: float | str) -> list[Figure]:
+    labels: dict[str, LabelValue] = {"wire": wire, "share": 0.3}
+    tail = (
+        [Figure(name="latency_s", value=told.pop("p99"), labels={**labels, "statistic": "p99"})]
+        if "p99" in told
+        else []
+    )
+    return tail + [
+        Figure(name=name, value=value, labels=labels) for name, value in {"rate_per_s": rate, **told}.items()
+    ]
+
+
+def test_too_slow_is_a_figure_and_its_limit() -> None:
+    found = loaded(fakes.complete_run(), *offered("rest", 24.0, p99=0.101), *offered("grpc", 30.0, p99=0.25))
+    assert (found.state, found.score) == (Outcome.FAILED, 0)
+    assert found.reason == (
+        "p99 was 101 ms at 24.0 requests per second over REST, against a limit of 100 ms; "
+        "p99 was 250 ms at 30.0 requests per second over gRPC, against a limit of 100 ms"
+    )
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        (offered("rest", 24.0, keeps_up=True), "too few calls for p99, at 24.0 requests per second"),
+        (offered("rest", 24.0, invalid="the client was busy for 90% of one core"), "the client was busy for 90%"),
+        (offered("rest", 24.0, p99=0.101), "p99 was 101 ms at 24.0 requests per second over REST"),
+        ([], "over REST not measured: no rate was offered"),
+    ],
+)
+def test_what_nobody_measured_is_not_too_slow(figures: list[Figure], words: str) -> None:
+    """The better wire decides: one that was too slow says nothing while the other is unknown."""
+    found = loaded(fakes.complete_run(), *figures)
+    assert (found.state, found.score) == MISSING
+    assert words in found.reason
+    assert "over gRPC not measured: no rate was offered" in found.reason
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"errors": 3, "invalid": "calls failed (503: 3)"}, "over REST calls failed (503: 3)"),
+        (
+            {"keeps_up": False, "achieved_per_s": 11.0},
+            "did not keep up at 24.0 requests per second over REST: it answered 11.0",
+        ),
+    ],
+)
+def test_a_server_that_fails_or_falls_behind_is_too_slow(told: dict[str, Any], words: str) -> None:
+    failed_at = [Figure(name="not_in_time_per_s", value=24.0, labels={"wire": wire}) for wire in ("rest", "grpc")]
+    found = loaded(fakes.complete_run(), *offered("rest", 24.0, **told), *offered("grpc", 24.0, **told), *failed_at)
+    assert (found.state, found.score) == (Outcome.FAILED, 0)
+    assert words in found.reason
+
+
+@pytest.mark.parametrize("rate", [0, -1, "many", None])
+def test_a_scenario_that_asks_for_no_rate_is_no_bug(rate: object) -> None:
+    run = fakes.complete_run()
+    scenarios = {"resnet50": {**run.run.scenarios["resnet50"], "serve": {"rate_per_s": rate}}}
+    run = replace(run, run=msgspec.structs.replace(run.run, scenarios=scenarios))
+    assert one(serving_load, run, candidate="pytorch").score == 10
 
 
 def test_a_server_that_was_not_loaded_is_missing_evidence() -> None:
@@ -363,7 +482,38 @@ def test_every_probe_is_a_finding_with_its_own_risk() -> None:
     ]
     assert not any(f.provisional for f in found)
     reference = [f for f in serving_operations.judge(fakes.complete_run()) if f.candidate == "tensorflow"]
-    assert all(f.provisional for f in reference)
+    assert [(f.state, f.score, f.risk) for f in reference] == [(*MISSING, "high"), (*MISSING, "low")]
+    assert all(f.reason.startswith("not measured: stand-in") and f.remedy for f in reference)
+
+
+def test_a_stand_in_answers_for_the_probes_of_protocol() -> None:
+    """Which they are stands in the run's catalogue: the probes themselves say so by one attribute."""
+    run = fakes.complete_run()
+    run = replace(run, catalogue=msgspec.structs.replace(run.catalogue, protocol=("tls",)))
+    swap, tls = (f for f in serving_operations.judge(run) if f.candidate == "tensorflow")
+    assert (swap.state, swap.score) == MISSING
+    assert (tls.state, tls.score, tls.provisional) == (Outcome.PASSED, 10, True)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"outcome": "perhaps"},
+        {"outcome": 7},
+        {"outcome": ("passed",)},
+        {"outcome": "passed"},
+        {"outcome": "passed", "risk": "huge"},
+        {"outcome": "failed", "reason": "", "risk": 3},
+    ],
+)
+def test_a_damaged_reply_of_a_probe_is_no_bug(told: dict[str, Value]) -> None:
+    steps = fakes.is_step(stage="probe", server="torchserve", launcher="process")
+    figures = [Figure(name=name, value=value, labels={"probe": "tls"}) for name, value in told.items()]
+    nameless = Figure(name="outcome", value="passed", labels={"wire": "rest"})
+    run = fakes.change(fakes.end(fakes.complete_run(), steps, Outcome.PASSED), steps, *figures, nameless)
+    (found,) = (f for f in serving_operations.judge(run) if f.candidate == "pytorch")
+    assert found.reason
+    assert (found.score is None) is (not found.state.is_answer)
 
 
 def test_a_server_that_was_not_probed_is_one_missing_finding() -> None:

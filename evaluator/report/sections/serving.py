@@ -10,7 +10,7 @@ from evaluator.report._blocks import Block, missing, soft
 
 READING = (
     "Start, answers through the wire, and a measured stop. Provisional rows come from the embedded reference server: "
-    "it speaks the TF Serving API but is not tensorflow_model_server. "
+    "it speaks the TF Serving API but is not tensorflow_model_server, and answers for protocol and parity only. "
     f"{_format.PERCENTILES}"
 )
 CAPTION = "Every server and launcher that was tried"
