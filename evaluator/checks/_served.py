@@ -9,6 +9,8 @@ from evaluator.core.scorecard import Risk
 from evaluator.judging.contract import Answer, not_asked
 from evaluator.judging.evidence import Entry
 
+_TRIED = (Outcome.TIMED_OUT, Outcome.ERROR)
+
 
 def chosen(entries: tuple[Entry, ...]) -> Entry | None:
     """Return the attempt that says something about the subject, a real server before the reference one."""
@@ -20,7 +22,7 @@ def missing(entries: tuple[Entry, ...], what: str, risk: Risk | None = None) -> 
     """Say why nothing was served: what came of an attempt says more than why there was none."""
     if not entries:
         return not_asked(what, risk)
-    result = min(entries, key=lambda entry: not entry.result.started_at).result
+    result = min(entries, key=_untried).result
     reason = result.reason or f"the step ended as {result.outcome.value.replace('_', ' ')}"
     if result.outcome is Outcome.TIMED_OUT:
         reason = f"fweval stopped the step, which says nothing of the server: {reason}"
@@ -29,3 +31,8 @@ def missing(entries: tuple[Entry, ...], what: str, risk: Risk | None = None) -> 
 
 def _is_answer(entry: Entry) -> bool:
     return entry.result.outcome.is_answer and entry.result.outcome is not Outcome.TIMED_OUT
+
+
+def _untried(entry: Entry) -> tuple[bool, bool]:
+    """Rank a step that came to no answer: before those that never began come those that did."""
+    return entry.result.outcome not in _TRIED, not entry.result.started_at
