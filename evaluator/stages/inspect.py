@@ -29,6 +29,7 @@ from evaluator.measure.sampling import collect
 from evaluator.stages._contract import Stage
 from evaluator.stages._evidence import OUTPUTS
 from evaluator.stages._fresh import ask
+from exports import foreign
 from exports.contract import Device, Format, Runtime, Session, TimedWithin
 from exports.devices._once import Job
 from exports.examples import differences, examples_beside
@@ -46,8 +47,6 @@ _LARGEST_FILE_BYTES = 1 << 28  # that a child may write: what it runs is not tru
 _MOST_BYTES = 1 << 35  # of an artifact that is looked at: its digest takes minutes
 _MOST_DEFLATED_BYTES = 1 << 30  # of one whose download is weighed: that takes a minute
 _SEED = 5
-_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how pickles of protocols 2 to 5 begin
-_HDF5 = b"\x89HDF\r\n"
 
 
 class Found(Record, frozen=True, kw_only=True):
@@ -147,15 +146,13 @@ def _recognised(place: Path) -> tuple[Format, Path]:
     if form is not None:
         return form, place
     if place.is_file():
-        raise Unsupported(f"{place.name} is of no format that fweval knows: {_hint(place)}", remedy=_known())
+        raise _of_no_format(place)
     inside = {path: _format_of(path) for path in sorted(place.iterdir()) if path.is_file()}
     found = [(form, path) for path, form in inside.items() if form is not None]
     if len(found) == 1:
         return found[0]
     if not found:
-        astray = [path.name for path in sorted(place.iterdir()) if path.is_symlink() and not path.exists()]
-        links = f"; links that lead out of it are not followed: {', '.join(astray[:3])}" if astray else ""
-        raise Unsupported(f"{place.name} is a folder without an artifact that fweval knows{links}", remedy=_known())
+        raise _of_no_format(place)
     names = ", ".join(path.name for _, path in found)
     raise Unsupported(f"{place.name} holds several artifacts: {names}", remedy="name one of them")
 
@@ -166,18 +163,16 @@ def _format_of(path: Path) -> Format | None:
     return max(found, key=lambda form: path.suffix in form.suffixes, default=None)
 
 
-def _hint(path: Path) -> str:
-    with path.open("rb") as file:
-        start = file.read(8)
-    if not start:
-        return "it is empty"
-    if start.startswith(_PICKLES):
-        return "it is a pickle, whose loading would execute what it says"
-    if start.startswith(_HDF5):
-        return "it is an HDF5 file, as Keras writes weights"
-    if start.startswith(b"PK"):
-        return "it is a zip file; of PyTorch's only TorchScript, lite interpreter files and PT2 can be run safely"
-    return f"it begins with {start!r}"
+def _of_no_format(place: Path) -> Unsupported:
+    """Say what it is in place of an artifact, and what to do with it."""
+    known = foreign.known_as(place)
+    if known is not None:
+        said, remedy = f"it is {known.what}", known.remedy
+    else:
+        said, remedy = "it holds none of their files" if place.is_dir() else foreign.beginning(place), None
+    astray = [path.name for path in sorted(place.glob("*")) if path.is_symlink() and not path.exists()]
+    links = f"; links that lead out of it are not followed: {', '.join(astray[:3])}" if astray else ""
+    return Unsupported(f"{place.name} is of no format that fweval knows: {said}{links}", remedy=remedy or _known())
 
 
 def _known() -> str:

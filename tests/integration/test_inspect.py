@@ -190,7 +190,7 @@ def test_what_is_no_artifact_is_one_line(tmp_path: Path) -> None:
         ("nothing", 2, "there is nothing at"),
         ("empty.onnx", 2, "it is empty"),
         ("model.ptl", 2, "it is a pickle"),
-        ("folder", 2, "a folder without an artifact"),
+        ("folder", 2, "it is an empty folder"),
         ("cut.onnx", 1, "cannot be read as ONNX"),
     ):
         done = inspect(tmp_path / name)
