@@ -19,9 +19,7 @@ from evaluator.children import environments
 from evaluator.core import catalogue, clock, files, machine, registry
 from evaluator.core.coordinates import MACHINE
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
-from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass, Profile, RunRecord, Step
-from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import Plan, RunFolder
 from evaluator.executors._contract import Executor
 from evaluator.judging import replay
@@ -253,18 +251,3 @@ def resume(path: Path) -> tuple[RunFolder, RunRecord]:
 def load_scenarios(record: RunRecord) -> tuple[Scenario, ...]:
     """Return the scenarios as they were when the run began, whatever their files say today."""
     return tuple(msgspec.convert(scenario, Scenario) for scenario in record.scenarios.values())
-
-
-def exit_code(scorecard: Scorecard) -> int:
-    """Return 0 when a framework is ready, 3 when evidence is missing to say so, else 1."""
-    verdicts = {score.verdict for score in scorecard.scores if score.scenario is None}
-    if "ready" in verdicts:
-        return 0
-    return 3 if "insufficient evidence" in verdicts or not verdicts else 1
-
-
-def stage_exit_code(endings: Sequence[Outcome]) -> int:
-    """Return 1 when a step of a stage did not pass, 3 when none could or one hit a bug of ours, else 0."""
-    if any(ending.is_answer and ending is not Outcome.PASSED for ending in endings):
-        return 1
-    return 0 if Outcome.PASSED in endings and Outcome.ERROR not in endings else 3

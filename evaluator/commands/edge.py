@@ -18,6 +18,7 @@ def command(**given: Any) -> int:
     Goes through the stages that this one needs, and stops after it. `fweval full --resume RUN` does the rest.
     """
     from evaluator import pipeline
+    from evaluator.commands import _exits
     from evaluator.judging import replay
     from evaluator.report import _terminal
     from evaluator.report.sections import edge
@@ -25,4 +26,4 @@ def command(**given: Any) -> int:
     run = pursue(given, pipeline.through("edge"))
     cells = [cell for cell in run.folder.cells() if cell.stage == "edge"]
     _terminal.show_blocks(*edge.short(cells, run.record.device_classes, replay.edge(run.folder)))
-    return pipeline.stage_exit_code([result.outcome for step, result in run.folder.results() if step.stage == "edge"])
+    return _exits.of_steps([result.outcome for step, result in run.folder.results() if step.stage == "edge"])

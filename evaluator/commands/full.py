@@ -19,10 +19,11 @@ def command(*, as_json: bool, **given: Any) -> int:
     Without a SCENARIO: resnet50 and bert. A SCENARIO is a name (`fweval list`) or a .toml file.
     """
     from evaluator import pipeline
+    from evaluator.commands import _exits
     from evaluator.judging import replay
     from evaluator.report._terminal import show
 
     run = pursue(given, pipeline.STAGES)
     scorecard = replay.read_scorecard(run.folder)
     show(scorecard, run.folder.path, as_json=as_json)
-    return pipeline.exit_code(scorecard)
+    return _exits.of_scorecard(scorecard)

@@ -1,14 +1,17 @@
 """From samples to figures that can be signed: tails, intervals, noise, stability. Pure; the rules are in rigour.md.
 
 Seconds in, seconds out; relative figures are plain numbers (0.1 is 10 %).
+
+The distributions are the functions of scipy.special, imported where they are asked for: scipy.stats takes longer to
+import than most commands take altogether, and many of them compute no statistics.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, binomtest, t
 
 from evaluator.core.scorecard import Interval
 
@@ -68,7 +71,7 @@ def ratio_interval(
     if total == 0:
         return Interval(value=value, low=value, high=value)
     freedom = total**2 / sum(v**2 / (len(r) - 1) for v, r in zip(variances, (rounds_a, rounds_b), strict=True))
-    reach = float(np.exp(t.ppf((1 + confidence) / 2, freedom) * np.sqrt(total)))
+    reach = float(np.exp(_students_t((1 + confidence) / 2, freedom) * np.sqrt(total)))
     return Interval(value=value, low=value / reach, high=value * reach)
 
 
@@ -85,7 +88,7 @@ def difference_interval(
     value, count = float(differences.mean()), len(differences)
     if count < 3:
         return Interval(value=value, low=None, high=None)
-    reach = float(t.ppf((1 + confidence) / 2, count - 1) * differences.std(ddof=1) / np.sqrt(count))
+    reach = float(_students_t((1 + confidence) / 2, count - 1) * differences.std(ddof=1) / np.sqrt(count))
     return Interval(value=value, low=value - reach, high=value + reach)
 
 
@@ -114,8 +117,10 @@ def is_loss(lost: int, gained: int, confidence: float = 0.95) -> bool:
     McNemar's test in its exact, one-sided form: were nothing lost, each change would go either way with the same
     probability. Q. McNemar, "Note on the sampling error of the difference between correlated proportions", 1947.
     """
+    from scipy.special import bdtrc
+
     changed = lost + gained
-    return changed > 0 and bool(binomtest(lost, changed, alternative="greater").pvalue <= 1 - confidence)
+    return changed > 0 and bool(bdtrc(lost - 1, changed, 0.5) <= 1 - confidence)  # P[at least `lost` of them]
 
 
 def outliers(samples: Sequence[float]) -> tuple[int, ...]:
@@ -161,8 +166,16 @@ def _ordered(samples: Sequence[float]) -> Floats:
 @cache
 def _largest_count(n: int, p: float, probability: float) -> int:
     """Return the largest t with P[Bin(n, p) <= t] <= probability; -1 when there is none."""
-    first = int(binom.ppf(probability, n, p))  # the smallest count whose probability reaches it
-    return first if binom.cdf(first, n, p) <= probability else first - 1
+    from scipy.special import bdtr
+
+    return bisect_right(range(n + 1), probability, key=lambda count: float(bdtr(count, n, p))) - 1
+
+
+def _students_t(probability: float, freedom: float) -> float:
+    """Return the quantile of Student's t."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, probability))
 
 
 def _log_variance(rounds: Sequence[Sequence[float]], rng: np.random.Generator) -> float:

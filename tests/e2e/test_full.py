@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from evaluator import pipeline
+from evaluator.commands import _exits
 from evaluator.core import files, registry, scratch
 from evaluator.core.records import Step
 from evaluator.core.scorecard import Scorecard
@@ -71,7 +72,7 @@ def select(rows: list[dict[str, Any]], **fields: Any) -> list[dict[str, Any]]:
 
 
 def test_the_exit_code_is_the_verdict(done: subprocess.CompletedProcess[str], run: Path) -> None:
-    verdict = pipeline.exit_code(files.read_record(run / "scorecard.json", Scorecard))
+    verdict = _exits.of_scorecard(files.read_record(run / "scorecard.json", Scorecard))
     assert done.returncode == verdict
     assert "Traceback" not in done.stderr
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from evaluator import pipeline
 from evaluator.children import environments
+from evaluator.commands import _exits
 from evaluator.core import catalogue, files, registry
 from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.outcome import Outcome
@@ -175,7 +176,7 @@ def test_the_exit_code_is_the_verdict(
     card = fakes.scorecard()
     one = msgspec.structs.replace(card.scores[0], scenario=None)
     card = msgspec.structs.replace(card, scores=[msgspec.structs.replace(one, verdict=each) for each in verdicts])
-    assert pipeline.exit_code(card) == code
+    assert _exits.of_scorecard(card) == code
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_the_exit_code_is_the_verdict(
     ],
 )
 def test_the_exit_code_of_a_single_stage(endings: list[str], code: int) -> None:
-    assert pipeline.stage_exit_code([Outcome(ending) for ending in endings]) == code
+    assert _exits.of_steps([Outcome(ending) for ending in endings]) == code
 
 
 @pytest.mark.parametrize("harm", ["flip", "remove"])
