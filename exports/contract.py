@@ -145,7 +145,6 @@ class Device(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]  # as people write it: "GPU"
-    variables: ClassVar[Mapping[str, str]]  # in the environment of a child that computes on it
     cuda: ClassVar[bool] = False  # it is the first CUDA device that the child sees
     # The device beside which it is planned, in the export matrix only: artifacts are proven on it, nothing is timed.
     # None: people ask for it by name, and everything is done on it.
@@ -153,6 +152,11 @@ class Device(ABC):
     environment: ClassVar[str | None] = None  # of exports/environments: its builds of runtimes, in place of ours
     slow: ClassVar[bool] = False  # an emulator may compute it: a few examples must do, and are the same without one
     time_factor: ClassVar[float] = 1.0  # times the time limit of a step
+
+    @property
+    @abstractmethod
+    def variables(self) -> Mapping[str, str]:
+        """What the environment of a child that computes on it must say."""
 
     @abstractmethod
     def lacking(self) -> tuple[str, str] | None:

@@ -13,6 +13,8 @@ import psutil
 
 from evaluator.core.records import Machine
 
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+_GPU = re.compile(r"\d+|(GPU|MIG)-\S+")  # its number, or the beginning of its UUID; a slice of one
 _ASK_S = 10  # seconds that a tool may take to answer a question about itself
 
 
@@ -57,17 +59,31 @@ def available_memory() -> int:
     return psutil.virtual_memory().available
 
 
+def visible_gpu() -> str | None:
+    """Return the GPU that this process may use, in the words of `VISIBLE_GPUS`; None when it may use none.
+
+    The list ends before its first entry that names none. Documentation:
+    https://docs.nvidia.com/cuda/cuda-programming-guide/ (CUDA_VISIBLE_DEVICES)
+    """
+    first = os.environ.get(VISIBLE_GPUS, "0").partition(",")[0].strip()
+    return first if _GPU.fullmatch(first) else None
+
+
 @cache
 def gpu() -> str | None:
-    """Name the first CUDA GPU, by asking the driver's own tool; None when there is none."""
-    if shutil.which("nvidia-smi") is None:
+    """Name the first CUDA GPU that this process may use, by asking the driver's own tool; None when there is none."""
+    allotted = visible_gpu()
+    if allotted is None or shutil.which("nvidia-smi") is None:
         return None
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    chosen = [f"--id={allotted}"] if VISIBLE_GPUS in os.environ and allotted.isdecimal() else []
+    command = ["nvidia-smi", "--query-gpu=name,uuid", "--format=csv,noheader", *chosen]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return next((line.strip() for line in answer.stdout.splitlines() if line.strip()), None)
+    told = [line.strip().partition(", ") for line in answer.stdout.splitlines() if line.strip()]
+    names = [name for name, _, uuid in told if uuid.startswith(allotted)] + [name for name, _, _ in told]
+    return next(iter(names), None)
 
 
 def missing(distributions: tuple[str, ...]) -> tuple[str, ...]:

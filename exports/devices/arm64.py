@@ -10,7 +10,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -47,11 +47,15 @@ class Arm64(Device):
 
     name = "arm64"
     title = "ARM64"
-    variables: ClassVar[Mapping[str, str]] = {"CUDA_VISIBLE_DEVICES": "-1"}
     beside = "cpu"
     environment = _ENVIRONMENT
     slow = True
     time_factor = 4.0  # seconds for each example of a large model
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Hide the GPUs from the process on this side."""
+        return {"CUDA_VISIBLE_DEVICES": "-1"}
 
     def lacking(self) -> tuple[str, str] | None:
         """Look for the environment, the engine and the image."""

@@ -6,7 +6,6 @@ Documentation: https://docs.nvidia.com/cuda/cuda-programming-guide/ (CUDA_VISIBL
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 from evaluator.core.records import Machine
 from exports.contract import Device, Runtime
@@ -17,7 +16,11 @@ class Cpu(Device):
 
     name = "cpu"
     title = "processor"
-    variables: ClassVar[Mapping[str, str]] = {"CUDA_VISIBLE_DEVICES": "-1"}
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Hide the GPUs."""
+        return {"CUDA_VISIBLE_DEVICES": "-1"}
 
     def lacking(self) -> None:
         """Return None."""

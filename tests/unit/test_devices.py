@@ -103,3 +103,69 @@ def test_a_gpu_is_there_when_its_driver_names_it(
     assert (lacking is None) is found
     assert lacking is None or (lacking[0] == "no CUDA GPU on this machine" and "nvidia-smi" in lacking[1])
     assert described == ("NVIDIA H200" if found else "a CUDA GPU")
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Put a stand-in for nvidia-smi on the path that knows two GPUs; return where it notes what it was asked."""
+    notes = tmp_path / "asked"
+    (tmp_path / "nvidia-smi").write_text(
+        f'#!/bin/sh\necho "$@" >> {notes}\n'
+        'case "$*" in *--id=1*) echo "Second, GPU-bbbb" ;; *--id=*) echo "No devices were found"; exit 6 ;;\n'
+        '*) echo "First, GPU-aaaa"; echo "Second, GPU-bbbb" ;; esac\n'
+    )
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("NVIDIA_VISIBLE_DEVICES", raising=False)
+    machine.gpu.cache_clear()
+    yield notes
+    machine.gpu.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("visible", "shown", "name"),
+    [
+        (None, "0", "First"),
+        ("1", "1", "Second"),
+        ("1,0", "1", "Second"),
+        (" 1 , 0", "1", "Second"),
+        ("1,-1", "1", "Second"),
+        ("GPU-bb", "GPU-bb", "Second"),
+        ("MIG-GPU-1234/1/0,0", "MIG-GPU-1234/1/0", "First"),
+    ],
+)
+@pytest.mark.usefixtures("asked")
+def test_the_gpu_that_was_allotted_is_the_one_that_a_child_sees(
+    visible: str | None, shown: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpu.plugin.lacking() is None
+    assert machine.gpu() == name
+    assert gpu.plugin.variables == {"CUDA_VISIBLE_DEVICES": shown, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    assert registry.load("device", "cpu").variables == {"CUDA_VISIBLE_DEVICES": "-1"}
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "-1,0", "NoDevFiles", "none", "all", ",1"])
+def test_hidden_gpus_are_none_and_the_driver_is_not_asked(
+    visible: str, asked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    reason, remedy = gpu.plugin.lacking() or ("", "")
+    assert reason == f"CUDA_VISIBLE_DEVICES={visible} hides every GPU from fweval"
+    assert "CUDA_VISIBLE_DEVICES" in remedy
+    assert machine.gpu() is None
+    assert gpu.plugin.variables["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert not asked.exists()
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_gpu_that_is_not_there_is_named_as_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    assert (gpu.plugin.lacking() or ("",))[0] == "no CUDA GPU on this machine (CUDA_VISIBLE_DEVICES=7)"
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "void")
+    reason, remedy = gpu.plugin.lacking() or ("", "")
+    assert reason.endswith("the container was given none")
+    assert "--gpus" in remedy
