@@ -77,6 +77,11 @@ def do_fill_the_disk(work: Work) -> Measured:
     raise AssertionError
 
 
+def do_tell_environment(work: Work) -> Measured:
+    (work.folder / "environment.json").write_text(json.dumps(dict(os.environ)))
+    return Measured()
+
+
 def do_segfault(work: Work) -> Measured:
     os.kill(os.getpid(), signal.SIGSEGV)
     raise AssertionError

@@ -6,6 +6,7 @@ The child gets a time limit, a memory limit, its own session, its own TMPDIR, an
 
 import os
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -40,8 +41,10 @@ _PASSED_ON = (
 )
 _REPRODUCE = """#!/bin/sh
 # Does this step again, beside the original: the new result lies in ./again.
-cd "$(dirname "$0")" && rm -rf again && mkdir again && cp job.json again/ || exit 1
-exec env {environment} "${{PYTHON:-{python}}}" -P -m evaluator.children.worker again ..
+case $0 in */*) unset CDPATH && cd -- "${{0%/*}}/" || exit 1 ;; esac
+rm -rf again && mkdir again && cp job.json again/ || exit 1
+[ -n "$PYTHON" ] || PYTHON={python}
+exec env {environment} "$PYTHON" -P -m evaluator.children.worker again ..
 """
 
 
@@ -152,6 +155,7 @@ def _environment(step: Step) -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "KERAS_BACKEND": "tensorflow",
         "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",  # what files hold does not depend on the locale
         **({} if step.environment is None else environments.variables(step.environment)),
     }
 
@@ -160,8 +164,8 @@ def _write_reproduce(step: Step, folder: Path, environment: dict[str, str]) -> N
     path = folder / "reproduce.sh"
     python = environments.python(step.environment)
     text = _REPRODUCE.format(
-        environment=" ".join(f"{name}={value}" for name, value in environment.items()),
-        python="python" if python == sys.executable else python,
+        environment=" ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items()),
+        python="python" if python == sys.executable else shlex.quote(python),
     )
     files.write_text(path, text)
     path.chmod(0o755)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from evaluator.children import isolation, processes
+from evaluator.children import environments, isolation, processes
 from evaluator.core import files, scratch
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result
@@ -184,6 +184,41 @@ def test_a_step_can_be_repeated_by_hand(tmp_path: Path) -> None:
     again = files.read_record(tmp_path / "a" / "again" / "result.json", Result)
     assert again.reason == "a bug in fweval: ModuleNotFoundError: No module named 'evaluator.stages.pretend'"
     assert files.read_record(tmp_path / "a" / "result.json", Result).outcome is O.PASSED
+
+
+@pytest.mark.parametrize("place", ["a b's", '"$HOME`id`"', "-", "line\nbreak\n", "größer; %s \\"])
+def test_a_step_can_be_repeated_wherever_it_lies(place: str, tmp_path: Path) -> None:
+    """By its path from elsewhere, and by its bare name from its own folder."""
+    folder = tmp_path / place / "a"
+    engine.finish(engine.child(engine.make_step("a", stage="pretend"), folder))
+    env = {**os.environ, "PYTHON": sys.executable, "CDPATH": "/"}
+    for script, cwd in (("reproduce.sh", folder), (f"{place}/a/reproduce.sh", tmp_path)):
+        subprocess.run(["sh", "--", script], check=True, timeout=60, env=env, cwd=cwd, capture_output=True)
+        again = files.read_record(folder / "again" / "result.json", Result)
+        assert "evaluator.stages.pretend" in (again.reason or "")
+
+
+def test_values_with_spaces_reach_a_repeated_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache folder that an environment of tools lies in is named in the script, and so is its Python."""
+    python = tmp_path / "a cache, $HOME" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "$FWEVAL_ENVIRONMENT" > asked\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(environments, "python", lambda _: str(python))
+    monkeypatch.setattr(environments, "variables", lambda _: {"FWEVAL_ENVIRONMENT": str(python.parent)})
+    engine.finish(engine.child(engine.make_step("a", environment="tflite"), tmp_path / "a"))
+    env = {name: value for name, value in os.environ.items() if name != "PYTHON"}
+    subprocess.run([tmp_path / "a" / "reproduce.sh"], check=True, timeout=60, env=env)
+    assert (tmp_path / "a" / "asked").read_text() == f"{python.parent}\n"
+
+
+def test_a_step_on_a_gpu_sees_the_one_that_was_allotted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    for device, shown in (("gpu", "3"), ("cpu", "-1")):
+        engine.finish(engine.child(engine.make_step(device, "tell_environment", device=device), tmp_path / device))
+        told = json.loads((tmp_path / device / "environment.json").read_text())
+        assert told["CUDA_VISIBLE_DEVICES"] == shown
+        assert f"CUDA_VISIBLE_DEVICES={shown} " in (tmp_path / device / "reproduce.sh").read_text()
 
 
 def test_a_lower_memory_limit_of_ours_stays(tmp_path: Path) -> None:
