@@ -5,6 +5,7 @@ files of scenarios/library, built-in profiles those of scenarios/profiles; a nam
 is the path of somebody's own.
 """
 
+import codecs
 import difflib
 import re
 import tomllib
@@ -22,6 +23,10 @@ from scenarios.contract import Count, Fraction, Model, Positive, TrainSettings
 _HERE = Path(__file__).parent
 _FOLDERS = {"scenario": _HERE / "library", "profile": _HERE / "profiles"}
 DEVICES = _HERE / "devices.toml"  # the classes of devices that are asked about unless others are given
+_MARKS = (  # byte order marks; that of UTF-32 begins like that of UTF-16
+    *((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32")),
+    *((codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16")),
+)
 _Read = TypeVar("_Read", bound=Record)
 
 Precision = Literal["fp32", "fp16", "int8_dynamic", "int8"]
@@ -140,18 +145,40 @@ def _find(kind: str, name_or_path: str) -> Path:
 
 
 def _parse(path: Path) -> tuple[str, dict[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+    text = _read(path)
     try:
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         what, _, position = str(error).partition(" (at ")
         number = re.match(r"line (\d+)", position)
-        line = int(number[1]) if number else len(text.splitlines())  # "(at end of document)"
-        written = text.splitlines()[line - 1].strip() if text else ""
+        lines = text.rstrip("\n").split("\n")
+        line = int(number[1]) if number else len(lines)  # "(at end of document)"
+        written = _visible(lines[line - 1].strip()) if line <= len(lines) else ""
         raise UsageError(f"{path}, line {line}: no valid TOML: {what}: {written}") from error
+
+
+def _read(path: Path) -> str:
+    """Read a file as TOML wants it: UTF-8, a byte order mark left out, every line ended by a newline alone."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "UTF-16" if b"\0" in content else None)
+    if encoding is not None:
+        remedy = f"iconv -f {encoding} -t UTF-8, or save it as UTF-8 in its editor"
+        raise UsageError(f"{path} is written in {encoding}: TOML files are UTF-8", remedy=remedy)
+    content = content.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        what = f"the byte 0x{content[error.start]:02x} is not of UTF-8"
+        raise UsageError(f"{path}, line {line}: {what}", remedy="save it as UTF-8 in its editor") from error
+
+
+def _visible(text: str) -> str:
+    """Return a text in which signs that nobody would see are named."""
+    return "".join(sign if sign.isprintable() else f"<U+{ord(sign):04X}>" for sign in text)
 
 
 def _convert(path: Path, text: str, table: Any, kind: type[_Read], *, within: tuple[str, ...] = ()) -> _Read:
@@ -188,7 +215,7 @@ def _line_of(text: str, tables: tuple[str, ...], key: str) -> int:
     """Find the line of a key in its table; a key that is not there is at its table's header, or in line 1."""
     current: tuple[str, ...] = ()
     nearest = 1
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         header = re.match(r"\s*\[\s*([\w.\-]+)\s*\]", line)
         if header:
             current = tuple(header[1].split("."))

@@ -1,5 +1,6 @@
 """Scenario and profile files: what is wrong is named with file, line and key."""
 
+import codecs
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,3 +166,49 @@ def test_a_profile_is_checked_like_a_scenario(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"key 'sampling\.min_querys': unknown key") as caught:
         loading.load_profile(str(path))
     assert caught.value.remedy == "did you mean 'min_queries'?"
+
+
+def written_as(tmp_path: Path, content: bytes) -> str:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    return str(path)
+
+
+def test_a_file_from_windows_is_read_like_any_other(tmp_path: Path) -> None:
+    expected = loading.load_scenario(written_as(tmp_path, GOOD.encode()))
+    for content in (codecs.BOM_UTF8 + GOOD.encode(), GOOD.replace("\n", "\r\n").encode()):
+        assert loading.load_scenario(written_as(tmp_path, content)) == expected
+    windows = codecs.BOM_UTF8 + loading.DEVICES.read_bytes().replace(b"\n", b"\r\n")
+    assert loading.load_devices(Path(written_as(tmp_path, windows))) == loading.load_devices()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_another_encoding_is_named(encoding: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        loading.load_scenario(written_as(tmp_path, GOOD.encode(encoding)))
+    assert f"is written in {encoding.upper()[:6]}: TOML files are UTF-8" in raised.value.message
+    assert "UTF-8" in (raised.value.remedy or "")
+
+
+def test_a_byte_that_is_not_of_utf_8_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"line 2: the byte 0xfc is not of UTF-8"):
+        loading.load_scenario(written_as(tmp_path, GOOD.replace("Mine", "für mich").encode("latin-1")))
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('optimizer = "sgd"', 'optimiser = "sgd"', "line 10, key 'train.optimiser'"),
+        ("[train]", "[train", r"line 9: no valid TOML"),
+        ("image_size = 48", "image_size = 48 # a\u2028b\x85c\nx = 1", "line 8, key 'settings.x'"),
+        ("[settings]", "\ufeff[settings]", r"line 6: no valid TOML: .*<U\+FEFF>\[settings\]"),
+        ("smoke = 0.5\n", "smoke = ", r"line 15: no valid TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_the_line_that_editors_show(
+    old: str, new: str, said: str, ending: str, tmp_path: Path
+) -> None:
+    text = edited(GOOD, old, new).replace("\n", ending)
+    with pytest.raises(UsageError, match=said):
+        loading.load_scenario(written_as(tmp_path, text.encode()))
