@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -40,6 +41,13 @@ class Plan(Record, frozen=True, kw_only=True):
         """The steps that can be tried on this machine."""
         ended = {result.step for result in self.impossible}
         return [step for step in self.steps if step.id not in ended]
+
+
+class _Told(msgspec.Struct):
+    """What `run.json` says of when it was written, in every version; the rest is not looked at."""
+
+    id: str
+    created_at: str
 
 
 class RunFolder:
@@ -162,6 +170,26 @@ class RunFolder:
     def _ended(self, steps: Iterable[Step]) -> list[tuple[Step, Result]]:
         ended = ((step, self.result(step.id)) for step in steps)
         return [(step, result) for step, result in ended if result is not None]
+
+
+def latest(below: Path) -> Path | None:
+    """Return the run folder below another that was made last, by its own record; None when there is none.
+
+    When its files were touched says nothing: old runs are reported anew, copied and unpacked. A folder whose record is
+    damaged is no candidate; of copies, the one that bears the run's own name is the run.
+    """
+    found = [(*made, path.parent.name, path.parent) for path in below.glob("*/run.json") if (made := _made(path))]
+    return max(found)[-1] if found else None
+
+
+def _made(path: Path) -> tuple[datetime, bool] | None:
+    """Return when a run was made, and whether its folder bears its name. Of any version: older or newer."""
+    try:
+        told = msgspec.json.decode(path.read_bytes(), type=_Told)
+        made = datetime.fromisoformat(told.created_at)
+    except (OSError, ValueError):
+        return None
+    return (made if made.tzinfo else made.replace(tzinfo=UTC)), told.id == path.parent.name
 
 
 def cell_of(step: Step, result: Result) -> Cell:

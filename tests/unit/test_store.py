@@ -1,6 +1,7 @@
 """The run folder: never wiped, held by one run at a time, resumed where it stopped."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from evaluator.core.catalogue import Catalogue
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, Result, Step
-from evaluator.core.store import Plan, RunFolder
+from evaluator.core.store import Plan, RunFolder, latest
 from evaluator.core.versions import NewerVersion
 from tests import children
 from tests.engine import make_step, run_folder, run_record
@@ -192,3 +193,40 @@ def test_cells_are_the_ended_steps_in_the_order_of_the_plan(tmp_path: Path) -> N
 def test_a_run_that_stopped_before_its_plan_says_so(tmp_path: Path) -> None:
     with pytest.raises(IncompleteEvidence, match=r"plan\.json is missing"):
         run_folder(tmp_path).cells()
+
+
+def made(runs: Path, name: str, at: str) -> Path:
+    """Make a run that says when it was made."""
+    return RunFolder.create(runs / name, run_record(id=name, created_at=at)).path
+
+
+def test_the_latest_run_is_the_one_that_was_made_last(tmp_path: Path) -> None:
+    """Touching, reporting anew, copying and unpacking change when a folder was modified, never when it was made."""
+    newer = made(tmp_path, "a", "2026-05-02T10:00:00+00:00")
+    older = made(tmp_path, "z", "2026-05-02T11:59:59+02:00")
+    (older / "scorecard.html").write_text("reported today")
+    for path in (older, older / "run.json"):
+        os.utime(path)
+    os.utime(newer, (1, 1))
+    shutil.copytree(newer, tmp_path / "z-copy-of-a")
+    assert latest(tmp_path) == newer
+
+
+def test_what_has_no_record_is_not_the_latest_run(tmp_path: Path) -> None:
+    good = made(tmp_path, "good", "2026-05-02T10:00:00+00:00")
+    for name, text in (("cut", b'{"created_at": "2027'), ("other", b"[1]"), ("odd", b'{"id":"odd","created_at":7}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_bytes(text)
+    made(tmp_path, "undated", "some day")
+    (tmp_path / "empty").mkdir()
+    assert latest(tmp_path) == good
+    assert latest(tmp_path / "empty") is None
+    assert latest(tmp_path / "nowhere") is None
+
+
+def test_a_run_of_another_version_can_be_the_latest(tmp_path: Path) -> None:
+    made(tmp_path, "ours", "2026-05-02T10:00:00+00:00")
+    (tmp_path / "newer").mkdir()
+    told = '{"version": 99, "id": "newer", "created_at": "2026-05-03T10:00:00", "warp": 9}'
+    (tmp_path / "newer" / "run.json").write_text(told)
+    assert latest(tmp_path) == tmp_path / "newer"
