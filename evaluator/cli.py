@@ -4,14 +4,12 @@ Commands are found by listing evaluator/commands and evaluator/stages, and impor
 stays fast.
 """
 
-import errno
 import importlib
 import pkgutil
 import signal
 import sys
 import tempfile
 import traceback
-from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -20,16 +18,19 @@ import evaluator
 from evaluator import commands
 from evaluator.commands import _stages
 from evaluator.commands._topics import PARTS, TOPICS
-from evaluator.core.errors import FwevalError, IncompleteEvidence, UsageError
+from evaluator.core import output, surroundings
+from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.registry import unknown
 
 OWN_BUG = 4
 RENAMED = {"verify": "prove"}  # old name -> new one: a command that did something else must not be mistaken
-INTERRUPTED = 130  # as shells say it: 128 + SIGINT
+HUNG_UP, INTERRUPTED, UNREAD = 129, 130, 141  # as shells say it: 128 + SIGHUP, SIGINT, SIGPIPE
+FILES = 4096  # that may be open at once: servers with their clients, one for each library and weight
 EPILOG = """
 \b
 Exit codes: 0 ready · 1 assessed, not ready · 2 usage · 3 evidence incomplete
-            4 a bug in fweval · 130 interrupted
+            4 a bug in fweval · 129 terminal closed · 130 interrupted
+            141 nobody read the output to its end
 
 \b
 Example:
@@ -96,47 +97,63 @@ def app() -> None:
     """
 
 
+class HungUp(KeyboardInterrupt):
+    """The terminal was closed."""
+
+
 def main() -> NoReturn:
     """Run one command and leave with its exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)  # SIGINT stays as it was inherited: a background job ignores Ctrl-C
+    output.prepare()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGINT stays as it was inherited: a background job ignores Ctrl-C
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored
+            signal.signal(number, _interrupt)
+    surroundings.raise_file_limit(FILES)
+    sys.exit(_run())
+
+
+def _run() -> int:
+    """Run one command; return its exit code."""
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as left:
         code = left.exit_code
     except click.ClickException as error:
         error.show()
         code = 2
     except FwevalError as error:
-        _say(error)
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+        code = _say(error)
+    except (KeyboardInterrupt, click.Abort) as error:
         print("fweval: interrupted; nothing was left running", file=sys.stderr)  # noqa: T201  # the boundary speaks
-        code = INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away: no complaint at exit
-        code = 0
+        code = HUNG_UP if isinstance(error.__cause__ or error, HungUp) else INTERRUPTED
+    except output.ReaderGoneError:
+        code = UNREAD
     except Exception as error:  # noqa: BLE001  # the one error boundary
-        code = _own_bug(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        refused = surroundings.refusal(error)
+        code = _own_bug(error) if refused is None else _say(refused)
+    return code if isinstance(code, int) else 0
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+def _interrupt(number: int, _: object) -> None:
+    raise HungUp if number == signal.SIGHUP else KeyboardInterrupt
 
 
-def _say(error: FwevalError) -> None:
+def _say(error: FwevalError) -> int:
     remedy = f" ({error.remedy})" if error.remedy else ""
     print(f"fweval: {error.message}{remedy}", file=sys.stderr)  # noqa: T201  # the boundary speaks
+    return error.exit_code
 
 
 def _own_bug(error: Exception) -> int:
-    """Keep the traceback for a report; a full disk is nobody's bug."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        full = IncompleteEvidence(f"the disk is full: {error}", remedy="free some space, then resume the run")
-        _say(full)
-        return full.exit_code
-    with tempfile.NamedTemporaryFile("w", prefix="fweval-bug-", suffix=".txt", delete=False) as file:
-        traceback.print_exc(file=file)
-    where = Path(file.name)
+    """Keep the traceback for a report, or show it where no file can be written."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="fweval-bug-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            traceback.print_exc(file=file)
+        where = file.name
+    except OSError:
+        traceback.print_exc()
+        where = "the lines above"
     print(f"fweval: a bug in fweval: {error!r}; please report it with {where}", file=sys.stderr)  # noqa: T201
     return OWN_BUG

@@ -56,9 +56,9 @@ class Thing:
 @contextlib.contextmanager
 def connect(timeout_s: int = _WORK_S) -> Iterator["DockerClient"]:
     """Open a connection; `Unavailable` says why there is none, or what went wrong with the engine inside the block."""
-    import docker
-
     _knock(os.environ.get("DOCKER_HOST") or _DEFAULT_HOST)
+    import docker  # where nobody listens, it is not needed
+
     with translated(), contextlib.closing(docker.from_env(timeout=timeout_s)) as client:
         yield client
 
@@ -99,7 +99,7 @@ def translated() -> Iterator[None]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back until the end of the block.
+    """Hold Ctrl-C, SIGTERM and SIGHUP back until the end of the block.
 
     What the engine makes for a request that was interrupted has a name that nobody was told: it could not be removed.
     """
@@ -107,7 +107,7 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     held: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, lambda sent, _: held.append(sent)) for number in numbers}
     try:
         yield

@@ -4,7 +4,6 @@
 the folder above) holds the folders of the steps that this one needs.
 """
 
-import errno
 import importlib
 import logging
 import math
@@ -20,7 +19,7 @@ import msgspec
 
 from evaluator.children.processes import die_with_parent
 from evaluator.children.work import Work, blamed
-from evaluator.core import clock, files, metrics
+from evaluator.core import clock, files, metrics, surroundings
 from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured, Metrics, Result, Step, Value
@@ -36,7 +35,11 @@ _ENDINGS = {
 def main(argv: list[str]) -> int:
     """Do the step in the folder `argv[0]`; the exit code is 0 whenever a result was written."""
     die_with_parent()
-    for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored in a background job's children otherwise
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # the first is ignored in a background job's children otherwise
         signal.signal(number, _interrupt)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     folder = Path(argv[0]).resolve()
@@ -89,14 +92,14 @@ def _attempt(work: Work) -> Measured:
         return Measured(outcome=Outcome.FAILED, reason=what, remedy="run it on a machine with more memory")
     except Exception as error:  # noqa: BLE001  # the outermost frame: the failure travels as data
         traceback.print_exc()
-        return _unforeseen(error, see)
+        return _unforeseen(error, see, work.folder)
 
 
-def _unforeseen(error: Exception, see: str) -> Measured:
+def _unforeseen(error: Exception, see: str, folder: Path) -> Measured:
     """Say whose failure an exception is: the machine's, the subject's, or ours."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        remedy = "free some space and resume the run"
-        return Measured(outcome=Outcome.UNAVAILABLE, reason="the disk is full", remedy=remedy)
+    refused = surroundings.refusal(error) or surroundings.full_disk((folder, os.environ.get("TMPDIR", folder)))
+    if refused is not None:
+        return Measured(outcome=Outcome.UNAVAILABLE, reason=_one_line(refused.message), remedy=refused.remedy)
     culprit = blamed(error)
     outcome = Outcome.ERROR if culprit is None else Outcome.FAILED
     prefix = "a bug in fweval: " if culprit is None else f"{culprit}: "

@@ -1,5 +1,6 @@
 """Options that several commands share, and how they become a run."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -81,14 +82,15 @@ def run_argument(command: Command) -> Command:
 
 def find_run(name: str) -> Path:
     """Return a run's folder: a path, an id below runs/, or "latest"."""
+    from evaluator.core import store
     from evaluator.core.errors import UsageError
 
     below = Path("runs")
     if name == "latest":
-        found = sorted((path.parent for path in below.glob("*/run.json")), key=lambda path: path.stat().st_mtime)
-        if not found:
+        found = store.latest(below)
+        if found is None:
             raise UsageError("there is no run below ./runs", remedy="make one with `fweval full`, or give its path")
-        return found[-1]
+        return found
     for path in (Path(name), below / name):
         if path.is_dir():
             return path
@@ -156,7 +158,7 @@ def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
         try:
             pipeline.pursue(run)
         except KeyboardInterrupt:
-            reporter.note(f"stopped; go on with: fweval full --resume {run.folder.path}")
+            reporter.note(f"stopped; go on with: fweval full --resume {shlex.quote(str(run.folder.path))}")
             raise
     return run
 
@@ -164,10 +166,11 @@ def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
 def stage_command(stage: str, given: dict[str, Any]) -> int:
     """Run a stage and what it rests on, print its rows, and return the exit code."""
     from evaluator import pipeline
+    from evaluator.commands import _exits
 
     run = pursue(given, pipeline.through(stage))
     print_cells(run.folder.path, stage)
-    return pipeline.stage_exit_code([result.outcome for step, result in run.folder.results() if step.stage == stage])
+    return _exits.of_steps([result.outcome for step, result in run.folder.results() if step.stage == stage])
 
 
 def print_cells(path: Path, stage: str | None = None) -> None:

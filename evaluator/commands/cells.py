@@ -23,8 +23,9 @@ def command(*, run: str, form: str | None) -> int:
     if form is None:
         print_cells(path)
         return 0
+    from evaluator.core import output
     from evaluator.report import csv, json
 
     cells = RunFolder.open(path).cells()
-    click.echo(csv.cells_csv(cells) if form == "csv" else json.cells_json(cells), nl=False)
+    output.write_data(csv.cells_csv(cells) if form == "csv" else json.cells_json(cells))
     return 0

@@ -28,6 +28,8 @@ def command(*, matrix: bool, as_json: bool, **given: Any) -> int:
 def _matrix(given: dict[str, Any], *, as_json: bool) -> int:
     """Export everything, prove it, and print what became of it; the run gets its report as well."""
     from evaluator import pipeline
+    from evaluator.commands import _exits
+    from evaluator.core import output
     from evaluator.judging import replay
     from evaluator.report import _terminal, json
     from evaluator.report.sections import matrix
@@ -36,8 +38,8 @@ def _matrix(given: dict[str, Any], *, as_json: bool) -> int:
     run = pursue({**given, "everything": True}, stages)
     cells = replay.read_scorecard(run.folder).matrix
     if as_json:
-        click.echo(json.encode(cells), nl=False)
+        output.write_data(json.encode(cells))
     else:
         _terminal.show_blocks(*matrix.short(cells))
     asked = [result.outcome for step, result in run.folder.results() if step.stage in ("export", "verify")]
-    return pipeline.stage_exit_code(asked)
+    return _exits.of_steps(asked)

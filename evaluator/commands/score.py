@@ -14,15 +14,17 @@ TOPIC = READ
 def command(*, run: str, as_json: bool) -> int:
     """Judge and score a run from the evidence in its folder. Measures nothing.
 
-    The same evidence gives the same scorecard.json, byte for byte.
+    Writes findings.json and scorecard.json; `fweval report RUN` makes the page of them. The same evidence gives the
+    same scorecard.json, byte for byte.
     """
-    from evaluator import pipeline
+    from evaluator.commands import _exits
     from evaluator.core.store import RunFolder
     from evaluator.judging import replay
     from evaluator.report._terminal import show
+    from evaluator.report.json import plugin as json
 
     folder = RunFolder.open(find_run(run))
     replay.judge(folder)
     scorecard = replay.score(folder)
-    show(scorecard, folder.path, as_json=as_json)
-    return pipeline.exit_code(scorecard)
+    show(scorecard, folder.path, as_json=as_json, written=json.filename)
+    return _exits.of_scorecard(scorecard)

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import click
 import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evaluator.core import metrics
+from evaluator.core import metrics, output
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import TensorSpec
@@ -24,7 +23,7 @@ _MOST_FILES = 4  # of an artifact that are listed
 def show(inspection: Inspection, *, as_json: bool) -> None:
     """Print it for people, or the whole of it as JSON."""
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(inspection)).decode())
+        output.write_data(f"{msgspec.json.format(msgspec.json.encode(inspection)).decode()}\n")
     else:
         Console().print(text(inspection))
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-import click
 from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text as Styled
 
+from evaluator.core import output
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _format
 from evaluator.report._base import sections
@@ -26,18 +26,18 @@ _STYLES: dict[Style, str] = {"strong": "bold", "soft": "dim", "missing": "dim", 
 _WIDEST = 28  # of a column that is broken over lines; the last one takes the rest
 
 
-def show(scorecard: Scorecard, folder: Path, *, as_json: bool) -> None:
-    """Print the scorecard: the summary for people, or the whole of it as JSON."""
+def show(scorecard: Scorecard, folder: Path, *, as_json: bool, written: str = html.filename) -> None:
+    """Print the scorecard: the summary for people and the file that was written, or the whole of it as JSON."""
     if as_json:
-        click.echo(json.render(scorecard), nl=False)
+        output.write_data(json.render(scorecard))
     else:
-        Console().print(summary(scorecard, folder))
+        Console().print(summary(scorecard, folder, written))
 
 
-def summary(card: Scorecard, folder: Path) -> RenderableType:
-    """Return what each section has to say in brief, and where the report lies."""
+def summary(card: Scorecard, folder: Path, written: str = html.filename) -> RenderableType:
+    """Return what each section has to say in brief, and the file with all of it."""
     blocks = [block for section in sections() for block in section.brief(card)]
-    where = Styled(f"{folder / html.filename}", overflow="fold")
+    where = Styled(f"{folder / written}", overflow="fold")
     return Group(rendered((*blocks, Heading(text="Report"))), where)
 
 

@@ -122,7 +122,7 @@ def test_exit_codes_are_documented() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.FwevalError)]
     codes = {kind.exit_code for kind in kinds}
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", read("README.md"), re.MULTILINE)}
-    assert documented == {0, 1, cli.OWN_BUG, cli.INTERRUPTED} | codes
+    assert documented == {0, 1, cli.OWN_BUG, cli.HUNG_UP, cli.INTERRUPTED, cli.UNREAD} | codes
     assert all(re.search(rf"\b{code} ", cli.EPILOG) for code in documented)
 
 
