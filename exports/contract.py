@@ -43,6 +43,11 @@ class Format(ABC):
     title: ClassVar[str]  # as people write it: "TorchScript"
     path: ClassVar[str]  # the deployment path that it is for: "server", "mobile", "portable" or "web"
     suffixes: ClassVar[tuple[str, ...]]  # how the names of its files end: (".onnx",); a folder's: ("",)
+    # What is said, and the remedy, where an artifact has nothing that could be asked for.
+    untold: ClassVar[tuple[str, str]] = (
+        "the file does not say what it takes",
+        "give it: --inputs FILE.npz, with one array for each input, in their order",
+    )
     inert: ClassVar[bool] = False  # nothing in a file of it can reach other files or the network when it is run
 
     @abstractmethod

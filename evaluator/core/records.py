@@ -28,6 +28,8 @@ class TensorSpec(Record, frozen=True, kw_only=True):
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+    unknown: str = ""  # why the shape or the values that it takes are not known, where that is so
+    optional: bool = False  # it has a value where none is given
 
 
 class Signature(Record, frozen=True, kw_only=True):

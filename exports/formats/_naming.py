@@ -1,7 +1,6 @@
 """Names as a person can use them: each tensor has one of its own, and a long one does not fill a message."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 _LONGEST = 80  # characters of a file's text that a message repeats
 MOST_DIMENSIONS = 64  # of a tensor: numpy allows as many, no runtime more; what lies above was made to keep us busy
@@ -27,14 +26,3 @@ def unique(names: Iterable[str], kind: str) -> list[str]:
 def short(text: str) -> str:
     """Cut a text of a file so that a message stays one line."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
-
-
-def inside(folder: Path, name: str) -> Path:
-    """Return the path of a file that an artifact names as one of its own, relative to its folder.
-
-    Raises `ValueError` for a name that leads out of it: whoever computes with the model would read any file of this
-    machine as numbers. A link of that name is followed: caches of model hubs are made of them.
-    """
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"the weights in '{short(name)}' would lie outside the model's folder")
-    return folder / name

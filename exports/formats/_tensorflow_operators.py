@@ -10,7 +10,7 @@ from collections.abc import Iterable
 # https://github.com/tensorflow/tensorflow/blob/master/SECURITY.md
 _LIST = """
 PyFunc PyFuncStateless EagerPyFunc RemoteCall XlaCustomCall XlaCustomCallV2
-ReadFile WriteFile MatchingFiles ImmutableConst DumpTensor CalibrationStatisticsSaver
+ReadFile WriteFile MatchingFiles PrintV2 ImmutableConst DumpTensor CalibrationStatisticsSaver
 Save SaveV2 SaveSlices Restore RestoreV2 RestoreSlice DTensorRestoreV2 MergeV2Checkpoints LoadAndRemapMatrix
 GenerateVocabRemapping FixedUnigramCandidateSampler Skipgram RecordInput
 InitializeTableFromTextFile InitializeTableFromTextFileV2

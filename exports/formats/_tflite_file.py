@@ -15,8 +15,9 @@ from typing import TypeVar
 from evaluator.core.records import Signature, TensorSpec
 from exports.formats import _flatbuffers
 from exports.formats._flatbuffers import Table
-from exports.formats._naming import MOST_DIMENSIONS, inside, short, unique
+from exports.formats._naming import MOST_DIMENSIONS, short, unique
 from exports.formats._tflite_schema import OPERATORS, TYPES
+from exports.parts import own
 
 IDENTIFIER = b"TFL3"  # at the fifth byte
 _NOWHERE = -1  # the index of an optional tensor that is left out
@@ -41,7 +42,7 @@ def opened(path: Path) -> Iterator["File"]:
         if file.read(8)[4:] != IDENTIFIER:
             raise ValueError(f"{path.name} is no TFLite file: it lacks the identifier {IDENTIFIER.decode()}")
         with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-            yield File(content, path.parent)
+            yield File(content, path)
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class File:
     """The tables of an open file; fields are numbered as the schema lists them."""
 
     content: mmap
-    folder: Path
+    path: Path
     model: Table = field(init=False)
     graphs: list[Table] = field(init=False)
     tensors: list[list[Table]] = field(init=False)  # of each subgraph
@@ -112,18 +113,16 @@ class File:
         return sizes, elsewhere
 
     def outside(self) -> list[Path]:
-        """Return the files beside this one that hold weights; `ValueError` when one is not there or too short."""
+        """Return the files beside this one that hold weights; raises as `exports.parts.own` does."""
         groups = [group.text(0) for group in self.model.tables(8)]
-        ends: Counter[str] = Counter()
+        ends: dict[str, int] = {}
         for each in self.model.tables(9):
             name = _pick(groups, each.number(1, "<I"), "group of weights")
-            ends[name] = max(ends[name], each.number(2, "<Q") + each.number(3, "<Q"))
-        found = []
-        for name, end in ends.items():
-            path = inside(self.folder, name)
-            if not path.is_file() or path.stat().st_size < end:
-                raise ValueError(f"weights should lie in a file '{short(name)}' of {end} bytes beside the model")
-            found.append(path)
+            ends[name] = max(ends.get(name, 0), each.number(2, "<Q") + each.number(3, "<Q"))
+        found = own(self.path, list(ends))
+        for path, end in ((self.path.parent / name, end) for name, end in ends.items()):
+            if path.stat().st_size < end:
+                raise ValueError(f"its file '{short(path.name)}' is cut off: it should have {end} bytes")
         return found
 
     def notes(self) -> dict[str, int]:

@@ -110,14 +110,13 @@ def test_a_foreign_onnx_file_is_taken_apart_and_run() -> None:
 def test_one_foreign_model_in_three_formats(foreign: Path) -> None:
     onnx = only(told(foreign / "nmp.onnx", "--runtime", "onnx_runtime"))
     tflite = only(told(foreign / "nmp.tflite", "--runtime", "tflite_runtime"))
-    for ran in (onnx, tflite):
+    saved = told(foreign / "nmp")  # TensorFlow 2 does not restore its objects: an optimizer of Keras 2 is among them
+    for ran in (onnx, tflite, only(saved)):
         assert ran["outcome"] == "passed"
         assert "float32[1, 43844, 1]" in ran["metrics"]["inputs"]
         assert ran["metrics"]["batch_sizes"] == [1, 3]
-    saved = told(foreign / "nmp", code=1)
     assert saved["found"]["anatomy"]["format_version"] == "TensorFlow 2.4.1"
     assert {spec["name"] for spec in saved["found"]["anatomy"]["outputs"]} == {"contour", "note", "onset"}
-    assert "has no attribute 'add_slot'" in only(saved)["reason"]  # TensorFlow 2.21 on an optimizer of Keras 2
 
 
 @pytest.mark.skipif(not NODES.is_dir(), reason="no node tests here: apt-get install libonnx-testdata")

@@ -84,7 +84,10 @@ def test_weights_in_another_file_are_the_artifacts(tmp_path: Path) -> None:
         tensors=tensors, operators=[Operator(name="ADD", inputs=(0, 1), outputs=(2,))], inputs=(0,), outputs=(2,)
     )
     path = write(tmp_path / "model.tflite", graph, external=[("weights.bin", 0, 16)])
-    with pytest.raises(ValueError, match=r"a file 'weights.bin' of 16 bytes"):
+    with pytest.raises(ValueError, match=r"its file 'weights.bin' is not there"):
+        FORM.files(path)
+    (tmp_path / "weights.bin").write_bytes(bytes(15))
+    with pytest.raises(ValueError, match=r"its file 'weights.bin' is cut off: it should have 16 bytes"):
         FORM.files(path)
     digests = []
     for content in (bytes(16), b"\1" * 16):
