@@ -34,16 +34,28 @@ def scorecard() -> Scorecard:
 def differences(card: Scorecard) -> list[str]:
     """Return where a scorecard differs from what the code of its day made of the run.
 
-    Left out are what that code did not have (ids and metrics of findings) and sentences that may come to say the same
-    figures better: of warnings, the numbers are compared; the figures of a finding stand beside its reason.
+    Left out are what that code did not have (ids and metrics of findings, rounds of comparisons, titles of proofs) and
+    sentences that may come to say the same figures better: of warnings, the numbers are compared; the figures of a
+    finding and of a comparison stand beside what is said of them, those of a verdict on a device in its row.
     """
     return list(_differences(_compared(card), _compared(scorecard()), ""))
 
 
 def _compared(card: Scorecard) -> Any:
-    told = [re.findall(r"(?<![\w.])\d[\d.,]*", warning) for warning in card.warnings]
+    told = [[_written(number) for number in re.findall(r"(?<![\w.])\d[\d.,]*", each)] for each in card.warnings]
     findings = [msgspec.structs.replace(each, id="", metric=None, reason="") for each in card.findings]
-    return {**msgspec.to_builtins(card), "findings": msgspec.to_builtins(findings), "warnings": told}
+    replace = msgspec.structs.replace
+    comparisons = [replace(each, statement="", rounds=0, unsettled=()) for each in card.comparisons]
+    edge = [replace(each, reason="") for each in card.edge]
+    matrix = [replace(cell, proofs=tuple(replace(proof, title="") for proof in cell.proofs)) for cell in card.matrix]
+    robustness = None if card.robustness is None else replace(card.robustness, statement="")
+    parts = {"findings": findings, "comparisons": comparisons, "edge": edge, "matrix": matrix, "robustness": robustness}
+    return {**msgspec.to_builtins(card), **msgspec.to_builtins(parts), "warnings": told}
+
+
+def _written(number: str) -> str:
+    """Return a number of a sentence as numbers are written now: three digits of it."""
+    return f"{float(number.replace(',', '').rstrip('.')):.3g}"
 
 
 def _differences(one: Any, other: Any, place: str) -> Iterator[str]:

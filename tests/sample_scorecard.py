@@ -107,7 +107,7 @@ def scorecard() -> Scorecard:
             draws=10_000,
             seed=7,
             first={"pytorch": 0.83, "tensorflow": 0.17},
-            statement="PyTorch is first in 83 % of the weightings; the order flips when size weighs 35 % or more.",
+            statement="PyTorch scores higher in 83.0 % of the weightings; lower when size weighs 35.0 % or more.",
         ),
         findings=findings(),
         warnings=(
@@ -119,7 +119,26 @@ def scorecard() -> Scorecard:
         device_classes=DEVICES,
         edge=edge(),
         matrix=matrix(),
+        titles=TITLES,
+        archived={"torchserve": "https://github.com/pytorch/serve"},
     )
+
+
+TITLES = {
+    "device": {"cpu": "processor", "gpu": "GPU"},
+    "format": {"torchscript": "TorchScript", "savedmodel": "SavedModel", "onnx": "ONNX", "tflite": "TFLite"},
+    "framework": {"pytorch": "PyTorch", "tensorflow": "TensorFlow"},
+    "runtime": {"torchjit": "torch.jit", "onnxruntime": "ONNX Runtime", "ai_edge_litert": "LiteRT (ai-edge-litert)"},
+    "server": {"torchserve": "TorchServe", "tfserving": "TF Serving"},
+    "launcher": {
+        "container": "container",
+        "embedded": "embedded reference server",
+        "process": "process on this machine",
+    },
+    "probe": {"tls": "TLS"},
+    "stage": {"run": "Runtimes", "serve": "Serving"},
+    "check": {"serving_readiness": "Serving readiness"},
+}
 
 
 def empty() -> Scorecard:
@@ -643,6 +662,7 @@ def _comparison(
         winner=winner,
         statement=statement,
         provisional=rest.get("provisional", False) is True,
+        rounds=3,
     )
 
 

@@ -6,15 +6,24 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import ClassVar
 
+import msgspec
+
 from evaluator.core import metrics
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
-from evaluator.core.quantities import quantity
+from evaluator.core.quantities import more, percent, quantity, significant, times
 from evaluator.core.records import FRAMEWORKS, LabelValue
 from evaluator.core.scorecard import Comparison, Finding, Interval, comparison_id
 from evaluator.judging.contract import PATHS, Answer, Check, Subject
 from evaluator.judging.evidence import Entry, Evidence
-from evaluator.measure.statistics import distinguishable, median_interval, ratio_interval, relative_difference
+from evaluator.measure.statistics import (
+    UNSTABLE_ABOVE,
+    distinguishable,
+    median_interval,
+    ratio_interval,
+    relative_difference,
+    stability,
+)
 
 BASELINE = "the baseline is the better of the two frameworks"
 
@@ -41,6 +50,12 @@ class Measurement:
     def interval(self) -> Interval:
         """Return the median of all values with its interval."""
         return median_interval(tuple(chain.from_iterable(self.rounds)))
+
+    @property
+    def settled(self) -> bool:
+        """Whether every round was steady from its beginning to its end; what is no sample is."""
+        drifts = (stability(samples) for samples in self.rounds)
+        return all(drift is None or drift <= UNSTABLE_ABOVE for drift in drifts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +173,7 @@ class ComparableCheck(Check):
             score, standing = 10.0, f"better than {other_title}'s {quantity(other.interval.value, unit)}"
         else:
             score = evidence.policy.points(value / best)
-            standing = f"{value / best:.2f} times {other_title}'s {quantity(best, unit)}"
+            standing = f"{times(value / best)} {other_title}'s {quantity(best, unit)}"
         return Answer(
             state=Outcome.PASSED,
             score=score,
@@ -185,7 +200,7 @@ def comparison(
         ratio = ratio_interval(first.rounds, second.rounds)
         if distinguishable(ratio, floor):
             winner = FRAMEWORKS[0] if (ratio.value < 1) is phrase.lower_is_better else FRAMEWORKS[1]
-    return Comparison(
+    made = Comparison(
         id=comparison_id(phrase.question, place.scenario, place.path, place.device),
         scenario=place.scenario,
         question=phrase.question,
@@ -200,9 +215,12 @@ def comparison(
         ratio=ratio,
         noise_floor=floor,
         winner=winner,
-        statement=_statement(evidence, phrase, found, winner, ratio, floor),
+        statement="",
         provisional=any(one.provisional for one in measured.values()),
+        rounds=min((len(one.rounds) for one in measured.values()), default=0),
+        unsettled=tuple(name for name, one in measured.items() if not one.settled),
     )
+    return msgspec.structs.replace(made, statement=_statement(evidence, phrase, found, made))
 
 
 def across(evidence: Evidence, stage: str) -> tuple[Place, ...]:
@@ -217,29 +235,28 @@ def across(evidence: Evidence, stage: str) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def _statement(
-    evidence: Evidence,
-    phrase: Phrase,
-    found: Mapping[str, Found],
-    winner: str | None,
-    ratio: Interval | None,
-    floor: float | None,
-) -> str:
+def _statement(evidence: Evidence, phrase: Phrase, found: Mapping[str, Found], made: Comparison) -> str:
+    """Say what a comparison means: who is ahead only where that is shown."""
+    ratio, floor = made.ratio, made.noise_floor
     if ratio is None:
         gaps = {evidence.title(name): one.reason for name, one in found.items() if isinstance(one, Gap)}
         reasons = "; ".join(dict.fromkeys(gaps.values()))
         return f"not comparable: {phrase.question} of {' and '.join(gaps)} is missing ({reasons})"
     difference = relative_difference(ratio.value)
-    if winner is not None:
-        amount = f"{1 + difference:.1f} times" if difference >= 0.1 else _percent(difference)
-        return phrase.sentence.format(who=evidence.title(winner), amount=amount)
+    if made.winner is not None:
+        told = phrase.sentence.format(who=evidence.title(made.winner), amount=more(1 + difference))
+        return told if made.ahead else f"not shown: {told}, but {_doubt(made)}"
     if floor is not None and difference <= floor:
-        inside = f"{_percent(difference)} lies inside the noise floor of {_percent(floor)}"
+        inside = f"{percent(difference)} lies inside the noise floor of {percent(floor)}"
         return f"indistinguishable: the difference of {inside}"
     if ratio.low is None or ratio.high is None:
         return "indistinguishable: both are equal"
-    return f"indistinguishable: the interval of the ratio, {ratio.low:.2f} to {ratio.high:.2f}, holds 1"
+    ends = f"{significant(ratio.low)} to {significant(ratio.high)}"
+    return f"indistinguishable: the interval of the ratio, {ends}, holds 1"
 
 
-def _percent(share: float) -> str:
-    return f"{share * 100:.2g} %"
+def _doubt(made: Comparison) -> str:
+    """Say why a difference is not shown."""
+    if made.unsettled:
+        return "the measurement had not settled"
+    return f"{'one round gives' if made.rounds == 1 else f'{made.rounds} rounds give'} no interval"

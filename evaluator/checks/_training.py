@@ -2,6 +2,7 @@
 
 from evaluator.checks._comparable import Found, Gap, Measurement, Place
 from evaluator.core.outcome import Outcome
+from evaluator.core.quantities import percent, significant
 from evaluator.judging.evidence import Entry, Evidence
 
 FIRST_STEPS = 3  # later on, rounding grows from step to step and the curves part for no reason
@@ -45,7 +46,8 @@ def _not_counting(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
         return Gap(
             subject=subject,
             state=Outcome.FAILED,
-            reason=f"the two models differ before training: {start:.2g} relative, allowed are {tolerance:.2g}",
+            reason=f"the two models differ before training: {significant(start)} relative, "
+            f"allowed are {significant(tolerance)}",
             remedy="make both definitions of the model compute the same from the same weights",
             entries=(entry,),
         )
@@ -54,7 +56,7 @@ def _not_counting(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
         return Gap(
             subject=subject,
             state=Outcome.FAILED,
-            reason=f"the two trainings are not the same: their first {FIRST_STEPS} losses differ by {apart:.1%}",
+            reason=f"the two trainings are not the same: their first {FIRST_STEPS} losses differ by {percent(apart)}",
             remedy="make optimiser, data order and loss compute the same in both frameworks",
             entries=(entry,),
         )
@@ -62,7 +64,7 @@ def _not_counting(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
         return Gap(
             subject=subject,
             state=Outcome.FAILED,
-            reason=f"the held-out accuracy of {accuracy:.1%} misses the target of {target:.1%}",
+            reason=f"the held-out accuracy of {percent(accuracy)} misses the target of {percent(target)}",
             remedy="train longer (a larger profile), or correct the target in the scenario file",
             entries=(entry,),
         )

@@ -4,6 +4,7 @@ All formats that a framework is exported to are required; what is not needed can
 counts as missing.
 """
 
+from evaluator.core.quantities import quantity
 from evaluator.core.scorecard import Finding, Risk
 from evaluator.judging.contract import Check, Subject, not_asked, verdict_of
 from evaluator.judging.evidence import Evidence
@@ -42,7 +43,7 @@ class ExportSuccess(Check):
                 scenario=scenario, candidate=framework, text=text, path=path, topic=f"{name}.{entry.step.precision}"
             )
             seconds = entry.number("export_s")
-            done = f"exported in {seconds:.3g} s" if seconds is not None else "exported"
+            done = f"exported in {quantity(seconds, 's')}" if seconds is not None else "exported"
             findings.append(self.finding(subject, verdict_of(entry, done, gate=True), (entry,)))
         return findings
 

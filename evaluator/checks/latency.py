@@ -26,7 +26,7 @@ class Latency(ComparableCheck):
     risk = Risk.HIGH
     title = "Latency"
     question = "How long does one answer take?"
-    phrase = Phrase(question="latency", metric="latency_s", sentence="{who} is {amount} faster")
+    phrase = Phrase(question="latency", metric="latency_s", sentence="{who} has {amount} lower latency")
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return every path on the CPU, and on the GPU where it was asked for."""

@@ -5,6 +5,7 @@ The comparison itself is made when the step runs (`evaluator.measure.fidelity`);
 
 from evaluator.checks._proven import subject_of
 from evaluator.core.outcome import Outcome
+from evaluator.core.quantities import percent, significant
 from evaluator.core.scorecard import Finding, Risk
 from evaluator.judging.contract import Check, Subject, not_asked, verdict_of
 from evaluator.judging.evidence import Entry, Evidence
@@ -55,8 +56,8 @@ def _reason(entry: Entry) -> str:
     if difference is None or tolerance is None:
         return "outputs agree"
     accuracy = entry.number("accuracy")
-    reached = "" if accuracy is None else f"; {accuracy:.1%} accuracy on held-out data"
-    return f"outputs agree to {difference:.2g} of their scale (allowed: {tolerance:.2g}){reached}"
+    reached = "" if accuracy is None else f"; {percent(accuracy)} accuracy on held-out data"
+    return f"outputs agree to {significant(difference)} of their scale (allowed: {significant(tolerance)}){reached}"
 
 
 plugin = Parity()

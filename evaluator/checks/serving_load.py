@@ -86,7 +86,7 @@ def _judge(evidence: Evidence, entry: Entry) -> Answer:
         state=Outcome.PASSED if held else Outcome.FAILED,
         score=min(10.0, 10 * rate / wanted),
         reason=f"{significant(rate)} requests per second with {tail} within {seconds(limit_s)} over {WIRES[best]}; "
-        f"the scenario asks for {wanted:.3g}",
+        f"the scenario asks for {significant(wanted)}",
         remedy=None if held else _FASTER,
         value=rate,
         metric=RATE,

@@ -10,6 +10,7 @@ from evaluator.checks._served import chosen, missing
 from evaluator.core import metrics
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
+from evaluator.core.quantities import seconds
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
 from evaluator.judging.contract import STAND_IN, Answer, Check, Subject
@@ -23,7 +24,7 @@ WIRES = {
     wire: Phrase(
         question=f"latency over {title}",
         metric="latency_s",
-        sentence=f"{{who}} answers {{amount}} faster over {title}",
+        sentence=f"{{who}} has {{amount}} lower latency over {title}",
         labels={"wire": wire},
     )
     for wire, title in (("rest", "REST"), ("grpc", "gRPC"))
@@ -105,7 +106,7 @@ def _judge(evidence: Evidence, entry: Entry, risk: Risk) -> Answer:
     ready_s = entry.number("ready_s")
     reason = "; ".join(told) or f"it ended as {state.value.replace('_', ' ')}"
     if state is Outcome.PASSED:
-        reason = "; ".join([f"ready in {ready_s:.3g} s, all points", *told])
+        reason = "; ".join([f"ready in {seconds(ready_s or 0.0)}, all points", *told])
     return Answer(
         state=state,
         score=10 * sum(point.worth for point in asked if point.earned) / sum(point.worth for point in asked),

@@ -6,7 +6,7 @@ from evaluator.checks._comparable import ComparableCheck, Found, Gap, Measuremen
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import Policy
-from evaluator.core.quantities import quantity
+from evaluator.core.quantities import quantity, times
 from evaluator.core.scorecard import Finding, Risk
 from evaluator.judging.contract import PATHS, Answer, Subject
 from evaluator.judging.evidence import Entry, Evidence
@@ -97,7 +97,7 @@ def _score(found: Found, weights: Entry | None, policy: Policy) -> Answer:
     return Answer(
         state=Outcome.PASSED,
         score=policy.points(value / raw),
-        reason=f"{quantity(value, unit)}, {value / raw:.2f} times the raw weights of {quantity(raw, unit)}",
+        reason=f"{quantity(value, unit)}, {times(value / raw)} the raw weights of {quantity(raw, unit)}",
         value=value,
         metric=Size.phrase.metric,
         baseline=raw,

@@ -179,5 +179,6 @@ def print_cells(path: Path, stage: str | None = None) -> None:
     from evaluator.report import _terminal
     from evaluator.report.sections import cells as steps
 
-    cells = [cell for cell in RunFolder.open(path).cells() if stage in (None, cell.stage)]
-    _terminal.show_blocks(steps.short(cells))
+    folder = RunFolder.open(path)
+    cells = [cell for cell in folder.cells() if stage in (None, cell.stage)]
+    _terminal.show_blocks(steps.short(cells, folder.catalogue.all_titles))

@@ -25,5 +25,6 @@ def command(**given: Any) -> int:
 
     run = pursue(given, pipeline.through("edge"))
     cells = [cell for cell in run.folder.cells() if cell.stage == "edge"]
-    _terminal.show_blocks(*edge.short(cells, run.record.device_classes, replay.edge(run.folder)))
+    judged = edge.judged(cells, replay.edge(run.folder), run.folder.catalogue.all_titles)
+    _terminal.show_blocks(*edge.short(judged, run.record.device_classes))
     return _exits.of_steps([result.outcome for step, result in run.folder.results() if step.stage == "edge"])

@@ -4,6 +4,7 @@ Judging, scoring and the matrix read it and no registry, so that a run says the 
 then. (Checks, rules of diagnosis and reports are code, and are those of today.)
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,8 @@ from evaluator.core.records import FRAMEWORKS, Record, Step
 
 NAME = "catalogue.json"
 # Where two kinds share a name, the title of the later one is meant by the bare name.
-_TITLED = ("exporter", "format", "runtime", "server", "launcher", "framework", "probe")
+_TITLED = ("device", "exporter", "format", "runtime", "server", "launcher", "framework", "probe")
+_SHOWN = (*_TITLED, "stage", "check")  # what reports have words for
 
 
 class CataloguedExporter(Record, frozen=True, kw_only=True):
@@ -36,6 +38,7 @@ class Catalogue(Record, frozen=True, kw_only=True):
     # By which rules servers are judged: in runs of version 1 a stand-in spoke for everything, and a rate that nobody
     # measured was none. They score for ever as they did.
     rules: int = 2
+    archived: dict[str, str] = msgspec.field(default_factory=dict)  # server -> where its makers say so
     preparing: tuple[str, ...] = ()  # stages that only prepare: their steps are no cells, and are not shown
 
     @property
@@ -50,7 +53,7 @@ class Catalogue(Record, frozen=True, kw_only=True):
     @property
     def all_titles(self) -> dict[str, str]:
         """Return any name -> as people write it."""
-        return {name: title for kind in _TITLED for name, title in self.titles.get(kind, {}).items()}
+        return flat(self.titles)
 
     def exporter(self, name: str, step: Step) -> CataloguedExporter:
         """Return what is known of the exporter of a step; of a user's own in an old run, what the step says."""
@@ -62,10 +65,15 @@ class Catalogue(Record, frozen=True, kw_only=True):
         return self.titles.get(kind, {}).get(name, name)
 
 
+def flat(titles: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return the titles of all kinds in one: any name that a coordinate may have -> as people write it."""
+    return {name: title for kind in _TITLED for name, title in titles.get(kind, {}).items()}
+
+
 def collect() -> Catalogue:
     """Return the catalogue of the plug-ins that are installed now."""
     return Catalogue(
-        titles={kind: {plugin.name: plugin.title for plugin in registry.load_all(kind)} for kind in _TITLED},
+        titles={kind: {plugin.name: plugin.title for plugin in registry.load_all(kind)} for kind in _SHOWN},
         paths={plugin.name: plugin.path for plugin in registry.load_all("format")},
         exporters={
             plugin.name: CataloguedExporter(
@@ -78,6 +86,7 @@ def collect() -> Catalogue:
             for plugin in registry.load_all("exporter")
         },
         protocol=tuple(plugin.name for plugin in registry.load_all("probe") if plugin.protocol),
+        archived={plugin.name: plugin.archived for plugin in registry.load_all("server") if plugin.archived},
         preparing=tuple(plugin.name for plugin in registry.load_all("stage") if not plugin.shown),
     )
 

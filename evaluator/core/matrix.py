@@ -41,6 +41,7 @@ class Proof(Record, frozen=True, kw_only=True):
 
     runtime: str
     device: str
+    title: str = ""  # of both, as people write them: "ONNX Runtime on ARM64"; files of old have none
     outcome: Outcome
     reason: str | None
     evidence: str  # the step's folder, relative to the run's

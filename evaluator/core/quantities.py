@@ -8,6 +8,7 @@ import math
 
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_TIMES_FROM = 1.1  # a factor below it is written as a percentage
 _LONG_S = 120.0  # from here on minutes are easier to read
 
 
@@ -38,6 +39,21 @@ def size(value: float) -> str:
     return _scaled(value, _BYTES)
 
 
+def percent(share: float) -> str:
+    """Write a share: "4.10 %"."""
+    return f"{significant(100 * share)} %"
+
+
+def times(factor: float) -> str:
+    """Write a factor: "1.83 times"."""
+    return f"{significant(factor)} times"
+
+
+def more(factor: float) -> str:
+    """Write by how much something exceeds another: "1.83 times", and "4.10 %" where that is easier to read."""
+    return times(factor) if factor >= _TIMES_FROM else percent(factor - 1)
+
+
 def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
     rounded = float(f"{value:.3g}") if math.isfinite(value) else value
     if rounded == 0:
@@ -47,11 +63,15 @@ def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
 
 
 def quantity(value: float, unit: str | None) -> str:
-    """Write a value in the unit of a record: "s", "bytes", "1/s", any other, or none."""
+    """Write a value in the unit of a record: "s", "bytes", "1/s", "share", "count", "1", any other, or none."""
+    if unit == "count":
+        return f"{value:,.0f}"
+    if unit == "share":
+        return percent(value)
     if unit == "s":
         return seconds(value)
     if unit == "bytes":
         return size(value)
     if unit == "1/s":
         return f"{significant(value)} per s"
-    return f"{significant(value)} {unit}" if unit else significant(value)
+    return significant(value) if unit in (None, "", "1") else f"{significant(value)} {unit}"

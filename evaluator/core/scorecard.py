@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from evaluator.core import catalogue, metrics
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD, Policy
@@ -75,6 +76,23 @@ class Comparison(Record, frozen=True, kw_only=True):
     winner: str | None  # a framework, or None
     statement: str  # one sentence: "PyTorch is 1.8 times faster", "indistinguishable", "not comparable: …"
     provisional: bool = False
+    rounds: int = 0  # that the side with fewer has; 0 where nobody counted them
+    unsettled: tuple[str, ...] = ()  # frameworks of which a measurement had not settled when it was taken
+
+    @property
+    def counted(self) -> bool:
+        """Whether both values are exact: bytes on disk, say, which no second round would change."""
+        about = metrics.METRICS.get(self.metric)
+        return about is not None and about.provenance == metrics.COUNTED
+
+    @property
+    def ahead(self) -> str | None:
+        """The framework that is shown to be better; None where one measured better, but not so that it is sure.
+
+        What is sampled needs an interval, hence several rounds, of measurements that had settled.
+        """
+        sure = self.ratio is not None and self.ratio.low is not None and not self.unsettled
+        return self.winner if sure or self.counted else None
 
 
 def comparison_id(question: str, scenario: str, path: str | None, device: str) -> str:
@@ -110,7 +128,7 @@ class CandidateScore(Record, frozen=True, kw_only=True):
 
 
 class Robustness(Record, frozen=True, kw_only=True):
-    """How often each candidate comes first when the category weights are drawn at random (Dirichlet)."""
+    """How often each candidate scores highest when the category weights are drawn at random (Dirichlet)."""
 
     draws: int
     seed: int
@@ -163,3 +181,14 @@ class Scorecard(Record, frozen=True, kw_only=True):
     device_classes: tuple[DeviceClass, ...] = ()
     edge: tuple[EdgeFit, ...] = ()  # artifact by artifact, class by class
     matrix: tuple[MatrixCell, ...] = ()  # every exporter at every precision
+    titles: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)  # kind of plug-in -> name -> in words
+    archived: dict[str, str] = msgspec.field(default_factory=dict)  # server -> where its makers say so
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Any name that a coordinate may have -> as people write it."""
+        return catalogue.flat(self.titles)
+
+    def title(self, kind: str, name: str) -> str:
+        """Return what people call a plug-in; its name in words when the run's catalogue has no title for it."""
+        return self.titles.get(kind, {}).get(name, name.replace("_", " "))

@@ -80,11 +80,13 @@ def update_to_2(kind: str, document: Document) -> Document:
 
 def _scorecard_to_2(card: Document) -> Document:
     del card["schema_version"]
-    policy = _plain(VERSION_1 / "policy.json")
+    policy, known = _plain(VERSION_1 / "policy.json"), _plain(VERSION_1 / "catalogue.json")
     del policy[KEY]
     return {
         **_judgement_to_2(card),
         "policy": policy,
+        "titles": known["titles"],
+        "archived": known["archived"],
         "cells": [_cell_to_2(cell) for cell in card["cells"]],
         "matrix": [
             {**cell, "proofs": [metrics_1.proof(proof) for proof in cell.get("proofs", ())]}

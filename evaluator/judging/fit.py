@@ -13,6 +13,7 @@ One missed budget is enough not to fit; all must be met to fit.
 
 from typing import Literal
 
+from evaluator.core.quantities import seconds, size, times
 from evaluator.core.records import DeviceClass, Record
 from evaluator.core.scorecard import Verdict
 
@@ -80,9 +81,9 @@ def _ram(figures: Figures, device: DeviceClass) -> Budget:
     finer = 1 + figures.ram_resolution
     if figures.ram == "floor" and runtime is not None and whole / finer - runtime > device.ram_bytes:
         return _missed("RAM", int(whole / finer) - runtime, device.ram_bytes)
-    what = f"the whole Python process {'works with' if figures.ram == 'floor' else 'took at most'} {_size(whole)}"
+    what = f"the whole Python process {'works with' if figures.ram == 'floor' else 'took at most'} {size(whole)}"
     if runtime is not None:
-        what += f", of which the model's own share is at most {_size(max(0, whole - int(runtime / finer)))}"
+        what += f", of which the model's own share is at most {size(max(0, whole - int(runtime / finer)))}"
     return _room("RAM", whole, device.ram_bytes, what)
 
 
@@ -92,20 +93,20 @@ def _flash(figures: Figures, device: DeviceClass) -> Budget:
         return _missed("flash", share, device.flash_bytes)
     if runtime is None:
         return Budget(name="flash", verdict="undecided", reason="the size of its runtime could not be measured")
-    what = f"{_size(share)}, and {_size(runtime)} of its runtime's Python packages"
+    what = f"{size(share)}, and {size(runtime)} of its runtime's Python packages"
     return _room("flash", share + runtime, device.flash_bytes, what)
 
 
 def _room(name: str, whole: int, budget: int, otherwise: str) -> Budget:
     """Judge a budget of bytes that the model alone does not exceed."""
     if whole <= budget:
-        return Budget(name=name, verdict="fits", reason=f"{name}: {_size(whole)} of {_size(budget)}")
-    return Budget(name=name, verdict="undecided", reason=f"{name}: {otherwise}; {_size(budget)} are allowed")
+        return Budget(name=name, verdict="fits", reason=f"{name}: {size(whole)} of {size(budget)}")
+    return Budget(name=name, verdict="undecided", reason=f"{name}: {otherwise}; {size(budget)} are allowed")
 
 
 def _missed(name: str, share: int, budget: int) -> Budget:
     factor = share / budget
-    reason = f"{name}: the model alone takes {_size(share)}, {factor:.3g} times the allowed {_size(budget)}"
+    reason = f"{name}: the model alone takes {size(share)}, {times(factor)} the allowed {size(budget)}"
     return Budget(name=name, verdict="does not fit", reason=reason)
 
 
@@ -116,19 +117,19 @@ def _latency(figures: Figures, device: DeviceClass) -> Budget:
     same = _isa(figures.isa) == _isa(device.isa)
     slower = device.slower or ((1.0, 1.0) if same else None)
     if slower is None:
-        reason = f"latency: {_time(measured)} on one core of {figures.isa}, how fast {device.isa} is was not said"
+        reason = f"latency: {seconds(measured)} on one core of {figures.isa}, how fast {device.isa} is was not said"
         return Budget(name="latency", verdict="undecided", reason=reason)
     best, worst = measured * slower[0] / device.threads, measured * slower[1]
     estimated = slower != (1.0, 1.0) or not same
     about = f"latency{' (estimated)' if estimated else ''}"
-    spread = _time(worst) if best == worst else f"{_time(best)} to {_time(worst)}"
-    allowed = _time(device.latency_s)
+    spread = seconds(worst) if best == worst else f"{seconds(best)} to {seconds(worst)}"
+    allowed = seconds(device.latency_s)
     verdict: Verdict
     if worst <= device.latency_s:
         verdict, reason = "fits", f"{about}: {spread} of {allowed}"
     elif best > device.latency_s:
         verdict = "does not fit"
-        reason = f"{about}: {spread}, at best {best / device.latency_s:.3g} times the allowed {allowed}"
+        reason = f"{about}: {spread}, at best {times(best / device.latency_s)} the allowed {allowed}"
     else:
         verdict, reason = "undecided", f"{about}: {spread}; {allowed} are allowed"
     return Budget(name="latency", verdict=verdict, reason=reason, estimated=estimated)
@@ -136,17 +137,3 @@ def _latency(figures: Figures, device: DeviceClass) -> Budget:
 
 def _isa(name: str) -> str:
     return _SAME_ISA.get(name.lower(), name.lower())
-
-
-def _size(value: float) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / 1e3:.3g} kB"
-
-
-def _time(seconds: float) -> str:
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-6:.3g} µs"

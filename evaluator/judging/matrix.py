@@ -31,6 +31,7 @@ _PROOF_FIGURES = ("accuracy", "origin_accuracy", "max_rel_diff", "smallest_toler
 _MOST_TRIED = 3
 
 
+_PLACE: tuple[Part, ...] = ("place",)
 _ARTIFACT: tuple[Part, ...] = ("model", "artifact")  # what the proofs of an artifact have in common with its export
 
 
@@ -41,7 +42,7 @@ def build(evidence: Evidence, folder: Path) -> tuple[MatrixCell, ...]:
     emulated = {entry.step.device for entry in entries if entry.result.metrics.get("emulated") is True}
     proofs: dict[tuple[object, ...], list[Proof]] = {}
     for entry in entries:
-        proof = _proof(entry, folder, emulated=entry.step.device in emulated)
+        proof = _proof(entry, folder, evidence, emulated=entry.step.device in emulated)
         proofs.setdefault(entry.step.key(*_ARTIFACT), []).append(proof)
     known = evidence.catalogue
     exports = _entries(evidence, "export")
@@ -102,11 +103,12 @@ def _cell(entry: Entry, folder: Path, proofs: Sequence[Proof], known: Catalogue)
     return msgspec.structs.replace(made, **{name: entry.number(name) for name in _FIGURES})
 
 
-def _proof(entry: Entry, folder: Path, *, emulated: bool) -> Proof:
+def _proof(entry: Entry, folder: Path, evidence: Evidence, *, emulated: bool) -> Proof:
     result = entry.result
     proof = Proof(
         runtime=str(entry.step.runtime),
         device=entry.step.device,
+        title=entry.step.title(evidence.titles, parts=_PLACE, separator=" on "),
         outcome=result.outcome,
         reason=result.reason,
         evidence=entry.folder,

@@ -25,6 +25,7 @@ import numpy as np
 from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import Policy
+from evaluator.core.quantities import percent, quantity
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import (
     CandidateScore,
@@ -45,11 +46,12 @@ _SENTENCES = {
     "percentiles that would need more are left out.",
     "reference": "{count} server(s) were the embedded reference server, such as {place}: provisional figures.",
     "old": "{count} container image(s) rest on a system whose regular security support has ended, such as {place}.",
-    "unstable": "{count} measurement(s) had not settled; in {place} a third of the samples lies {amount:.0%} off. "
+    "unstable": "{count} measurement(s) had not settled; in {place} a third of the samples lies {amount} off. "
     "Close other programs and measure again.",
-    "noisy": "{count} measurement(s) vary by more than 2.5 %, most in {place} ({amount:.0%}).",
-    "outliers": "{count} measurement(s) hold outliers, which were kept; the most in {place} ({amount:.0f}).",
+    "noisy": "{count} measurement(s) vary by more than 2.5 %, most in {place} ({amount}).",
+    "outliers": "{count} measurement(s) hold outliers, which were kept; the most in {place} ({amount}).",
 }
+_SHARES = ("unstable", "noisy")  # kinds whose amount is a share
 
 Verdict = Literal["ready", "not ready", "insufficient evidence"]
 
@@ -78,6 +80,8 @@ def assemble(
         cells=tuple(cells),
         device_classes=evidence.run.device_classes,
         edge=fitting.table(evidence),
+        titles=evidence.catalogue.titles,
+        archived=evidence.catalogue.archived,
     )
 
 
@@ -95,7 +99,7 @@ def score_candidates(
 
 
 def robustness(scores: Iterable[CandidateScore], titles: Mapping[str, str], policy: Policy) -> Robustness | None:
-    """Return how often each candidate comes first when the category weights are drawn at random.
+    """Return how often each candidate scores highest when the category weights are drawn at random.
 
     Weights come from a Dirichlet distribution around the chosen ones (its mean is theirs, its total concentration the
     number of categories). Only categories that every candidate has a score in are compared, so that candidates are
@@ -116,11 +120,11 @@ def robustness(scores: Iterable[CandidateScore], titles: Mapping[str, str], poli
     first = {score.candidate: round(float(share), 4) for score, share in zip(overall, shares, strict=True)}
     leader = max(first, key=lambda name: first[name])
     if first[leader] < 0.5 + 1e-9:
-        statement = f"No framework comes first in most of {policy.draws:,} random weightings of the categories."
+        statement = f"Neither framework scores higher in most of {policy.draws:,} random weightings of the categories."
     else:
         name = titles.get(leader, leader)
         statement = (
-            f"{name} comes first in {first[leader]:.0%} of {policy.draws:,} random weightings of the categories."
+            f"{name} scores higher in {percent(first[leader])} of {policy.draws:,} random weightings of the categories."
         )
         statement += _flip(
             tables, leader_first=list(first).index(leader), common={name: policy.categories[name] for name in common}
@@ -148,7 +152,7 @@ def _flip(tables: Sequence[Mapping[str, float]], *, leader_first: int, common: M
     if not turning:
         return ""
     share, name = min(turning)
-    return f" It falls behind when {name} has more than {share:.0%} of the weight."
+    return f" It scores lower when {name} has more than {percent(share)} of the weight."
 
 
 def curves(evidence: Evidence) -> tuple[Curve, ...]:
@@ -212,7 +216,8 @@ def warnings(evidence: Evidence) -> tuple[str, ...]:
         cases = [(amount, place) for which, amount, place in doubts if which == kind]
         if cases:
             amount, place = max(cases)
-            found.append(sentence.format(count=len(cases), amount=amount, place=place))
+            told = percent(amount) if kind in _SHARES else quantity(amount, "count")
+            found.append(sentence.format(count=len(cases), amount=told, place=place))
     return tuple(found)
 
 

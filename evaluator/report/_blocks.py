@@ -19,11 +19,11 @@ Style = Literal["plain", "strong", "soft", "code", "figure", "missing", "flag"]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of text; what `hover` says on the page is said in full elsewhere."""
+    """A piece of text; with a link, one that leads to a file of the run folder, relative to it."""
 
     text: str
     style: Style = "plain"
-    hover: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,10 @@ class FrameworkName:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """An outcome or verdict: a sign and a word. The note hovers on the page and is written out elsewhere."""
+    """An outcome or verdict: a sign and a word."""
 
     word: str
     tone: Tone
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,6 @@ class Tile:
     word: str
     tone: Tone
     text: str = ""
-    hover: str = ""
     link: str = ""  # name of the item, in the same section, that tells more
 
 

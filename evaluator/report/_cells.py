@@ -1,18 +1,18 @@
 """What several sections need of the cells: which belong together, what they are called, and their figures."""
 
 import statistics
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from evaluator.core import metrics
-from evaluator.core.coordinates import PARTS, Part
+from evaluator.core.coordinates import DEVICE, PARTS, Part
 from evaluator.core.metrics import Key, number
 from evaluator.core.records import FRAMEWORKS, Cell
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _format
-from evaluator.report._blocks import Bar, Chip, Text
+from evaluator.report._blocks import Bar, Chip, Line, Style, Text
 
 NO_REASON = "no reason was recorded"
-PROVISIONAL = "provisional: measured on the embedded reference server, not on tensorflow_model_server"
+PROVISIONAL = "provisional: measured on the embedded reference server, a stand-in for the real one"
 _SUBJECT: tuple[Part, ...] = tuple(part for part in PARTS if part != "repeat")  # of cells that are rounds of the same
 _ABOUT: tuple[Part, ...] = ("artifact", "place")  # what tells the cells of a stage, scenario and framework apart
 _BETWEEN = " · "
@@ -29,19 +29,25 @@ def select(card: Scorecard, stage: str, scenario: str | None = None) -> tuple[Ce
     return tuple(c for c in card.cells if c.standard and c.stage == stage and scenario in (None, c.scenario))
 
 
-def subject(cell: Cell) -> str:
-    """Name what a cell is about in raw names: "onnx · onnxruntime · gpu"."""
-    return cell.title(parts=_ABOUT, separator=_BETWEEN)
+def subject(cell: Cell, names: Mapping[str, str]) -> str:
+    """Name what a cell is about: "ONNX · ONNX Runtime · GPU"; `names` are the scorecard's."""
+    return cell.title(names, parts=_ABOUT, separator=_BETWEEN)
 
 
-def made(cell: Cell) -> str:
-    """Name an artifact by what made it, and its runtime: "keras_tflite · fp16 · ai_edge_litert"."""
-    return cell.title(parts=_ABOUT, separator=_BETWEEN, by_exporter=True)
+def made(cell: Cell, names: Mapping[str, str]) -> str:
+    """Name an artifact by what made it, and its runtime: "TFLite converter · fp16 · LiteRT"."""
+    return cell.title(names, parts=_ABOUT, separator=_BETWEEN, by_exporter=True)
 
 
-def told(cell: Cell) -> str:
-    """Name a cell by all that tells it from others: "run · bert · PyTorch · onnx · onnxruntime"."""
-    return joined((cell.stage, cell.scenario, _format.framework(cell.framework), subject(cell)))
+def told(card: Scorecard, cell: Cell) -> str:
+    """Name a cell by all that tells it from others: "Runtimes · bert · PyTorch · ONNX · ONNX Runtime"."""
+    about = (cell.scenario, _format.framework(cell.framework), subject(cell, card.names))
+    return joined((card.title("stage", cell.stage), *about))
+
+
+def device(card: Scorecard, name: str) -> str:
+    """Name a device; empty for the one that goes without saying."""
+    return "" if name == DEVICE else card.title("device", name)
 
 
 def joined(parts: Iterable[str | None]) -> str:
@@ -63,15 +69,15 @@ def by_subject(cells: Iterable[Cell]) -> Collection[list[Cell]]:
     return groups.values()
 
 
-def bars(cells: Iterable[Cell], wanted: Key, end: Key | None = None) -> tuple[Bar, ...]:
+def bars(card: Scorecard, cells: Iterable[Cell], wanted: Key, end: Key | None = None) -> tuple[Bar, ...]:
     """Return one bar for each subject that has the metric: the median where it was measured in several rounds."""
-    found = []
+    found, names = [], card.names
     for same in by_subject(cells):
         values, ends = _numbers(same, wanted), _numbers(same, end) if end else []
         if values:
             found.append(
                 Bar(
-                    label=subject(same[0]),
+                    label=subject(same[0], names),
                     framework=same[0].framework,
                     value=statistics.median(values),
                     end=statistics.median(ends) if ends else None,
@@ -96,9 +102,11 @@ def figure(cell: Cell, wanted: Key) -> str:
     return f"{value} ({_format.metric(found.name, found.low)} to {_format.metric(found.name, found.high)})"
 
 
-def shown(cell: Cell, wanted: Key) -> Text:
-    """Return a figure of a cell as a piece of text: that it was not measured is set apart from numbers."""
-    return Text(figure(cell, wanted), "missing" if metrics.find(cell, wanted) is None else "figure")
+def shown(cell: Cell, wanted: Key) -> Line:
+    """Return a figure of a cell as a line: that it was not measured is set apart from numbers, its interval as well."""
+    value, bracket, ends = figure(cell, wanted).partition(" (")
+    style: Style = "missing" if metrics.find(cell, wanted) is None else "figure"
+    return (Text(value, style), *((Text(f"{bracket}{ends}", "soft"),) if ends else ()))
 
 
 def typical(cells: Iterable[Cell]) -> str:
@@ -123,4 +131,4 @@ def is_provisional(card: Scorecard, cell: Cell) -> bool:
 
 def provisional() -> Text:
     """Return the caution that stands at every figure of a reference server."""
-    return Text("provisional: reference server", "flag", hover=PROVISIONAL)
+    return Text("provisional: reference server", "flag")

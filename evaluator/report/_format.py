@@ -4,13 +4,16 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
+from urllib.parse import quote
 
 from evaluator.core import metrics, quantities
-from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
+from evaluator.core.quantities import more as more  # noqa: PLC0414
+from evaluator.core.quantities import percent as percent  # noqa: PLC0414
 from evaluator.core.quantities import seconds as seconds  # noqa: PLC0414  # taken from here, as all dress is
 from evaluator.core.quantities import significant as significant  # noqa: PLC0414
 from evaluator.core.quantities import size as size  # noqa: PLC0414
+from evaluator.core.quantities import times as times  # noqa: PLC0414
 from evaluator.core.records import LabelValue, Value
 from evaluator.core.scorecard import Curve
 
@@ -21,6 +24,7 @@ _NO_LABELS: Mapping[str, LabelValue] = MappingProxyType({})
 # What tells p50 from a median, which it exceeds: said wherever percentiles are shown.
 PERCENTILES = "Percentiles (p50, p90 …) are observed values that the true ones do not exceed, with 99 % confidence."
 
+_PATHS = {"mobile": "phone", "web": "browser"}  # deployment paths, where their raw name is not what people say
 _FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 
 # Outcomes as a letter, a sign and a tone: colour never carries the meaning alone.
@@ -49,6 +53,11 @@ FITS: dict[str, Tone] = {"fits": "good", "does not fit": "bad", "undecided": "wa
 SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "none": "-"}
 
 
+def address(path: str) -> str:
+    """Return what a link to a file of the run folder holds: relative, and never more than a path."""
+    return quote(path.lstrip("/"))
+
+
 def words(name: str) -> str:
     """Turn a raw name into words: `timed_out` → "timed out"."""
     return name.replace("_", " ")
@@ -59,9 +68,9 @@ def framework(name: str) -> str:
     return _FRAMEWORKS.get(name, name)
 
 
-def device(name: str) -> str:
-    """Name a device; empty for the one that goes without saying."""
-    return "" if name == DEVICE else name
+def path(name: str | None) -> str:
+    """Name what an artifact is deployed to; empty where a question has no such path."""
+    return _PATHS.get(name or "", name or "")
 
 
 def quantity(value: float | None, unit: str | None) -> str:
@@ -96,7 +105,7 @@ def metric(name: str, value: Value | None) -> str:
     if value is None or isinstance(value, str):
         return value or NOT_MEASURED
     about = metrics.known(name)
-    if about is not None and about.unit in ("s", "bytes", "1/s"):
+    if about is not None and about.unit != "text":
         return quantity(value, about.unit)
     return f"{value:,}" if isinstance(value, int) else significant(value)
 
@@ -120,7 +129,7 @@ def score(value: float | None) -> str:
     return NOT_MEASURED if value is None else f"{value:.1f}"
 
 
-def percent(share: float) -> str:
+def coverage(share: float) -> str:
     """Write a share as whole per cent, rounded down: 99.6 % of the evidence is not all of it."""
     return f"{math.floor(round(share * 100, 6))} %"
 
@@ -130,9 +139,14 @@ def share(value: float) -> str:
     return f"{value:.0%}".replace("%", " %")
 
 
-def ratio(value: float) -> str:
-    """Write a factor: "1.83x"."""
-    return f"{significant(value)}x"
+def interval(low: float, high: float) -> str:
+    """Write the ends of an interval of a plain number: "1.40 to 1.90"."""
+    return f"{significant(low)} to {significant(high)}"
+
+
+def excesses(low: float, high: float) -> str:
+    """Write the ends of a factor's interval as `more` writes the factor: "1.40 to 1.90", "3.90 % to 4.30 %"."""
+    return f"{more(low)} to {more(high)}" if more(high).endswith("%") else interval(low, high)
 
 
 def log_ticks(low: float, high: float) -> tuple[float, ...]:

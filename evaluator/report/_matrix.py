@@ -108,9 +108,8 @@ def place(cell: MatrixCell) -> str:
 
 
 def where(proof: Proof) -> str:
-    """Name a runtime and what it ran on: "onnx_runtime on arm64 (emulated)"."""
-    device = f" on {proof.device}" if _format.device(proof.device) else ""
-    return f"{proof.runtime}{device}{' (emulated)' if proof.emulated else ''}"
+    """Name a runtime and what it ran on: "ONNX Runtime on ARM64 (emulated)"."""
+    return f"{proof.title or proof.runtime}{' (emulated)' if proof.emulated else ''}"
 
 
 def words(cell: MatrixCell) -> tuple[str, ...]:
@@ -158,11 +157,6 @@ def explanations(cells: Iterable[MatrixCell]) -> dict[str, tuple[str, ...]]:
     return {line: tuple(places) for line, places in found.items()}
 
 
-def hover(cell: MatrixCell) -> str:
-    """Say in one line what became of a cell and why."""
-    return "; ".join([f"{place(cell)}: {cell.state}", *facts(cell), *reasons(cell)])
-
-
 def facts(cell: MatrixCell) -> tuple[str, ...]:
     """Return the figures of an artifact: what it took to make, and what it is made of."""
     told = []
@@ -191,7 +185,7 @@ def _size(cell: MatrixCell) -> str:
         if value is not None
     ]
     if cell.size_bytes is not None and cell.trained_weights_bytes:
-        parts.append(f"{_format.ratio(cell.size_bytes / cell.trained_weights_bytes)} the trained weights")
+        parts.append(f"{_format.times(cell.size_bytes / cell.trained_weights_bytes)} the trained weights")
     whole = _format.size(cell.size_bytes or 0.0)
     return f"size {whole} ({', '.join(parts)})" if parts else f"size {whole}"
 
@@ -208,11 +202,11 @@ def proven(proof: Proof) -> str:
     """Say what a proof showed: how far the outputs are off, the accuracy, and which sizes are taken."""
     told = [_format.words(proof.outcome)]
     if proof.max_rel_diff is not None:
-        told.append(f"largest relative difference {proof.max_rel_diff:.2g}")
+        told.append(f"largest relative difference {_format.significant(proof.max_rel_diff)}")
     if proof.smallest_tolerance is not None:
-        told.append(f"would pass at {proof.smallest_tolerance:.2g}")
+        told.append(f"would pass at {_format.significant(proof.smallest_tolerance)}")
     if proof.accuracy is not None and proof.origin_accuracy is not None:
-        told.append(f"accuracy {proof.accuracy:.1%} (origin {proof.origin_accuracy:.1%})")
+        told.append(f"accuracy {_format.percent(proof.accuracy)} (origin {_format.percent(proof.origin_accuracy)})")
     if proof.batch_sizes:
         told.append(f"batch sizes {', '.join(map(str, proof.batch_sizes))}")
     if proof.refusals:

@@ -41,7 +41,7 @@ def words(piece: Piece) -> str:
         case FrameworkName():
             return _format.framework(piece.name)
         case Chip():
-            return f"{piece.word}: {piece.note}" if piece.note else piece.word
+            return piece.word
         case Tile():
             return f"{piece.letter} {piece.text}".rstrip()
         case Drawing():

@@ -123,7 +123,7 @@ def advantage(comparison: Comparison, farthest: float, title: str) -> Markup | N
 
     noise = abs(place(1 + (comparison.noise_floor or 0.0)) - 0.5)
     ends = [min(1.0, max(0.0, place(v))) for v in _ends(ratio) if v > 0]
-    won = series(comparison.winner) if comparison.winner else "tie"
+    won = series(comparison.ahead) if comparison.ahead else "tie"
     return _picture(
         title,
         Markup('<line x1="0" x2="100%" y1="9" y2="9" class="grid"/>'),

@@ -30,7 +30,9 @@ class Html(Report):
 def page(card: Scorecard, chosen: Iterable[Section]) -> str:
     """Return the page with some of the sections; those without blocks are left out."""
     found = [(section, section.blocks(card)) for section in chosen]
-    return _template().render(card=card, shown=[(section, blocks) for section, blocks in found if blocks])
+    shown = [(section, blocks) for section, blocks in found if blocks]
+    unprinted = [f"“{section.title}”" for section, _ in shown if section.appendix]
+    return _template().render(card=card, shown=shown, unprinted=unprinted)
 
 
 @cache

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from evaluator.core import metrics, registry
+from evaluator.core import metrics, quantities, registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Profile, Result, Step
-from evaluator.stages._contract import Stage
+from evaluator.stages._contract import Shown, Stage
 
 SILENCE_S = 60.0  # without a word, at most
 _MARKS = {Outcome.PASSED: "[green]✓[/]", Outcome.UNAVAILABLE: "[dim]-[/]", Outcome.NOT_APPLICABLE: "[dim]·[/]"}
@@ -124,7 +124,11 @@ def figures(step: Step, result: Result) -> str:
     stage: Stage = registry.load("stage", step.stage)
     found = ((shown, metrics.find(result, shown.key)) for shown in stage.figures)
     told = ((shown, metrics.number(figure.value)) for shown, figure in found if figure is not None)
-    return ", ".join(shown.form.format(value * shown.factor) for shown, value in told if value is not None)
+    return ", ".join(shown.form.format(_dressed(shown, value)) for shown, value in told if value is not None)
+
+
+def _dressed(shown: Shown, value: float) -> str:
+    return quantities.quantity(value, metrics.metric(shown.key.name).unit)
 
 
 def _span(seconds: float) -> str:

@@ -25,8 +25,7 @@ class Shown:
     """A figure that is shown to people when a step has ended."""
 
     key: Key
-    form: str  # "p50 {:.3g} ms"
-    factor: float = 1.0  # brings it into the unit that is shown
+    form: str = "{}"  # what stands around the number, which is dressed in its metric's unit: "median {}"
 
 
 class Stage(ABC):

@@ -41,7 +41,7 @@ class Align(Stage):
         "weights": "preparing the common weights",
         "aligned": "aligning the two models",
     }
-    figures = (Shown(key("max_rel_diff", between="frameworks"), "start difference {:.1e}"),)
+    figures = (Shown(key("max_rel_diff", between="frameworks"), "start difference {}"),)
     shown = False
 
     def plan(self, plan: "ScenarioPlan") -> None:

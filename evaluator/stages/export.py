@@ -38,7 +38,7 @@ class Export(Stage):
     timeout_s = 300.0
     expected_s = 20.0
     gives: ClassVar = {"artifact": "the export"}
-    figures = (Shown(key("export_s"), "{:.1f} s"), Shown(key("size_bytes"), "{:.3g} MB", 1e-6))
+    figures = (Shown(key("export_s")), Shown(key("size_bytes")))
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan what each framework trained, by the standard exporters, or by all of them at every precision."""

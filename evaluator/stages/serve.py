@@ -49,9 +49,9 @@ class Serve(Stage):
     expected_s = 25.0
     gives: ClassVar = {"served": "serving it"}
     figures = (
-        Shown(key("ready_s"), "ready after {:.1f} s"),
-        Shown(key("latency_s", wire="rest", statistic="p50"), "REST p50 {:.3g} ms", 1e3),
-        Shown(key("latency_s", wire="grpc", statistic="p50"), "gRPC p50 {:.3g} ms", 1e3),
+        Shown(key("ready_s"), "ready after {}"),
+        Shown(key("latency_s", wire="rest", statistic="median"), "REST median {}"),
+        Shown(key("latency_s", wire="grpc", statistic="median"), "gRPC median {}"),
     )
 
     def measuring_s(self, profile: Profile) -> float:

@@ -43,9 +43,9 @@ class Train(Stage):
     expected_s = 30.0
     gives: ClassVar = {"trained": "training"}
     figures = (
-        Shown(key("step_s"), "{:.3g} s per step"),
-        Shown(key("heldout_accuracy"), "accuracy {:.1%}"),
-        Shown(key("max_rel_diff", between="frameworks"), "start difference {:.1e}"),
+        Shown(key("step_s"), "{} per step"),
+        Shown(key("heldout_accuracy"), "accuracy {}"),
+        Shown(key("max_rel_diff", between="frameworks"), "start difference {}"),
     )
 
     def plan(self, plan: "ScenarioPlan") -> None:

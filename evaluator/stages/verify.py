@@ -97,7 +97,7 @@ class Verify(Stage):
     timeout_s = 120.0
     expected_s = 8.0
     gives: ClassVar = {"verified": "the proof of its outputs"}
-    figures = (Shown(key("max_rel_diff"), "difference {:.1e}"),)
+    figures = (Shown(key("max_rel_diff"), "difference {}"),)
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan the proof of each artifact in each runtime that reads it, on every device."""

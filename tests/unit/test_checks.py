@@ -58,7 +58,21 @@ def test_half_as_fast_costs_five_points(factor: float, points: float) -> None:
     assert slow.score == pytest.approx(points)
     assert slow.formula
     assert slow.baseline == pytest.approx(0.01)
-    assert versus(latency, run, path="server", question="latency").statement == f"PyTorch is {factor:.1f} times faster"
+    assert (
+        versus(latency, run, path="server", question="latency").statement
+        == f"PyTorch has {_format.times(factor)} lower latency"
+    )
+
+
+def test_a_difference_is_shown_only_by_measurements_that_had_settled() -> None:
+    run = timed(fakes.complete_run(), "torch_jit", 0.01)
+    slower = fakes.is_step(stage="run", runtime="tensorflow", device="cpu")
+    steady = versus(latency, fakes.resample(run, slower, "latency", (0.02,) * 9), path="server", question="latency")
+    assert (steady.ahead, steady.rounds, steady.unsettled) == ("pytorch", 3, ())
+    drifting = fakes.resample(run, slower, "latency", (0.02, 0.02, 0.02, 0.024, 0.024, 0.024, 0.03, 0.03, 0.03))
+    found = versus(latency, drifting, path="server", question="latency")
+    assert (found.winner, found.ahead, found.unsettled) == ("pytorch", None, ("tensorflow",))
+    assert found.statement == "not shown: PyTorch has 2.40 times lower latency, but the measurement had not settled"
 
 
 def test_inside_the_noise_floor_both_are_the_reference() -> None:
@@ -68,7 +82,7 @@ def test_inside_the_noise_floor_both_are_the_reference() -> None:
     assert one(latency, run, candidate="tensorflow", path="server").score == 10
     found = versus(latency, run, path="server", question="latency")
     assert found.winner is None
-    assert found.statement == "indistinguishable: the difference of 3 % lies inside the noise floor of 6 %"
+    assert found.statement == "indistinguishable: the difference of 3.00 % lies inside the noise floor of 6.00 %"
 
 
 def test_an_interval_that_holds_1_tells_nothing_apart() -> None:
@@ -149,7 +163,7 @@ def test_training_must_reach_its_target() -> None:
     run = fakes.change(fakes.complete_run(), steps, heldout_accuracy=0.2)
     found = one(training_time, run, candidate="pytorch")
     assert (found.state, found.score) == (Outcome.FAILED, 0.0)
-    assert "20.0%" in found.reason
+    assert "20.0 %" in found.reason
     assert found.remedy
     assert one(training_time, run, candidate="tensorflow").score is None
 
@@ -391,7 +405,9 @@ def test_rates_in_time_are_compared_and_more_is_better() -> None:
     run = fakes.change(run, fakes.is_step(launcher="embedded", stage="load"), reference=False)
     found = versus(serving_load, run, question="throughput in time over REST")
     assert (found.winner, found.provisional) == ("pytorch", False)
-    assert found.statement == "PyTorch answers 2.0 times more requests in time over REST"
+    assert found.statement == (
+        "not shown: PyTorch answers 2.00 times more requests in time over REST, but one round gives no interval"
+    )
 
 
 def loaded(evidence: Evidence, *figures: Figure) -> Finding:
@@ -527,7 +543,7 @@ def test_a_difference_in_percent_is_not_read_as_a_share() -> None:
     run = fakes.change(fakes.complete_run(), fakes.is_step(stage="run", runtime="torch_jit"), throughput_per_s=100.0)
     run = fakes.change(run, fakes.is_step(stage="run", runtime="tensorflow"), throughput_per_s=109.0)
     found = versus(latency, run, path="server", question="throughput")
-    assert found.statement == "TensorFlow computes 9 % more per second"
+    assert found.statement == "TensorFlow computes 9.00 % more per second"
 
 
 def test_a_reason_writes_its_figure_as_the_report_does() -> None:

@@ -72,21 +72,28 @@ def test_what_keeps_every_budget_fits() -> None:
     found = fit(SMALL, PHONE)
     assert found.verdict == "fits"
     assert found.estimated
-    assert found.reason == "RAM: 80 MB of 300 MB; flash: 54 MB of 100 MB; latency (estimated): 5 ms to 40 ms of 200 ms"
+    assert (
+        found.reason
+        == "RAM: 80.0 MB of 300 MB; flash: 54.0 MB of 100 MB; latency (estimated): 5.00 ms to 40.0 ms of 200 ms"
+    )
 
 
 @pytest.mark.parametrize(
     ("fields", "verdict", "said"),
     [
-        ({"artifact_bytes": 250 * MB}, "does not fit", "flash: the model alone takes 250 MB, 2.5 times the allowed"),
-        ({"artifact_bytes": 60 * MB}, "undecided", "flash: 60 MB, and 50 MB of its runtime's Python packages; 100 MB"),
+        ({"artifact_bytes": 250 * MB}, "does not fit", "flash: the model alone takes 250 MB, 2.50 times the allowed"),
+        (
+            {"artifact_bytes": 60 * MB},
+            "undecided",
+            "flash: 60.0 MB, and 50.0 MB of its runtime's Python packages; 100 MB",
+        ),
         ({"runtime_bytes": None}, "undecided", "the size of its runtime could not be measured"),
-        ({"ram_bytes": 630 * MB}, "does not fit", "RAM: the model alone takes 540 MB, 1.8 times the allowed 300 MB"),
+        ({"ram_bytes": 630 * MB}, "does not fit", "RAM: the model alone takes 540 MB, 1.80 times the allowed 300 MB"),
         ({"ram_bytes": 340 * MB}, "undecided", "works with 340 MB, of which the model's own share is at most 283 MB"),
         ({"ram_bytes": 630 * MB, "ram": "peak"}, "undecided", "took at most 630 MB"),
         ({"ram_bytes": None}, "undecided", "its memory could not be measured"),
-        ({"latency_s": 1.0}, "does not fit", "latency (estimated): 500 ms to 4 s, at best 2.5 times the allowed"),
-        ({"latency_s": 0.1}, "undecided", "latency (estimated): 50 ms to 400 ms; 200 ms are allowed"),
+        ({"latency_s": 1.0}, "does not fit", "latency (estimated): 500 ms to 4.00 s, at best 2.50 times the allowed"),
+        ({"latency_s": 0.1}, "undecided", "latency (estimated): 50.0 ms to 400 ms; 200 ms are allowed"),
         ({"latency_s": None}, "undecided", "its latency could not be measured"),
     ],
 )

@@ -42,7 +42,7 @@ def test_off_a_terminal_there_is_one_plain_counted_line_per_step() -> None:
         reporter.ended(two, passed(two, outcome=Outcome.FAILED, reason="outputs differ " + "a lot " * 20))
     first, second = printed(console).splitlines()
     assert re.fullmatch(
-        r"\[1/2\] ✓ export made-up pytorch onnx: passed 2.0 s \(\d+:\d\d left, until \d\d:\d\d\)", first
+        r"\[1/2\] ✓ export made-up pytorch onnx: passed 2.04 s \(\d+:\d\d left, until \d\d:\d\d\)", first
     )
     assert second.startswith("[2/2] ✗ export made-up pytorch onnx: failed outputs differ a lot")
     assert "\x1b" not in printed(console)
@@ -145,7 +145,7 @@ def test_the_most_telling_figures_are_shown() -> None:
     step = make_step("a", stage="run")
     latencies = [Figure(name="latency_s", value=0.00123456, labels={"statistic": each}) for each in ("median", "p50")]
     ended = passed(step, metrics={"throughput_per_s": 812.3, "queries": 64}, figures=tuple(latencies))
-    assert figures(step, ended) == "p50 1.23 ms, 812 per s"
+    assert figures(step, ended) == "median 1.23 ms, 812 per s"
     assert figures(step, passed(step)) == ""
 
 

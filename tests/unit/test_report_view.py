@@ -11,7 +11,7 @@ from rich.console import Console
 from evaluator.core import metrics, registry
 from evaluator.core.metrics import key, number
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
-from evaluator.report import _base, _candidates, _cells, _format, _servers, _svg, markdown
+from evaluator.report import _base, _candidates, _cells, _claims, _format, _servers, _svg, html, markdown
 from evaluator.report import _terminal as terminal
 from evaluator.report.sections import ORDER, comparison, exports, gaps, plots, verdict
 from evaluator.report.sections import cells as steps
@@ -73,9 +73,9 @@ def test_metrics_wear_the_unit_that_the_vocabulary_gives_them(name: str, value: 
 
 
 def test_coverage_is_never_rounded_up() -> None:
-    assert _format.percent(0.996) == "99 %"
-    assert _format.percent(0.29) == "29 %"
-    assert _format.percent(1.0) == "100 %"
+    assert _format.coverage(0.996) == "99 %"
+    assert _format.coverage(0.29) == "29 %"
+    assert _format.coverage(1.0) == "100 %"
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.001, 0.001), (0.003, 0.9), (0.0071, 0.0254), (1.0, 10.0), (5e-7, 40.0)])
@@ -94,30 +94,23 @@ def test_linear_axis_holds_its_values(high: float) -> None:
     assert high * (1 - 1e-9) <= ticks[-1] <= 2 * high
 
 
-def test_answer_names_who_comes_first_and_what_could_reverse_it() -> None:
-    answer = verdict.headline(with_scores(scored("pytorch", 7.0), scored("tensorflow", 8.0)))
-    assert answer.sentence == "TensorFlow comes first: 8.0 of 10, against 7.0 for PyTorch."
-    assert "No evidence that is still missing could reverse the order." in answer.support
-    overlapping = with_scores(scored("pytorch", 7.0, upper=8.5), scored("tensorflow", 8.0))
-    assert verdict.headline(overlapping).sentence == "TensorFlow leads so far: 8.0 of 10, against 7.0 for PyTorch."
-    assert "could reverse the order" in verdict.headline(overlapping).support.partition("overlap")[2]
-
-
-def test_answer_puts_readiness_above_points() -> None:
-    answer = verdict.headline(with_scores(scored("pytorch", 9.0, verdict="not ready"), scored("tensorflow", 8.0)))
-    assert answer.sentence == "PyTorch scores 9.0 against 8.0, but only TensorFlow is ready."
-
-
-def test_answer_calls_equal_scores_level() -> None:
-    answer = verdict.headline(with_scores(scored("pytorch", 8.01), scored("tensorflow", 7.99)))
-    assert answer.sentence == "PyTorch and TensorFlow are level at 8.0 of 10."
+def test_answer_names_who_is_ready() -> None:
+    both = verdict.headline(with_scores(scored("pytorch", 7.0), scored("tensorflow", 8.0)))
+    assert (both.sentence, both.support) == ("PyTorch and TensorFlow are ready.", "")
+    gates = ("bert: parity of ONNX: it differs", "bert: parity of TFLite: it differs")
+    failed = scored("pytorch", 9.0, verdict="not ready", gates=gates)
+    answer = verdict.headline(with_scores(failed, scored("tensorflow", 8.0)))
+    assert answer.sentence == "TensorFlow is ready; PyTorch is not ready."
+    assert answer.support == "PyTorch: bert: parity of ONNX: it differs (1 more below)."
 
 
 def test_answer_does_not_decide_on_insufficient_evidence() -> None:
-    poor = scored("pytorch", 9.0, verdict="insufficient evidence", coverage=0.5)
-    answer = verdict.headline(with_scores(poor, scored("tensorflow", 8.0)))
-    assert answer.sentence == "Insufficient evidence to decide."
+    poor = {"verdict": "insufficient evidence", "coverage": 0.5}
+    answer = verdict.headline(with_scores(scored("pytorch", 9.0, **poor), scored("tensorflow", 8.0)))
+    assert answer.sentence == "TensorFlow is ready; PyTorch has too little evidence."
     assert "50 % for PyTorch" in answer.support
+    neither = verdict.headline(with_scores(scored("pytorch", 9.0, **poor), scored("tensorflow", 8.0, **poor)))
+    assert neither.sentence == "Insufficient evidence to decide."
 
 
 @pytest.mark.parametrize("card", [sample_scorecard.empty(), with_scores(scored("pytorch", None, verdict="not ready"))])
@@ -126,7 +119,7 @@ def test_answer_without_scores(card: Scorecard) -> None:
 
 
 def test_answer_for_a_single_framework() -> None:
-    assert verdict.headline(with_scores(scored("pytorch", 8.0))).sentence == "PyTorch scores 8.0 of 10."
+    assert verdict.headline(with_scores(scored("pytorch", 8.0))).sentence == "PyTorch is ready."
 
 
 def test_rounds_are_one_bar_and_noise_repeats_none() -> None:
@@ -134,7 +127,7 @@ def test_rounds_are_one_bar_and_noise_repeats_none() -> None:
     same = [c for c in cells if c.runtime == "torchjit" and c.device == "cpu"]
     assert len(same) == 3
     p50 = key("latency_s", statistic="p50")
-    (bar,) = _cells.bars(same, p50)
+    (bar,) = _cells.bars(CARD, same, p50)
     found = [metrics.find(c, p50) for c in same if not c.control]
     rounds = [number(figure.value) or 0.0 for figure in found if figure is not None]
     assert bar.value == pytest.approx(sum(rounds) / 2)
@@ -168,6 +161,82 @@ def test_gaps_group_what_has_the_same_reason() -> None:
     assert len(reasons) == len(set(reasons))
     gpu = next(gap for gap in gaps.unmeasured(CARD) if gap.reason == sample_scorecard.NO_GPU[0])
     assert len(gpu.affected) == sum(cell.reason == gpu.reason for cell in CARD.cells)
+
+
+def timed(**changes: object) -> Comparison:
+    """Return a comparison in which PyTorch has half the latency, in three rounds."""
+    first = next(c for c in CARD.comparisons if (c.question, c.path) == ("latency", "portable"))
+    about: dict[str, object] = {
+        "path": "server",
+        "ratio": Interval(value=0.5, low=0.4, high=0.625),
+        "winner": "pytorch",
+        "noise_floor": 0.03,
+    }
+    return msgspec.structs.replace(first, **(about | changes))
+
+
+def test_who_is_ahead_is_said_with_what_by_how_much_and_how_surely() -> None:
+    found = _claims.claim(CARD, timed())
+    assert (found.kind, found.framework) == ("ahead", "pytorch")
+    assert found.amount == "2.00 times lower latency (1.60 to 2.50, three rounds)"
+    slightly = timed(ratio=Interval(value=1.04, low=1.02, high=1.06), winner="tensorflow")
+    assert _claims.claim(CARD, slightly).amount == "4.00 % lower latency (2.00 % to 6.00 %, three rounds)"
+    size = timed(
+        question="size", metric="size_bytes", noise_floor=0.0, rounds=1, ratio=Interval(value=0.5, low=None, high=None)
+    )
+    assert _claims.claim(CARD, size).amount == "2.00 times smaller (exact)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "doubt"),
+    [
+        ({"ratio": Interval(value=0.5, low=None, high=None), "rounds": 1}, "one round"),
+        ({"ratio": Interval(value=0.5, low=None, high=None), "rounds": 0}, "no interval"),
+        ({"unsettled": ("tensorflow",)}, "had not settled"),
+        ({"provisional": True}, "a stand-in server"),
+    ],
+)
+def test_nobody_is_ahead_on_figures_that_do_not_carry_it(changes: dict[str, object], doubt: str) -> None:
+    found = _claims.claim(CARD, timed(**changes))
+    assert (found.kind, found.doubt) == ("not sure", doubt)
+    card = msgspec.structs.replace(CARD, comparisons=(timed(**changes),))
+    (server, *_) = verdict.targets(card).rows
+    assert "PyTorch" not in repr(server[1])
+    assert f"Not sure ({doubt})" in repr(server[2])
+    picture = _svg.advantage(timed(**changes), 3.0, "")
+    assert picture is not None
+    assert ("tie" in picture) == ("provisional" not in changes)
+
+
+@pytest.mark.parametrize("ratio", [None, Interval(value=0.0, low=None, high=None), Interval(value=1, low=0, high=3)])
+def test_what_has_no_ratio_is_not_compared(ratio: Interval | None) -> None:
+    assert _claims.claim(CARD, timed(ratio=ratio)).kind == "not compared"
+
+
+def test_what_the_figures_rest_on_is_said_before_them() -> None:
+    bare = Interval(value=0.5, low=None, high=None)
+    card = msgspec.structs.replace(CARD, comparisons=(timed(ratio=bare, rounds=1, noise_floor=4.1),))
+    told = _claims.cautions(card)
+    assert any(line.startswith("One round gives no interval: ") and "quick measures three" in line for line in told)
+    assert any("differed by 410 %" in line for line in told)
+    assert any(line.startswith("TF Serving itself was not measured") for line in told)
+    assert any(
+        line.startswith("TorchServe is archived") and "https://github.com/pytorch/serve" in line for line in told
+    )
+    page = html.plugin.render(card)
+    assert page.index("Read these figures with care") < page.index("Who is ahead")
+    for claim in ("comes first", "could reverse the order", "PyTorch leads"):
+        assert claim not in page
+    partly = msgspec.structs.replace(CARD, comparisons=(timed(), timed(question="memory", ratio=bare, rounds=1)))
+    assert any("no interval for memory (server)" in line for line in _claims.cautions(partly))
+    unsettled = msgspec.structs.replace(CARD, comparisons=(timed(unsettled=("pytorch",)),))
+    assert any("had not settled: latency (server)" in line for line in _claims.cautions(unsettled))
+
+
+def test_figures_that_rest_on_enough_need_no_caution() -> None:
+    sound = msgspec.structs.replace(CARD, comparisons=(timed(),), cells=(), archived={})
+    assert _claims.cautions(sound) == ()
+    assert "Read these figures with care" not in html.plugin.render(sound)
 
 
 @pytest.mark.parametrize("question", ["latency", "throughput"])
@@ -252,7 +321,7 @@ def test_summary_shows_markup_as_text() -> None:
 
 
 def test_cells_table_has_a_line_for_every_cell() -> None:
-    lines = printed(terminal.rendered((steps.short(CARD.cells),)))
+    lines = printed(terminal.rendered((steps.short(CARD.cells, CARD.names),)))
     assert max(map(len, lines)) <= 80
     assert sum(line.startswith(registry.names("stage")) for line in lines) == len(CARD.cells)
 
@@ -296,14 +365,13 @@ def without_medians(card: Scorecard) -> Scorecard:
 def test_a_usual_call_is_told_by_one_statistic_and_it_is_named(card: Scorecard, usual: str) -> None:
     other = "p50" if usual == "median" else "median"
     written = markdown.plugin.render(card)
-    row = next(
-        line for line in written.splitlines() if line.startswith("| resnet50; TensorFlow | tfserving; embedded;")
-    )
+    row = next(line for line in written.splitlines() if line.startswith(f"| REST {usual}, p90 |"))
     assert f"#### Latency of a warm call, {usual} to p90" in written
-    assert f"| REST {usual}, p90 | gRPC {usual}, p90 |" in written
+    assert f"| gRPC {usual}, p90 |" in written
+    assert "TensorFlow; TF Serving; embedded reference server; provisional: reference server" in written
     assert f"REST {other}" not in written
     assert f"| {'21.7' if usual == 'median' else '22.0'} ms; 26.8 ms |" in row
     (line,) = [cell for cell in card.cells if (cell.stage, cell.runtime, cell.round) == ("run", "torchjit", 2)]
-    shown = "".join(printed(terminal.rendered((steps.short([line]),))))
+    shown = "".join(printed(terminal.rendered((steps.short([line], card.names),))))
     assert f"latency {usual} " in re.sub(r"\s+", " ", shown)
     assert "latency p50 " not in re.sub(r"\s+", " ", shown) or usual == "p50"

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import jsonschema
@@ -16,7 +17,7 @@ import pytest
 
 from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
-from evaluator.core.scorecard import Scorecard
+from evaluator.core.scorecard import EvidenceRef, Scorecard
 from evaluator.report import csv as csv_report
 from evaluator.report import html as html_report
 from evaluator.report import json as json_report
@@ -209,7 +210,9 @@ def test_page_loads_nothing_and_runs_nothing(make: Make) -> None:
     for _, attributes in page.elements:
         assert all(not name.startswith("on") for name in attributes)
         assert "src" not in attributes
-        assert (attributes.get("href") or "#").startswith("#")
+        assert "title" not in attributes, "who prints, taps or listens never sees it"
+        link = attributes.get("href") or "#"
+        assert re.fullmatch(r"#[^\0]*|steps/[\w/.%~-]+", link)
     policy = next(a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -227,7 +230,7 @@ def test_page_shows_markup_as_text() -> None:
 
 
 def test_every_verdict_on_a_device_has_its_reason(page: Page, card: Scorecard) -> None:
-    section = page.text.partition("Artifacts by class of devices")[2].partition("Serving")[0]
+    section = page.text.partition("The best verdict of any artifact")[2].partition("Serving")[0]
     written = markdown_report.plugin.render(card).partition("## Devices")[2].partition("## Serving")[0]
     assert {fit.verdict for fit in card.edge} == {"fits", "does not fit", "undecided"}
     for fit in card.edge:
@@ -262,9 +265,45 @@ def test_pictures_have_titles(page: Page) -> None:
 
 def test_links_lead_somewhere(page: Page) -> None:
     targets = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
-    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
-    assert len(links) == len(set(links)) > 5
-    assert {link[1:] for link in links if link} <= targets
+    links = [str(attributes["href"]) for tag, attributes in page.elements if tag == "a"]
+    inside = [link[1:] for link in links if link.startswith("#")]
+    assert len(inside) == len(set(inside)) > 5
+    assert set(inside) <= targets
+
+
+def test_evidence_is_linked_where_it_lies(page: Page, card: Scorecard) -> None:
+    links = {unquote(str(attributes["href"])) for tag, attributes in page.elements if tag == "a"}
+    assert {ref.path for finding in card.findings for ref in finding.evidence} <= links
+    assert {f"{cell.evidence}/" for cell in card.cells} <= links
+    gone = tuple(
+        msgspec.structs.replace(each, evidence=(EvidenceRef(path="steps/never-ended/result.json", sha256=""),))
+        for each in card.findings
+    )
+    text = html_report.plugin.render(msgspec.structs.replace(card, findings=gone))
+    assert "<code>steps/never-ended/result.json</code>" in text
+    assert 'href="steps/never-ended' not in text
+
+
+def unfolded(text: str) -> str:
+    """Return what a reader sees of a piece of the page before unfolding anything, innermost foldings first."""
+    while (less := re.sub(r"<details>((?!<details>).)*?</details>", "", text, flags=re.DOTALL)) != text:
+        text = less
+    return text
+
+
+def test_what_passed_is_folded_and_what_failed_stands_once_with_all_that_it_concerns(card: Scorecard) -> None:
+    failed = next(each for each in card.findings if each.state is Outcome.CRASHED)
+    more = tuple(
+        msgspec.structs.replace(failed, id=f"{failed.id}/{n}", subject=f"artifact {n}", reason=f"it died after {n} s")
+        for n in range(3)
+    )
+    only = msgspec.structs.replace(card, findings=(*more, *(f for f in card.findings if f.state is Outcome.PASSED)))
+    section = html_report.plugin.render(only).partition('<section id="findings">')[2].partition("</section>")[0]
+    open_part = unfolded(section)
+    assert open_part.count("it died after") == 1
+    assert all(f"artifact {n}" in open_part for n in range(3))
+    assert "did what parity asks" in section
+    assert "did what parity asks" not in open_part
 
 
 def test_unmeasured_is_said_to_be_so(card: Scorecard) -> None:

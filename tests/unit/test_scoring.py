@@ -220,8 +220,8 @@ def test_robustness_names_the_first_and_when_the_order_turns() -> None:
     assert found is not None
     assert found.first["pytorch"] > found.first["tensorflow"] > 0
     assert sum(found.first.values()) == pytest.approx(1, abs=1e-3)
-    assert found.statement.startswith("PyTorch comes first in ")
-    assert "falls behind when training has more than 40% of the weight" in found.statement
+    assert found.statement.startswith("PyTorch scores higher in ")
+    assert "It scores lower when training has more than 40.0 % of the weight" in found.statement
     assert "Compared on training, serving only" in found.statement
 
 
@@ -232,7 +232,7 @@ def test_equal_candidates_share_the_first_place() -> None:
     )
     assert found is not None
     assert found.first == {"pytorch": 0.5, "tensorflow": 0.5}
-    assert found.statement.startswith("No framework comes first")
+    assert found.statement.startswith("Neither framework scores higher")
 
 
 def test_one_candidate_has_no_rival() -> None:

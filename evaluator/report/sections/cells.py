@@ -1,6 +1,6 @@
 """All steps of the run with all their figures, as `fweval cells` prints them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from evaluator.core import metrics
@@ -25,16 +25,22 @@ class Cells(Section):
 
     name: ClassVar[str] = "cells"
     title: ClassVar[str] = "All steps"
+    appendix: ClassVar[bool] = True
     page_only: ClassVar[bool] = True
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return the table, folded: it is long."""
-        reading = soft(f"{len(card.cells)} steps, with the names that `fweval cells` prints.")
+        reading = soft(
+            f"{len(card.cells)} steps with all their figures; `fweval cells {card.run} --csv` has them, too."
+        )
+        names = card.names
         titles = ("Stage", "Scenario", "Framework", "Subject", "Outcome", "Figures or reason", "Evidence")
         rows = tuple(
             (
-                *(lines(part) for part in (cell.stage, cell.scenario, cell.framework, _cells.subject(cell))),
-                *(lines(_format.words(cell.outcome)), lines(_everything(cell)), lines(Text(cell.evidence, "code"))),
+                *(lines(card.title("stage", cell.stage)), lines(cell.scenario)),
+                *(lines(_format.framework(cell.framework)), lines(_cells.subject(cell, names))),
+                *(lines(_format.words(cell.outcome)), lines(_everything(cell))),
+                lines(Text(cell.evidence.rpartition("/")[2], "code", link=f"{cell.evidence}/")),
             )
             for cell in card.cells
         )
@@ -48,8 +54,11 @@ class Cells(Section):
         return (reading, Folded(title="Show the table", blocks=(table,))) if rows else (reading,)
 
 
-def short(cells: Sequence[Cell]) -> Table:
-    """Return one line per cell for a terminal: what it was, how it ended, and why or its first figures."""
+def short(cells: Sequence[Cell], names: Mapping[str, str]) -> Table:
+    """Return one line per cell for a terminal: what it was, how it ended, and why or its first figures.
+
+    Stages and frameworks have the names by which commands select them.
+    """
     titles = (column(name) for name in ("stage", "scenario", "framework", "subject"))
     shown = _shown(_cells.typical(cells))
     return Table(
@@ -57,7 +66,7 @@ def short(cells: Sequence[Cell]) -> Table:
         columns=(*titles, column("outcome", whole=True), column("reason or figures")),
         rows=tuple(
             (
-                *(lines(part) for part in (cell.stage, cell.scenario, cell.framework, _cells.subject(cell))),
+                *(lines(part) for part in (cell.stage, cell.scenario, cell.framework, _cells.subject(cell, names))),
                 *(lines(_cells.chip(cell)), lines(_figures(cell, shown))),
             )
             for cell in cells

@@ -102,7 +102,7 @@ def _scenario(card: Scorecard, scenario: str) -> tuple[Block, ...]:
             )
         )
     if without:
-        why = tuple(item((Text(_question(each), "strong"), f": {each.statement}")) for each in without)
+        why = tuple(item((Text(_question(card, each), "strong"), f": {each.statement}")) for each in without)
         blocks += [Heading(text="Not comparable", level=4), Items(items=why)]
     return (*blocks, missing("Nothing was compared.")) if len(blocks) == 1 else tuple(blocks)
 
@@ -115,7 +115,7 @@ def _ends(better: str) -> Markup:
 
 def _row(card: Scorecard, comparison: Comparison, farthest: float) -> tuple[Lines, ...]:
     about = "lower is better" if comparison.lower_is_better else "higher is better"
-    where = ", ".join(part for part in (comparison.path, _format.device(comparison.device), about) if part)
+    where = ", ".join(part for part in (_place(card, comparison), about) if part)
     said = f"{comparison.question}: {comparison.statement}"
     picture = _svg.advantage(comparison, farthest, said)
     return (
@@ -149,14 +149,20 @@ def _ratio(comparison: Comparison) -> tuple[Line, ...]:
         return ()
     ends = ""
     if ratio.low is not None and ratio.high is not None:
-        ends = f" ({_format.significant(ratio.low)} to {_format.significant(ratio.high)})"
-    noise = "" if comparison.noise_floor is None else f"; noise ±{100 * comparison.noise_floor:.1f} %"
-    return ((Text(f"PyTorch / TensorFlow {_format.ratio(ratio.value)}{ends}{noise}", "soft"),),)
+        ends = f" ({_format.interval(ratio.low, ratio.high)})"
+    noise = f"; noise ±{_format.percent(comparison.noise_floor)}" if comparison.noise_floor else ""
+    return ((Text(f"PyTorch / TensorFlow: {_format.significant(ratio.value)}{ends}{noise}", "soft"),),)
 
 
-def _question(comparison: Comparison) -> str:
-    """Name what is compared, and where: "latency (server, gpu)"."""
-    place = ", ".join(part for part in (comparison.path, _format.device(comparison.device)) if part)
+def _place(card: Scorecard, comparison: Comparison) -> str:
+    """Name where something is compared: "server, GPU"."""
+    about = (_format.path(comparison.path), _cells.device(card, comparison.device))
+    return ", ".join(part for part in about if part)
+
+
+def _question(card: Scorecard, comparison: Comparison) -> str:
+    """Name what is compared, and where: "latency (server, GPU)"."""
+    place = _place(card, comparison)
     return f"{comparison.question} ({place})" if place else comparison.question
 
 
@@ -166,7 +172,7 @@ def _short(card: Scorecard) -> Table:
         rows.append((lines(Text(scenario, "strong")),))
         for each in compared(card, scenario):
             sides = (_figure(card, each, name) for name in FRAMEWORKS)
-            rows.append((lines(f"  {_question(each)}"), *sides, lines(each.statement)))
+            rows.append((lines(f"  {_question(card, each)}"), *sides, lines(each.statement)))
         without = len(incomparable(card, scenario))
         if without:
             rows.append((lines(f"  {without} more"), lines(""), lines(""), lines("not measured on either side")))

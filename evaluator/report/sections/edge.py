@@ -1,13 +1,13 @@
 """Which proven artifacts fit which classes of devices, by memory, disk and latency."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from evaluator.core import metrics
 from evaluator.core.metrics import key
 from evaluator.core.records import Cell, DeviceClass
-from evaluator.core.scorecard import EdgeFit, Scorecard
+from evaluator.core.scorecard import EdgeFit, Scorecard, Verdict
 from evaluator.report import _cells, _format
 from evaluator.report._base import Section
 from evaluator.report._blocks import (
@@ -37,6 +37,7 @@ FIGURES = (
     ("Least memory, the model's own at most", (key("ram_floor_bytes"), key("model_ram_bytes"))),
     ("One core: latency p50, cold start", (key("latency_s", statistic="p50"), key("cold_start_s"))),
 )
+_BEST_FIRST: tuple[Verdict, ...] = ("fits", "undecided", "does not fit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +45,13 @@ class Artifact:
     """One artifact in one runtime: its figures, and a verdict for each class of devices, in their order."""
 
     cell: Cell
+    made: str  # by what, and its runtime: "torch.onnx (torch.export) · ONNX Runtime"
     fits: tuple[EdgeFit, ...]
 
     @property
     def told(self) -> str:
-        """Name it: "bert · PyTorch · onnx_torch_export · onnx_runtime"."""
-        cell = self.cell
-        return _cells.joined((cell.scenario, _format.framework(cell.framework), _cells.made(cell)))
+        """Name it: "bert · PyTorch · torch.onnx (torch.export) · ONNX Runtime"."""
+        return _cells.joined((self.cell.scenario, _format.framework(self.cell.framework), self.made))
 
 
 class Edge(Section):
@@ -61,12 +62,12 @@ class Edge(Section):
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return nothing when no artifact was judged by a class of devices."""
-        artifacts = judged(card.cells, card.edge)
+        artifacts = judged(card.cells, card.edge, card.names)
         if not artifacts:
             return ()
         titles = {device.name: device.title for device in card.device_classes}
         table = Table(
-            caption="Artifacts by class of devices; the reasons are below",
+            caption="Artifacts by class of devices",
             columns=(
                 *(column("Scenario, framework"), column("Artifact and runtime")),
                 *(column(title) for title in (*(title for title, _ in FIGURES), *titles.values())),
@@ -78,24 +79,59 @@ class Edge(Section):
         why = tuple(_reason(artifact, fit, titles[fit.device]) for artifact in artifacts for fit in artifact.fits)
         devices = tuple(item(_budgets(device)) for device in card.device_classes)
         return (
-            *(soft(READING), table),
-            *(Folded(title="Why", blocks=(Items(items=why),)), Folded(title="Budgets", blocks=(Items(items=devices),))),
+            *(soft(READING), _summary(artifacts, titles)),
+            Folded(title=f"Figures of all {len(artifacts)} artifacts, and each verdict", blocks=(table,)),
+            Folded(title=f"Why: the reasons of all {len(why)} verdicts", blocks=(Items(items=why),)),
+            Folded(title="Budgets of these devices", blocks=(Items(items=devices),)),
         )
 
 
-def judged(cells: Iterable[Cell], fits: Collection[EdgeFit]) -> tuple[Artifact, ...]:
+def _summary(artifacts: Sequence[Artifact], titles: Mapping[str, str]) -> Table:
+    """Return for each scenario and framework the best verdict of its artifacts, one of them, and how many agree."""
+    rows = dict.fromkeys((artifact.cell.scenario, artifact.cell.framework) for artifact in artifacts)
+    return Table(
+        caption="The best verdict of any artifact, by class of devices",
+        columns=(column("Scenario, framework"), *map(column, titles.values())),
+        rows=tuple(
+            (
+                lines(scenario, FrameworkName(framework)),
+                *(
+                    _best([a for a in artifacts if (a.cell.scenario, a.cell.framework) == (scenario, framework)], name)
+                    for name in titles
+                ),
+            )
+            for scenario, framework in rows
+        ),
+        layout="wide",
+        shown_caption=True,
+    )
+
+
+def _best(artifacts: Sequence[Artifact], device: str) -> Lines:
+    found = [(fit, artifact) for artifact in artifacts for fit in artifact.fits if fit.device == device]
+    fit, artifact = min(found, key=lambda each: _BEST_FIRST.index(each[0].verdict))
+    same = sum(each.verdict == fit.verdict for each, _ in found)
+    return lines(
+        _verdict(fit),
+        Text(f"{artifact.made}{', estimated' if fit.estimated else ''}", "soft"),
+        Text(f"{same} of {len(found)} artifacts", "soft"),
+    )
+
+
+def judged(cells: Iterable[Cell], fits: Collection[EdgeFit], names: Mapping[str, str]) -> tuple[Artifact, ...]:
     """Return the artifacts that were judged by classes of devices, framework by framework."""
-    rows = [Artifact(cell=cell, fits=tuple(fit for fit in fits if fit.evidence == cell.evidence)) for cell in cells]
+    of_cell = {cell.evidence: tuple(fit for fit in fits if fit.evidence == cell.evidence) for cell in cells}
+    rows = [Artifact(cell=cell, made=_cells.made(cell, names), fits=of_cell[cell.evidence]) for cell in cells]
     found = [row for row in rows if row.fits]
     order = list(dict.fromkeys(row.cell.scenario for row in found))
     return tuple(sorted(found, key=lambda row: (order.index(row.cell.scenario), _cells.place(row.cell.framework))))
 
 
-def short(cells: Iterable[Cell], devices: Sequence[DeviceClass], fits: Sequence[EdgeFit]) -> tuple[Block, ...]:
+def short(artifacts: Iterable[Artifact], devices: Sequence[DeviceClass]) -> tuple[Block, ...]:
     """Return for each artifact its figures, then a line for each class of devices with verdict and reason."""
     titles = {device.name: device.title for device in devices}
     blocks: list[Block] = []
-    for artifact in judged(cells, fits):
+    for artifact in artifacts:
         cell = artifact.cell
         shown = (name for _, names in FIGURES for name in names if metrics.find(cell, name))
         figures = ", ".join(
@@ -115,7 +151,7 @@ def _row(artifact: Artifact) -> tuple[Lines, ...]:
     ending = () if cell.outcome.is_answer else (_cells.chip(cell),)
     return (
         lines(cell.scenario, FrameworkName(cell.framework)),
-        lines(_cells.made(cell), *ending),
+        lines(artifact.made, *ending),
         *(lines(*(_cells.shown(cell, name) for name in names)) for _, names in FIGURES),
         *(lines(_verdict(fit), *((Text("estimated", "soft"),) if fit.estimated else ())) for fit in artifact.fits),
     )

@@ -3,16 +3,17 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+from evaluator.core.coordinates import Part
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import Scorecard
-from evaluator.report import _cells, _format
+from evaluator.report import _causes, _cells, _format
 from evaluator.report._base import Section
 from evaluator.report._blocks import (
     Block,
+    Folded,
     FrameworkName,
     Heading,
-    Item,
     Items,
     Legend,
     Lines,
@@ -39,6 +40,10 @@ _BADNESS = (
 )
 
 
+_PLACE: tuple[Part, ...] = ("place",)
+_DONE = {"export": "exported", "verify": "proven", "run": "timed"}  # what the stages do to an artifact
+
+
 class Exports(Section):
     """The formats of every run, each with the steps that its artifact went through."""
 
@@ -54,20 +59,20 @@ class Exports(Section):
             return (reading, missing("No export was made."))
         table = Table(
             caption="What became of every export, by scenario, framework and format",
-            columns=(column("Scenario, framework"), *(column(name) for name in formats(card))),
+            columns=(column("Scenario, framework"), *(column(card.title("format", name)) for name in formats(card))),
             rows=_rows(card),
             layout="wide",
             shown_caption=True,
         )
         tiles = tuple(_tile(outcome) for outcome in Outcome)
-        refused = not_passed(card.cells)
-        why = (Heading(text="What did not pass"), Items(items=tuple(_refusal(cell) for cell in refused)))
-        return (reading, table, Legend(tiles=tiles), *(why if refused else ()))
+        refused = _causes.of_cells(card, not_passed(card.cells))
+        why = (Heading(text="What did not pass, by cause"), Items(items=tuple(map(_causes.entry, refused))))
+        return (reading, table, Legend(tiles=tiles), *(why if refused else ()), *_unasked(card))
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
         """Return what did not pass, of any stage."""
         items = tuple(
-            item(f"{_format.words(cell.outcome)}: {_cells.told(cell)}: {cell.reason or _cells.NO_REASON}")
+            item(f"{_format.words(cell.outcome)}: {_cells.told(card, cell)}: {cell.reason or _cells.NO_REASON}")
             for cell in not_passed(card.cells)
         )
         return (Heading(text="Did not pass"), Items(items=items)) if items else ()
@@ -97,7 +102,7 @@ def _rows(card: Scorecard) -> tuple[tuple[Lines, ...], ...]:
         (
             lines(scenario, FrameworkName(framework)),
             *(
-                _tiles([c for c in entries if (c.scenario, c.framework, c.format) == (scenario, framework, name)])
+                _tiles(card, [c for c in entries if (c.scenario, c.framework, c.format) == (scenario, framework, name)])
                 for name in formats(card)
             ),
         )
@@ -105,25 +110,27 @@ def _rows(card: Scorecard) -> tuple[tuple[Lines, ...], ...]:
     )
 
 
-def _tiles(cells: list[Cell]) -> Lines:
+def _tiles(card: Scorecard, cells: list[Cell]) -> Lines:
     if not cells:
         return lines(Text("not offered", "soft"))
-    return lines(*(_tile(cell.outcome, _where(cell), cell.reason) for cell in cells))
+    return lines(*(_tile(cell.outcome, _where(card, cell)) for cell in cells))
 
 
-def _where(cell: Cell) -> str:
-    return _cells.joined((cell.stage, cell.runtime, _format.device(cell.device)))
+def _where(card: Scorecard, cell: Cell) -> str:
+    place = cell.title(card.names, parts=_PLACE, separator=" on ")
+    return _cells.joined((_DONE.get(cell.stage, card.title("stage", cell.stage)), place))
 
 
-def _tile(outcome: Outcome, text: str = "", reason: str | None = None) -> Tile:
-    word = _format.words(outcome)
-    hover = f"{text}: {word}{f': {reason}' if reason else ''}"
-    return Tile(letter=_format.LETTERS[outcome], word=word, tone=_format.TONES[outcome], text=text, hover=hover)
+def _tile(outcome: Outcome, text: str = "") -> Tile:
+    return Tile(letter=_format.LETTERS[outcome], word=_format.words(outcome), tone=_format.TONES[outcome], text=text)
 
 
-def _refusal(cell: Cell) -> Item:
-    remedy = (Text(f". Remedy: {cell.remedy}", "soft"),) if cell.remedy else ()
-    return item((_cells.chip(cell), f" · {_cells.told(cell)}: {cell.reason or _cells.NO_REASON}", *remedy))
+def _unasked(card: Scorecard) -> tuple[Block, ...]:
+    """Say why other steps have no answer; what this machine lacks stands in a section of its own, too."""
+    found = [cell for cell in steps(card) if not cell.outcome.is_answer]
+    items = tuple(_causes.entry(cause) for cause in _causes.of_cells(card, found))
+    title = f"Why others have no answer: {_causes.counted(cell.outcome for cell in found)}"
+    return (Folded(title=title, blocks=(Items(items=items),)),) if items else ()
 
 
 plugin = Exports()

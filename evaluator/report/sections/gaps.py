@@ -44,12 +44,17 @@ def unmeasured(card: Scorecard) -> tuple[Unmeasured, ...]:
     affected: dict[tuple[str, str | None], list[str]] = {}
     for cell in card.cells:
         if cell.standard and not cell.outcome.is_answer and cell.outcome is not Outcome.NOT_APPLICABLE:
-            affected.setdefault((cell.reason or _cells.NO_REASON, cell.remedy), []).append(_cells.told(cell))
+            affected.setdefault((cell.reason or _cells.NO_REASON, cell.remedy), []).append(_cells.told(card, cell))
     known = {reason for reason, _ in affected}
     for finding in card.findings:
         missing = finding.score is None and finding.state is not Outcome.NOT_APPLICABLE
         if missing and finding.reason not in known:
-            what = (finding.check, finding.scenario, _format.framework(finding.candidate), finding.subject)
+            what = (
+                card.title("check", finding.check),
+                finding.scenario,
+                _format.framework(finding.candidate),
+                finding.subject,
+            )
             affected.setdefault((finding.reason, finding.remedy), []).append(_cells.joined(what))
     return tuple(Unmeasured(reason=why, remedy=how, affected=tuple(what)) for (why, how), what in affected.items())
 

@@ -12,7 +12,7 @@ FIGURES = (
     *("image", "image_digest", "image_architecture", "image_size_bytes", "image_os", "image_end_of_life"),
     *("image_long_term_end", "image_user", "image_packages"),
 )
-_LONGEST = 40  # letters of a name or digest; all of it hovers on the page and stands in scorecard.csv
+_LONGEST = 40  # letters that stand on one line; a longer digest is broken anywhere
 
 
 class Images(Section):
@@ -38,12 +38,12 @@ class Images(Section):
 
 def _server(card: Scorecard, cell: Cell) -> Lines:
     caution: tuple[Line, ...] = ((_cells.provisional(),),) if _cells.is_provisional(card, cell) else ()
-    return ((cell.server or "",), *caution)
+    return ((card.title("server", cell.server or ""),), *caution)
 
 
 def _figure(cell: Cell, name: str) -> Lines:
     told = _format.metric(name, cell.metrics.get(name))
-    return lines(Text(f"{told[: _LONGEST - 1]}…", hover=told) if len(told) > _LONGEST else told)
+    return lines(Text(told, "code" if len(told) > _LONGEST else "plain"))
 
 
 plugin = Images()

@@ -25,7 +25,7 @@ def _both(name: str, **labels: LabelValue) -> tuple[Key, ...]:
     return tuple(key(name, wire=wire, **labels) for wire in ("rest", "grpc"))
 
 
-FIGURES: _servers.Columns = (
+FIGURES: _servers.Figures = (
     ("In time, REST and gRPC", _both("in_time_per_s")),
     ("Knee, REST and gRPC", _both("knee_per_s")),
     ("Saturated, REST and gRPC", _both("saturation_per_s", batching=False)),
@@ -44,7 +44,7 @@ class Load(Section):
         """Return nothing when no server was loaded."""
         if not _servers.served(card, "load"):
             return ()
-        blocks: list[Block] = [soft(READING), _servers.table(card, "load", FIGURES, CAPTION)]
+        blocks: list[Block] = [soft(READING), *_servers.blocks(card, "load", FIGURES, CAPTION)]
         for scenario in _cells.scenarios(card):
             curves = tuple(Curves(title=_title(lines), lines=lines) for lines in together(card, scenario))
             blocks += [Heading(text=scenario), Figures(figures=curves)] if curves else []

@@ -5,7 +5,7 @@ from typing import ClassVar
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _format
 from evaluator.report._base import Section
-from evaluator.report._blocks import Block, Facts
+from evaluator.report._blocks import Block, Facts, Folded
 
 
 class MachineAndVersions(Section):
@@ -27,7 +27,10 @@ class MachineAndVersions(Section):
             ("Java", machine.java or "none found"),
             ("Python", machine.python),
         )
-        return (Facts(rows=(*rows, *machine.versions.items())),)
+        versions = Folded(
+            title=f"Versions of {len(machine.versions)} packages", blocks=(Facts(rows=tuple(machine.versions.items())),)
+        )
+        return (Facts(rows=rows), *((versions,) if machine.versions else ()))
 
 
 plugin = MachineAndVersions()

@@ -46,11 +46,13 @@ class Matrix(Section):
             return ()
         unproven = [cell for cell in cells if _matrix.unproven(cell)]
         passed = [cell for cell in cells if not _matrix.unproven(cell)]
+        causes = tuple(_cause(why, places) for why, places in _matrix.explanations(unproven).items())
         return (
             soft(READING),
             *whole(cells),
-            *_explained("What did not pass, and why", unproven, unfolded=True),
-            *_explained("What passed", passed, unfolded=False),
+            *((Heading(text="What did not pass, by cause"), Items(items=causes)) if causes else ()),
+            *_explained("Every cell that did not pass, with all its figures", unproven),
+            *_explained("Every cell that passed, with all its figures", passed),
         )
 
 
@@ -129,19 +131,25 @@ def _mark(cell: MatrixCell | None) -> Lines:
     if cell is None:
         return lines("")
     size = "" if cell.size_bytes is None else _format.size(cell.size_bytes)
-    return lines(_letter(cell.state, text=size, hover=_matrix.hover(cell), link=_matrix.anchor(cell)))
+    return lines(_letter(cell.state, text=size, link=_matrix.anchor(cell)))
 
 
-def _letter(state: State, *, text: str = "", hover: str = "", link: str = "") -> Tile:
+def _letter(state: State, *, text: str = "", link: str = "") -> Tile:
     letter, tone = _matrix.LETTERS[state], _matrix.TONES[state]
-    return Tile(letter=letter, word=state, tone=tone, text=text, hover=hover, link=link)
+    return Tile(letter=letter, word=state, tone=tone, text=text, link=link)
 
 
-def _explained(title: str, cells: Sequence[MatrixCell], *, unfolded: bool) -> tuple[Block, ...]:
+def _cause(why: str, places: Sequence[str]) -> Item:
+    if len(places) == 1:
+        return item((Text(places[0], "strong"), f": {why}"))
+    return Item(lines=lines(why), more_title=f"{len(places)} cells", more=tuple(places))
+
+
+def _explained(title: str, cells: Sequence[MatrixCell]) -> tuple[Block, ...]:
     if not cells:
         return ()
     items = Items(items=tuple(_in_words(cell) for cell in cells))
-    return (Folded(title=f"{title}: {len(cells)}", blocks=(items,), open=unfolded),)
+    return (Folded(title=f"{title}: {len(cells)}", blocks=(items,)),)
 
 
 def _in_words(cell: MatrixCell) -> Item:

@@ -35,13 +35,13 @@ def plots(card: Scorecard, scenario: str) -> tuple[Bars, ...]:
     trained = _cells.select(card, "train", scenario)
     usual = _cells.typical(card.cells)
     run = _cells.select(card, "run", scenario)
-    latency = _cells.bars(run, key("latency_s", statistic=usual), key("latency_s", statistic="p90"))
+    latency = _cells.bars(card, run, key("latency_s", statistic=usual), key("latency_s", statistic="p90"))
     memory = tuple(
-        replace(bar, label=_cells.joined((stage, bar.label)))
+        replace(bar, label=_cells.joined((card.title("stage", stage), bar.label)))
         for stage in ("train", "run", "serve")
-        for bar in _cells.bars(_cells.select(card, stage, scenario), key("peak_rss_bytes"))
+        for bar in _cells.bars(card, _cells.select(card, stage, scenario), key("peak_rss_bytes"))
     )
-    sizes = _sizes(trained, _cells.select(card, "export", scenario))
+    sizes = _sizes(card, trained, _cells.select(card, "export", scenario))
     return (
         Bars(title=f"Latency of a warm call, {usual} to p90", unit="s", log=True, bars=latency),
         Bars(title="Size on disk", unit="bytes", bars=sizes),
@@ -49,15 +49,15 @@ def plots(card: Scorecard, scenario: str) -> tuple[Bars, ...]:
     )
 
 
-def _sizes(trained: Iterable[Cell], exported: Iterable[Cell]) -> tuple[Bar, ...]:
+def _sizes(card: Scorecard, trained: Iterable[Cell], exported: Iterable[Cell]) -> tuple[Bar, ...]:
     """Return the artifacts' sizes, each as a factor of its framework's raw weights, after those."""
-    weights = _cells.bars(trained, key("weights_bytes"))
+    weights = _cells.bars(card, trained, key("weights_bytes"))
     raw = {bar.framework: bar.value for bar in weights}
-    artifacts = _cells.bars(exported, key("size_bytes"))
+    artifacts = _cells.bars(card, exported, key("size_bytes"))
     return (
         *(replace(bar, label="raw weights") for bar in weights),
         *(
-            replace(bar, note=f"{_format.ratio(bar.value / raw[bar.framework])} the weights")
+            replace(bar, note=f"{_format.times(bar.value / raw[bar.framework])} the weights")
             if raw.get(bar.framework)
             else bar
             for bar in artifacts

@@ -14,6 +14,7 @@ class Reading(Section):
     name: ClassVar[str] = "reading"
     title: ClassVar[str] = "How to read this"
     template: ClassVar[str] = "reading.html.j2"
+    appendix: ClassVar[bool] = True
     page_only: ClassVar[bool] = True
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
@@ -26,7 +27,7 @@ class Reading(Section):
         policy = card.policy
         heaviest_first = sorted(policy.risks.items(), key=lambda each: -each[1])
         weights = ", ".join(f"{risk} {_format.tick(weight, None)}" for risk, weight in heaviest_first)
-        return {"weights": weights, "needed": _format.percent(policy.least_coverage)}
+        return {"weights": weights, "needed": _format.coverage(policy.least_coverage)}
 
 
 plugin = Reading()

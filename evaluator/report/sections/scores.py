@@ -68,7 +68,7 @@ def _by_scenario(card: Scorecard) -> tuple[Block, ...]:
 def _told(score: CandidateScore) -> tuple[FrameworkName | Chip | str, ...]:
     bounds = f"bounds {_format.score(score.lower)} to {_format.score(score.upper)}"
     gates = "".join(f"; gate: {gate}" for gate in score.gates)
-    figures = f" {_format.score(score.overall)} ({bounds}, coverage {_format.percent(score.coverage)}){gates}"
+    figures = f" {_format.score(score.overall)} ({bounds}, coverage {_format.coverage(score.coverage)}){gates}"
     return FrameworkName(score.candidate), ": ", Chip(score.verdict, _format.VERDICTS[score.verdict]), figures
 
 
@@ -95,7 +95,7 @@ def _category(found: CategoryScore | None, candidate: str) -> Lines:
     told = f"score {_format.score(found.score)}, bounds {bounds}"
     value: Text = Text(_format.score(found.score), "missing" if found.score is None else "strong")
     return lines(
-        (value, Text(f" ({bounds}), coverage {_format.percent(found.coverage)}", "soft")),
+        (value, Text(f" ({bounds}), coverage {_format.coverage(found.coverage)}", "soft")),
         Drawing(_svg.score(found.score, found.lower, found.upper, candidate, told)),
     )
 

@@ -9,19 +9,19 @@ from evaluator.report._base import Section
 from evaluator.report._blocks import Block, missing, soft
 
 READING = (
-    "Start, answers through the wire, and a measured stop. Provisional rows come from the embedded reference server: "
-    "it speaks the TF Serving API but is not tensorflow_model_server, and answers for protocol and parity only. "
+    "Start, answers through the wire, and a measured stop. Provisional figures are of the embedded reference server, "
+    "which speaks the TF Serving API but is not tensorflow_model_server: it answers for protocol and parity only. "
     f"{_format.PERCENTILES}"
 )
-CAPTION = "Every server and launcher that was tried"
+CAPTION = "Every server that could be started, by each launcher"
 
 
 def _latency(wire: str, *statistics: str) -> tuple[Key, ...]:
     return tuple(key("latency_s", wire=wire, statistic=statistic) for statistic in statistics)
 
 
-def figures(usual: str) -> _servers.Columns:
-    """Return the columns; `usual` is the statistic that the run has of a usual call."""
+def figures(usual: str) -> _servers.Figures:
+    """Return what is shown of a server; `usual` is the statistic that the run has of a usual call."""
     return (
         ("Ready after", (key("ready_s"),)),
         (f"REST {usual}, p90", _latency("rest", usual, "p90")),
@@ -38,7 +38,7 @@ def figures(usual: str) -> _servers.Columns:
 
 
 class Serving(Section):
-    """One row per server and launcher, also for those that could not be had."""
+    """A column per server and launcher, and why others could not be had."""
 
     name: ClassVar[str] = "serving"
     title: ClassVar[str] = "Serving"
@@ -47,7 +47,7 @@ class Serving(Section):
         """Return the servers that were tried."""
         if not _servers.served(card):
             return (missing("No server was tried."),)
-        return (soft(READING), _servers.table(card, "serve", figures(_cells.typical(card.cells)), CAPTION))
+        return (soft(READING), *_servers.blocks(card, "serve", figures(_cells.typical(card.cells)), CAPTION))
 
 
 plugin = Serving()

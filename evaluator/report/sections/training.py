@@ -20,7 +20,7 @@ class Training(Section):
         """Return the pictures of each scenario that was trained."""
         blocks: list[Block] = []
         for scenario in _cells.scenarios(card):
-            bars = _cells.bars(_cells.select(card, "train", scenario), key("train_s"))
+            bars = _cells.bars(card, _cells.select(card, "train", scenario), key("train_s"))
             curves = tuple(Curves(title=_title(lines), lines=lines) for lines in together(card, scenario, STEP))
             if bars or curves:
                 time = Bars(title="Training time", unit="s", bars=bars)

@@ -1,19 +1,42 @@
-"""Who comes first, and how far that can be relied on: what a board reads, perhaps nothing else."""
+"""What is ready, who is ahead for what, and how far that can be relied on: what a board reads, perhaps nothing else."""
 
 from dataclasses import dataclass
 from itertools import chain
 from typing import ClassVar
 
 from evaluator.core.scorecard import CandidateScore, Scorecard
-from evaluator.report import _format
+from evaluator.report import _cells, _claims, _format
 from evaluator.report._base import Section
-from evaluator.report._blocks import Block, Chip, Column, Heading, Items, Lines, Prose, Table, Text, column, item, lines
+from evaluator.report._blocks import (
+    Block,
+    Chip,
+    Column,
+    FrameworkName,
+    Heading,
+    Items,
+    Lines,
+    Prose,
+    Table,
+    Text,
+    column,
+    item,
+    lines,
+)
 from evaluator.report._candidates import overall_scores, scenario_scores
+from evaluator.report._claims import Claim
+
+CAREFUL = "Read these figures with care"
+NO_BROWSER = "Nothing is timed in a browser; the export matrix (fweval export --matrix) proves what runs in one."
+_VERDICTS = {  # -> what is said of one framework, and of both
+    "ready": ("is ready", "are ready"),
+    "not ready": ("is not ready", "are not ready"),
+    "insufficient evidence": ("has too little evidence", "have too little evidence"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """One sentence for the board, and how far it can be relied on."""
+    """One sentence for the board, and why."""
 
     sentence: str
     support: str
@@ -27,10 +50,11 @@ class Verdict(Section):
     template: ClassVar[str] = "verdict.html.j2"
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return the headline, which run it is about, and a row of scores for each framework."""
+        """Return headline, cautions, who is ahead for what, which run it is about, and each framework's scores."""
         said = headline(card)
         run = f"Run {card.run}, {card.created_at}, profile {card.profile}, fweval {card.fweval}."
-        return (Prose(line=(Text(said.sentence, "strong"), f" {said.support}")), Prose(line=(run,)), _scores(card))
+        opening = Prose(line=(Text(said.sentence, "strong"), f" {said.support}"))
+        return (opening, *_careful(card), targets(card), Prose(line=(run,)), _scores(card))
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
         """Return the headline and the scores, with what caps a verdict below them."""
@@ -41,66 +65,108 @@ class Verdict(Section):
             return opening
         gates = dict.fromkeys(f"gate: {_format.framework(s.candidate)}: {gate}" for s in shown for gate in s.gates)
         capped = (Items(items=tuple(item(Chip(gate, "bad")) for gate in gates)),) if gates else ()
-        return (*opening, Heading(text="Scores"), _short(shown), *capped)
+        return (*opening, *_careful(card), Heading(text="Scores"), _short(shown), *capped)
 
     def context(self, card: Scorecard) -> dict[str, object]:
-        """Return the headline, and the scores of which the page makes cards."""
-        return {"headline": headline(card), "scores": overall_scores(card)}
+        """Return what the page sets apart: headline, cautions, targets, and the scores of which it makes cards."""
+        return {
+            "headline": headline(card),
+            "careful": CAREFUL,
+            "cautions": _claims.cautions(card),
+            "targets": targets(card),
+            "scores": overall_scores(card),
+        }
+
+
+def _careful(card: Scorecard) -> tuple[Block, ...]:
+    found = _claims.cautions(card)
+    return (Prose(line=(Text(f"{CAREFUL}:", "flag"),)), Items(items=tuple(map(item, found)))) if found else ()
 
 
 def headline(card: Scorecard) -> Headline:
-    """Say in one sentence who comes first, or that the evidence does not suffice to say so."""
-    scored = sorted((s for s in overall_scores(card) if s.overall is not None), key=_rank)
+    """Say in one sentence what is ready, or that the evidence does not suffice to say so."""
+    scored = [s for s in overall_scores(card) if s.overall is not None]
     if not scored:
         return Headline(
             sentence="Insufficient evidence: nothing could be scored.",
             support="What could not be measured, and how to get it, is listed below.",
         )
     short = [s for s in scored if s.verdict == "insufficient evidence"]
+    support = [f"{_format.framework(s.candidate)}: {_why(s)}" for s in scored if s.verdict == "not ready"]
     if short:
-        covered = " and ".join(f"{_format.percent(s.coverage)} for {_format.framework(s.candidate)}" for s in short)
-        return Headline(
-            sentence="Insufficient evidence to decide.",
-            support=f"The evidence covers {covered}; {_format.percent(card.policy.least_coverage)} is needed. "
-            f"On what was measured: {_ranking(scored)}",
-        )
-    verdicts = "; ".join(f"{_format.framework(s.candidate)} is {s.verdict}" for s in scored)
-    support = [f"{verdicts}.", *_reliance(scored)]
-    if card.robustness is not None and len(scored) > 1:
-        support.append(card.robustness.statement)
-    return Headline(sentence=_ranking(scored), support=" ".join(support))
+        covered = " and ".join(f"{_format.coverage(s.coverage)} for {_format.framework(s.candidate)}" for s in short)
+        needed = _format.coverage(card.policy.least_coverage)
+        support.append(f"The evidence covers {covered}; {needed} is needed.")
+    return Headline(sentence=_ready(scored), support=" ".join(support))
 
 
-def _rank(score: CandidateScore) -> tuple[float, str]:
-    return -(score.overall or 0.0), score.candidate
+def _ready(scored: list[CandidateScore]) -> str:
+    """Name who is ready, who is not, and of whom too little is known."""
+    if all(s.verdict == "insufficient evidence" for s in scored):
+        return "Insufficient evidence to decide."
+    told = []
+    for verdict, words in _VERDICTS.items():
+        who = [_format.framework(s.candidate) for s in scored if s.verdict == verdict]
+        if who:
+            told.append(f"{' and '.join(who)} {words[len(who) > 1]}")
+    return f"{'; '.join(told)}."
 
 
-def _ranking(scored: list[CandidateScore]) -> str:
-    first, *others = scored
-    name, points = _format.framework(first.candidate), _format.score(first.overall)
-    if not others:
-        return f"{name} scores {points} of 10."
-    second = others[0]
-    other = _format.framework(second.candidate)
-    if points == _format.score(second.overall):
-        return f"{name} and {other} are level at {points} of 10."
-    if second.verdict == "ready" != first.verdict:
-        return f"{name} scores {points} against {_format.score(second.overall)}, but only {other} is ready."
-    # Missing evidence may still turn the order: then it is a lead, not a result.
-    place = "leads so far" if _reversible(first, second) else "comes first"
-    return f"{name} {place}: {points} of 10, against {_format.score(second.overall)} for {other}."
+def _why(score: CandidateScore) -> str:
+    """Say what a framework is not ready for."""
+    count = len(score.gates)
+    if not count:
+        return f"its score is {_format.score(score.overall)} of 10."
+    more = f" ({count - 1} more below)" if count > 1 else ""
+    return f"{score.gates[0].rstrip('.')}{more}."
 
 
-def _reliance(scored: list[CandidateScore]) -> tuple[str, ...]:
-    if len(scored) < 2:
-        return ()
-    if _reversible(scored[0], scored[1]):
-        return ("Their bounds overlap: evidence that is still missing could reverse the order.",)
-    return ("No evidence that is still missing could reverse the order.",)
+def targets(card: Scorecard) -> Table:
+    """Return who is ahead for what, by how much and how surely: a row for each target in each scenario."""
+    names = _cells.scenarios(card)
+    rows: list[tuple[Lines, ...]] = []
+    for path, target in _claims.TARGETS.items():
+        for scenario in names:
+            found = _claims.claims(card, scenario, path)
+            about = (Text(scenario, "soft"),) if len(names) > 1 else ()
+            if found or path == "web":
+                rows.append((lines(Text(target, "strong"), *about), _shown(found), _unsure(found)))
+        if path == "web" and len(names) > 1:
+            rows[-len(names) :] = [(lines(Text(target, "strong")), *rows[-1][1:])]
+    return Table(
+        caption="Who is ahead, for what, by how much, and how sure that is",
+        columns=(column("For"), column("Ahead"), column("No difference shown, or not sure")),
+        rows=tuple(rows) if card.comparisons else (),
+        otherwise="Nothing was compared.",
+        layout="stacked",
+    )
 
 
-def _reversible(first: CandidateScore, second: CandidateScore) -> bool:
-    return second.upper > first.lower
+def _shown(found: tuple[Claim, ...]) -> Lines:
+    ahead = [one for one in found if one.kind == "ahead"]
+    if not ahead:
+        return lines(Text("no difference shown" if found else "not compared", "missing"))
+    return tuple(
+        (FrameworkName(name), f": {'; '.join(one.amount for one in ahead if one.framework == name)}")
+        for name in dict.fromkeys(one.framework for one in ahead)
+    )
+
+
+def _unsure(found: tuple[Claim, ...]) -> Lines:
+    """Say what was measured without showing a difference, and what was not measured."""
+    if not found:
+        return lines(Text(NO_BROWSER, "soft"))
+    unsure: dict[str, list[str]] = {}
+    for one in found:
+        if one.kind == "not sure":
+            unsure.setdefault(one.doubt, []).append(f"{_format.framework(one.framework)} {one.amount}")
+    equal = [one.question for one in found if one.kind == "no difference"]
+    without = [one.question for one in found if one.kind == "not compared"]
+    return lines(
+        *((Text(f"Not sure ({doubt}): ", "strong"), "; ".join(told)) for doubt, told in unsure.items()),
+        *([(Text("No difference: ", "strong"), ", ".join(equal))] if equal else []),
+        *([Text(f"Not compared: {', '.join(without)}", "soft")] if without else []),
+    )
 
 
 def _scores(card: Scorecard) -> Table:
@@ -145,7 +211,7 @@ def _figures(score: CandidateScore) -> tuple[Lines, ...]:
         lines(Chip(score.verdict, _format.VERDICTS[score.verdict])),
         lines(_format.score(score.overall)),
         lines(f"{_format.score(score.lower)} to {_format.score(score.upper)}"),
-        lines(_format.percent(score.coverage)),
+        lines(_format.coverage(score.coverage)),
     )
 
 

@@ -32,7 +32,7 @@ class Repeat(Stage):
     memory_bytes = 6 * GIB
     timeout_s = 120.0
     expected_s = 6.0
-    figures = (Shown(key("max_rel_diff"), "difference {:.1e}"),)
+    figures = (Shown(key("max_rel_diff"), "difference {}"),)
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan one step for each proof that counts in scores."""

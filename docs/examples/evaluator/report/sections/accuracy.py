@@ -19,7 +19,7 @@ class Accuracy(Section):
         """Return the bars of each scenario; nothing when no accuracy was measured."""
         blocks: list[Block] = []
         for scenario in _cells.scenarios(card):
-            bars = _cells.bars(_cells.select(card, "train", scenario), key("heldout_accuracy"))
+            bars = _cells.bars(card, _cells.select(card, "train", scenario), key("heldout_accuracy"))
             if bars:
                 picture = Bars(title="Share of held-out examples that are right", unit="", bars=bars)
                 blocks += [Heading(text=scenario), Figures(figures=(picture,))]

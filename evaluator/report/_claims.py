@@ -1,0 +1,158 @@
+"""What may be said of who is ahead, for what, by how much and how surely: one claim for every comparison.
+
+A claim is worded from the figures of a comparison, and says no more than they show: nobody is ahead without an
+interval, in measurements that had not settled, or against a stand-in for a server.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from evaluator.core.records import Cell
+from evaluator.core.scorecard import Comparison, Interval, Scorecard
+from evaluator.report import _cells, _format
+
+Kind = Literal["ahead", "not sure", "no difference", "not compared"]
+# What people deploy to, and what is made before: path -> its name, in the order in which they are shown.
+TARGETS: dict[str | None, str] = {
+    "server": "Server",
+    "mobile": "Phone",
+    "web": "Browser",
+    "portable": "Portable",
+    None: "Training",
+}
+_MORE = {"memory": "less memory", "size": "smaller"}
+_NOISY_ABOVE = 0.10  # relative difference of two measurements of the same artifact, from which on it has to be said
+_ROUNDS = {1: "one round", 2: "two rounds", 3: "three rounds"}
+_NEEDED = 3  # rounds for an interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What is said of one comparison."""
+
+    kind: Kind
+    question: str  # "latency on GPU"
+    framework: str = ""  # that measured better
+    amount: str = ""  # "1.60 times lower latency (1.40 to 1.90, three rounds)"
+    doubt: str = ""  # why it is not sure
+
+
+def claim(card: Scorecard, comparison: Comparison) -> Claim:
+    """Say what a comparison shows."""
+    device = _cells.device(card, comparison.device)
+    question = f"{comparison.question}{f' on {device}' if device else ''}"
+    ratio = comparison.ratio
+    if ratio is None or min(_ends(ratio)) <= 0:
+        return Claim(kind="not compared", question=question)
+    if comparison.winner is None:
+        return Claim(kind="no difference", question=question)
+    doubt = _doubt(comparison)
+    return Claim(
+        kind="not sure" if doubt else "ahead",
+        question=question,
+        framework=comparison.winner,
+        amount=f"{_amount(comparison, question, ratio)}{'' if doubt else f' ({_surely(comparison, ratio)})'}",
+        doubt=doubt,
+    )
+
+
+def claims(card: Scorecard, scenario: str, path: str | None) -> tuple[Claim, ...]:
+    """Return what is said of one target in one scenario."""
+    return tuple(claim(card, c) for c in card.comparisons if (c.scenario, c.path) == (scenario, path))
+
+
+def rounds(number: int) -> str:
+    """Write a number of rounds in words."""
+    return _ROUNDS.get(number, f"{number} rounds")
+
+
+def cautions(card: Scorecard) -> tuple[str, ...]:
+    """Say what the figures rest on that a reader must know before relying on them: a sentence each."""
+    sampled = [c for c in card.comparisons if c.ratio is not None and not c.counted]
+    return (*_few_rounds(sampled), *_unsettled(sampled), *_noise(sampled), *_servers(card))
+
+
+def _few_rounds(sampled: list[Comparison]) -> Iterable[str]:
+    bare = [c for c in sampled if c.ratio is not None and c.ratio.low is None]
+    if not bare:
+        return
+    few = {c.rounds for c in bare if 0 < c.rounds < _NEEDED}
+    told = f"{rounds(min(few)).capitalize()} {'gives' if min(few) == 1 else 'give'}" if few else "The rounds give"
+    which = "" if len(bare) == len(sampled) else f" for {_named(bare)}"
+    more = "" if any(c.rounds >= _NEEDED for c in sampled) else " The profile quick measures three rounds."
+    yield f"{told} no interval{which}: a difference there may be chance, and nobody is called ahead.{more}"
+
+
+def _unsettled(sampled: list[Comparison]) -> Iterable[str]:
+    found = [c for c in sampled if c.unsettled]
+    if found:
+        yield (
+            f"Measurements had not settled: {_named(found)}. Nobody is called ahead there. "
+            "Close other programs and measure again."
+        )
+
+
+def _noise(sampled: list[Comparison]) -> Iterable[str]:
+    noise = max((c.noise_floor or 0.0 for c in sampled), default=0.0)
+    if noise > _NOISY_ABOVE:
+        yield (
+            f"This machine was not quiet: the same artifact, measured twice, differed by {_format.percent(noise)}. "
+            "Smaller differences mean nothing."
+        )
+
+
+def _servers(card: Scorecard) -> Iterable[str]:
+    served = [cell for cell in card.cells if cell.server and cell.outcome.is_answer and cell.metrics]
+    for name in dict.fromkeys(str(cell.server) for cell in served if _stands_in(cell)):
+        title = card.title("server", name)
+        yield (
+            f"{title} itself was not measured: fweval's embedded reference server stood in for it. Its figures are "
+            f"provisional, and say nothing about how {title} behaves in operation."
+        )
+    for name in dict.fromkeys(str(cell.server) for cell in served if not _stands_in(cell)):
+        if name in card.archived:
+            title = card.title("server", name)
+            yield f"{title} is archived: its makers no longer maintain it ({card.archived[name]})."
+
+
+def _stands_in(cell: Cell) -> bool:
+    return cell.metrics.get("reference") is True
+
+
+def _named(found: Iterable[Comparison]) -> str:
+    """Name comparisons by question and target, each question once: "latency (phone, server)"."""
+    where: dict[str, list[str]] = {}
+    for each in found:
+        where.setdefault(each.question, []).append(_format.path(each.path))
+    told = {question: ", ".join(dict.fromkeys(filter(None, paths))) for question, paths in where.items()}
+    return ", ".join(f"{question} ({paths})" if paths else question for question, paths in told.items())
+
+
+def _doubt(comparison: Comparison) -> str:
+    """Say why a difference is not sure; nothing when it is."""
+    if comparison.provisional:
+        return "a stand-in server"
+    if comparison.ahead:
+        return ""
+    if comparison.unsettled:
+        return "had not settled"
+    return rounds(comparison.rounds) if comparison.rounds else "no interval"
+
+
+def _amount(comparison: Comparison, question: str, ratio: Interval) -> str:
+    better = "lower" if comparison.lower_is_better else "higher"
+    more = _MORE.get(question, f"{better} {question}")
+    return f"{_format.more(max(ratio.value, 1 / ratio.value))} {more}"
+
+
+def _ends(ratio: Interval) -> tuple[float, ...]:
+    return tuple(end for end in (ratio.low, ratio.value, ratio.high) if end is not None)
+
+
+def _surely(comparison: Comparison, ratio: Interval) -> str:
+    """Say how sure a difference is: the ends of its factor, and how many rounds it was measured in."""
+    if ratio.low is None or ratio.high is None:
+        return "exact"
+    ends = (ratio.low, ratio.high) if ratio.value >= 1 else (1 / ratio.high, 1 / ratio.low)
+    return f"{_format.excesses(*ends)}{f', {rounds(comparison.rounds)}' if comparison.rounds else ''}"
