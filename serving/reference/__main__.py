@@ -80,6 +80,7 @@ def _rest(manager: Manager, flags: Flags) -> RestServer:
         threads=flags.rest_api_num_threads,
         timeout_s=flags.rest_api_timeout_s,
         metrics_path=monitoring,
+        cors=flags.rest_api_enable_cors_support,
     )
     return RestServer(manager, settings)
 

@@ -54,11 +54,14 @@ class BatchingParameters:
 
 
 def parse(path: Path, target: Any) -> Any:
-    """Read a text-format file into an empty message and return it; `StatusError` in upstream's words (server.cc)."""
+    """Read a text-format file into an empty message and return it; `StatusError` in upstream's words (server.cc).
+
+    A byte order mark at its start is skipped, and lines may end as on Windows (protobuf's io/tokenizer.cc).
+    """
     from google.protobuf import text_format
 
     try:
-        return text_format.Parse(path.read_text(), target)
+        return text_format.Parse(path.read_text(encoding="utf-8-sig"), target)
     except (OSError, UnicodeDecodeError) as error:
         raise invalid(f"Invalid protobuf file: '{path}': {error}") from error
     except text_format.ParseError as error:

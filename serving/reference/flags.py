@@ -18,6 +18,8 @@ from serving.reference.status import invalid
 ADDRESS = "FWEVAL_REFERENCE_ADDRESS"  # environment variable: what to bind instead of loopback (in a container)
 _THREADS = 4 * machine.cores()
 _RETRY_S = 60.0
+_PORTS = 65_535
+_POOLS = ("rest_api_num_threads", "grpc_max_threads")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class Flags:
     rest_api_port: int
     rest_api_num_threads: int
     rest_api_timeout_s: float
+    rest_api_enable_cors_support: bool
     model_name: str
     model_base_path: Path | None
     model_config_file: Path | None
@@ -98,6 +101,7 @@ _TRUTHS = {
     "allow_version_labels_for_unavailable_models": False,
     "enable_batching": False,
     "enable_model_warmup": True,
+    "rest_api_enable_cors_support": False,
 }
 _FILES = (
     "model_base_path",
@@ -123,7 +127,11 @@ def _path(text: str) -> Path | None:
 
 
 def _check(given: dict[str, object]) -> None:
-    """Refuse what Server::BuildAndStart refuses (server.cc)."""
+    """Refuse what Server::BuildAndStart refuses (server.cc), and numbers that nothing can be made of."""
+    for name, highest in (("port", _PORTS), ("rest_api_port", _PORTS), *((name, None) for name in _POOLS)):
+        number, least = int(str(given[name])), 1 if name in _POOLS else 0
+        if number < least or (highest is not None and number > highest):
+            raise invalid(f"--{name} must be at least {least}{'' if highest is None else f' and at most {highest}'}")
     if not given["port"]:
         raise invalid("server_options.grpc_port must be set.")
     if given["port"] and given["port"] == given["rest_api_port"]:

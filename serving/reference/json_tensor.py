@@ -5,6 +5,7 @@ tensorflow_serving/util/json_tensor.cc. NaN and Infinity are numbers. What is wr
 """
 
 import base64
+import re
 from collections.abc import Collection, Mapping
 from itertools import chain
 from typing import Any
@@ -17,6 +18,8 @@ from serving.wires.http import from_json, to_json
 
 _INSTANCES, _INPUTS = "instances", "inputs"
 _B64 = "b64"
+_BASE64 = re.compile(r"([A-Za-z0-9+/]*)([=.]*)")
+_NO_SPACE = dict.fromkeys(map(ord, " \t\n\v\f\r"))
 _BYTES_SUFFIX = "_bytes"
 _DTYPES: dict[
     int, np.dtype[Any]
@@ -170,11 +173,17 @@ def _strings(values: list[Any]) -> Array:
 
 
 def _decoded(value: Any) -> bytes:
-    """Decode `{"b64": …}`; padding may be left out, as upstream allows."""
+    """Decode `{"b64": …}` by the rules of Base64Unescape (absl/strings/escaping.cc).
+
+    White space counts nowhere; padding is of "=" or ".", and right or left out; the letters "-" and "_" are others'.
+    """
     if not _is_base64(value):
         raise ValueError("neither text nor bytes")
-    text: str = value[_B64]
-    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    found = _BASE64.fullmatch(value[_B64].translate(_NO_SPACE))
+    left_out = 0 if found is None else -len(found[1]) % 4
+    if found is None or left_out > 2 or len(found[2]) not in {0, left_out}:
+        raise invalid("Unable to base64 decode")
+    return base64.b64decode(found[1] + "=" * left_out)
 
 
 def _writable(name: str, array: Array) -> Any:

@@ -6,7 +6,8 @@ tensorflow_serving/core/availability_preserving_policy.cc. A version that cannot
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ from serving.reference.status import Code, StatusError, invalid
 from serving.reference.versions import State, Version, VersionState, on_disk, to_load, to_unload
 
 log = logging.getLogger("reference")
+
+_LOOK_S = 1.0  # how often retries are looked for where no disk is polled
+_SOON_S = 0.01
 
 Load = Callable[[str, int, Path], Servable]  # name, version and folder; `StatusError` when it cannot be loaded
 
@@ -96,12 +100,14 @@ class Manager:
                 self._check_labels(models)
                 new = self._replace(models)
             self._refresh()
+        while (due_s := self._due_s(new)) is not None and not self._closed.wait(due_s):
+            with self._changing:
+                self._refresh()
         self._check_available(new)
 
     def start(self) -> None:
-        """Look for new and removed versions from now on, as often as the habits say."""
-        if self._habits.poll_s > 0:
-            threading.Thread(target=self._poll, daemon=True).start()
+        """Look for new and removed versions from now on, as often as the habits say, and retry what failed to load."""
+        threading.Thread(target=self._poll, daemon=True).start()
 
     def close(self, timeout_s: float) -> None:
         """Stop looking, and free what nobody uses any more; returns when all is free, or when time is up."""
@@ -179,40 +185,49 @@ class Manager:
         with self._known:
             for number, version in served.versions.items():
                 version.dropped = version.dropped or number not in wanted
+                if version.dropped and version.state is State.LOADING:
+                    self._unload(version)
         while not self._closed.is_set():
             with self._known:
                 for number in to_unload(served.versions, wanted):
                     self._unload(served.versions[number])
-                chosen = to_load(served.versions, wanted)
+                chosen = to_load(served.versions, wanted, time.monotonic())
                 if chosen is None:
                     return
-                new = served.versions[chosen] = Version(number=chosen)
-            self._try_to_load(served.model.name, new, present[chosen])
+                known = served.versions.get(chosen)
+                if known is None or known.state is not State.LOADING:
+                    known = served.versions[chosen] = Version(number=chosen)
+            self._try_to_load(served.model.name, known, present[chosen])
 
     def _try_to_load(self, name: str, version: Version, folder: Path) -> None:
-        """Load a version, as often as we may; what does not succeed ends with the error in its state."""
-        for attempt in range(1 + max(self._habits.retries, 0)):
-            if attempt and self._closed.wait(self._habits.retry_s):
-                return
-            with self._known:
-                version.state = State.LOADING
-            log.info("Loading servable version {name: %s version: %d}", name, version.number)
-            try:
-                servable = self._load(name, version.number, folder)
-            except StatusError as error:
-                log.error("Loading servable {name: %s version: %d} failed: %s", name, version.number, error)  # noqa: TRY400
-                version.error = error
-            else:
-                log.info("Successfully loaded servable version {name: %s version: %d}", name, version.number)
-                with self._known:
-                    version.servable, version.error, version.state = servable, None, State.AVAILABLE
-                return
+        """Load a version; what does not succeed is tried again later, or ends with the error in its state.
+
+        Nobody waits for the retry: other models and versions come and go meanwhile, and one that is not wanted any
+        more is not tried again (core/loader_harness.cc: retries are cancelled after the interval under way).
+        """
         with self._known:
-            version.state = State.END
+            version.state = State.LOADING
+        log.info("Loading servable version {name: %s version: %d}", name, version.number)
+        try:
+            servable = self._load(name, version.number, folder)
+        except StatusError as error:
+            log.error("Loading servable {name: %s version: %d} failed: %s", name, version.number, error)  # noqa: TRY400
+            with self._known:
+                version.error = error
+                version.failures += 1
+                version.retry_at = time.monotonic() + self._habits.retry_s
+                if version.failures > self._habits.retries:
+                    version.state = State.END
+        else:
+            log.info("Successfully loaded servable version {name: %s version: %d}", name, version.number)
+            with self._known:
+                version.servable, version.error, version.state = servable, None, State.AVAILABLE
 
     def _unload(self, version: Version) -> None:
         """Let a version answer no further request, and free it after its last; does not wait for that."""
         with self._known:
+            if version.state is State.LOADING:  # it waits for its next try, which will not come
+                version.state = State.END
             if version.state is not State.AVAILABLE:
                 return
             version.state = State.UNLOADING
@@ -232,8 +247,7 @@ class Manager:
         """Raise unless each model has an available version; text: WaitUntilModelsAvailable in server_core.cc."""
         failures = []
         for name in names:
-            with self._known:
-                versions = [version.described() for version in self._served[name].versions.values()]
+            versions = self._described(name)
             if not any(version.state is State.AVAILABLE for version in versions):
                 errors = [
                     f"{{{{name: {name} version: {version.version}}} due to error: {version.message}}}, "
@@ -245,7 +259,33 @@ class Manager:
                 Code.UNKNOWN, f"{len(failures)} model(s) did not become available: {{{''.join(failures)}}}"
             )
 
+    def _described(self, name: str) -> list[VersionState]:
+        with self._known:
+            served = self._served.get(name)
+            return [] if served is None else [version.described() for version in served.versions.values()]
+
+    def _due_s(self, names: Collection[str]) -> float | None:
+        """Return in how many seconds a model that answers nothing yet is tried again; None when none of them will."""
+        with self._known:
+            served = [self._served[name].versions.values() for name in names if name in self._served]
+            waiting = [
+                version.retry_at
+                for versions in served
+                if all(version.state is not State.AVAILABLE for version in versions)
+                for version in versions
+                if version.state is State.LOADING
+            ]
+        return max(min(waiting) - time.monotonic(), 0.0) if waiting else None
+
     def _poll(self) -> None:
-        while not self._closed.wait(self._habits.poll_s):
-            with self._changing:
-                self._refresh()
+        polls = self._habits.poll_s > 0
+        while not self._closed.wait(min(self._habits.poll_s if polls else _LOOK_S, max(self._habits.retry_s, _SOON_S))):
+            if polls or self._retries_are_due():
+                with self._changing:
+                    self._refresh()
+
+    def _retries_are_due(self) -> bool:
+        now = time.monotonic()
+        with self._known:
+            versions = [version for served in self._served.values() for version in served.versions.values()]
+            return any(version.state is State.LOADING and version.retry_at <= now for version in versions)

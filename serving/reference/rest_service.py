@@ -1,7 +1,10 @@
-"""The REST side: HTTP/1.1 by uvicorn with httptools and uvloop (https://www.uvicorn.org).
+"""The REST side: HTTP/1.1 by uvicorn with h11 and uvloop (https://www.uvicorn.org).
 
 One thread moves bytes for all connections; documents and models are worked on by a pool of threads. So neither a slow
 model nor a client that sends its request drop by drop keeps the others waiting.
+
+As upstream's libevent, it ignores proposals to change to another protocol (RFC 9110, 7.8): Java's HttpClient and
+`curl --http2` send `Upgrade: h2c` with their first request.
 """
 
 import asyncio
@@ -9,7 +12,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +27,17 @@ from serving.reference.status import Code
 
 SERVER = "fweval-reference (not tensorflow_model_server)"
 LARGEST_BODY_BYTES = 256 << 20
+LARGEST_UNPACKED_BYTES = 100 << 20  # kMaxUncompressedBytes, util/net_http/compression/gzip_zlib.h
+_GZIP = 16 + zlib.MAX_WBITS
 _OURS = re.compile(r"(?i)/v1/.*")  # kPathRegex, model_servers/http_rest_api_util.h; evhttp answers 404 for the rest
 _KEEP_IDLE_S = 3600  # upstream keeps connections for as long as the client does
 _BACKLOG = 1024
+_ORIGIN = re.compile(rb"(?i)https?://")  # a preflight request names it; answered whether or not CORS is on
+_CORS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"*"),
+]
 _TELL_S = 0.2  # before a stop: how long answers say that no more will come
 
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,6 +53,7 @@ class RestSettings:
     threads: int  # requests that are worked on at the same time
     timeout_s: float  # for a request to arrive, and once more to be answered; 0: no limit
     metrics_path: str | None = None  # where the page for Prometheus is shown; None: nowhere
+    cors: bool = False  # whether answers allow pages of other origins to read them
 
 
 class RestServer:
@@ -53,7 +66,7 @@ class RestServer:
         self._app = _App(manager, settings, self._pool)
         self._config = uvicorn.Config(
             self._app,
-            http="httptools",
+            http="h11",  # httptools drops the body of a request that proposes an upgrade (Kludex/uvicorn#2722)
             loop="uvloop",
             ws="none",
             lifespan="off",
@@ -105,19 +118,24 @@ class _App:
         if scope["method"] == "GET" and path == self._settings.metrics_path:
             await self._send(send, Response(status=200, body=metrics.page()), b"text/plain")
             return
+        headers = dict(scope["headers"])
+        if scope["method"] == "OPTIONS" and _OURS.fullmatch(path) and _ORIGIN.match(headers.get(b"origin", b"")):
+            await self._send(send, Response(status=200, body=b""))
+            return
         if scope["query_string"]:  # part of what upstream matches
             path = f"{path}?{scope['query_string'].decode('latin-1')}"
         try:
-            body = await self._body(scope, receive)
+            body = await self._body(headers, receive)
         except _Refused as refused:
             await self._send(send, refused.reply, close=refused.close)
             return
         if body is not None:
-            await self._send(send, await self._answer(scope["method"], path, body))
+            packed = b"gzip" in headers.get(b"content-encoding", b"") and body != b""
+            await self._send(send, await self._answer(scope["method"], path, body, packed=packed))
 
-    async def _body(self, scope: MutableMapping[str, Any], receive: _Receive) -> bytes | None:
+    async def _body(self, headers: Mapping[bytes, bytes], receive: _Receive) -> bytes | None:
         """Collect the body; None when the client goes away before its end."""
-        size = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+        size = int(headers.get(b"content-length", b"0"))
         chunks, arrived, more = [], 0, True
         try:
             async with asyncio.timeout(self._settings.timeout_s or None):
@@ -134,13 +152,14 @@ class _App:
             raise _Refused(408, "The request did not arrive in time", close=True) from None
         return b"".join(chunks)
 
-    async def _answer(self, method: str, path: str, body: bytes) -> Response:
+    async def _answer(self, method: str, path: str, body: bytes, *, packed: bool) -> Response:
         if _OURS.fullmatch(path) is None:
             return refusal(Code.NOT_FOUND.http, f"Not found: {method} {path}")
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._settings.timeout_s or None):
-                return await loop.run_in_executor(self._pool, answer, self._manager, method, path, body)
+                ask = _unpack_and_answer if packed else answer
+                return await loop.run_in_executor(self._pool, ask, self._manager, method, path, body)
         except TimeoutError:
             return refusal(Code.DEADLINE_EXCEEDED.http, f"Timed out after {self._settings.timeout_s:g} s")
 
@@ -148,10 +167,25 @@ class _App:
         self, send: _Send, reply: Response, content_type: bytes = b"application/json", *, close: bool = False
     ) -> None:
         headers = [(b"content-type", content_type), (b"content-length", str(len(reply.body)).encode())]
+        headers += _CORS if self._settings.cors else []
         if close or self.closing:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
+
+
+def _unpack_and_answer(manager: Manager, method: str, path: str, body: bytes) -> Response:
+    """Answer a request whose body is compressed (auto_uncompress_input, util/net_http/server)."""
+    unpacker = zlib.decompressobj(wbits=_GZIP)
+    try:
+        unpacked = unpacker.decompress(body, LARGEST_UNPACKED_BYTES)
+    except zlib.error as error:
+        return refusal(400, f"The body is no gzip: {error}")
+    if unpacker.unconsumed_tail:
+        return refusal(413, f"Request body is larger than {LARGEST_UNPACKED_BYTES} bytes when it is unpacked")
+    if not unpacker.eof:
+        return refusal(400, "The body is no gzip: it ends too early")
+    return answer(manager, method, path, unpacked)
 
 
 class _Refused(Exception):

@@ -25,12 +25,12 @@ class _Question(NamedTuple):
 
 
 class _Input(NamedTuple):
-    """What an input must be. A size of None stands for any; a shape of None for any number of any sizes."""
+    """What an input must be; a rank of None stands for any."""
 
     place: int
     name: str
     dtype: Any  # numpy's
-    shape: tuple[int | None, ...] | None
+    rank: int | None
 
 
 class Servable:
@@ -43,9 +43,7 @@ class Servable:
         self.name = name
         self.version = version
         meta_graph = saved_model.meta_graph(folder)
-        self.signature_defs: Mapping[str, Any] = {
-            key: definition for key, definition in meta_graph.signature_def.items() if key != saved_model.INIT
-        }
+        self.signature_defs: Mapping[str, Any] = dict(meta_graph.signature_def)  # INIT too: metadata show it
         self._session = saved_model.session(meta_graph, folder, threads)
         self._refusal: Any = tf.errors.OpError
         self._batcher: Batcher | None = None
@@ -70,17 +68,19 @@ class Servable:
     def _expectations(self, signature: str) -> tuple[_Input, ...]:
         """Return what each input must be, in terms that are compared without asking TensorFlow."""
         return tuple(
-            _Input(place, name, spec.dtype.as_numpy_dtype, None if spec.shape.rank is None else tuple(spec.shape))
+            _Input(place, name, spec.dtype.as_numpy_dtype, spec.shape.rank)
             for place, (name, spec) in enumerate(self.inputs(signature).items())
         )
 
     def run(self, signature: str, inputs: Mapping[str, Array], only: Sequence[str] = ()) -> Arrays:
         """Compute the outputs of a signature, or `only` some of them. `StatusError` tells what does not fit.
 
-        Texts: servables/tensorflow/predict_util.cc of tensorflow_serving. Shapes are checked here: TensorFlow itself
-        may end the whole process on a tensor of the wrong rank (a failed CHECK in its oneDNN convolution).
+        Texts: servables/tensorflow/predict_util.cc of tensorflow_serving. As there, sizes are not compared with those
+        that a signature states: what does not fit is refused by the operation that it does not fit. The rank is
+        compared here: TensorFlow itself may end the whole process on a wrong one (a failed CHECK in its oneDNN
+        convolution).
         """
-        if signature not in self.signature_defs:
+        if signature not in self.signature_defs or signature == saved_model.INIT:
             raise StatusError(Code.FAILED_PRECONDITION, f'Serving signature key "{signature}" not found.')
         definition = self.signature_defs[signature]
         expected = self._expected(signature)
@@ -147,15 +147,12 @@ def _listed(names: Any) -> str:
 
 
 def _fits(array: Array, wanted: _Input) -> None:
-    """Compare dtype (text: tensorflow/core/framework/function.cc, ValidateArgs) and shape."""
+    """Compare dtype (text: tensorflow/core/framework/function.cc, ValidateArgs) and rank."""
     if array.dtype != wanted.dtype:
         names = f"{_type_name(wanted.dtype)} but {_type_name(array.dtype)} is provided"
         raise invalid(f"Expects arg[{wanted.place}] to be {names}")
-    if wanted.shape is None:
-        return
-    sizes = zip(array.shape, wanted.shape, strict=False)
-    if array.ndim != len(wanted.shape) or any(size not in {given, None} for given, size in sizes):
-        raise invalid(f"Expects input {wanted.name} to have shape {wanted.shape} but {list(array.shape)} is provided")
+    if wanted.rank not in {None, array.ndim}:
+        raise invalid(f"Expects input {wanted.name} to have rank {wanted.rank} but {list(array.shape)} is provided")
 
 
 def _type_name(dtype: Any) -> str:

@@ -1,5 +1,8 @@
 """The life of a model's versions, and which of them to load or to unload next: pure rules."""
 
+import logging
+import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -7,6 +10,11 @@ from pathlib import Path
 
 from serving.reference.servable import Servable
 from serving.reference.status import StatusError
+
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+_NUMBER = re.compile(r"(?a)\s*[+-]?\d+\s*")
+
+log = logging.getLogger("reference")
 
 
 class State(IntEnum):
@@ -39,6 +47,8 @@ class Version:
     users: int = 0  # calls in flight
     error: StatusError | None = None
     dropped: bool = False  # not wanted any more: should it be wanted again, it is loaded anew
+    failures: int = 0  # loads that did not succeed
+    retry_at: float = 0.0  # while LOADING: when it may be tried again, by the monotonic clock
 
     def described(self) -> VersionState:
         """Return what a status request is told."""
@@ -48,12 +58,27 @@ class Version:
 
 
 def on_disk(base: Path) -> dict[int, Path] | None:
-    """Return the numbered folders below `base`; None when there is no such folder, which says nothing about them."""
+    """Return the numbered folders below `base`; None when there is no such folder, which says nothing about them.
+
+    A name is a number when absl::SimpleAtoi reads a 64-bit one from it: leading zeros do not count. Of several names
+    for one number the last in the order of bytes is served, and a warning names both (ParseVersionNumber and
+    IndexChildrenByVersion in sources/storage_path/file_system_storage_path_source.cc).
+    """
     try:
-        folders = [path for path in base.iterdir() if path.name.isdecimal() and path.is_dir()]
+        folders = sorted((path for path in base.iterdir() if path.is_dir()), key=lambda path: os.fsencode(path.name))
     except OSError:
         return None
-    return {int(path.name): path for path in folders}
+    found: dict[int, Path] = {}
+    for path in folders:
+        if _NUMBER.fullmatch(path.name) is None or not LOWEST <= (number := int(path.name)) <= HIGHEST:
+            continue
+        if number in found:
+            log.warning(
+                "Duplicate version directories detected. Version %d will be loaded from %s, %s will be ignored.",
+                *(number, path.name, found[number].name),
+            )
+        found[number] = path
+    return found
 
 
 def to_unload(versions: Mapping[int, Version], wanted: Collection[int]) -> list[int]:
@@ -64,10 +89,15 @@ def to_unload(versions: Mapping[int, Version], wanted: Collection[int]) -> list[
     return unwanted if replaced else unwanted[:-1]
 
 
-def to_load(versions: Mapping[int, Version], wanted: Collection[int]) -> int | None:
-    """Return the version to load next, the newest first; one that failed is not tried again while it is wanted."""
+def to_load(versions: Mapping[int, Version], wanted: Collection[int], now: float) -> int | None:
+    """Return the version to load next, the newest first: a new one, one that came back, one whose retry is due.
+
+    One that failed for good is not tried again while it is wanted.
+    """
     for number in sorted(wanted, reverse=True):
         known = versions.get(number)
         if known is None or (known.dropped and known.state >= State.UNLOADING):
+            return number
+        if known.state is State.LOADING and known.retry_at <= now:
             return number
     return None

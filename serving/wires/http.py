@@ -8,6 +8,8 @@ twice as much, asks again by itself when a kept connection turns out to be close
 
 import contextlib
 import json
+import math
+import re
 import select
 import socket
 from collections.abc import Iterator
@@ -23,6 +25,8 @@ JSON = "application/json"
 _CONNECT_S = 5.0
 _READ_BYTES = 1 << 16
 _LONGEST_MESSAGE = 2_000
+# A string, closed or not, or what is no finite number.
+_NOT_FINITE = re.compile(rb'(?s)"(?:[^"\\]|\\.)*+"?|(-?(?:Inf(?:inity)?|NaN)\b)')
 
 
 class Http:
@@ -220,7 +224,11 @@ def to_json(document: Any) -> bytes:
 
 
 def from_json(text: bytes) -> Any:
-    """Decode JSON, and NaN and Infinity too; raises `ValueError` when it is malformed."""
+    """Decode JSON, and NaN, Infinity and Inf with either sign; raises `ValueError` when it is malformed.
+
+    So does RapidJSON with the flag kParseNanAndInfFlag, by which TF Serving reads (util/json_tensor.cc): a number too
+    large for a double is malformed, too (https://rapidjson.org/md_doc_features.html).
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -229,6 +237,21 @@ def from_json(text: bytes) -> Any:
 
 def _from_standard_json(text: bytes) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(_NOT_FINITE.sub(_standard, text).decode(), parse_float=_finite)
     except RecursionError as error:
         raise json.JSONDecodeError("nested too deeply", "", 0) from error
+
+
+def _standard(found: re.Match[bytes]) -> bytes:
+    """Write what is no finite number as Python's decoder reads it; strings stay what they are."""
+    return (
+        found[0] if found[1] is None else (b"NaN" if b"N" in found[1] else found[1].removesuffix(b"inity") + b"inity")
+    )
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        message = f"the number {text[:20]} is too large"
+        raise ValueError(message)
+    return number

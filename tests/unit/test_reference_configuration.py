@@ -59,6 +59,11 @@ def test_an_unknown_flag_is_an_error_in_one_line(wrong: str, capsys: pytest.Capt
     [
         ((), "model_base_path and server_options.model_config_file are empty!"),
         ((*SINGLE, "--port=0"), "server_options.grpc_port must be set"),
+        ((*SINGLE, "--port=-1"), "--port must be at least 0 and at most 65535"),
+        ((*SINGLE, "--rest_api_port=65536"), "--rest_api_port must be at least 0 and at most 65535"),
+        ((*SINGLE, "--rest_api_num_threads=0"), "--rest_api_num_threads must be at least 1"),
+        ((*SINGLE, "--rest_api_num_threads=-2"), "--rest_api_num_threads must be at least 1"),
+        ((*SINGLE, "--grpc_max_threads=0"), "--grpc_max_threads must be at least 1"),
         ((*SINGLE, "--port=1", "--rest_api_port=1"), "http_port cannot be same as grpc_port"),
         ((*SINGLE, "--batching_parameters_file=/b"), "without setting server_options.enable_batching"),
         (
@@ -97,6 +102,16 @@ def test_a_model_config(tmp_path: Path) -> None:
     assert (first.name, first.base, dict(first.labels)) == ("a", Path("/models/a"), {"stable": 3})
     assert [first.policy, second.policy] == [VersionPolicy(specific=(3, 5)), VersionPolicy(all=True)]
     assert [third.policy, fourth.policy] == [VersionPolicy(), VersionPolicy(latest=2)]
+
+
+@pytest.mark.parametrize(
+    "written", [b"\xef\xbb\xbf%s", b"%s\r\n", b"\xef\xbb\xbf%s\r\n# from Windows\r\n", b"# caf\xc3\xa9\n%s"]
+)
+def test_files_from_windows_are_read(tmp_path: Path, written: bytes) -> None:
+    text = b'model_config_list {\r\n  config { name: "a" base_path: "/a" model_platform: "tensorflow" }\r\n}'
+    (tmp_path / "models.config").write_bytes(written % text)
+    (model,) = configuration.models(configuration.model_config(tmp_path / "models.config"))
+    assert (model.name, model.base) == ("a", Path("/a"))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +95,36 @@ def test_only_numbered_folders_are_versions(tmp_path: Path) -> None:
     assert on_disk(tmp_path / "absent") is None
 
 
+@pytest.mark.parametrize(
+    ("names", "versions"),
+    [
+        (("00000123",), {123: "00000123"}),
+        (("0", ".hidden", "1.part", "v2", "1e3", "0x1"), {0: "0"}),
+        (("99999999999999999999", "9223372036854775807", "9223372036854775808"), {2**63 - 1: "9223372036854775807"}),
+        (("\u0661", "\uff12", "2"), {2: "2"}),
+        (("+5", " 6"), {5: "+5", 6: " 6"}),
+    ],
+)
+def test_names_that_are_numbers_are_versions(tmp_path: Path, names: tuple[str, ...], versions: dict[int, str]) -> None:
+    for name in names:
+        (tmp_path / name).mkdir()
+    assert on_disk(tmp_path) == {number: tmp_path / name for number, name in versions.items()}
+
+
+def test_of_two_names_for_one_number_the_last_is_served_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("1", "001", "01"):
+        (tmp_path / name).mkdir()
+    assert on_disk(tmp_path) == {1: tmp_path / "1"}
+    assert "Version 1 will be loaded from 1, 01 will be ignored." in caplog.text
+    assert "Version 1 will be loaded from 01, 001 will be ignored." in caplog.text
+
+
 def test_the_old_version_stays_until_a_wanted_one_is_there() -> None:
     versions = {1: Version(number=1, state=State.AVAILABLE), 2: Version(number=2, state=State.AVAILABLE)}
     assert to_unload(versions, {3}) == [1], "the last one goes on answering"
-    assert to_load(versions, {3}) == 3
+    assert to_load(versions, {3}, 0.0) == 3
     versions[3] = Version(number=3, state=State.AVAILABLE)
     assert to_unload(versions, {3}) == [1, 2]
     assert to_unload(versions, set()) == [1, 2, 3], "no version is wanted any more"
@@ -106,9 +132,15 @@ def test_the_old_version_stays_until_a_wanted_one_is_there() -> None:
 
 def test_a_failed_version_is_tried_again_only_after_it_went() -> None:
     versions = {2: Version(number=2, state=State.END)}
-    assert to_load(versions, {1, 2}) == 1
+    assert to_load(versions, {1, 2}, 0.0) == 1
     versions[2].dropped = True
-    assert to_load(versions, {1, 2}) == 2
+    assert to_load(versions, {1, 2}, 0.0) == 2
+
+
+def test_a_version_that_waits_is_tried_again_when_it_is_due() -> None:
+    versions = {2: Version(number=2, state=State.LOADING, retry_at=5.0)}
+    assert to_load(versions, {2}, 4.9) is None
+    assert to_load(versions, {2}, 5.0) == 2
 
 
 def test_the_newest_answers_unless_told_otherwise(manager: Manager, tmp_path: Path) -> None:
@@ -165,6 +197,50 @@ def test_a_version_that_does_not_load_is_tried_as_often_as_allowed(loader: _Load
     assert raised.value.message == (
         "1 model(s) did not become available: {{{name: m version: 1} due to error: m is broken}, }"
     )
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def test_a_bad_push_holds_up_nobody_and_is_given_up_when_it_goes(loader: _Loader, tmp_path: Path) -> None:
+    """Its retries are an hour apart; another model's new version is served meanwhile."""
+    base, other = tmp_path / "m", tmp_path / "n"
+    _add(base, 1)
+    _add(other, 1)
+    config = _config(base)
+    config.model_config_list.config.extend(_config(other, name="n").model_config_list.config)
+    manager = Manager(loader, Habits(poll_s=0.005, retries=5, retry_s=3600.0))
+    manager.reload(config)
+    manager.start()
+    _add(base, 2, broken=True)
+    _until(lambda: _states(manager).get(2) is State.LOADING and manager.states("m", 2)[0].code != 0)
+    _add(other, 7)
+    _until(lambda: State.AVAILABLE in {known.state for known in manager.states("n") if known.version == 7})
+    with manager.use("m") as servable:
+        assert servable.version == 1
+    (base / "2").rename(tmp_path / "gone")
+    _until(lambda: _states(manager)[2] is State.END)
+    _add(base, 3)
+    _until(lambda: _states(manager).get(3) is State.AVAILABLE)
+    assert loader.loaded.count(2) == 1
+    manager.close(10)
+
+
+def test_a_push_that_is_mended_is_served_at_the_next_try(loader: _Loader, tmp_path: Path) -> None:
+    _add(tmp_path, 1)
+    manager = Manager(loader, Habits(poll_s=0.005, retries=1000, retry_s=0.01))
+    manager.reload(_config(tmp_path))
+    manager.start()
+    _add(tmp_path, 2, broken=True)
+    _until(lambda: loader.loaded.count(2) > 2)
+    (tmp_path / "2" / "broken").unlink()
+    _until(lambda: _states(manager).get(2) is State.AVAILABLE)
+    assert manager.states("m", 2)[0].code == 0
+    manager.close(10)
 
 
 def test_reload_replaces_the_list_of_models(manager: Manager, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The reference server's REST side over a scripted model: URL grammar, both formats, the error table, bad clients."""
 
+import gzip
 import http.client
 import json
 import socket
@@ -139,6 +140,37 @@ def test_a_version_beyond_64_bits_is_refused() -> None:
         ("/v1/models/one:predict", {"inputs": []}, {"outputs": []}),
         ("/v1/models/one:predict", {"inputs": {"x": [1], "unknown": 5}}, {"outputs": [2.0]}),
         ("/v1/models/one:predict", b'{"inputs": [NaN, Infinity, 1e40]}', {"outputs": [NAN, np.inf, np.inf]}),
+        (
+            "/v1/models/one:predict",
+            b'{"inputs": [Inf, Infinity, NaN, -NaN]}',
+            {"outputs": [np.inf, np.inf, NAN, NAN]},
+        ),
+        (
+            "/v1/models/text:predict",
+            b'{"x": Inf, "inputs": ["Inf", "\\"NaN", "\\u0000", "\\ud83d\\ude00"]}',
+            {
+                "outputs": {
+                    "s": ["Inf", '"NaN', "\0", "\U0001f600"],
+                    "s_bytes": [{"b64": each} for each in ("SW5m", "Ik5hTg==", "AA==", "8J+YgA==")],
+                }
+            },
+        ),
+        *(
+            (
+                "/v1/models/text:predict",
+                {"instances": [{"b64": form}]},
+                {"predictions": [{"s": "hello, world", "s_bytes": {"b64": "aGVsbG8sIHdvcmxk"}}]},
+            )
+            for form in ("aGVsbG8sIHdvcmxk", "aGVs\nbG8s\r\nIHdv\tcmxk\n")
+        ),
+        *(
+            (
+                "/v1/models/text:predict",
+                {"instances": [{"b64": form}]},
+                {"predictions": [{"s": "hi", "s_bytes": {"b64": "aGk="}}]},
+            )
+            for form in ("aGk", "aGk=", "aGk.", " a G k = ", "aGk\n=\n")
+        ),
         ("/v1/models/one:predict", {"instances": [1, 2]}, {"predictions": [2.0, 4.0]}),
         ("/v1/models/one:predict", {"instances": [[[1], [2]]]}, {"predictions": [[[2.0], [4.0]]]}),
         ("/v1/models/truth:predict", {"inputs": [True, False]}, {"outputs": [True, False]}),
@@ -220,12 +252,27 @@ def test_row_and_column_formats(
         ("small:predict", {"inputs": [256]}, 400, "'small' must be nested lists of uint8"),
         ("truth:predict", {"inputs": [1]}, 400, "'b' must be nested lists of bool"),
         ("text:predict", {"inputs": [1]}, 400, "'s' must be nested lists of strings"),
-        ("text:predict", {"instances": [{"b64": "!"}]}, 400, "'s' must be nested lists of strings"),
-        ("text:predict", {"instances": [{"b64": "\u00e9"}]}, 400, "'s' must be nested lists of strings"),
+        ("text:predict", {"instances": [{"b64": "!"}]}, 400, "Unable to base64 decode"),
+        ("text:predict", {"instances": [{"b64": "\u00e9"}]}, 400, "Unable to base64 decode"),
+        ("text:predict", {"instances": [{"b64": "_w-A"}]}, 400, "Unable to base64 decode"),
+        ("text:predict", {"instances": [{"b64": "/wA=="}]}, 400, "Unable to base64 decode"),
+        ("text:predict", {"instances": [{"b64": "/wAA="}]}, 400, "Unable to base64 decode"),
+        ("text:predict", {"instances": [{"b64": "/"}]}, 400, "Unable to base64 decode"),
+        ("text:predict", {"instances": [{"b64": "/w=A"}]}, 400, "Unable to base64 decode"),
+        ("text:predict", b'{"inputs": ["caf\xe9"]}', 400, NO_JSON),
+        ("one:predict", b'{"inputs": [1e400]}', 400, NO_JSON),
+        ("one:predict", b'{"inputs": [NaN, -1e400]}', 400, NO_JSON),
+        ("one:predict", b'{"inputs": [Infinite]}', 400, NO_JSON),
+        ("one:predict", b'{"inputs": [+Inf]}', 400, NO_JSON),
+        ("one:predict", b'\xef\xbb\xbf{"inputs": [1]}', 400, NO_JSON),
+        ("one:predict", '{"inputs": [1]}'.encode("utf-16"), 400, NO_JSON),
+        ("one:predict", {"signature_name": "\ud800", "inputs": [1]}, 400, "not found in signature def"),
         ("text:predict", b'{"inputs": ["\\ud800"]}', 400, "'s' must be nested lists of strings"),
         ("text:predict", {"inputs": [{"b65": ""}]}, 400, "'s' must be nested lists of strings"),
         ("half:predict", {"inputs": [1]}, 501, "'h' has a type that JSON has no values for"),
         ("one:predict", {"inputs": [-1]}, 429, "too small"),
+        ("one:predict", b'{"inputs": [-Inf]}', 429, "too small"),
+        ("one:predict", b'{"inputs": [-Infinity]}', 429, "too small"),
         ("one:predict", {"inputs": [1000]}, 504, "Timed out after 1 s"),
     ],
 )
@@ -319,3 +366,125 @@ def test_a_port_in_use_is_told_before_anything_is_answered(port: int) -> None:
 def test_every_code_has_an_http_status() -> None:
     assert {code.http for code in (Code.UNKNOWN, Code.INTERNAL, Code.DATA_LOSS)} == {500}
     assert [Code.NOT_FOUND.http, Code.FAILED_PRECONDITION.http, Code.UNAVAILABLE.http] == [404, 400, 503]
+
+
+def _raw(port: int, *requests: bytes) -> bytes:
+    """Send requests over one connection; return all that comes back until the server closes it."""
+    with socket.create_connection((HOST, port), timeout=10) as client:
+        for request in requests:
+            client.sendall(request)
+        with client.makefile("rb") as answers:
+            return answers.read()
+
+
+_HEAD = b"POST /v1/models/one:predict HTTP/1.1\r\nHost: x\r\n"
+_LAST = b"GET /v1/models/nope:x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+_H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQBAAAAAAIAAAAA\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'Content-Length: 15\r\n\r\n{"inputs": [1]}',
+        b'Transfer-Encoding: chunked\r\n\r\nf\r\n{"inputs": [1]}\r\n0\r\n\r\n',
+    ],
+)
+@pytest.mark.parametrize("proposal", [_H2C, b"Connection: upgrade\r\nUpgrade: websocket\r\n"])
+def test_a_proposed_upgrade_is_ignored_and_the_body_kept(port: int, proposal: bytes, body: bytes) -> None:
+    """RFC 9110, 7.8: a server may ignore it; so does the libevent of TF Serving. The connection goes on."""
+    request = _HEAD + proposal + b"Content-Type: application/json\r\n" + body
+    answered = _raw(port, request, request, _LAST)
+    assert answered.count(b'{"outputs":[2.0]}') == 2, answered
+    assert answered.count(b"HTTP/1.1 200 OK") == 2
+    assert b"HTTP/1.1 400" in answered  # the last one, which is malformed
+
+
+_GZIPPED = gzip.compress(b'{"inputs": [1]}', mtime=0)
+
+
+def _packed(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, Any]:
+    connection.request("POST", "/v1/models/one:predict", body, {"Content-Encoding": "gzip"})
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+def test_a_compressed_body_is_unpacked(connection: http.client.HTTPConnection) -> None:
+    assert _packed(connection, gzip.compress(b'{"inputs": [1, 2]}')) == (200, {"outputs": [2.0, 4.0]})
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"inputs": [1]}', 400),
+        (b"\x1f\x8b", 400),
+        (_GZIPPED[:-9], 400),
+        (b"", 400),
+        (b"bomb", 413),
+    ],
+)
+def test_what_only_claims_to_be_compressed_is_refused(
+    connection: http.client.HTTPConnection, body: bytes, status: int
+) -> None:
+    if body == b"bomb":
+        body = gzip.compress(b" " * (rest_service.LARGEST_UNPACKED_BYTES + 1), 1)
+    answered, document = _packed(connection, body)
+    assert (answered, list(document)) == (status, ["error"])
+    assert _packed(connection, gzip.compress(b'{"inputs": [1]}'))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("OPTIONS", {"Origin": "http://localhost:3000"}, 200),
+        ("OPTIONS", {"Origin": "HTTPS://example.org", "Access-Control-Request-Method": "POST"}, 200),
+        ("OPTIONS", {}, 400),
+        ("OPTIONS", {"Origin": "null"}, 400),
+        *((method, {}, 400) for method in ("HEAD", "PUT", "DELETE", "PATCH", "TRACE")),
+    ],
+)
+def test_other_methods(
+    connection: http.client.HTTPConnection, method: str, headers: dict[str, str], status: int
+) -> None:
+    """http_server.cc answers a preflight request whatever the flag; the rest is malformed."""
+    connection.request(method, "/v1/models/one:predict", headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    assert answer.status == status
+    assert answer.headers["Access-Control-Allow-Origin"] is None
+    assert (b"Malformed request" in body) is (status == 400 and method != "HEAD")
+    assert _post(connection, "/v1/models/one:predict", {"inputs": [1]}) == (200, {"outputs": [2.0]})
+
+
+@pytest.fixture(scope="module")
+def open_port() -> Iterator[int]:
+    number = free_ports(("rest",))["rest"]
+    settings = rest_service.RestSettings(address=HOST, port=number, threads=1, timeout_s=20, cors=True)
+    server = rest_service.RestServer(_Manager(), settings)  # type: ignore[arg-type]  # a scripted manager
+    server.start()
+    yield number
+    server.stop(1.0)
+
+
+@pytest.mark.parametrize(("method", "status"), [("OPTIONS", 200), ("GET", 400)])
+def test_answers_allow_other_origins_where_told_to(open_port: int, method: str, status: int) -> None:
+    client = http.client.HTTPConnection(HOST, open_port, timeout=10)
+    client.request(method, "/v1/models/one:x", headers={"Origin": "http://localhost"})
+    answer = client.getresponse()
+    answer.read()
+    client.close()
+    assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (status, "*")
+    assert answer.headers["Access-Control-Allow-Methods"] == "GET, POST"
+
+
+def test_one_thread_answers_all(open_port: int) -> None:
+    """tensorflow/serving#1576: with one thread the REST API was seen to freeze."""
+
+    def ask(_: int) -> int:
+        client = http.client.HTTPConnection(HOST, open_port, timeout=20)
+        try:
+            return _post(client, "/v1/models/one:predict", {"inputs": [1]})[0]
+        finally:
+            client.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(40))) == [200] * 40
