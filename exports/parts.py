@@ -112,7 +112,7 @@ def linked(folder: Path) -> list[Path]:
     """
     top = Path(os.path.realpath(folder))
     real = (Path(os.path.realpath(path)) for path in islice(_links(folder), _MOST_LINKS))
-    return [path for path in dict.fromkeys(real) if not path.is_relative_to(top) and _is_of_a_store(path)]
+    return [path for path in dict.fromkeys(real) if not path.is_relative_to(top) and is_of_a_store(path)]
 
 
 def _links(folder: Path) -> Iterator[Path]:
@@ -120,5 +120,6 @@ def _links(folder: Path) -> Iterator[Path]:
         yield from (path for name in (*folders, *files) if (path := Path(at, name)).is_symlink())
 
 
-def _is_of_a_store(path: Path) -> bool:
+def is_of_a_store(path: Path) -> bool:
+    """Tell whether a file lies in a store whose names tell what the files hold."""
     return path.is_file() and (path.parent.name == "blobs" or _BY_CONTENT.search(path.name) is not None)

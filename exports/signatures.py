@@ -6,6 +6,7 @@ import msgspec
 
 from evaluator.core.errors import Unsupported
 from evaluator.core.records import Anatomy, Signature, TensorSpec
+from exports.parts import shown
 
 SERVED = "serving_default"  # what TensorFlow Serving takes when a request names none
 
@@ -39,10 +40,12 @@ def chosen(anatomy: Anatomy, name: str | None) -> Anatomy:
 
 def described(signature: Signature) -> str:
     """Say what a signature takes and gives: "text (words int32[?]) -> scores float32[?,2]"."""
-    return f"{signature.name} ({_specs(signature.inputs)}) -> {_specs(signature.outputs)}"
+    return f"{shown(signature.name)} ({_specs(signature.inputs)}) -> {_specs(signature.outputs)}"
 
 
 def _specs(specs: Sequence[TensorSpec]) -> str:
-    return ", ".join(
-        f"{spec.name} {spec.dtype}[{','.join('?' if n is None else str(n) for n in spec.shape)}]" for spec in specs
-    )
+    return ", ".join(f"{shown(spec.name)} {spec.dtype}[{','.join(map(_size, spec.shape))}]" for spec in specs)
+
+
+def _size(size: int | None) -> str:
+    return "?" if size is None else str(size)

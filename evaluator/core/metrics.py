@@ -153,6 +153,8 @@ _INSPECTION = (
     Metric("inputs", "text", "neither", "The inputs that were given: name, type, shape.", TOLD),
     Metric("outputs", "text", "neither", "The outputs that came: name, type, shape.", TOLD),
     Metric("finite", "yes or no", "higher", "No output holds NaN or infinity.", COMPUTED),
+    Metric("sizes", "text", "neither", "Where the sizes of the inputs come from.", TOLD),
+    Metric("examples_unfit", "text", "neither", "Why examples beside the artifact decided nothing.", TOLD),
     Metric("examples", "count", "neither", "The examples beside the artifact that were computed.", COUNTED),
     Metric("examples_right", "count", "higher", "Those of them that came out as they should.", COUNTED),
 )

@@ -23,15 +23,17 @@ from evaluator.core.errors import FwevalError, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass, Figure, Metrics, Record, Result, Step
 from evaluator.judging.fit import Figures, Fit, fit
+from evaluator.stages._made_up import MADE_UP
 from evaluator.stages.inspect import FOUND, NAMED, Found, Named
+from exports import examples
 from exports.contract import Format, Runtime
 from exports.parts import PartError, kind, linked, own
 from scenarios.loading import load_devices
 
-_EXAMPLES = "test_data_set_*"  # beside an ONNX file
 _MEMORY_BYTES = 8 << 30
 _LARGEST_RECORD_BYTES = 16 << 20
 THREADS = 1
+_SAY = "give some of the size that counts: --inputs FILE.npz"
 
 
 class Tried(Record, frozen=True, kw_only=True):
@@ -94,7 +96,7 @@ def inspect(place: Path, wanted: Wanted) -> Inspection:
     place = _there(place)
     if wanted.inputs is not None and _there(wanted.inputs).is_dir():
         raise UsageError(f"{wanted.inputs} is a folder", remedy="give an .npz file with one array for each input")
-    with _room(wanted.kept) as room:
+    with _room(wanted.kept, place) as room:
         found = _look(place, room, wanted)
         form: Format = registry.load("format", found.format)
         inside = Inside(room=room, place=place, found=found, wanted=wanted)
@@ -157,15 +159,21 @@ class Inside(Record, frozen=True, kw_only=True):
 
 
 @contextmanager
-def _room(kept: Path | None) -> Iterator[Path]:
+def _room(kept: Path | None, place: Path) -> Iterator[Path]:
+    """Make the folder for what the children write: one that is kept is new, or empty, and no part of the artifact."""
     if kept is None:
         with tempfile.TemporaryDirectory(prefix="fweval-inspect-") as temporary:
             yield Path(temporary)
         return
+    if place.is_dir() and kept.resolve().is_relative_to(place.resolve()):
+        raise UsageError(f"{kept} would lie in {place.name} and become a part of it", remedy="name a folder elsewhere")
     try:
-        kept.mkdir(parents=True)
-    except FileExistsError as error:
-        raise UsageError(f"{kept} is there already", remedy="name a folder that is not") from error
+        kept.mkdir(parents=True, exist_ok=True)
+        occupied = any(kept.iterdir())
+    except OSError as error:
+        raise UsageError(f"{kept} cannot be a folder of ours: {error.strerror}", remedy="name another one") from error
+    if occupied:
+        raise UsageError(f"{kept} is there already", remedy="name a folder that is not")
     yield kept.resolve()
 
 
@@ -215,14 +223,18 @@ def _try(runtime: Runtime, form: Format, inside: Inside) -> Tried:
             runtime=runtime.name, title=runtime.title, outcome=Outcome.UNAVAILABLE, reason=reason, remedy=remedy
         )
     found, inputs = inside.found, inside.wanted.inputs
+    path = Path(found.path)
+    beside = examples.beside(path) if found.format == examples.FORMAT else {}
     settings = {
         "path": found.path,
         "anatomy": msgspec.to_builtins(found.anatomy),
         "inputs": None if inputs is None else str(inputs.resolve()),
+        "examples": beside,
+        "shared": bool(beside) and examples.others_beside(path),
     }
-    beside = inside.place.parent.glob(_EXAMPLES) if inside.place.is_file() else ()
+    plain = examples.files_of(path, (name for name, obstacle in beside.items() if obstacle is None))
     whole = [inside.place, *(linked(inside.place) if inside.place.is_dir() else map(Path, found.files))]
-    reads = [*dict.fromkeys(whole), *beside, *([] if inputs is None else [inputs])]
+    reads = [*dict.fromkeys([*whole, *plain]), *([] if inputs is None else [inputs])]
     step = _step(runtime.name, runtime, settings, inside.wanted.timeout_s)
     result = _do(step, inside.room, reads)
     return Tried(
@@ -240,8 +252,12 @@ def _fit(tried: Tried, found: Found, device: DeviceClass) -> Fit:
     """Judge by the peak of a process that was under no limit: `fweval edge` finds the least memory that suffices."""
     alone, own = (_whole(tried, name) for name in ("runtime_rss_bytes", "model_rss_bytes"))
     latency = metrics.find(tried, metrics.key("latency_s", statistic="median"))
+    inputs, sizes = str(tried.metrics["inputs"]), tried.metrics["sizes"]
+    free = any(None in spec.shape for spec in found.anatomy.inputs)
     figures = Figures(
         artifact_bytes=found.size_bytes,
+        inputs=inputs if free and sizes != MADE_UP else None,
+        unstated=f"nobody said how large its inputs are (made up: {inputs}); {_SAY}" if sizes == MADE_UP else None,
         runtime_bytes=_whole(tried, "runtime_bytes"),
         latency_s=None if latency is None else metrics.number(latency.value),
         isa=platform.machine(),

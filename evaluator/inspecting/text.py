@@ -1,6 +1,6 @@
 """What a person sees of an inspection: what the artifact is made of, and where it runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,12 +11,17 @@ from rich.text import Text
 from evaluator.core import metrics, output
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import TensorSpec
+from evaluator.core.records import Signature, TensorSpec
 from evaluator.inspecting.inspection import Inspection, Tried
 from evaluator.report import _format
+from evaluator.stages._made_up import MADE_UP
 from evaluator.stages.inspect import Found
+from exports.parts import shown
+from exports.signatures import described
 
 _MOST_OPERATORS = 12  # are listed; the others are counted
+_MOST_TENSORS = 20  # that it takes, or gives
+_REACHES = "its program uses files or runs Python, and could do so wherever it is run"
 _MOST_FILES = 4  # of an artifact that are listed
 
 
@@ -36,17 +41,24 @@ def text(inspection: Inspection) -> RenderableType:
     about.add_row("format", Text(", ".join(part for part in (inspection.title, anatomy.version) if part)))
     about.add_row("size", Text(_size(found)))
     about.add_row("parts", Text(_parts(inspection)))
+    if len(anatomy.signatures) > 1:
+        about.add_row("signatures", Text("\n".join(_signature(each, anatomy.judged) for each in anatomy.signatures)))
     about.add_row("takes", Text(_tensors(anatomy.inputs)))
     about.add_row("gives", Text(_tensors(anatomy.outputs)))
     about.add_row("operators", Text(_operators(anatomy.operators)))
+    if anatomy.reaches:
+        about.add_row("reaches", Text(_operators(anatomy.reaches)))
     about.add_row("sha256", Text(found.sha256, overflow="fold"))
     parts: list[RenderableType] = [about, Text()]
-    if not inspection.runtimes:
-        return Group(*parts, Text("no runtime of fweval reads this format on a CPU"))
-    parts.append(_table(inspection.runtimes))
+    if anatomy.reaches:
+        parts.append(Text(f"{_REACHES}: {', '.join(sorted(anatomy.reaches))}\n", style="yellow"))
+    if inspection.runtimes:
+        parts.append(_table(inspection.runtimes))
+    else:
+        parts.append(Text("no runtime of fweval reads this format on a CPU"))
     if inspection.fits:
         parts += [Text(), _fits(inspection)]
-    if not inspection.confined:
+    if inspection.runtimes and not inspection.confined:
         parts.append(Text("\nnot confined: bubblewrap does not work here", style="yellow"))
     return Group(*parts)
 
@@ -70,11 +82,21 @@ def _parts(inspection: Inspection) -> str:
     )
 
 
-def _tensors(specs: Iterable[TensorSpec]) -> str:
+def _signature(signature: Signature, judged: str) -> str:
+    """Describe one of several; what is run is the one that is judged."""
+    short = msgspec.structs.replace(
+        signature, inputs=signature.inputs[:_MOST_TENSORS], outputs=signature.outputs[:_MOST_TENSORS]
+    )
+    return f"{described(short)}{' (judged)' if signature.name == judged else ''}"
+
+
+def _tensors(specs: Sequence[TensorSpec]) -> str:
     told = [
-        f"{spec.name} {spec.dtype}[{', '.join('?' if n is None else str(n) for n in spec.shape)}]" for spec in specs
+        f"{shown(spec.name)} {spec.dtype}[{', '.join('?' if n is None else str(n) for n in spec.shape)}]"
+        for spec in specs[:_MOST_TENSORS]
     ]
-    return "\n".join(told) or "the file does not tell"
+    more = [f"and {len(specs) - _MOST_TENSORS} more"] if len(specs) > _MOST_TENSORS else []
+    return "\n".join([*told, *more]) or "the file does not tell"
 
 
 def _operators(operators: dict[str, int]) -> str:
@@ -117,9 +139,15 @@ def _figures(tried: Tried) -> str:
     figures = [
         *(f"{_format.metric_name(each.name, each.labels)} {_format.metric(each.name, each.value)}" for each in shown),
         *(f"refuses a batch of {each.labels['batch']}" for each in metrics.select(tried.figures, "refusal")),
+        *(("sizes made up",) if tried.metrics.get("sizes") == MADE_UP else ()),
         *(() if tried.metrics.get("finite", True) else ("the outputs hold NaN or infinity",)),
+        *(f"examples that do not count: {said}" for said in _said(tried, "examples_unfit")),
     ]
     return ", ".join(figures)
+
+
+def _said(tried: Tried, name: str) -> tuple[str, ...]:
+    return (str(tried.metrics[name]),) if name in tried.metrics else ()
 
 
 _VERDICTS = {"fits": "✓", "does not fit": "✗", "undecided": "-"}

@@ -1,12 +1,14 @@
 """Does an artifact fit a class of devices? Its figures against the budgets, one by one. Pure.
 
-A budget is met, missed, or undecided: only what is known of the device decides. Three things are not known here.
+A budget is met, missed, or undecided: only what is known of the device decides. Four things are not known here.
 
 - Memory and disk were measured of a Python process, and Python is not what a device needs. When the whole of it exceeds
   a budget but the model's own share does not, that is undecided.
 - Latency was measured on one core of this machine. The budget file says how many times as long a core of the device
   takes, at best and at worst; both ends must agree. Such a verdict is an estimate, and says so.
 - More threads divide the latency by their number at best, and not at all at worst.
+- An artifact that takes inputs of any size takes as long as they are large. Where nobody said how large they are, its
+  latency and memory decide nothing.
 
 One missed budget is enough not to fit; all must be met to fit.
 """
@@ -24,6 +26,8 @@ class Figures(Record, frozen=True, kw_only=True):
     """What an artifact takes in one runtime; None for what could not be measured."""
 
     artifact_bytes: int
+    inputs: str | None = None  # that it was asked with, where their sizes are free
+    unstated: str | None = None  # why the sizes of its inputs are none that count: latency and memory rest on them
     runtime_bytes: int | None = None  # the runtime's packages on disk
     latency_s: float | None = None  # p50 of a warm call on one core, with its confidence
     isa: str  # of the machine that it was measured on, as `platform.machine()` has it
@@ -62,7 +66,9 @@ def fit(figures: Figures, device: DeviceClass) -> Fit:
     elif "undecided" in verdicts or device.bare_metal:
         verdict = "undecided"
     decisive = [budget for budget in budgets if budget.verdict == verdict]
-    reasons = [budget.reason for budget in decisive]
+    reasons = list(dict.fromkeys(budget.reason for budget in decisive))
+    if figures.inputs is not None and any(budget.name != "flash" for budget in decisive):
+        reasons.append(f"asked with {figures.inputs}")
     if verdict == "undecided" and device.bare_metal:
         reasons.append("it has no operating system that the runtime could run on")
     return Fit(
@@ -76,6 +82,8 @@ def fit(figures: Figures, device: DeviceClass) -> Fit:
 
 def _ram(figures: Figures, device: DeviceClass) -> Budget:
     whole, runtime = figures.ram_bytes, figures.runtime_ram_bytes
+    if figures.unstated is not None:
+        return Budget(name="RAM", verdict="undecided", reason=f"RAM and latency: {figures.unstated}")
     if whole is None:
         return Budget(name="RAM", verdict="undecided", reason="its memory could not be measured")
     finer = 1 + figures.ram_resolution
@@ -112,6 +120,8 @@ def _missed(name: str, share: int, budget: int) -> Budget:
 
 def _latency(figures: Figures, device: DeviceClass) -> Budget:
     measured = figures.latency_s
+    if figures.unstated is not None:
+        return Budget(name="latency", verdict="undecided", reason=f"RAM and latency: {figures.unstated}")
     if measured is None:
         return Budget(name="latency", verdict="undecided", reason="its latency could not be measured")
     same = _isa(figures.isa) == _isa(device.isa)

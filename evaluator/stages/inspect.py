@@ -9,6 +9,7 @@ import importlib
 import resource
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -29,24 +30,23 @@ from evaluator.measure.sampling import collect
 from evaluator.stages._contract import Stage
 from evaluator.stages._evidence import OUTPUTS
 from evaluator.stages._fresh import ask
-from exports import foreign
+from evaluator.stages._made_up import EXAMPLE, GIVEN, Asked, Values, made_up
+from exports import examples, foreign
 from exports.contract import Device, Format, Runtime, Session, TimedWithin
 from exports.devices._once import Job
-from exports.examples import differences, examples_beside
-from exports.parts import AbsentError, PartError
+from exports.parts import AbsentError, PartError, shown
 from exports.signatures import chosen
 from exports.sizes import artifact_bytes, compressed_bytes, digest
 
 FOUND = "found.json"
 NAMED = "named.json"
-SIZES = (32, 64, 224, 512, 1)  # of a free dimension, tried in this order; the first one is the batch: it stays 1
 BATCH = 3  # another batch size than 1
 SAMPLING = Sampling(min_queries=20, min_seconds=0.5, cap_seconds=10.0, warmup_queries=2, warmup_seconds=0.1)
-Values = Mapping[str, Any]  # arrays, and what else a runtime may take
 _LARGEST_FILE_BYTES = 1 << 28  # that a child may write: what it runs is not trusted
 _MOST_BYTES = 1 << 35  # of an artifact that is looked at: its digest takes minutes
 _MOST_DEFLATED_BYTES = 1 << 30  # of one whose download is weighed: that takes a minute
-_SEED = 5
+_MOST_NAMES = 20  # of tensors that are listed
+_LONGEST_SAID = 1000  # characters of what is said of examples
 
 
 class Found(Record, frozen=True, kw_only=True):
@@ -74,6 +74,15 @@ class Incomplete(FwevalError):
     def __init__(self, path: Path, absent: AbsentError) -> None:
         super().__init__(f"{path.name} is not complete: {absent}", remedy=absent.remedy)
         self.named = Named(path=str(path), names=absent.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Examples that lie beside an artifact, and why others are none of it."""
+
+    fitting: Sequence[examples.Example] = ()
+    unfit: Mapping[str, str] = field(default_factory=dict)
+    shared: bool = False  # with other models in the folder
 
 
 class Inspect(Stage):
@@ -183,9 +192,9 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
     """Load, compute, compare with the examples beside it, and take a short sample of latencies."""
     settings = work.step.settings
     anatomy = msgspec.convert(settings["anatomy"], Anatomy)
-    signature = Signature(name=anatomy.judged, inputs=anatomy.inputs, outputs=anatomy.outputs)
-    given = _given(Path(settings["inputs"])) if settings["inputs"] else _example(path, anatomy)
-    signature, candidates = _inputs(signature, given)
+    beside = _beside(path, anatomy, settings)
+    given = _given(Path(settings["inputs"])) if settings["inputs"] else None
+    signature, candidates = _inputs(anatomy, given, beside)
     with blame(f"importing {runtime.title}"):
         start = time.perf_counter()
         importlib.import_module(runtime.module)
@@ -198,29 +207,35 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
         device.load(runtime, path, signature, threads=threads) as session,
     ):
         loaded = time.perf_counter()
-        inputs, outputs = _answer(session, candidates)
-        latency = _latency(session, inputs)
+        asked, outputs = _answer(session, candidates)
+        latency = _latency(session, asked.values)
         memory = _memory(session, before)
-        batches, refused = _batches(session, signature, inputs) if given is None else ({}, ())
-        differing = differences(session, path, anatomy)
+        batches, refused = _batches(session, signature, asked)
+        differing = examples.differences(session, beside.fitting)
     files.write_samples(work.folder, {"latency": latency})
     numbers = _arrays(outputs)
     write_arrays(work.folder / OUTPUTS, numbers)
-    finite = all(np.isfinite(array).all() for array in numbers.values())
     metrics: Metrics = {
         "import_s": begin - start,
         "load_s": loaded - begin,
         "queries": len(latency),
         **memory,
         **_alone(runtime, work.folder),
-        "inputs": _described(inputs),
+        "inputs": _described(asked.values),
+        "sizes": asked.sizes,
         "outputs": _described(outputs),
-        "finite": bool(finite),
+        "finite": all(map(_is_finite, numbers.values())),
         **batches,
     }
     evidence = {"latency": "samples/latency.jsonl", "outputs": OUTPUTS}
     taken = Figure(name="latency_s", value=median(latency), labels={"statistic": "median"})
-    return _judged(differing, Measured(metrics=metrics, figures=(taken, *refused), files=evidence))
+    return _judged(differing, beside, Measured(metrics=metrics, figures=(taken, *refused), files=evidence))
+
+
+def _is_finite(array: Array) -> bool:
+    """Tell whether an array holds neither NaN nor infinity, also of types that NumPy knows nothing of."""
+    known = array if array.dtype.kind in "biufc" else array.astype(np.float64)
+    return bool(np.isfinite(known).all())
 
 
 def _latency(session: Session, inputs: Values) -> Sequence[float]:
@@ -246,21 +261,36 @@ def _alone(runtime: Runtime, folder: Path) -> Metrics:
     return {"runtime_bytes": sum(told.packages.values()), "runtime_rss_bytes": told.peak_rss_bytes}
 
 
-def _judged(differing: Mapping[str, str | None], measured: Measured) -> Measured:
-    """Let the examples that lie beside an artifact decide, where there are any."""
+def _judged(differing: Mapping[str, str | None], beside: Beside, measured: Measured) -> Measured:
+    """Let the examples that lie beside an artifact decide, where there are any and they can be of no other."""
     wrong = {name: said for name, said in differing.items() if said is not None}
+    unfit = dict(beside.unfit)
+    if beside.shared:
+        unfit |= {name: f"{said}; it may be another model's, for several lie here" for name, said in wrong.items()}
+        wrong = {}
     if differing:
-        counts = {"examples": len(differing), "examples_right": len(differing) - len(wrong)}
+        counts = {"examples": len(differing), "examples_right": sum(said is None for said in differing.values())}
         measured = msgspec.structs.replace(measured, metrics=measured.metrics | counts)
+    if unfit:
+        said = {"examples_unfit": "; ".join(f"{name}: {why}" for name, why in unfit.items())[:_LONGEST_SAID]}
+        measured = msgspec.structs.replace(measured, metrics=measured.metrics | said)
     if not wrong:
         return measured
-    name, said = next(iter(wrong.items()))
+    name, why = next(iter(wrong.items()))
     return msgspec.structs.replace(
         measured,
         outcome=Outcome.FAILED,
-        reason=f"it does not compute the example {name} that lies beside it: {said}",
+        reason=f"it does not compute the example {name} that lies beside it: {why}",
         remedy="do not use it in this runtime",
     )
+
+
+def _beside(path: Path, anatomy: Anatomy, settings: Mapping[str, Any]) -> Beside:
+    """Read the examples that the parent has found to be plain files."""
+    told: Mapping[str, str | None] = settings["examples"]
+    fitting, unfit = examples.read(path, anatomy, [name for name, why in told.items() if why is None])
+    refused = {name: why for name, why in told.items() if why is not None}
+    return Beside(fitting=fitting, unfit={**refused, **unfit}, shared=bool(settings["shared"]))
 
 
 def _given(path: Path) -> Arrays:
@@ -271,82 +301,45 @@ def _given(path: Path) -> Arrays:
         raise Unavailable(str(error), remedy="write the inputs with numpy.savez") from error
 
 
-def _example(path: Path, anatomy: Anatomy) -> Values | None:
-    """Return the inputs of the first example that lies beside an artifact."""
-    example = next(examples_beside(path, anatomy), None)
-    return None if example is None else example.inputs
-
-
-def _inputs(signature: Signature, given: Values | None) -> tuple[Signature, Sequence[Values]]:
-    """Return what to call the artifact with: the given arrays, or made-up ones of every size that may be tried."""
+def _inputs(anatomy: Anatomy, given: Arrays | None, beside: Beside) -> tuple[Signature, Sequence[Asked]]:
+    """Return what to call the artifact with: the given arrays, an example's, or made-up ones of every size to try."""
+    signature = Signature(name=anatomy.judged, inputs=anatomy.inputs, outputs=anatomy.outputs)
     if given is not None:
+        asked = [Asked(values=given, sizes=GIVEN)]
         if not signature.inputs:  # the file does not tell: in the order in which they are given
             specs = tuple(
                 TensorSpec(name=name, dtype=a.dtype.name, shape=a.shape) for name, a in _arrays(given).items()
             )
-            return msgspec.structs.replace(signature, inputs=specs), [given]
+            return msgspec.structs.replace(signature, inputs=specs), asked
         missing = [spec.name for spec in signature.inputs if spec.name not in given]
         if missing:
-            raise FwevalError(
-                f"no array was given for {', '.join(missing)}; there is: {', '.join(given)}",
+            raise Unavailable(
+                f"no array was given for {_listed(missing)}; there is: {_listed(list(given))}",
                 remedy="name the arrays like the inputs",
             )
-        return signature, [given]
+        return signature, asked
+    if beside.fitting:
+        return signature, [Asked(values=beside.fitting[0].inputs, sizes=EXAMPLE)]
     if not signature.inputs:
         raise Unsupported(
             "the file does not say what it takes",
             remedy="give it: --inputs FILE.npz, with one array for each input, in their order",
         )
-    return signature, _made_up(signature)
+    return signature, made_up(anatomy)
 
 
-def _made_up(signature: Signature) -> list[Arrays]:
-    """Make inputs of several sizes; without a free dimension there is but one.
-
-    A free dimension is the batch when it is a tensor's first one. Recurrent state has its batch behind a fixed first
-    dimension: every size is tried in that reading, too.
-    """
-    if not any(None in spec.shape[1:] for spec in signature.inputs):
-        return [_arrays_of(signature, SIZES[0], {})]
-    first = {spec.name: 0 for spec in signature.inputs}
-    first_free = {spec.name: spec.shape.index(None) for spec in signature.inputs if None in spec.shape}
-    readings = [first] if first_free.items() <= first.items() else [first, first_free]
-    return [_arrays_of(signature, size, batches) for size in SIZES for batches in readings]
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(shown(name) for name in names[:_MOST_NAMES])}{more}"
 
 
-def _arrays_of(signature: Signature, size: int, batches: Mapping[str, int]) -> Arrays:
-    """Make inputs of that size where a dimension is free and not the batch."""
-    random = np.random.default_rng(_SEED)
-    return {spec.name: _array(spec, size, batches.get(spec.name, 0), random) for spec in signature.inputs}
-
-
-def _array(spec: TensorSpec, size: int, batch: int, random: np.random.Generator) -> Array:
-    """Make floats between 0 and 1, or integers that any table has."""
-    free = {batch: 1}
-    shape = tuple(free.get(axis, size) if given is None else given for axis, given in enumerate(spec.shape))
-    try:
-        kind = np.dtype(spec.dtype)
-    except TypeError as error:
-        raise _cannot_make(spec) from error
-    if kind.kind == "f":
-        return random.random(shape).astype(kind)
-    if kind.kind in "iub":  # 0 and 1 are words of every vocabulary, marks of every mask, and pixels
-        return random.integers(0, 2, shape).astype(kind)
-    raise _cannot_make(spec)
-
-
-def _cannot_make(spec: TensorSpec) -> Unsupported:
-    remedy = "give them: --inputs FILE.npz"
-    return Unsupported(f"no values can be made up for the input '{spec.name}' of type {spec.dtype}", remedy=remedy)
-
-
-def _answer(session: Session, candidates: Sequence[Values]) -> tuple[Values, Values]:
+def _answer(session: Session, candidates: Sequence[Asked]) -> tuple[Asked, Values]:
     """Return the first inputs that are taken, and what comes out; raises the first refusal when none is."""
     refusals: list[Exception] = []
-    for inputs in candidates:
-        outputs = attempt(partial(session, inputs))
+    for asked in candidates:
+        outputs = attempt(partial(session, asked.values))
         if not isinstance(outputs, Exception):
-            return inputs, outputs
+            return asked, {name: _plain(value) for name, value in outputs.items()}
         refusals.append(outputs)
     if len(candidates) == 1:
         raise refusals[0]
@@ -355,15 +348,23 @@ def _answer(session: Session, candidates: Sequence[Values]) -> tuple[Values, Val
     ) from refusals[0]
 
 
-def _batches(session: Session, signature: Signature, inputs: Values) -> tuple[Metrics, tuple[Figure, ...]]:
+def _plain(value: object) -> object:
+    """Return a number as an array of no dimension: some runtimes give one in its place."""
+    return np.asarray(value) if isinstance(value, np.generic) else value
+
+
+def _batches(session: Session, signature: Signature, asked: Asked) -> tuple[Metrics, tuple[Figure, ...]]:
     """Say whether another batch is taken, where the file says that its size is free; and why it is not."""
-    if not all(spec.shape and spec.shape[0] is None for spec in signature.inputs):
+    free = all(spec.shape and spec.shape[0] is None for spec in signature.inputs)
+    if asked.sizes in (GIVEN, EXAMPLE) or not free:
         return {}, ()
-    refusal = attempt(lambda: session({name: np.repeat(array, BATCH, axis=0) for name, array in inputs.items()}))
+    (taken, *_) = {len(array) for array in asked.values.values()} or {1}
+    larger = {name: np.repeat(array, BATCH, axis=0) for name, array in asked.values.items()}
+    refusal = attempt(lambda: session(larger))
     if isinstance(refusal, Exception):
         said = " ".join(str(refusal).split())[:160]
-        return {"batch_sizes": (1,)}, (Figure(name="refusal", value=said, labels={"batch": BATCH}),)
-    return {"batch_sizes": (1, BATCH)}, ()
+        return {"batch_sizes": (taken,)}, (Figure(name="refusal", value=said, labels={"batch": BATCH * taken}),)
+    return {"batch_sizes": (taken, BATCH * taken)}, ()
 
 
 def _arrays(values: Values) -> Arrays:
@@ -374,7 +375,9 @@ def _arrays(values: Values) -> Arrays:
 def _described(values: Values) -> str:
     arrays = _arrays(values)
     shapes = {name: f"{array.dtype.name}{list(array.shape)}" for name, array in arrays.items()}
-    return ", ".join(f"{name} {shapes.get(name, 'no numbers')}" for name in values)
+    told = [f"{shown(name)} {shapes.get(name, 'no numbers')}" for name in values]
+    more = f" and {len(told) - _MOST_NAMES} more" if len(told) > _MOST_NAMES else ""
+    return f"{', '.join(told[:_MOST_NAMES])}{more}"
 
 
 plugin = Inspect()

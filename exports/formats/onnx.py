@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Anatomy, TensorSpec
 from exports.contract import Format
+from exports.formats._onnx_sizes import usual
 from exports.parts import own, shown
 from exports.sizes import artifact_bytes
 
@@ -25,6 +26,13 @@ _IR_VERSION, _GRAPH = 1, 7
 _MOST_FIELDS = 1000  # that are looked at
 _STANDARD = {"", "ai.onnx"}  # both are the standard operators' domain
 _BITS = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}  # of types that are packed
+# Operators that run Python, or read a file of their own: those of ONNX Runtime's extensions and of its training.
+# https://github.com/microsoft/onnxruntime-extensions/blob/main/docs/custom_ops.md,
+# https://onnxruntime.ai/docs/execution-providers/EP-Context-Design.html
+_REACHING = {
+    *("ai.onnx.contrib::PyOp", "com.microsoft::PyOp", "com.microsoft::PythonOp", "com.microsoft::PythonOpGrad"),
+    "com.microsoft::EPContext",
+}
 _MOST_BYTES = (1 << 31) - 1  # of a message: https://protobuf.dev/programming-guides/encoding/#size-limit
 _LISTS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data")  # hold the data that are not raw
 
@@ -66,11 +74,15 @@ class Onnx(Format):
         graph = sum(node.ByteSize() for node in program)
         graph -= sum(tensor.ByteSize() for tensor in inner) + sum(_notes_bytes(node) for node in nodes)
         initialised = {tensor.name for tensor in model.graph.initializer}  # old files list weights among the inputs
+        operators = Counter(map(_operator, nodes))
+        inputs = tuple(_spec(value) for value in model.graph.input if value.name not in initialised)
         return Anatomy(
             version=_version(model, nodes),
-            operators=dict(sorted(Counter(map(_operator, nodes)).items())),
-            inputs=tuple(_spec(value) for value in model.graph.input if value.name not in initialised),
+            operators=dict(sorted(operators.items())),
+            inputs=inputs,
             outputs=tuple(map(_spec, model.graph.output)),
+            usual=usual(model, inputs),
+            reaches={name: count for name, count in sorted(operators.items()) if name in _REACHING},
             weights=dict(sorted(weights.items())),
             graph_bytes=graph,
             metadata_bytes=max(artifact_bytes(whole) - weights.total() - graph, 0),

@@ -25,6 +25,7 @@ from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Session
 from exports.formats import onnx
+from exports.runtimes import _onnx_words
 from exports.web.programs import find
 
 ENVIRONMENT = "web"
@@ -91,7 +92,7 @@ class WebSession:
 
     def _refuse(self, said: str) -> None:
         if any(words in said for words in _REFUSALS):
-            raise Unsupported(f"the engine refuses {self._artifact.name}: {said}")
+            raise Unsupported(f"the engine refuses {self._artifact.name}: {_onnx_words.plain(said)}")
         raise JavaScriptError(said)
 
 

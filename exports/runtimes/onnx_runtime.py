@@ -16,10 +16,9 @@ from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Runtime, Session
 from exports.formats import onnx
+from exports.runtimes import _onnx_values, _onnx_words
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-# How it words, in an error of no particular class, that a file or an operator is none that it knows.
-_REFUSALS = ("Unsupported model", "only *guarantees* support", "is not a registered function/op")
 
 
 class OnnxRuntime(Runtime):
@@ -52,11 +51,17 @@ class OnnxRuntime(Runtime):
         if cuda and _CUDA not in engine.get_providers():  # it falls back to the CPU with a warning only
             raise _no_cuda("ONNX Runtime cannot use a CUDA device")
         names = [spec.name for spec in signature.outputs]
+        takes = {each.name: each.type for each in engine.get_inputs()}
 
         def call(inputs: Mapping[str, Array]) -> Arrays:
             return dict(zip(names, engine.run(names, inputs), strict=True))
 
-        yield call
+        def call_with_values(inputs: Mapping[str, Array]) -> Arrays:
+            given = {name: _onnx_values.of_array(array, takes.get(name, "")) for name, array in inputs.items()}
+            return dict(zip(names, map(_onnx_values.array_of, engine.run_with_ort_values(names, given)), strict=True))
+
+        foreign = _onnx_values.FOREIGN.keys() & {each.type for each in (*engine.get_inputs(), *engine.get_outputs())}
+        yield call_with_values if foreign else call
 
     def placement(self, artifact: Path) -> dict[str, int]:
         """Count the kernels of the graph that it makes of a file for the CPU: often fewer than the file's operators.
@@ -85,11 +90,17 @@ def _open(artifact: Path, options: Any, providers: list[Any]) -> Any:
     try:
         return onnxruntime.InferenceSession(str(artifact), options, providers=providers)
     except (state.NotImplemented, state.InvalidGraph) as error:
-        raise Unsupported(f"ONNX Runtime refuses {artifact.name}: {error}") from error
+        raise Unsupported(_refusal(artifact, error)) from error
     except state.Fail as error:
-        if any(words in str(error) for words in _REFUSALS):
-            raise Unsupported(f"ONNX Runtime refuses {artifact.name}: {error}") from error
+        if _onnx_words.is_refusal(str(error)):
+            raise Unsupported(_refusal(artifact, error)) from error
         raise
+
+
+def _refusal(artifact: Path, error: Exception) -> str:
+    import onnxruntime
+
+    return f"ONNX Runtime {onnxruntime.__version__} refuses {artifact.name}: {_onnx_words.plain(str(error))}"
 
 
 def _no_cuda(reason: str) -> Unavailable:

@@ -12,17 +12,20 @@ from evaluator.core.errors import Unsupported
 from evaluator.core.records import Signature
 from evaluator.stages import inspect
 from exports.contract import Runtime
-from exports.examples import differences
+from exports.examples import beside, differences, read
 
 
 def ending(runtime: Runtime, folder: Path) -> str:
     found = inspect.look(folder)
     assert found.format == "onnx", folder
     path, anatomy = Path(found.path), found.anatomy
+    fitting, unfit = read(path, anatomy, beside(path))
+    if unfit:
+        return f"unfit: {unfit}"
     signature = Signature(inputs=anatomy.inputs, outputs=anatomy.outputs)
     try:
         with runtime.load(path, signature, device="cpu", threads=1) as session:
-            told = differences(session, path, anatomy)
+            told = differences(session, fitting)
     except Unsupported as refused:
         return f"unsupported: {refused}"
     except Exception as error:  # noqa: BLE001  # whatever a runtime raises is its way to refuse

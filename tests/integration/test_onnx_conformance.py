@@ -32,7 +32,8 @@ ENDINGS = {
     },
     "refused": {
         *(f"test_{name}_batchwise" for name in ("gru", "lstm", "simple_rnn")),
-        *(f"test_cast_{name}" for name in ("BFLOAT16_to_FLOAT", "FLOAT_to_BFLOAT16")),
+    },
+    "unfit": {  # an input of another shape than the model's
         *(f"test_castlike_BFLOAT16_to_FLOAT{tail}" for tail in ("", "_expanded")),
         *(f"test_castlike_FLOAT_to_BFLOAT16{tail}" for tail in ("", "_expanded")),
     },

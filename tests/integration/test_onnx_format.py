@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from evaluator.core import registry
 from evaluator.core.errors import FwevalError
@@ -153,6 +153,71 @@ def test_all_files_of_a_model_are_found_wherever_it_names_them(tmp_path: Path) -
     before = digest(path, whole)
     (tmp_path / "w/kernel.bin").write_bytes((tmp_path / "w/kernel.bin").read_bytes()[:-1] + b"x")
     assert digest(path, whole) != before
+
+
+def sized(
+    shape: list[int | str | None],
+    node: NodeProto,
+    *,
+    metadata: dict[str, str] | None = None,
+    inner: list[int] | None = None,
+    kind: int = TensorProto.FLOAT,
+) -> ModelProto:
+    """Make x -> node -> h -> y, with what its makers left in it about sizes."""
+    weights = [numpy_helper.from_array(np.ones((8, 3, 3, 3), np.float32), "w")]
+    table = [numpy_helper.from_array(np.ones((100, 16), np.float32), "table")]
+    made = helper.make_model(
+        helper.make_graph(
+            [node, helper.make_node("Identity", ["h"], ["y"])],
+            "graph",
+            [helper.make_tensor_value_info("x", kind, shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            weights + table,
+            value_info=[] if inner is None else [helper.make_tensor_value_info("h", TensorProto.FLOAT, inner)],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=9,
+    )
+    helper.set_model_props(made, metadata or {})
+    return made
+
+
+NCHW: list[int | str | None] = ["batch", 3, "height", "width"]
+CONV = helper.make_node("Conv", ["x", "w"], ["h"], strides=[2, 2], pads=[1, 1, 1, 1])
+SAME = helper.make_node("Identity", ["x"], ["h"])
+TURNED = helper.make_node("Transpose", ["x"], ["h"], perm=[0, 3, 1, 2])
+LOOKED_UP = helper.make_node("Gather", ["table", "x"], ["h"])
+
+
+@pytest.mark.parametrize(
+    ("made", "usual"),
+    [
+        (sized(NCHW, SAME, metadata={"imgsz": "[320, 640]", "batch": "1"}), (1, 3, 320, 640)),
+        (sized(NCHW, SAME, metadata={"imgsz": "640"}), (1, 3, 640, 640)),
+        (sized(["n", None, None, None], SAME, metadata={"imgsz": "[64, 64]"}), (1, 3, 64, 64)),
+        (sized(["n", "h", "w", 1], SAME, metadata={"Image_Size": "(96, 128)"}), (1, 96, 128, 1)),
+        (sized(["n", 3, "h", 640], SAME, metadata={"input_shape": "1x3x480x640"}), (1, 3, 480, 640)),
+        (sized(["n", 3, "h", 640], SAME, metadata={"imgsz": "[320, 320]"}), None),
+        (sized(NCHW, SAME, metadata={"imgsz": "999999", "names": "{0: 'cat 640'}"}), None),
+        (sized(NCHW, CONV, inner=[1, 8, 160, 112]), (1, 3, 320, 224)),
+        (sized(NCHW, SAME, inner=[1, 3, 99, 98]), (1, 3, 99, 98)),
+        (sized(["n", "h", "w", 3], TURNED, inner=[1, 3, 48, 64]), (1, 48, 64, 3)),
+        (sized(["n", "words"], LOOKED_UP, inner=[1, 128, 16], kind=TensorProto.INT64), (1, 128)),
+        (sized(NCHW, SAME, inner=[1, 4, 99, 98]), None),
+        (sized(NCHW, SAME), None),
+        (sized(["n", 3, 32, 32], SAME, metadata={"imgsz": "64"}), None),
+    ],
+)
+def test_sizes_that_the_file_states_are_found(tmp_path: Path, made: ModelProto, usual: tuple[int, ...] | None) -> None:
+    onnx.save(made, tmp_path / "model.onnx")
+    assert FORMAT.anatomy(tmp_path / "model.onnx").usual == ({} if usual is None else {"x": usual})
+
+
+def test_operators_that_run_python_or_read_files_are_named(tmp_path: Path) -> None:
+    made, path = model(tmp_path)
+    made.graph.node.append(helper.make_node("PyOp", ["y"], ["z"], domain="ai.onnx.contrib"))
+    onnx.save(made, path)
+    assert FORMAT.anatomy(path).reaches == {"ai.onnx.contrib::PyOp": 1}
 
 
 def test_a_model_behind_a_link_has_its_files_beside_the_link_or_in_the_store(tmp_path: Path) -> None:

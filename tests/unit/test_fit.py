@@ -42,6 +42,8 @@ sizes = st.integers(1, 10**10)
 figures = st.builds(
     Figures,
     artifact_bytes=sizes,
+    inputs=st.none() | st.just("x float32[1, 3]"),
+    unstated=st.none() | st.just("nobody said how large its inputs are"),
     runtime_bytes=st.none() | sizes,
     latency_s=st.none() | st.floats(1e-6, 100),
     isa=st.sampled_from(["x86_64", "arm64", "aarch64"]),
@@ -101,6 +103,25 @@ def test_each_budget_can_decide(fields: dict[str, Any], verdict: str, said: str)
     found = fit(change(**fields), PHONE)
     assert found.verdict == verdict
     assert said in found.reason
+
+
+def test_sizes_that_nobody_stated_decide_nothing_but_flash_still_does() -> None:
+    said = "the sizes were made up: give some, --inputs FILE.npz"
+    found = fit(change(unstated=said, ram_bytes=1, latency_s=1.0), PHONE)
+    assert {budget.name: budget.verdict for budget in found.budgets} == {
+        "RAM": "undecided",
+        "flash": "fits",
+        "latency": "undecided",
+    }
+    assert found.reason == f"RAM and latency: {said}"
+    assert fit(change(unstated="made up", artifact_bytes=250 * MB), PHONE).verdict == "does not fit"
+
+
+def test_the_sizes_that_a_verdict_rests_on_stand_in_it() -> None:
+    asked = change(inputs="x float32[1, 3, 320, 320]")
+    assert fit(asked, PHONE).reason.endswith("; asked with x float32[1, 3, 320, 320]")
+    large = msgspec.structs.replace(asked, artifact_bytes=250 * MB)
+    assert "asked with" not in fit(large, PHONE).reason, "its weight has nothing to do with them"
 
 
 def test_of_another_instruction_set_nothing_is_guessed() -> None:
