@@ -250,4 +250,10 @@ def resume(path: Path) -> tuple[RunFolder, RunRecord]:
 
 def load_scenarios(record: RunRecord) -> tuple[Scenario, ...]:
     """Return the scenarios as they were when the run began, whatever their files say today."""
-    return tuple(msgspec.convert(scenario, Scenario) for scenario in record.scenarios.values())
+    try:
+        return tuple(msgspec.convert(scenario, Scenario) for scenario in record.scenarios.values())
+    except msgspec.ValidationError as error:
+        raise IncompleteEvidence(
+            f"run.json of run {record.id} holds a scenario that cannot be read: {error}",
+            remedy="restore it from a copy, or begin a new run",
+        ) from error

@@ -14,14 +14,14 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import msgspec
 
-from evaluator.core.records import Record, Signature
+from evaluator.core.records import Record, Rows, Signature
 from evaluator.core.tensors import Array, Arrays
 
 OUTPUT = "logits"  # every model is a classifier with this one output: unnormalised scores, (batch, classes)
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=10**6)]
+Epochs = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, lt=1)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +111,8 @@ class TrainSettings(Record, frozen=True, kw_only=True):
 
     optimizer: Literal["sgd", "adamw"]
     learning_rate: Positive
-    batch_size: Count
-    epochs: Count = 1
+    batch_size: Rows
+    epochs: Epochs = 1
     momentum: Fraction = 0.0  # of "sgd"
     weight_decay: Fraction = 0.0  # of "adamw", decoupled from the gradient
 

@@ -17,8 +17,9 @@ import msgspec
 
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
-from evaluator.core.records import DeviceClass, Profile, Record
-from scenarios.contract import Count, Fraction, Model, Positive, TrainSettings
+from evaluator.core.reading import read_bytes
+from evaluator.core.records import DeviceClass, Name, Profile, Record, Rows, Title
+from scenarios.contract import Fraction, Model, Positive, TrainSettings
 
 _HERE = Path(__file__).parent
 _FOLDERS = {"scenario": _HERE / "library", "profile": _HERE / "profiles"}
@@ -27,6 +28,8 @@ _MARKS = (  # byte order marks; that of UTF-32 begins like that of UTF-16
     *((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32")),
     *((codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16")),
 )
+_LARGEST = 1 << 16  # characters of a file: what is longer was made, to keep a reader at work
+_CLASS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _Read = TypeVar("_Read", bound=Record)
 
 Precision = Literal["fp32", "fp16", "int8_dynamic", "int8"]
@@ -45,8 +48,9 @@ class ServeSettings(Record, frozen=True, kw_only=True):
 
     # server name -> container images with their tags, in order of preference; without: those that its file names
     images: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
-    first_port: int | None = None  # the server's ports, counted up from here; None: any that are free
-    batch_size: Count = 8  # requests computed as one, where batching is switched on
+    # the server's ports, counted up from here; None: any that are free
+    first_port: Annotated[int, msgspec.Meta(ge=1, le=65_000)] | None = None
+    batch_size: Rows = 8  # requests computed as one, where batching is switched on
     batch_delay_s: Positive = 0.005  # how long the first of them waits for others
     slo_s: Positive = 0.1  # the latency that a request may take: throughput is counted within it
     rate_per_s: Positive = 10.0  # requests per second that must be answered within it
@@ -55,13 +59,13 @@ class ServeSettings(Record, frozen=True, kw_only=True):
 class Scenario(Record, frozen=True, kw_only=True):
     """One scenario, as read: every default filled in, the model's settings too."""
 
-    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # begins the names of folders
-    title: str
-    summary: str  # one sentence
+    name: Name  # begins the names of folders
+    title: Title
+    summary: Title  # one sentence
     model: str
     settings: dict[str, Any] = msgspec.field(default_factory=dict)  # of the model
     train: TrainSettings
-    throughput_batch: Count = 8  # rows per call when throughput is measured
+    throughput_batch: Rows = 8  # rows per call when throughput is measured
     # Largest absolute difference of outputs, relative to the largest absolute output of the origin:
     start_tolerance: Positive = 1e-4  # between the two frameworks before training
     tolerance: dict[Precision, Positive] = msgspec.field(default_factory=dict)  # of an artifact
@@ -115,7 +119,11 @@ def load_devices(path: Path | None = None) -> tuple[DeviceClass, ...]:
     found = []
     for name, fields in table.items():
         where = f"{path}, line {_line_of(text, (name,), '')}, class '{name}'"
-        if not isinstance(fields, dict) or "name" in fields or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        if (
+            not isinstance(fields, dict)
+            or "name" in fields
+            or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name)
+        ):
             raise UsageError(f"{where}: no class of devices", remedy="a class is a table with its name as the header")
         device = _convert(path, text, {"name": name, **fields}, DeviceClass, within=(name,))
         if device.slower is not None and device.slower[0] > device.slower[1]:
@@ -146,8 +154,12 @@ def _find(kind: str, name_or_path: str) -> Path:
 
 def _parse(path: Path) -> tuple[str, dict[str, Any]]:
     text = _read(path)
+    if len(text) > _LARGEST:
+        raise UsageError(f"{path} has {len(text):,} characters", remedy="such a file has a page or two")
     try:
         return text, tomllib.loads(text)
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested too deeply", remedy="no key needs more than three levels") from error
     except tomllib.TOMLDecodeError as error:
         what, _, position = str(error).partition(" (at ")
         number = re.match(r"line (\d+)", position)
@@ -160,8 +172,8 @@ def _parse(path: Path) -> tuple[str, dict[str, Any]]:
 def _read(path: Path) -> str:
     """Read a file as TOML wants it: UTF-8, a byte order mark left out, every line ended by a newline alone."""
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        content = read_bytes(path)
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "UTF-16" if b"\0" in content else None)
     if encoding is not None:

@@ -107,6 +107,17 @@ def do_hang(work: Work) -> Measured:
     raise AssertionError
 
 
+def do_be_deaf(work: Work) -> Measured:
+    """Ignore what can be ignored, as code in C does that never comes back, here and in a child of the same session."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.fork()
+    with (work.folder / "pids").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    while True:
+        time.sleep(60)
+
+
 def do_eat(work: Work) -> Measured:
     return Measured(metrics={"cases": len(bytearray(work.step.memory_bytes))})
 

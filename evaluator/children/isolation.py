@@ -19,6 +19,7 @@ from evaluator.children import environments, processes
 from evaluator.core import clock, files, machine, registry, scratch
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.outcome import Outcome
+from evaluator.core.reading import read_end
 from evaluator.core.records import Result, Step
 
 GRACE_S = 15.0  # a server's clean stop takes a few seconds
@@ -27,6 +28,7 @@ _OUT_OF_MEMORY = (
     *("bad_alloc", "MemoryError", "Cannot allocate memory", "not enough memory", "OutOfMemory"),
     "pthread_create() failed",
 )
+_TAIL_BYTES = 20_000  # of stderr, where dying programs say why
 _PASSED_ON = (
     "PATH",
     "HOME",
@@ -56,8 +58,14 @@ def worker_of(step: Step) -> tuple[str, ...]:
 class Child:
     """A step at work in its own process."""
 
-    def __init__(self, step: Step, folder: Path, worker: Sequence[str] | None = None) -> None:
-        """Start the step in its folder, which must not exist yet."""
+    def __init__(
+        self, step: Step, folder: Path, worker: Sequence[str] | None = None, *, stop: signal.Signals = signal.SIGINT
+    ) -> None:
+        """Start the step in its folder, which must not exist yet; `stop` is the first signal that ends it.
+
+        After SIGINT it has some seconds to stop what it started. What runs a stranger's artifact is killed.
+        """
+        self._stop = stop
         self.step = step
         self.folder = folder
         self.deadline = time.monotonic() + step.timeout_s
@@ -96,7 +104,7 @@ class Child:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end(self) -> None:
-        processes.end_group(self.process, first=signal.SIGINT, grace_s=GRACE_S)
+        processes.end_group(self.process, first=self._stop, grace_s=GRACE_S)
         scratch.clear(self.folder)
         while self._open:  # an interrupted child is ended twice: a number may be another file's by then
             os.close(self._open.pop())
@@ -111,7 +119,7 @@ class Child:
         """Describe a child that left no result."""
         code = self.process.returncode
         limit = f"{self.step.memory_bytes / 2**30:.1f} GiB"
-        tail = (self.folder / "stderr").read_text(errors="replace")[-20_000:]
+        tail = read_end(self.folder / "stderr", _TAIL_BYTES)
         if any(word in tail for word in _OUT_OF_MEMORY) or code == -signal.SIGKILL:
             reason = f"ran out of memory (limit {limit}) or was killed by the system"
         elif code < 0:

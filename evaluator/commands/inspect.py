@@ -10,6 +10,16 @@ from evaluator.commands._topics import DECIDE
 TOPIC = DECIDE
 
 
+_LONGEST_S = 7 * 24 * 3600.0
+
+
+def _sensible(_: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuse what is no time to wait: less than a second, more than a week, `nan`."""
+    if not 1 <= value <= _LONGEST_S:
+        raise click.BadParameter(f"{value} is not between 1 and {_LONGEST_S:.0f} seconds", param=parameter)
+    return value
+
+
 @click.command(epilog="Example: fweval inspect model.onnx --device-class low-end-phone")
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -22,7 +32,9 @@ TOPIC = DECIDE
 @click.option("--runtime", "runtimes", multiple=True, metavar="NAME", help="Only this runtime (may be repeated).")
 @click.option("--devices", type=click.Path(path_type=Path), help="A file with classes of devices of your own.")
 @click.option("--device-class", "classes", multiple=True, metavar="NAME", help="Only this class (may be repeated).")
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds that each runtime may take.")
+@click.option(
+    "--timeout", default=300.0, show_default=True, callback=_sensible, help="Seconds that each runtime may take."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Keep logs, samples and outputs in this new folder.")
 def command(*, artifact: Path, as_json: bool, devices: Path | None, classes: tuple[str, ...], **given: Any) -> int:
     """Take a ready-made artifact apart, run it wherever it runs, and say what devices it fits.

@@ -10,9 +10,12 @@ import msgspec
 from evaluator.core import versions
 from evaluator.core.coordinates import Record
 from evaluator.core.errors import IncompleteEvidence
+from evaluator.core.reading import read_bytes
 
 T = TypeVar("T")
 _NOT_AS_IT_WAS = (KeyError, TypeError, AttributeError)  # what updating an older record meets when it is damaged
+_LONGEST_S = 1e9  # of a sample
+_NO_SECONDS = frozenset({"loss"})  # series of plain numbers, which may be NaN when a training diverged
 
 
 def write_text(path: Path, text: str | bytes) -> None:
@@ -20,7 +23,11 @@ def write_text(path: Path, text: str | bytes) -> None:
     data = text.encode() if isinstance(text, str) else text
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)
-    part.replace(path)
+    try:
+        part.replace(path)
+    except IsADirectoryError as error:
+        part.unlink()
+        raise IncompleteEvidence(f"{path} is a folder, where a file is to be", remedy="move it elsewhere") from error
 
 
 def write_record(path: Path, record: Record | Mapping[str, Any], *, indent: int = 2) -> None:
@@ -36,10 +43,12 @@ def read_record(path: Path, kind: type[T]) -> T:
     `IncompleteEvidence` names the file when it is missing or damaged, `NewerVersion` when a newer fweval wrote it.
     """
     try:
-        document = msgspec.json.decode(path.read_bytes())
+        document = msgspec.json.decode(read_bytes(path))
         return msgspec.convert(versions.current(document, kind.__name__, path), kind)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise IncompleteEvidence(f"{path} is missing", remedy=_remedy(path)) from error
+    except OSError as error:
+        raise IncompleteEvidence(f"{path} cannot be read: {error.strerror}", remedy=_remedy(path)) from error
     except (ValueError, RecursionError, *_NOT_AS_IT_WAS) as error:
         raise IncompleteEvidence(f"{path} is damaged: {error}", remedy=_remedy(path)) from error
 
@@ -47,7 +56,7 @@ def read_record(path: Path, kind: type[T]) -> T:
 def _remedy(path: Path) -> str:
     """Say how a file of a run can be had again; what only this run knows is never to be deleted."""
     if path.parent.parent.name == "steps":
-        return _again(path.parent)
+        return again(path.parent)
     run = path.parent
     remedies = {
         "run.json": "restore it from a copy: nothing else knows what was asked for, and the steps are of no use alone",
@@ -59,7 +68,7 @@ def _remedy(path: Path) -> str:
     return remedies.get(path.name, "make it again")
 
 
-def _again(step: Path) -> str:
+def again(step: Path | str) -> str:
     """Say how a step is done again that passed: a resumed run keeps what has passed."""
     return f"move {step} elsewhere and resume the run: the step is done again"
 
@@ -72,14 +81,30 @@ def write_samples(folder: Path, series: Mapping[str, Iterable[float]]) -> None:
 
 
 def read_samples(folder: Path) -> dict[str, tuple[float, ...]]:
-    """Read every series that a step left; none is an empty dictionary."""
+    """Read every series that a step left, of seconds but for the loss; none is an empty dictionary."""
+    found = {}
+    for path in sorted((folder / "samples").glob("*.jsonl")):
+        try:
+            found[path.stem] = _series(read_bytes(path), seconds=path.stem not in _NO_SECONDS)
+        except OSError as error:
+            raise IncompleteEvidence(f"{path} cannot be read: {error.strerror}", remedy=again(folder)) from error
+        except ValueError as error:
+            raise IncompleteEvidence(f"{path} is damaged: {error}", remedy=again(folder)) from error
+    return found
+
+
+def _series(data: bytes, *, seconds: bool) -> tuple[float, ...]:
+    values = tuple(_number(line) for line in data.decode().splitlines())
+    if seconds and not all(0 <= value <= _LONGEST_S for value in values):
+        raise ValueError("it holds what is no time")
+    return values
+
+
+def _number(line: str) -> float:
     try:
-        return {
-            path.stem: tuple(float(line) for line in path.read_text().splitlines())
-            for path in sorted((folder / "samples").glob("*.jsonl"))
-        }
+        return float(line)
     except ValueError as error:
-        raise IncompleteEvidence(f"{folder / 'samples'} is damaged: {error}", remedy=_again(folder)) from error
+        raise ValueError(f"it holds what is no number: {line[:40]}") from error
 
 
 def sha256(path: Path) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from evaluator.core import registry
+from evaluator.core.outcome import Outcome
+from evaluator.core.policy import Risk
 from evaluator.core.records import Figure, LabelValue, Metrics, Record, Value
 
 Better = Literal["lower", "higher", "neither"]
@@ -252,6 +254,20 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
 }
 METRICS = {metric.name: metric for chapter in CHAPTERS.values() for metric in chapter}
 _KINDS: dict[Unit, type | tuple[type, ...]] = {"yes or no": bool, "text": str, "list": (tuple, list), "count": int}
+# Least and most of a unit: wide enough for all that can be measured, narrow enough to be computed with. (The second
+# number of a pair of times may be the smaller one, and memory may shrink: differences have a sign.)
+_MOST = 1e150
+_RANGES: dict[Unit, tuple[float, float]] = {
+    "s": (-1e9, 1e9),
+    "bytes": (-1e18, 1e18),
+    "1/s": (0, 1e12),
+    "share": (0, 1),
+    "count": (0, 1e18),
+}
+
+
+# The values of a text that is one of a few words.
+_WORDS: Mapping[str, tuple[str, ...]] = {"outcome": tuple(Outcome), "risk": tuple(Risk)}
 
 
 def known(name: str) -> Metric | None:
@@ -280,13 +296,33 @@ def misfits(metrics: Mapping[str, Value], figures: Iterable[Figure] = ()) -> dic
     return {name: why for name, why in found.items() if why is not None}
 
 
+def damaged(row: "Row") -> str | None:
+    """Say what of a stored row cannot have been stored so; None when there is nothing.
+
+    Names that are unknown today are let be: a plug-in that is not here any more may have brought them.
+    """
+    for figure in (*_plain(row.metrics), *row.figures):
+        about = METRICS.get(figure.name)
+        why = None if about is None else _unfit(figure, about)
+        if why is not None:
+            return f"the metric '{figure.name}' {why}"
+    return next((f"the figure '{figure.name}' has no label" for figure in row.figures if not figure.labels), None)
+
+
 def _misfit(figure: Figure) -> str | None:
     about = known(figure.name)
-    if about is None:
-        return "is not in the vocabulary of metrics"
+    return "is not in the vocabulary of metrics" if about is None else _unfit(figure, about)
+
+
+def _unfit(figure: Figure, about: Metric) -> str | None:
     kind = _KINDS.get(about.unit, (int, float))
-    if not isinstance(figure.value, kind) or (isinstance(figure.value, bool) and about.unit != "yes or no"):
-        return f"is declared as '{about.unit}' and is {figure.value!r}"
+    least, most = _RANGES.get(about.unit, (-_MOST, _MOST))
+    value = figure.value
+    strange_kind = not isinstance(value, kind) or (isinstance(value, bool) and about.unit != "yes or no")
+    if strange_kind or (isinstance(value, int | float) and not least <= value <= most):
+        return f"is declared as '{about.unit}' and is {value!r:.60}"
+    if figure.name in _WORDS and value not in _WORDS[figure.name]:
+        return f"is {value!r:.60}, which is none of {', '.join(_WORDS[figure.name])}"
     strange = [label for label in figure.labels if label not in about.labels]
     if strange:
         return f"is not declared with the label {', '.join(strange)}"

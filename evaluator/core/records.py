@@ -18,8 +18,17 @@ PRECISIONS = ("fp32", "fp16", "int8_dynamic", "int8")  # of an artifact; "int8_d
 Value = float | int | str | bool | tuple[int | str, ...]  # of a metric: `core.metrics` says what each name means
 Metrics = dict[str, Value]
 LabelValue = str | int | float | bool
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+# What people write has ceilings: far above all that is measured, and below what plans, JSON and clocks can hold.
+Count = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+Bytes = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**6)]  # eleven days
+Times = Annotated[int, msgspec.Meta(ge=1, le=100)]  # how often everything is done
+Share = Annotated[float, msgspec.Meta(gt=0, le=100)]
+Rows = Annotated[int, msgspec.Meta(ge=1, le=10**7)]  # examples that are held in memory
+# Names that begin or end the names of folders. (`$` alone would let a line end through.)
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$(?!\n)", max_length=64)]
+Title = Annotated[str, msgspec.Meta(max_length=1000)]
+StepId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)", max_length=240)]
 
 
 class TensorSpec(Record, frozen=True, kw_only=True):
@@ -63,7 +72,7 @@ class Anatomy(Record, frozen=True, kw_only=True):
 class Step(Coordinates, frozen=True, kw_only=True):
     """One isolated piece of work, as planned. Its id is a digest of all that can change its result."""
 
-    id: str
+    id: StepId
     environment: str | None = None  # of tools whose pins clash with ours, which it runs in
     measures: bool = False  # a measuring step has its machine to itself
     needs: dict[str, str] = msgspec.field(default_factory=dict)  # role -> id of the step that must have passed
@@ -135,10 +144,10 @@ class Machine(Record, frozen=True, kw_only=True):
 class Sampling(Record, frozen=True, kw_only=True):
     """How long to measure (rigour.md: both minima must hold, the cap ends a cell that cannot meet them)."""
 
-    min_queries: Count
+    min_queries: Rows
     min_seconds: Seconds
     cap_seconds: Seconds
-    warmup_queries: Count
+    warmup_queries: Rows
     warmup_seconds: Seconds
 
 
@@ -149,21 +158,22 @@ class LoadPlan(Record, frozen=True, kw_only=True):
     """
 
     saturation_s: Seconds  # per closed loop: of one client, of two, of four …
-    most_clients: Count
-    shares: tuple[Seconds, ...]  # of the saturation rate, growing; above 1 is more than the server can take
+    most_clients: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+    # Of the saturation rate, growing; above 1 is more than the server can take.
+    shares: Annotated[tuple[Share, ...], msgspec.Meta(min_length=1, max_length=100)]
 
 
 class Profile(Record, frozen=True, kw_only=True):
     """How thorough a run is: one TOML file in scenarios/profiles/."""
 
-    name: str
-    summary: str
+    name: Name
+    summary: Title
     sampling: Sampling
-    rounds: Count
-    train_rounds: Count
-    train_samples: Count
-    heldout_samples: Count
-    verify_samples: Count
+    rounds: Times
+    train_rounds: Times
+    train_samples: Rows
+    heldout_samples: Rows
+    verify_samples: Rows
     highest_tail: Literal["p50", "p90", "p95", "p97", "p99", "p99.9"]  # the highest that this profile may print
     load: LoadPlan
     exports: Literal["standard", "all"] = "standard"  # "all": every exporter at every precision, the export matrix
@@ -174,19 +184,19 @@ class Profile(Record, frozen=True, kw_only=True):
 class DeviceClass(Record, frozen=True, kw_only=True):
     """A kind of device and what an application may take of it: one table of scenarios/devices.toml."""
 
-    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-    title: str
-    isa: str  # instruction set, as `uname -m` has it: "x86_64", "arm64"
-    ram_bytes: Count
-    flash_bytes: Count
+    name: Name
+    title: Title
+    isa: Title  # instruction set, as `uname -m` has it: "x86_64", "arm64"
+    ram_bytes: Bytes
+    flash_bytes: Bytes
     latency_s: Seconds  # that one answer may take
-    threads: Count = 1
+    threads: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
     # One of its cores takes so many times as long as one core of the machine that fweval runs on, at best and at worst.
     # Without it, a device of the same instruction set is taken to be as fast; of another one nothing is known.
     slower: tuple[Seconds, Seconds] | None = None
     bare_metal: bool = False  # no operating system: the runtimes that are measured here do not run there
     required: bool = True  # whether it counts in the scores that a model fits
-    source: str = ""  # where the figures come from
+    source: Title = ""  # where the figures come from
 
 
 class RunRecord(Record, frozen=True, kw_only=True):
@@ -199,7 +209,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     git_revision: str | None
     seed: int
     profile: Profile
-    scenarios: dict[str, Any]  # name -> the scenario as read, every default filled in
+    scenarios: dict[str, dict[str, Any]]  # name -> the scenario as read, every default filled in
     frameworks: tuple[str, ...]
     devices: tuple[str, ...]
     only: tuple[str, ...]

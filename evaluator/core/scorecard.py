@@ -1,6 +1,6 @@
 """The scorecard's records: findings, scores, comparisons. `scorecard.json` is the last class here, encoded."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -146,8 +146,13 @@ class Curve(Record, frozen=True, kw_only=True):
     unit: str  # of y
     x_name: str  # what runs along the axis: "step"
     subject: str = ""  # what is drawn where a framework has several: "TorchServe (process)"
-    x: tuple[float, ...]
-    y: tuple[float, ...]
+    x: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
+    y: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Refuse a line whose points have but one coordinate."""
+        if len(self.x) != len(self.y):
+            raise ValueError(f"a curve has {len(self.x)} places and {len(self.y)} values")
 
 
 class EdgeFit(Record, frozen=True, kw_only=True):

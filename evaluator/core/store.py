@@ -19,10 +19,11 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import catalogue, clock, files, scratch
+from evaluator.core import catalogue, clock, files, metrics, scratch
 from evaluator.core.catalogue import Catalogue
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
+from evaluator.core.reading import read_bytes
 from evaluator.core.records import Cell, Record, Result, RunRecord, Step
 
 # Endings that a resumed run keeps; after the others another try may well end differently. (What is not applicable is
@@ -122,9 +123,10 @@ class RunFolder:
     def result(self, step_id: str) -> Result | None:
         """Return how a step ended; None when it has not, or when its result was damaged by a crash."""
         try:
-            return files.read_record(self.folder(step_id) / "result.json", Result)
+            result = files.read_record(self.folder(step_id) / "result.json", Result)
         except IncompleteEvidence:
             return None
+        return result if metrics.damaged(result) is None else None
 
     def reusable(self, step_id: str) -> Result | None:
         """Return the result that a resumed run keeps; None when the step is to be done, or done again."""
@@ -185,9 +187,9 @@ def latest(below: Path) -> Path | None:
 def _made(path: Path) -> tuple[datetime, bool] | None:
     """Return when a run was made, and whether its folder bears its name. Of any version: older or newer."""
     try:
-        told = msgspec.json.decode(path.read_bytes(), type=_Told)
+        told = msgspec.json.decode(read_bytes(path), type=_Told)
         made = datetime.fromisoformat(told.created_at)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return (made if made.tzinfo else made.replace(tzinfo=UTC)), told.id == path.parent.name
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from evaluator.core.errors import FwevalError, IncompleteEvidence, UsageError
 
-_RESUME = "then resume the run"
+_AGAIN = "then try again"
 # Native code passes on the system's words, where its number is lost.
 _SAID = {
     **{os.strerror(number): number for number in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS)},
@@ -76,14 +76,14 @@ def _words(number: int, place: str) -> FwevalError | None:
     where = f": {place}" if place else ""
     match number:
         case errno.ENOSPC | errno.EDQUOT:
-            what, remedy = f"the disk is full{where}", f"free some space, {_RESUME}"
+            what, remedy = f"the disk is full{where}", f"free some space, {_AGAIN}"
         case errno.EFBIG:
-            what, remedy = f"a file may not grow any more{where}", f"allow larger files (ulimit -f), {_RESUME}"
+            what, remedy = f"a file may not grow any more{where}", f"allow larger files (ulimit -f), {_AGAIN}"
         case errno.EMFILE | errno.ENFILE:
             what = f"no more files may be open (the limit is {file_limit()})"
-            remedy = f"allow more (ulimit -n 4096), {_RESUME}"
+            remedy = f"allow more (ulimit -n 4096), {_AGAIN}"
         case errno.EAGAIN:
-            what, remedy = "no more processes may be started", f"allow more (ulimit -u), {_RESUME}"
+            what, remedy = "no more processes may be started", f"allow more (ulimit -u), {_AGAIN}"
         case errno.EACCES | errno.EPERM | errno.EROFS:
             what = f"{os.strerror(number).lower()}{where}"
             remedy = "let this user read and write there, or work on a copy in a folder of its own"

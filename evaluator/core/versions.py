@@ -15,6 +15,7 @@ import msgspec
 import evaluator
 from evaluator.core import metrics_1
 from evaluator.core.errors import UsageError
+from evaluator.core.reading import read_bytes
 
 VERSION = 2
 KEY = "version"
@@ -61,8 +62,8 @@ def _writer(document: Document, path: Path) -> str:
 
 def _plain(path: Path) -> Document:
     try:
-        read = msgspec.json.decode(path.read_bytes())
-    except (OSError, ValueError):
+        read = msgspec.json.decode(read_bytes(path))
+    except (OSError, ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}
 

@@ -19,7 +19,7 @@ from evaluator.children import confinement, environments, processes
 from evaluator.children.isolation import GRACE_S, Child, worker_of
 from evaluator.core import files, machine, metrics, registry
 from evaluator.core.coordinates import DEVICE
-from evaluator.core.errors import FwevalError, Unavailable, UsageError
+from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import DeviceClass, Figure, Metrics, Record, Result, Step
 from evaluator.judging.fit import Figures, Fit, fit
@@ -32,6 +32,7 @@ from scenarios.loading import load_devices
 
 _MEMORY_BYTES = 8 << 30
 _LARGEST_RECORD_BYTES = 16 << 20
+_OURS = (Outcome.TIMED_OUT, Outcome.UNAVAILABLE)  # endings that say nothing about the artifact
 THREADS = 1
 _SAY = "give some of the size that counts: --inputs FILE.npz"
 
@@ -191,7 +192,8 @@ def _look(place: Path, room: Path, wanted: Wanted) -> Found:
     if result.outcome is Outcome.UNSUPPORTED:
         raise UsageError(result.reason or "this is no artifact", remedy=remedy)
     if result.outcome is not Outcome.PASSED:
-        raise Damaged(result.reason or "it could not be read", remedy=remedy)
+        kind = IncompleteEvidence if result.outcome in _OURS else Damaged
+        raise kind(result.reason or "it could not be read", remedy=remedy)
     return files.read_record(room / step.id / FOUND, Found)
 
 
@@ -311,7 +313,7 @@ def _do(step: Step, room: Path, reads: Sequence[Path]) -> Result:
     if confinement.obstacle() is None:
         places = () if step.environment is None else environments.places(step.environment)
         worker = confinement.confined(worker, reads=(*reads, *places), writes=folder)
-    child = Child(step, folder, worker)
+    child = Child(step, folder, worker, stop=SIGKILL)
     try:
         if processes.wait(child.process, child.deadline - time.monotonic()) is not None:
             processes.end_group(child.process, first=SIGKILL, grace_s=GRACE_S)

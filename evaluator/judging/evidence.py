@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from evaluator.core import metrics
 from evaluator.core.catalogue import Catalogue
@@ -19,6 +20,7 @@ from evaluator.core.scorecard import EvidenceRef
 from evaluator.measure.statistics import noise_floor
 
 RESULT = "result.json"
+_MOST = 1e9  # of a setting that is a number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +65,13 @@ class Entry:
         return None if found is None else metrics.number(found.value)
 
     def values(self, name: str) -> tuple[float, ...]:
-        """Return the samples of that name, or the metric as a single one; empty when there is neither."""
-        if name in self.samples:
-            return self.samples[name]
+        """Return the samples of that name, or the metric as a single one, for a ratio.
+
+        Empty when there is neither, and when they are around zero: nothing can be set in a ratio to that.
+        """
         number = metrics.number(self.result.metrics.get(name))
-        return () if number is None else (number,)
+        values = self.samples.get(name, () if number is None else (number,))
+        return values if values and min(values) >= 0 and float(np.median(values)) > 0 else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +134,7 @@ class Evidence:
         value: Any = self.run.scenarios.get(scenario)
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
-        return float(value) if isinstance(value, int | float) else default
+        return float(value) if isinstance(value, int | float) and 0 < value < _MOST else default
 
     def formats(self, framework: str, path: str | None = None) -> tuple[str, ...]:
         """Return the formats that a framework is exported to, of one deployment path or of all."""

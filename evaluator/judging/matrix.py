@@ -17,6 +17,7 @@ from evaluator.core.coordinates import Part
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
+from evaluator.core.reading import read_end
 from evaluator.core.records import PRECISIONS, Anatomy, LabelValue, Value
 from evaluator.judging.evidence import Entry, Evidence
 from exports.diagnosing.rules import Failure, diagnose
@@ -148,21 +149,11 @@ def _diagnosis(entry: Entry, folder: Path, declared: str | None = None) -> Diagn
         outcome=result.outcome,
         reason=result.reason,
         remedy=result.remedy,
-        stderr=_tail(folder / entry.folder / "stderr"),
+        stderr=read_end(folder / entry.folder / "stderr", _TAIL_BYTES),
         layer=_words(entry, "diverges_at"),
         declared=declared is not None and declared == result.reason,
     )
     return diagnose(failure)
-
-
-def _tail(path: Path) -> str:
-    """Return the end of a log; empty when the step never ran."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""
 
 
 def _anatomy(entry: Entry, folder: Path) -> Anatomy:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import files, registry
+from evaluator.core import files, metrics, registry
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.records import Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard
@@ -67,7 +67,11 @@ def read_scorecard(folder: RunFolder) -> Scorecard:
     path = folder.path / "scorecard.json"
     if not path.exists():
         raise IncompleteEvidence(f"{folder.path} has no scorecard yet", remedy=f"fweval score {folder.path}")
-    return files.read_record(path, Scorecard)
+    card = files.read_record(path, Scorecard)
+    why = next(filter(None, map(metrics.damaged, card.cells)), None)
+    if why is not None:
+        raise IncompleteEvidence(f"{path} is damaged: {why}", remedy=f"fweval score {folder.path}")
+    return card
 
 
 def gather(folder: RunFolder) -> Evidence:

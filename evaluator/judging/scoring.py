@@ -16,7 +16,7 @@ Sums are `fsum`: the built-in one rounds otherwise since Python 3.12, and a run 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import fsum
+from math import fsum, isfinite
 from typing import Literal
 
 import msgspec
@@ -157,6 +157,7 @@ def _flip(tables: Sequence[Mapping[str, float]], *, leader_first: int, common: M
 
 def curves(evidence: Evidence) -> tuple[Curve, ...]:
     """Return the loss of the first round of every training, and the latency of every server at every rate."""
+    trained = ((entry, _finite(entry.samples.get("loss", ()))) for entry in evidence.select("train", round=1))
     losses = (
         Curve(
             scenario=entry.step.scenario,
@@ -165,13 +166,18 @@ def curves(evidence: Evidence) -> tuple[Curve, ...]:
             name="training loss",
             unit="",
             x_name="step",
-            x=tuple(float(step) for step in range(1, len(entry.samples["loss"]) + 1)),
-            y=tuple(entry.samples["loss"]),
+            x=tuple(float(step) for step, _ in points),
+            y=tuple(loss for _, loss in points),
         )
-        for entry in evidence.select("train", round=1)
-        if entry.samples.get("loss")
+        for entry, points in trained
+        if points
     )
     return (*losses, *(curve for entry in evidence.select("load") for curve in _under_load(evidence, entry)))
+
+
+def _finite(losses: Sequence[float]) -> list[tuple[int, float]]:
+    """Return the steps that have a loss which is a number: of a training that diverged, those before."""
+    return [(step, loss) for step, loss in enumerate(losses, start=1) if isfinite(loss)]
 
 
 def _under_load(evidence: Evidence, entry: Entry) -> Iterator[Curve]:

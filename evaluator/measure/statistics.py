@@ -136,23 +136,21 @@ def outliers(samples: Sequence[float]) -> tuple[int, ...]:
 
 
 def stability(samples: Sequence[float]) -> float | None:
-    """Return how far the medians of three consecutive windows stray from their mean, relatively; None below three.
+    """Return how far the medians of three consecutive windows stray from their mean, relatively.
 
-    Above `UNSTABLE_ABOVE` the measurement had not settled (the windows are perf_analyzer's; it compares means, we
-    compare medians because one outlier says nothing about stability).
+    None below three samples, and around zero. Above `UNSTABLE_ABOVE` the measurement had not settled (the windows are
+    perf_analyzer's; it compares means, we compare medians because one outlier says nothing about stability).
     """
     if len(samples) < 3:
         return None
     medians = np.array([np.median(window) for window in np.array_split(np.asarray(samples, dtype=np.float64), 3)])
-    return float(np.max(np.abs(medians / medians.mean() - 1)))
+    return float(np.max(np.abs(medians / medians.mean() - 1))) if medians.mean() > 0 else None
 
 
 def coefficient_of_variation(samples: Sequence[float]) -> float | None:
-    """Return standard deviation over mean; None below two samples."""
-    if len(samples) < 2:
-        return None
+    """Return standard deviation over mean; None below two samples, and around zero."""
     values = np.asarray(samples, dtype=np.float64)
-    return float(values.std(ddof=1) / values.mean())
+    return float(values.std(ddof=1) / values.mean()) if len(samples) > 1 and values.mean() > 0 else None
 
 
 def _ordered(samples: Sequence[float]) -> Floats:

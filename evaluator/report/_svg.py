@@ -177,7 +177,7 @@ def curve_style(lines: Sequence[Curve], number: int) -> str:
 
 
 def _points(line: Curve) -> list[tuple[float, float]]:
-    return [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y)]
+    return list(zip(line.x, line.y, strict=True))
 
 
 def _polyline(line: Curve, style: str, across: Axis, upwards: Axis) -> Markup:

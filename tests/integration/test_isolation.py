@@ -84,6 +84,19 @@ def test_a_child_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     assert not scratch.of(tmp_path / "a").exists()
 
 
+def test_what_runs_a_strangers_artifact_is_killed_at_its_time_limit(tmp_path: Path) -> None:
+    """Without a wall nobody else ends what is deaf, or held in code of another language; with a grace it took 30 s."""
+    step = engine.make_step("a", "be_deaf", timeout_s=1.0)
+    child = isolation.Child(step, tmp_path / "a", engine.WORKER, stop=signal.SIGKILL)
+    told = engine.wait_for(tmp_path / "a" / "pids", within_s=60)
+    pids = until(lambda: [int(pid) for pid in told.read_text().split()][1:])
+    begin = time.monotonic()
+    result = engine.finish(child)
+    assert result.outcome is O.TIMED_OUT
+    assert time.monotonic() - begin < isolation.GRACE_S
+    engine.assert_gone([child.process.pid, *pids])
+
+
 def test_a_child_of_a_background_job_is_not_deaf_to_its_interruption(tmp_path: Path) -> None:
     """Shells start background jobs with Ctrl-C ignored, and children inherit that."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -96,7 +96,7 @@ def test_samples_come_back_bit_for_bit(tmp_path: Path) -> None:
 def test_damaged_samples_are_named(tmp_path: Path) -> None:
     files.write_samples(tmp_path, {"latency": (0.1, 0.2)})
     (tmp_path / "samples" / "latency.jsonl").write_text("0.1\n0.x\n")
-    with pytest.raises(IncompleteEvidence, match="samples is damaged") as raised:
+    with pytest.raises(IncompleteEvidence, match=r"latency\.jsonl is damaged: .*0\.x") as raised:
         files.read_samples(tmp_path)
     assert str(raised.value.remedy).startswith(f"move {tmp_path} elsewhere and resume")  # what passed is kept otherwise
 
