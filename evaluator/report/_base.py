@@ -27,7 +27,7 @@ class Section(ABC):
     title: ClassVar[str]
     short: ClassVar[str] = ""  # in the list of contents, where the title is too long for it
     template: ClassVar[str] = ""  # of its own, in templates/: the page shows it instead of the blocks
-    appendix: ClassVar[bool] = False  # not printed: long, or the same in every run
+    appendix: ClassVar[bool] = False  # not printed: long, said elsewhere, or the same in every run
     page_only: ClassVar[bool] = False  # too much for a text that goes into pull requests and mail
 
     @abstractmethod

@@ -77,8 +77,7 @@ def _few_rounds(sampled: list[Comparison]) -> Iterable[str]:
     bare = [c for c in sampled if c.ratio is not None and c.ratio.low is None]
     if not bare:
         return
-    few = {c.rounds for c in bare if 0 < c.rounds < _NEEDED}
-    told = f"{rounds(min(few)).capitalize()} {'gives' if min(few) == 1 else 'give'}" if few else "The rounds give"
+    told = "One round gives" if {c.rounds for c in bare} == {1} else "Fewer than three rounds give"
     which = "" if len(bare) == len(sampled) else f" for {_named(bare)}"
     more = "" if any(c.rounds >= _NEEDED for c in sampled) else " The profile quick measures three rounds."
     yield f"{told} no interval{which}: a difference there may be chance, and nobody is called ahead.{more}"

@@ -1,5 +1,6 @@
 """The export matrix as several outputs show it: rows, columns, marks, and each cell in words."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from evaluator.report import _format
 STATES: tuple[State, ...] = ("passed", "passed in part", "failed", "unsupported", "unavailable", "not run")
 LETTERS: dict[State, str] = dict(zip(STATES, ("P", "½", "F", "U", "-", "N"), strict=True))
 TONES: dict[State, _format.Tone] = dict(zip(STATES, ("good", "warn", "bad", "none", "none", "none"), strict=True))
+_NUMBER = re.compile(r"\d[\d.,]*")
 _OPERATORS = 12  # named in the words of a cell; all of them are in scorecard.json
 _ROUTES = {"native": "", "crossing": "crossing"}
 
@@ -155,6 +157,34 @@ def explanations(cells: Iterable[MatrixCell]) -> dict[str, tuple[str, ...]]:
         for line in reasons(cell):
             found.setdefault(line, []).append(place(cell))
     return {line: tuple(places) for line, places in found.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why cells did not pass, in the words of the first of them, and all of them with what was tried instead."""
+
+    said: str
+    cells: tuple[str, ...]
+
+
+def causes(cells: Iterable[MatrixCell]) -> tuple[Cause, ...]:
+    """Return why cells did not pass, each cause once: what differs in figures only is one."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    for cell in cells:
+        for said, one in _diagnosed(cell):
+            _, places = found.setdefault(_NUMBER.sub("#", said), (said, []))
+            places.append(one)
+    return tuple(Cause(said=said, cells=tuple(dict.fromkeys(places))) for said, places in found.values())
+
+
+def _diagnosed(cell: MatrixCell) -> Iterable[tuple[str, str]]:
+    """Yield what is said of a cell, or of its proofs; then which it is, with what was tried instead."""
+    if cell.diagnosis is not None:
+        yield explained(cell.diagnosis), _with(place(cell), cell.tried)
+        return
+    for proof in cell.proofs:
+        if proof.diagnosis is not None and (proof.outcome.is_answer or cell.state in ("unavailable", "not run")):
+            yield explained(proof.diagnosis), _with(f"{place(cell)} in {where(proof)}", proof.tried)
 
 
 def facts(cell: MatrixCell) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from evaluator.children.work import Work, blame
 from evaluator.core import files, registry
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
+from evaluator.core.quantities import percent
 from evaluator.core.records import FRAMEWORKS, Anatomy, Measured, Metrics
 from evaluator.core.tensors import read_arrays, rows
 from evaluator.measure.resources import peak_bytes, peak_memory
@@ -131,7 +132,7 @@ def _kept(anatomy: Anatomy, precision: str) -> str | None:
     share = lowered_share(anatomy, precision)
     if precision == "fp32" or share >= LEAST_LOWERED:
         return None
-    return f"the tool left {1 - share:.1%} of the weights at more than {precision.partition('_')[0]}"
+    return f"the tool left {percent(1 - share)} of the weights at more than {precision.partition('_')[0]}"
 
 
 def lowered_share(anatomy: Anatomy, precision: str) -> float:

@@ -23,6 +23,7 @@ from evaluator.children.work import Work, attempt, blame
 from evaluator.core import registry
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
+from evaluator.core.quantities import percent
 from evaluator.core.records import Figure, Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, read_arrays, rows
 from evaluator.measure import fidelity
@@ -144,7 +145,9 @@ class Verify(Stage):
             )
         # Whether it computes what it should there can be told from a few examples; its accuracy cannot.
         if not about.device.slow and _fell(before, now):
-            return _refused(f"accuracy fell from {before.mean():.1%} to {now.mean():.1%}", metrics, figures, files)
+            return _refused(
+                f"accuracy fell from {percent(before.mean())} to {percent(now.mean())}", metrics, figures, files
+            )
         return Measured(metrics=metrics, figures=figures, files=files)
 
 

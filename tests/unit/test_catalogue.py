@@ -1,9 +1,11 @@
 """A run carries its own words: what is installed when it is scored again changes nothing."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -49,6 +51,9 @@ def test_a_run_of_version_1_scores_for_ever_as_it_did(tmp_path: Path) -> None:
     assert old_run.differences(replay.score(folder)) == []
     assert old_run.differences(replay.read_scorecard(folder)) == []
     assert {path.name for path in replay.report(folder)} >= {"scorecard.html", "scorecard.md", "scorecard.csv"}
+    links = re.findall(r'href="(steps/[^"]+)"', (folder.path / "scorecard.html").read_text())
+    assert len(set(links)) > 400
+    assert all((folder.path / unquote(link)).exists() for link in links)
 
 
 def test_one_more_exporter_changes_nothing_of_an_old_run(tmp_path: Path) -> None:

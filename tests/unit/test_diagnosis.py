@@ -206,10 +206,10 @@ SEEN = [
         ("tool bug", "attention_mask, input_ids, bert_1/Maximum/y:0"),
     ),
     (
-        (FAILED, "the tool left 97.4% of the weights at more than fp16", ""),
-        ("precision without effect", "97.4%"),
+        (FAILED, "the tool left 97.4 % of the weights at more than fp16", ""),
+        ("precision without effect", "97.4 %"),
     ),
-    ((FAILED, "accuracy fell from 60.0% to 57.5%", ""), ("accuracy loss", None)),
+    ((FAILED, "accuracy fell from 60.0 % to 57.5 %", ""), ("accuracy loss", None)),
     (
         (
             FAILED,
@@ -344,7 +344,7 @@ def test_where_outputs_begin_to_differ_is_what_a_wrong_result_hangs_on() -> None
 
 def test_noise_on_stderr_does_not_overrule_the_reason() -> None:
     noise = "refused: Didn't find op for builtin opcode 'CONV_2D' version '9'"
-    assert diagnose(Failure(outcome=FAILED, reason="accuracy fell from 90.0% to 10.0%", stderr=noise)).kind == (
+    assert diagnose(Failure(outcome=FAILED, reason="accuracy fell from 90.0 % to 10.0 %", stderr=noise)).kind == (
         "accuracy loss"
     )
 

@@ -90,7 +90,7 @@ def test_what_is_quantized_must_answer_as_well(
     """Two of 272 are less than one per cent; four may be chance (1/16 by McNemar's test), five are not (1/32)."""
     found = prove(mistaken(sound(), slice(ROWS - lost, ROWS)), precision, tmp_path, monkeypatch)
     assert (found.metrics["answers_lost"], found.metrics["answers_gained"]) == (lost, 0)
-    assert found.reason == ("accuracy fell from 100.0% to 98.2%" if lost == 5 else None)
+    assert found.reason == ("accuracy fell from 100 % to 98.2 %" if lost == 5 else None)
     assert found.outcome is (Outcome.FAILED if lost == 5 else Outcome.PASSED)
 
 
@@ -156,11 +156,11 @@ def test_quantizers_are_calibrated_with_what_no_proof_looks_at(tmp_path: Path, m
     ("precision", "weights", "left"),
     [
         ("fp32", {"float32": 400}, None),
-        ("fp16", {"float32": 400}, "the tool left 100.0% of the weights at more than fp16"),
-        ("fp16", {"float32": 4 * 91, "float16": 2 * 9}, "the tool left 91.0% of the weights at more than fp16"),
+        ("fp16", {"float32": 400}, "the tool left 100 % of the weights at more than fp16"),
+        ("fp16", {"float32": 4 * 91, "float16": 2 * 9}, "the tool left 91.0 % of the weights at more than fp16"),
         ("fp16", {"float32": 4 * 90, "bfloat16": 2 * 10}, None),
-        ("int8_dynamic", {"float32": 4 * 95, "int8": 5}, "the tool left 95.0% of the weights at more than int8"),
-        ("int8", {"float16": 2 * 95, "uint8": 5}, "the tool left 95.0% of the weights at more than int8"),
+        ("int8_dynamic", {"float32": 4 * 95, "int8": 5}, "the tool left 95.0 % of the weights at more than int8"),
+        ("int8", {"float16": 2 * 95, "uint8": 5}, "the tool left 95.0 % of the weights at more than int8"),
         ("int8", {"float32": 4 * 50, "int8": 50, "int32": 4000}, None),
     ],
 )

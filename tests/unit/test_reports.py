@@ -223,6 +223,14 @@ def test_style_sheet_loads_nothing() -> None:
     assert "@import" not in style
 
 
+def test_paper_has_the_layout_of_a_desktop() -> None:
+    """It is as narrow as a phone in the units of the screen: what is meant for phones has to say so."""
+    style = html_report.plugin.render(sample_scorecard.empty()).partition("<style>")[2].partition("</style>")[0]
+    narrow = re.findall(r"@media ([^{]*max-width[^{]*)", style)
+    assert narrow
+    assert all(each.startswith("screen and") for each in narrow)
+
+
 def test_page_shows_markup_as_text() -> None:
     text = html_report.plugin.render(sample_scorecard.hostile())
     assert "<script" not in text

@@ -20,6 +20,7 @@ class Images(Section):
 
     name: ClassVar[str] = "images"
     title: ClassVar[str] = "Container images"
+    appendix: ClassVar[bool] = True
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return nothing when no server was started from an image."""

@@ -46,7 +46,7 @@ class Matrix(Section):
             return ()
         unproven = [cell for cell in cells if _matrix.unproven(cell)]
         passed = [cell for cell in cells if not _matrix.unproven(cell)]
-        causes = tuple(_cause(why, places) for why, places in _matrix.explanations(unproven).items())
+        causes = tuple(map(_cause, _matrix.causes(unproven)))
         return (
             soft(READING),
             *whole(cells),
@@ -139,10 +139,10 @@ def _letter(state: State, *, text: str = "", link: str = "") -> Tile:
     return Tile(letter=letter, word=state, tone=tone, text=text, link=link)
 
 
-def _cause(why: str, places: Sequence[str]) -> Item:
-    if len(places) == 1:
-        return item((Text(places[0], "strong"), f": {why}"))
-    return Item(lines=lines(why), more_title=f"{len(places)} cells", more=tuple(places))
+def _cause(cause: _matrix.Cause) -> Item:
+    if len(cause.cells) == 1:
+        return item((Text(cause.cells[0], "strong"), f": {cause.said}"))
+    return Item(lines=lines(cause.said), more_title=f"{len(cause.cells)} cells", more=cause.cells)
 
 
 def _explained(title: str, cells: Sequence[MatrixCell]) -> tuple[Block, ...]:

@@ -34,6 +34,7 @@ class Probes(Section):
 
     name: ClassVar[str] = "probes"
     title: ClassVar[str] = "Operations"
+    appendix: ClassVar[bool] = True
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return nothing when no server was probed."""

@@ -15,6 +15,7 @@ class Training(Section):
 
     name: ClassVar[str] = "training"
     title: ClassVar[str] = "Training"
+    appendix: ClassVar[bool] = True
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return the pictures of each scenario that was trained."""

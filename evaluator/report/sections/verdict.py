@@ -164,7 +164,7 @@ def _unsure(found: tuple[Claim, ...]) -> Lines:
     without = [one.question for one in found if one.kind == "not compared"]
     return lines(
         *((Text(f"Not sure ({doubt}): ", "strong"), "; ".join(told)) for doubt, told in unsure.items()),
-        *([(Text("No difference: ", "strong"), ", ".join(equal))] if equal else []),
+        *([(Text("No difference shown: ", "strong"), ", ".join(equal))] if equal else []),
         *([Text(f"Not compared: {', '.join(without)}", "soft")] if without else []),
     )
 
