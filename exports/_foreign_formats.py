@@ -257,14 +257,12 @@ TEXTS: tuple[tuple[str, Foreign], ...] = (
     ("ply\n", Foreign("a point cloud (PLY)", None)),
 )
 # What is found near the beginning of JSON.
+LAYERS = Foreign(
+    "a layers model of TensorFlow.js, which fweval does not read",
+    "`tensorflowjs_converter --input_format=tfjs_layers_model --output_format=tfjs_graph_model {name} FOLDER`",
+)
 JSONS: tuple[tuple[str, Foreign], ...] = (
-    (
-        r'"format"\s*:\s*"layers-model"',
-        Foreign(
-            "a layers model of TensorFlow.js",
-            "`tensorflowjs_converter --input_format=tfjs_layers_model --output_format=tfjs_graph_model {name} FOLDER`",
-        ),
-    ),
+    (r'"format"\s*:\s*"layers-model"', LAYERS),
     (
         r'"(class_name|module)"\s*:\s*"(Functional|Sequential|Model|keras[\w.]*)"',
         Foreign(

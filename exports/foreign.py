@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from exports import _foreign_formats as formats
 from exports._foreign_formats import AGAIN, EXPORT, KERAS, ORIGINAL, UNPACK, Foreign
+from exports.formats import tfjs
 
 _HEAD_BYTES = 1 << 12
 _PICKLE_BYTES = 1 << 16
@@ -267,6 +268,8 @@ def _xml(text: str) -> Foreign:
 
 
 def _json(path: Path, text: str) -> Foreign:
+    if tfjs.kind_of(path) == tfjs.LAYERS:
+        return formats.LAYERS
     found = next((row for mark, row in formats.JSONS if re.search(mark, text)), None)
     if found is not None:
         return found
@@ -333,6 +336,9 @@ def _folder(path: Path) -> Foreign | None:
     if below:
         some = ", ".join(below[:5]) + (", …" if len(below) > 5 else "")
         return Foreign(f"a folder whose models lie deeper: {some}", f"inspect one of them, such as {{name}}/{below[0]}")
+    layers = [name for name in names if name.endswith(".json") and tfjs.kind_of(path / name) == tfjs.LAYERS]
+    if layers:
+        return Foreign(formats.LAYERS.what, str(formats.LAYERS.remedy).replace("{name}", f"{{name}}/{layers[0]}"))
     return _row(formats.FOLDERS, sorted(names))
 
 

@@ -33,6 +33,7 @@ Engine = Literal["onnxruntime-web", "tfjs"]
 Host = Literal["node", "chromium"]
 
 _GRACE_S = 10.0
+_NARROW = ("float32", "int32")  # the numbers of TensorFlow.js
 _HOMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 _PREFIX = struct.Struct("<II")  # bytes of JSON, bytes of data
 # How the engines word that they lack an operator, this version of it, or this way to use it.
@@ -45,6 +46,7 @@ _REFUSALS = (
         "NOT_IMPLEMENTED",
     ),
     *("not registered for backend", "Unknown op", "only supports", "JavaScript has no array for"),
+    "carries no text",
     "is greater than 2 GiB",  # Node, of a file that is to be read whole
 )
 
@@ -67,6 +69,9 @@ class WebSession:
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Compute one batch; raises `Unsupported` when the engine lacks a kernel, which it may find out only now."""
         tensors = [(spec.name, np.ascontiguousarray(inputs[spec.name])) for spec in self._signature.inputs]
+        texts = [name for name, array in tensors if array.dtype.kind in "OSU"]
+        if texts:
+            raise Unsupported(f"fweval carries no text to JavaScript, and '{texts[0]}' is text")
         described = [{"name": name, "dtype": array.dtype.name, "shape": array.shape} for name, array in tensors]
         data = b"".join(array.tobytes() for _, array in tensors)
         text = json.dumps({"tensors": described}).encode()
@@ -111,6 +116,7 @@ def session(
             "artifact": str(root.resolve()),
             "entry": entry,
             "beside": list(beside),
+            "outputs": [spec.name for spec in signature.outputs],
             "threads": threads,
             "environment": _environment(),
             **({"browser": _browser(Path(home))} if host == "chromium" else {}),
@@ -118,6 +124,40 @@ def session(
         driver = Path(str(resources.files("exports.web"))) / "driver.mjs"
         with _started([find("Node.js"), str(driver), json.dumps(settings)], home) as process:
             yield WebSession(process, artifact, signature)
+
+
+@contextmanager
+def tfjs_session(host: Host, artifact: Path, signature: Signature, threads: int) -> Iterator[Session]:
+    """Load a graph model in a driver; inputs go in as the types that TensorFlow.js has for theirs.
+
+    https://github.com/tensorflow/tfjs/blob/master/tfjs-converter/src/operations/operation_mapper.ts, `parseDtypeParam`
+    """
+    with session("tfjs", host, artifact, signature, threads=threads) as opened:
+        yield _Narrowed(cast("WebSession", opened))
+
+
+class _Narrowed:
+    """A session of TensorFlow.js, which computes in 32-bit floats and integers."""
+
+    def __init__(self, inner: WebSession) -> None:
+        self._inner = inner
+        self.inner_seconds = inner.inner_seconds
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """Compute one batch; raises `Unsupported` for integers that do not fit."""
+        return self._inner({name: _narrowed(name, array) for name, array in inputs.items()})
+
+
+def _narrowed(name: str, array: Array) -> Array:
+    kind = array.dtype.kind
+    if array.dtype.name in _NARROW or kind not in "fiu":
+        return array
+    if kind == "f":
+        return array.astype(np.float32)
+    narrow = array.astype(np.int32)
+    if not np.array_equal(narrow, array):
+        raise Unsupported(f"TensorFlow.js has no integers of more than 32 bits: '{name}' holds larger ones")
+    return narrow
 
 
 def onnx_session(host: Host, artifact: Path, signature: Signature, threads: int) -> AbstractContextManager[Session]:

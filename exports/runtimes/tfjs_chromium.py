@@ -32,7 +32,7 @@ class TfjsChromium(Runtime):
 
         That there is no kernel shows only when the session computes for the first time.
         """
-        return _web.session("tfjs", "chromium", artifact, signature, threads=threads)
+        return _web.tfjs_session("chromium", artifact, signature, threads)
 
 
 plugin = TfjsChromium()

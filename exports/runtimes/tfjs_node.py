@@ -31,7 +31,7 @@ class TfjsNode(Runtime):
 
         That there is no kernel shows only when the session computes for the first time.
         """
-        return _web.session("tfjs", "node", artifact, signature, threads=threads)
+        return _web.tfjs_session("node", artifact, signature, threads)
 
 
 plugin = TfjsNode()

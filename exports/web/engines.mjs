@@ -53,24 +53,26 @@ async function openOnnx({ libraries: [ort], read, entry, beside, threads, files 
 }
 
 // https://js.tensorflow.org/api/latest/#loadGraphModel
-async function openTfjs({ libraries: [tf, converter, wasm], read, entry, threads, files }) {
+async function openTfjs({ libraries: [tf, converter, wasm], read, entry, outputs, threads, files }) {
   if (files !== undefined) wasm.setWasmPaths(`${files}@tensorflow/tfjs-backend-wasm/dist/`);
   wasm.setThreadsCount(threads); // in a page; in Node the backend has one thread
   if (!(await tf.setBackend("wasm"))) throw new Error("the wasm backend of TensorFlow.js did not start");
   const described = JSON.parse(new TextDecoder().decode(await read(entry)));
   const load = async () => tf.io.getModelArtifactsForJSON(described, (manifest) => readWeights(tf, read, manifest));
   const model = await converter.loadGraphModel({ load });
-  const { inputs, outputs } = described.signature;
-  const names = Object.keys(outputs);
-  const nodes = names.map((name) => outputs[name].name);
+  // Where the signature stands has changed between versions; without one, names are those of the nodes.
+  const signature = [described.signature, described.userDefinedMetadata?.signature].find((each) => each?.outputs) ?? {};
+  const node = (side, name) => signature[side]?.[name]?.name ?? name;
+  const nodes = outputs.map((name) => node("outputs", name));
   return async (tensors) => {
-    const feeds = tensors.map(({ name, dtype, shape, data }) => [inputs[name].name, tf.tensor(data, shape, dtype)]);
+    const feeds = tensors.map(({ name, dtype, shape, data }) => [node("inputs", name), tf.tensor(data, shape, dtype)]);
     const begin = performance.now();
     const results = [model.execute(Object.fromEntries(feeds), nodes)].flat(); // of one output no list comes
     const arrays = await Promise.all(results.map((result) => result.data()));
     const seconds = (performance.now() - begin) / 1000;
-    const computed = names.map((name, index) => {
+    const computed = outputs.map((name, index) => {
       const { dtype, shape } = results[index];
+      if (dtype === "string") throw new TypeError(`fweval carries no text from JavaScript, and ${name} is text`);
       return { name, dtype, shape, data: arrays[index] };
     });
     tf.dispose([results, feeds.map(([, tensor]) => tensor)]);

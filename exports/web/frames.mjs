@@ -4,7 +4,20 @@
 
 export const PREFIX_BYTES = 8;
 
-const ARRAYS = { float32: Float32Array, int32: Int32Array, int64: BigInt64Array, uint8: Uint8Array, bool: Uint8Array };
+const ARRAYS = {
+  float16: Uint16Array, // its bits: not every engine has an array for it
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+};
 
 export function bodyBytes(prefix) {
   const view = new DataView(prefix.buffer, prefix.byteOffset, PREFIX_BYTES);

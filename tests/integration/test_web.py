@@ -26,7 +26,7 @@ from evaluator.measure.fidelity import compare
 from exports.contract import TimedWithin
 from exports.runtimes._web import JavaScriptError
 from exports.web import programs
-from tests import children
+from tests import children, tfjs_models
 from tests.engine import assert_gone
 from tests.texts import edited
 
@@ -122,6 +122,38 @@ def test_parity_at_every_batch_size(exported: Export, form: str, host: str, mode
         assert outputs["logits"].dtype == np.float32
         found = compare({"logits": golden[-batch:]}, outputs, TOLERANCE)
         assert found.passed, found
+
+
+def by_hand(path: Path, inputs: Arrays) -> Arrays:
+    """Compute what a hand-written model of TensorFlow.js gives, in Node."""
+    anatomy = registry.load("format", "tfjs").anatomy(path)
+    signature = Signature(inputs=anatomy.inputs, outputs=anatomy.outputs)
+    with registry.load("runtime", "tfjs_node").load(path, signature, device="cpu", threads=1) as session:
+        found: Arrays = session(inputs)
+    return found
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "bool", "float32", "float64"])
+def test_a_model_of_javascripts_own_takes_every_type(tmp_path: Path, dtype: str) -> None:
+    kinds = {"bool": "DT_BOOL", "uint8": "DT_UINT8", "float32": "DT_FLOAT", "float64": "DT_DOUBLE"}
+    path = tfjs_models.write(tmp_path / "mine.json", tfjs_models.scaled(kinds.get(dtype, f"DT_{dtype.upper()}")))
+    found = by_hand(path, {"image": np.ones((2, 4), dtype)})
+    np.testing.assert_array_equal(found["y"], [tfjs_models.WEIGHTS] * 2)
+    assert (found["s"].shape, float(found["s"])) == ((), 2 * tfjs_models.WEIGHTS.sum())  # no dimension is an array, too
+
+
+def test_a_model_without_a_signature_has_its_nodes_names(tmp_path: Path) -> None:
+    path = tfjs_models.write(tmp_path / "mine.json", tfjs_models.scaled("DT_INT32", signature=False))
+    found = by_hand(path, {"x": np.ones((2, 4), np.int32)})
+    assert {name: float(array) for name, array in found.items()} == {"sum": 2 * tfjs_models.WEIGHTS.sum()}
+
+
+def test_what_javascript_is_not_given_is_said_to_be_our_limit(tmp_path: Path) -> None:
+    path = tfjs_models.write(tmp_path / "mine.json", tfjs_models.scaled("DT_INT64"))
+    with pytest.raises(Unsupported, match="no integers of more than 32 bits: 'image'"):
+        by_hand(path, {"image": np.full((1, 4), 1 << 40)})
+    with pytest.raises(Unsupported, match="fweval carries no text to JavaScript, and 'image' is text"):
+        by_hand(path, {"image": np.full((1, 4), "word")})
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp16", 5e-3), ("int8_dynamic", 5e-2)])

@@ -258,6 +258,16 @@ def test_a_folder_is_named_with_what_to_do(tmp_path: Path, name: str) -> None:
     assert remedy in str(found.remedy)
 
 
+def test_a_layers_model_is_known_wherever_javascript_writes_its_format(tmp_path: Path) -> None:
+    topology = {"class_name": "Sequential", "config": ["x" * 10_000]}
+    (tmp_path / "mine.json").write_text(json.dumps({"modelTopology": topology, "format": "layers-model"}))
+    for path, place in ((tmp_path / "mine.json", "mine.json"), (tmp_path, f"{tmp_path.name}/mine.json")):
+        found = known_as(path)
+        assert found is not None
+        assert found.what == "a layers model of TensorFlow.js, which fweval does not read"
+        assert f" {place} FOLDER" in str(found.remedy)
+
+
 def test_what_nobody_here_knows_stays_unnamed(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(b"\x17\xc0\xff\x3e" * 9)
