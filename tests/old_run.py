@@ -36,7 +36,8 @@ def differences(card: Scorecard) -> list[str]:
 
     Left out are what that code did not have (ids and metrics of findings, rounds of comparisons, titles of proofs) and
     sentences that may come to say the same figures better: of warnings, the numbers are compared; the figures of a
-    finding and of a comparison stand beside what is said of them, those of a verdict on a device in its row.
+    finding and of a comparison stand beside what is said of them, those of a verdict on a device in its row; of what a
+    tool said another part may be quoted, while the class, the culprit and the remedy are the same.
     """
     return list(_differences(_compared(card), _compared(scorecard()), ""))
 
@@ -69,5 +70,7 @@ def _differences(one: Any, other: Any, place: str) -> Iterator[str]:
     elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
         for number, pair in enumerate(zip(one, other, strict=True)):
             yield from _differences(*pair, f"{place}[{number}]")
+    elif place.endswith(".diagnosis.said") and one and other:
+        return
     elif one != other:
         yield f"{place}: {one} is not {other}"

@@ -20,11 +20,14 @@ import msgspec
 from evaluator.children.processes import die_with_parent
 from evaluator.children.work import Work, blamed
 from evaluator.core import clock, files, metrics, surroundings
+from evaluator.core.causes import lacking, pruned, shortened
 from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
+from evaluator.core.reading import read_end
 from evaluator.core.records import Measured, Metrics, Result, Step, Value
 
 _LONGEST = 300  # characters of a reason
+_TAIL_BYTES = 16_384  # of stderr, where a tool may have said more than it raised
 _ENDINGS = {
     Unsupported: Outcome.UNSUPPORTED,
     Unavailable: Outcome.UNAVAILABLE,
@@ -80,7 +83,7 @@ def _attempt(work: Work) -> Measured:
     except FwevalError as error:
         traceback.print_exc()  # the whole message; the reason below is one line
         outcome = next((ending for kind, ending in _ENDINGS.items() if isinstance(error, kind)), Outcome.FAILED)
-        return Measured(outcome=outcome, reason=_one_line(error.message), remedy=error.remedy or see)
+        return Measured(outcome=outcome, reason=shortened(error.message, _LONGEST), remedy=error.remedy or see)
     except MemoryError:
         traceback.print_exc()
         limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
@@ -92,19 +95,23 @@ def _attempt(work: Work) -> Measured:
         return Measured(outcome=Outcome.FAILED, reason=what, remedy="run it on a machine with more memory")
     except Exception as error:  # noqa: BLE001  # the outermost frame: the failure travels as data
         traceback.print_exc()
-        return _unforeseen(error, see, work.folder)
+        return _unforeseen(error, see, work)
 
 
-def _unforeseen(error: Exception, see: str, folder: Path) -> Measured:
-    """Say whose failure an exception is: the machine's, the subject's, or ours."""
-    refused = surroundings.refusal(error) or surroundings.full_disk((folder, os.environ.get("TMPDIR", folder)))
+def _unforeseen(error: Exception, see: str, work: Work) -> Measured:
+    """Say whose failure an exception is: the machine's, the subject's, or ours; what a runtime lacks is none."""
+    full = surroundings.full_disk((work.folder, os.environ.get("TMPDIR", work.folder)))
+    refused = surroundings.refusal(error) or full
     if refused is not None:
-        return Measured(outcome=Outcome.UNAVAILABLE, reason=_one_line(refused.message), remedy=refused.remedy)
+        reason = shortened(refused.message, _LONGEST)
+        return Measured(outcome=Outcome.UNAVAILABLE, reason=reason, remedy=refused.remedy)
     culprit = blamed(error)
     outcome = Outcome.ERROR if culprit is None else Outcome.FAILED
     prefix = "a bug in fweval: " if culprit is None else f"{culprit}: "
-    first = str(error).strip().partition("\n")[0]  # what follows is advice and context, by the page
-    return Measured(outcome=outcome, reason=_one_line(f"{prefix}{type(error).__name__}: {first}"), remedy=see)
+    said = pruned(f"{type(error).__name__}: {str(error).strip()}")
+    if culprit is not None and work.step.runtime is not None:
+        outcome = lacking(said, read_end(work.folder / "stderr", _TAIL_BYTES)) or outcome
+    return Measured(outcome=outcome, reason=shortened(f"{prefix}{said}", _LONGEST), remedy=see)
 
 
 def _finite(measured: Measured) -> Measured:
@@ -141,12 +148,6 @@ def _declared(measured: Measured) -> Measured:
         metrics={name: value for name, value in measured.metrics.items() if name not in misfits},
         figures=tuple(figure for figure in measured.figures if figure.name not in misfits),
     )
-
-
-def _one_line(message: str) -> str:
-    """Return a message as one line that fits into a table: exporters like to send whole pages."""
-    line = " ".join(message.split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
 
 
 def _resources() -> Metrics:

@@ -22,6 +22,8 @@ Kind = Literal[
     "silent weight loss",
     "precision without effect",
     "damaged artifact",
+    "raised by the model",
+    "unknown cause",
     "tool bug",
     "bug in fweval",
 ]

@@ -20,13 +20,16 @@ from evaluator.children.isolation import GRACE_S, Child, worker_of
 from evaluator.core import files, machine, metrics, registry
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, UsageError
+from evaluator.core.matrix import Diagnosis
 from evaluator.core.outcome import Outcome
+from evaluator.core.reading import read_end
 from evaluator.core.records import DeviceClass, Figure, Metrics, Record, Result, Step
 from evaluator.judging.fit import Figures, Fit, fit
 from evaluator.stages._made_up import MADE_UP
 from evaluator.stages.inspect import FOUND, NAMED, Found, Named
 from exports import examples
 from exports.contract import Format, Runtime
+from exports.diagnosing.rules import TAIL_BYTES, Failure, diagnose
 from exports.parts import PartError, kind, linked, own
 from scenarios.loading import load_devices
 
@@ -45,6 +48,7 @@ class Tried(Record, frozen=True, kw_only=True):
     outcome: Outcome
     reason: str | None = None
     remedy: str | None = None
+    diagnosis: Diagnosis | None = None  # why it did not pass, in the words of the export matrix
     metrics: Metrics = msgspec.field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
 
@@ -239,14 +243,29 @@ def _try(runtime: Runtime, form: Format, inside: Inside) -> Tried:
     reads = [*dict.fromkeys([*whole, *plain]), *([] if inputs is None else [inputs])]
     step = _step(runtime.name, runtime, settings, inside.wanted.timeout_s)
     result = _do(step, inside.room, reads)
+    diagnosis = _diagnosis(result, inside.room / step.id, inside.wanted)
     return Tried(
         runtime=runtime.name,
         title=runtime.title,
         outcome=result.outcome,
         reason=result.reason,
-        remedy=_remedy(result, step, inside.wanted.kept),
+        remedy=(None if diagnosis is None else diagnosis.remedy) or _remedy(result, step, inside.wanted.kept),
+        diagnosis=diagnosis,
         metrics=result.metrics,
         figures=result.figures,
+    )
+
+
+def _diagnosis(result: Result, folder: Path, wanted: Wanted) -> Diagnosis | None:
+    """Say why it did not pass as the export matrix does; a remedy asks for no inputs where they were given."""
+    if result.outcome in (Outcome.PASSED, Outcome.NOT_APPLICABLE):
+        return None
+    remedy = None if result.outcome is Outcome.TIMED_OUT else result.remedy
+    if wanted.inputs is not None and remedy is not None and "--inputs" in remedy:
+        remedy = None
+    stderr = read_end(folder / "stderr", TAIL_BYTES)
+    return diagnose(
+        Failure(outcome=result.outcome, reason=result.reason, remedy=remedy, stderr=stderr, ready_made=True)
     )
 
 

@@ -159,4 +159,8 @@ _SHOWN = (
 
 
 def _reason(tried: Tried) -> str:
-    return f"{tried.reason or 'no reason was given'}{f' (to get on: {tried.remedy})' if tried.remedy else ''}"
+    """Say why it did not pass: the class of it and what it hangs on first, as the export matrix does."""
+    said, found = tried.reason or "no reason was given", tried.diagnosis
+    if found is not None:
+        said = f"{found.kind}{f' ({found.culprit})' if found.culprit else ''}: {found.said}"
+    return f"{said}{f' (to get on: {tried.remedy})' if tried.remedy else ''}"

@@ -20,10 +20,9 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.reading import read_end
 from evaluator.core.records import PRECISIONS, Anatomy, LabelValue, Value
 from evaluator.judging.evidence import Entry, Evidence
-from exports.diagnosing.rules import Failure, diagnose
+from exports.diagnosing.rules import TAIL_BYTES, Failure, diagnose
 
 ANATOMY = "anatomy"  # key of the file among those of the export step
-_TAIL_BYTES = 16_384  # of stderr: tools end with what went wrong
 _FIGURES = (
     *("export_s", "peak_rss_bytes", "size_bytes", "compressed_bytes", "weights_bytes", "graph_bytes"),
     *("metadata_bytes", "trained_weights_bytes", "lowered_share"),
@@ -149,7 +148,7 @@ def _diagnosis(entry: Entry, folder: Path, declared: str | None = None) -> Diagn
         outcome=result.outcome,
         reason=result.reason,
         remedy=result.remedy,
-        stderr=read_end(folder / entry.folder / "stderr", _TAIL_BYTES),
+        stderr=read_end(folder / entry.folder / "stderr", TAIL_BYTES),
         layer=_words(entry, "diverges_at"),
         declared=declared is not None and declared == result.reason,
     )

@@ -20,6 +20,7 @@ import numpy as np
 
 from evaluator.children.work import Work, attempt, blame
 from evaluator.core import files, registry
+from evaluator.core.causes import lacking, shortened
 from evaluator.core.clock import SystemClock
 from evaluator.core.errors import FwevalError, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
@@ -47,6 +48,7 @@ _MOST_BYTES = 1 << 35  # of an artifact that is looked at: its digest takes minu
 _MOST_DEFLATED_BYTES = 1 << 30  # of one whose download is weighed: that takes a minute
 _MOST_NAMES = 20  # of tensors that are listed
 _LONGEST_SAID = 1000  # characters of what is said of examples
+_LONGEST = 160  # characters of a refusal
 
 
 class Found(Record, frozen=True, kw_only=True):
@@ -341,8 +343,8 @@ def _answer(session: Session, candidates: Sequence[Asked]) -> tuple[Asked, Value
         if not isinstance(outputs, Exception):
             return asked, {name: _plain(value) for name, value in outputs.items()}
         refusals.append(outputs)
-    if len(candidates) == 1:
-        raise refusals[0]
+    if len(candidates) == 1 or isinstance(refusals[0], FwevalError) or lacking(str(refusals[0])) is not None:
+        raise refusals[0]  # with other inputs it would be the same
     raise Unsupported(
         f"it takes none of the inputs that were made up: {refusals[0]}", remedy="give it real ones: --inputs FILE.npz"
     ) from refusals[0]
@@ -362,7 +364,7 @@ def _batches(session: Session, signature: Signature, asked: Asked) -> tuple[Metr
     larger = {name: np.repeat(array, BATCH, axis=0) for name, array in asked.values.items()}
     refusal = attempt(lambda: session(larger))
     if isinstance(refusal, Exception):
-        said = " ".join(str(refusal).split())[:160]
+        said = shortened(str(refusal), _LONGEST)
         return {"batch_sizes": (taken,)}, (Figure(name="refusal", value=said, labels={"batch": BATCH * taken}),)
     return {"batch_sizes": (taken, BATCH * taken)}, ()
 

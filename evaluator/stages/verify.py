@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from evaluator.children.work import Work, attempt, blame
 from evaluator.core import registry
+from evaluator.core.causes import shortened
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import percent
@@ -296,8 +297,7 @@ def _count(arrays: Arrays) -> int:
 
 
 def _line(error: Exception) -> str:
-    line = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
+    return shortened(f"{type(error).__name__}: {error}", _LONGEST)
 
 
 def _refused(reason: str, metrics: Metrics, figures: tuple[Figure, ...], files: dict[str, str]) -> Measured:

@@ -1,6 +1,6 @@
 """Makes models that tests/integration/test_inspect.py inspects, in a process of its own: two frameworks never meet.
 
-python inspect_child.py torch FOLDER VICTIM              sound.pt sound.pt2 harms.pt (writes into the file VICTIM)
+python inspect_child.py torch FOLDER VICTIM              sound.pt sound.pt2 gpu.pt refuses.pt, harms.pt (writes VICTIM)
 python inspect_child.py tensorflow FOLDER VICTIM PORT    sound/ harms/ (writes, and calls a server on this machine)
 python inspect_child.py load FILE                        runs a harmful one without a wall: what it does is real
 """
@@ -28,6 +28,18 @@ def torch_models(folder: Path, victim: str) -> None:
             mapped = torch.from_file(self.victim, shared=True, size=4, dtype=torch.uint8)
             return x + mapped.fill_(66).sum()
 
+    class OnGpu(nn.Module):  # type: ignore[misc]  # torch is untyped here
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.ones(3, device="cuda:0")
+
+    class Refuses(nn.Module):  # type: ignore[misc]  # torch is untyped here
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if bool(x.sum() > 0):
+                raise ValueError("negative only")
+            return x
+
+    torch.jit.script(OnGpu()).save(folder / "gpu.pt")
+    torch.jit.script(Refuses()).save(folder / "refuses.pt")
     torch.jit.script(Sound()).save(folder / "sound.pt")
     torch.jit.script(Harms()).save(folder / "harms.pt")
     torch.export.save(torch.export.export(Sound(), (torch.ones(2, 3),)), folder / "sound.pt2")

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from tests import children
 from tests.children import environment, run
@@ -108,10 +110,10 @@ def test_a_foreign_onnx_file_is_taken_apart_and_run() -> None:
 
 
 def test_one_foreign_model_in_three_formats(foreign: Path) -> None:
-    onnx = only(told(foreign / "nmp.onnx", "--runtime", "onnx_runtime"))
+    portable = only(told(foreign / "nmp.onnx", "--runtime", "onnx_runtime"))
     tflite = only(told(foreign / "nmp.tflite", "--runtime", "tflite_runtime"))
     saved = told(foreign / "nmp")  # TensorFlow 2 does not restore its objects: an optimizer of Keras 2 is among them
-    for ran in (onnx, tflite, only(saved)):
+    for ran in (portable, tflite, only(saved)):
         assert ran["outcome"] == "passed"
         assert "float32[1, 43844, 1]" in ran["metrics"]["inputs"]
         assert ran["metrics"]["batch_sizes"] == [1, 3]
@@ -144,6 +146,27 @@ def test_inputs_can_be_given(made: Path, tmp_path: Path) -> None:
     assert ran["outcome"] == "passed"
     with np.load(tmp_path / "kept/torch_jit/outputs.npz") as outputs:
         np.testing.assert_array_equal(outputs["output_0"], np.full((2, 3), 42, np.float32))
+
+
+def test_a_reason_names_its_cause_and_a_remedy_that_can_work(made: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "inputs.npz", x=np.ones((1, 3), np.float32))
+    gpu, refuses = (
+        only(told(made / name, "--inputs", tmp_path / "inputs.npz", code=1)) for name in ("gpu.pt", "refuses.pt")
+    )
+    assert (gpu["outcome"], gpu["diagnosis"]["culprit"]) == ("unavailable", "CUDA")
+    assert "make it on the CPU" in gpu["remedy"]
+    assert (refuses["outcome"], refuses["diagnosis"]["kind"]) == ("failed", "raised by the model")
+    assert refuses["reason"].endswith("ValueError: negative only")
+    assert "--inputs" not in refuses["remedy"]
+
+
+def test_an_onnx_file_of_tomorrow_is_no_failure(tmp_path: Path) -> None:
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 3)) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", value[:1], value[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 99)]), tmp_path / "next.onnx")
+    ran = only(told(tmp_path / "next.onnx", "--runtime", "onnx_runtime", code=1))
+    assert (ran["outcome"], ran["diagnosis"]["kind"]) == ("unsupported", "version mismatch")
+    assert "Opset 99 is under development" in ran["reason"]
 
 
 def test_torchscript_cannot_write_outside(made: Path, tmp_path: Path) -> None:

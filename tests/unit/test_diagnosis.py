@@ -2,8 +2,9 @@
 
 import pytest
 
+from evaluator.core.causes import RULES
 from evaluator.core.outcome import Outcome
-from exports.diagnosing.rules import RULES, Failure, diagnose
+from exports.diagnosing.rules import Failure, diagnose
 
 FAILED, UNSUPPORTED = Outcome.FAILED, Outcome.UNSUPPORTED
 SCRIPT = """torch.jit.frontend.NotSupportedError: Compiled functions can't take variable number of arguments or use \
@@ -365,3 +366,29 @@ def test_a_long_message_is_cut_and_a_missing_one_is_said() -> None:
 
 def test_every_rule_has_something_to_look_for() -> None:
     assert not [rule for rule in RULES if rule.pattern.search("")]
+
+
+def test_who_only_has_an_artifact_is_told_to_export_nothing() -> None:
+    cut = Failure(outcome=FAILED, reason="running in ONNX Runtime: [7] INVALID_PROTOBUF", ready_made=True)
+    assert diagnose(cut).remedy == "get it again"
+    unknown = diagnose(Failure(outcome=FAILED, reason="Oops: 7", remedy="see steps/x/stderr", ready_made=True))
+    assert (unknown.kind, unknown.remedy) == ("unknown cause", None)
+    made_up = "it takes none of the inputs that were made up: mat1 and mat2 shapes cannot be multiplied (2x4 and 7x3)"
+    real = "give it real ones: --inputs FILE.npz"
+    found = diagnose(Failure(outcome=UNSUPPORTED, reason=made_up, remedy=real, ready_made=True))
+    assert (found.kind, found.remedy) == ("unsupported size", real)
+
+
+def test_what_this_machine_lacks_is_named_with_what_to_do() -> None:
+    reason = "running in torch.jit: Could not run 'aten::empty' with arguments from the 'CUDA' backend."
+    found = diagnose(Failure(outcome=Outcome.UNAVAILABLE, reason=reason))
+    assert (found.kind, found.culprit) == ("missing on this machine", "CUDA")
+    assert "on the CPU" in str(found.remedy)
+
+
+def test_the_cause_on_stderr_is_preferred_to_a_reason_that_only_points_there() -> None:
+    reason = "running in torch.export: RuntimeError: We ran into an error when deserializing the saved file."
+    stderr = "W1129 SerializeError: We failed to resolve torch.ops.my.relu.default to an operator.\n"
+    found = diagnose(Failure(outcome=UNSUPPORTED, reason=reason, stderr=stderr))
+    assert (found.kind, found.culprit) == ("unsupported operator", "my.relu.default")
+    assert "failed to resolve torch.ops.my.relu.default" in found.said
