@@ -74,7 +74,7 @@ class Place:
     The bundle's folder and `files` have the same paths inside a container as outside.
     """
 
-    files: Path  # configuration, which we write; the log is kept there too
+    files: Path  # configuration, which we write; gone after the stop
     temp: Path  # what the server may write: sockets, unpacked models; gone after the stop; short (unix sockets)
     address: str = HOST  # what to bind: in a container all of its interfaces, of which ports are published on `HOST`
 
@@ -136,6 +136,7 @@ class Launcher(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    beside_s: ClassVar[float] = 0.0  # what describing what it starts may take, beside the limit of the serving itself
 
     @abstractmethod
     def missing(self, server: "Server", images: Sequence[str]) -> tuple[str, str] | None:

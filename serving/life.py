@@ -5,11 +5,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluator.core import surroundings
 from evaluator.core.clock import Clock, SystemClock
+from evaluator.core.errors import FwevalError, Unavailable
 from serving.contract import Bundle, Launcher, Ports, Running, Server, Setup
 from serving.errors import NotReady, ServerError
 
 _ASK_EVERY_S = 0.1  # how often a starting server is asked; the resolution of `ready_s`
+# What a server writes when this machine lets it down -> why, and what to do; beside what every program writes, which
+# `core.surroundings` knows. None of it says anything about the artifact.
+_SURROUNDINGS = {
+    "unable to create native thread": ("no more threads may run", "allow more (ulimit -u), then resume the run"),
+    "insufficient memory for the Java Runtime": ("no memory is left", "end other programs, then resume the run"),
+    "Cannot allocate memory": ("no memory is left", "end other programs, then resume the run"),
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +45,8 @@ def serving(
 ) -> Iterator[Service]:
     """Launch the server in `folder` and wait until its model answers; afterwards stop it and look for left-overs.
 
-    Raises `Unavailable` when the launcher cannot start it here, and `NotReady` with the end of the server's log.
+    Raises `Unavailable` when the launcher cannot start it here, or this machine lets it down, and `NotReady` with the
+    end of the server's log.
     """
     with launcher.launch(server, bundle, setup, folder) as running:
         ready_s = wait_until_ready(server, bundle, setup.ports, running, timeout_s, SystemClock())
@@ -51,7 +61,8 @@ def wait_until_ready(
 ) -> float:
     """Ask until the model would answer; return the seconds it took.
 
-    Raises `NotReady` at once when the server dies, says that the model will not come, or shows so in its log.
+    Raises `NotReady` at once when the server dies, says that the model will not come, or shows so in its log, and
+    `Unavailable` when its last words blame this machine.
     """
     begin = clock.now()
     while True:
@@ -70,6 +81,16 @@ def wait_until_ready(
         clock.sleep(_ASK_EVERY_S)
 
 
-def _not_ready(server: Server, running: Running, what: str) -> NotReady:
-    message = f"{server.title} {what}; it last wrote:\n{running.log_tail()}"
-    return NotReady(message, remedy="its log lies in the step's folder; is the artifact whole?")
+def _not_ready(server: Server, running: Running, what: str) -> FwevalError:
+    """Say what became of a server: its own failure, or that of this machine where its last words tell so."""
+    log = running.log_tail()
+    failure = NotReady(
+        f"{server.title} {what}; it last wrote:\n{log}",
+        remedy="its log lies in the step's folder; is the artifact whole?",
+    )
+    told = next((told for words, told in _SURROUNDINGS.items() if words in log), None)
+    refused = surroundings.refusal(failure) if told is None else Unavailable(told[0], remedy=told[1])
+    if refused is None:
+        return failure
+    message = f"{server.title} {what}, because of this machine ({refused.message}); it last wrote:\n{log}"
+    return Unavailable(message, remedy=refused.remedy)

@@ -9,6 +9,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Arrays, rows
 from serving.contract import Launcher, Server
+from serving.launchers.process import LOG
 from serving.probing import REPLIES, Field, Reply, ask_all
 
 SECONDS = 1.0
@@ -63,5 +64,5 @@ def left(field: Field) -> list[str]:
         for process in psutil.process_iter(["cmdline"])
         if any(str(field.folder) in word for word in process.info["cmdline"] or ())
     ]
-    folders = [str(path) for path in field.folder.iterdir() if "bundle" in path.name or path.name == "damaged"]
-    return processes + folders + [str(path) for path in field.folder.glob("server-*/tmp")]
+    folders = [str(path) for path in field.folder.iterdir() if "bundle" in path.name or path.name in {"damaged", "tls"}]
+    return processes + folders + [str(path) for path in field.folder.glob("server-*/*") if path.name != LOG]

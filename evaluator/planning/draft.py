@@ -49,10 +49,13 @@ class Draft:
             self._no_device[name] = self.capabilities.no_device(name)
         return self._no_device[name]
 
-    def add(self, scenario: Scenario, fields: Mapping[str, Any], refusal: Refusal | None = None) -> str | None:
+    def add(
+        self, scenario: Scenario, fields: Mapping[str, Any], refusal: Refusal | None = None, beside_s: float = 0.0
+    ) -> str | None:
         """Add a step and return its id, or None when the person left it (or one that it needs) out.
 
-        `needs` maps roles to step ids; `refusal` is given when the step cannot run here.
+        `needs` maps roles to step ids; `refusal` is given when the step cannot run here; `beside_s` is what it may take
+        for other things than those that its stage's limit is for.
         """
         if None in fields["needs"].values():
             return None
@@ -63,7 +66,7 @@ class Draft:
             id="",
             scenario=scenario.name,
             measures=stage.measures,
-            timeout_s=limit_s * device.time_factor,
+            timeout_s=limit_s * device.time_factor + beside_s,
             memory_bytes=stage.memory_bytes,
             settings={
                 "scenario": msgspec.to_builtins(scenario),
@@ -160,12 +163,14 @@ class ScenarioPlan:
         # stage -> what a step of it is about -> its id, None when the person left it out
         self.ids: dict[str, dict[Any, str | None]] = defaultdict(dict)
 
-    def add(self, stage: str, framework: str, *, refusal: Refusal | None = None, **fields: Any) -> str | None:
+    def add(
+        self, stage: str, framework: str, *, refusal: Refusal | None = None, beside_s: float = 0.0, **fields: Any
+    ) -> str | None:
         """Add a step and return its id; None when the person left it, or one that it needs, out.
 
-        `fields` are those of `Step`; `needs` maps roles to ids of other steps.
+        `fields` are those of `Step`; `needs` maps roles to ids of other steps; `beside_s` is explained at `Draft.add`.
         """
-        return self.draft.add(self.scenario, {"stage": stage, "framework": framework, **fields}, refusal)
+        return self.draft.add(self.scenario, {"stage": stage, "framework": framework, **fields}, refusal, beside_s)
 
     def about(self, stage: str, pairing: Pairing, **fields: Any) -> str | None:
         """Add a step about one artifact in one runtime on one device."""

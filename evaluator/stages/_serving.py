@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluator.children import engine
 from evaluator.children.work import Work, blame
-from evaluator.core import files, registry
+from evaluator.core import files, registry, surroundings
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Metrics
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
 
 READY_WITHIN_S = 90.0
+_LEAST_FILES = 128  # TorchServe's JVM was seen to take 60, a probe's clients 64
 REFERENCE = "reference implementation, not tensorflow_model_server"
 
 
@@ -31,6 +32,11 @@ class Served:
 
     def __init__(self, work: Work) -> None:
         self.about = Assignment(work)
+        if (allowed := surroundings.file_limit()) < _LEAST_FILES:
+            raise Unavailable(
+                f"servers and their clients take up to {_LEAST_FILES} open files, {allowed} are allowed",
+                remedy="allow more (ulimit -n 4096), then resume the run",
+            )
         self.server: Server = registry.load("server", str(work.step.server))
         self.launcher: Launcher = registry.load("launcher", str(work.step.launcher))
         image = self.launcher.image(self.about.scenario.serve.images.get(self.server.name, self.server.images))

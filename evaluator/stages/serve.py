@@ -103,6 +103,7 @@ def _plan(plan: "ScenarioPlan", server: Server) -> None:
             launcher=launcher.name,
             needs=plan.proven(served),
             refusal=refusals[launcher.name],
+            beside_s=launcher.beside_s,
             **served.made.fields(),
         )
         if step is not None and step not in plan.draft.impossible and launcher.name not in chosen:

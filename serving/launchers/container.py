@@ -19,6 +19,7 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from evaluator.core import machine
 from evaluator.core.errors import Unavailable
 from serving import ports as loopback
 from serving.contract import HOST, Bundle, Command, Launcher, Place, Ports, Running, Server, Setup
+from serving.images import SBOM_S
 from serving.launchers.process import GRACE_S, LOG, status_bytes
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class ContainerLauncher(Launcher):
 
     name = "container"
     title = "container"
+    beside_s = SBOM_S
 
     def missing(self, server: Server, images: Sequence[str]) -> tuple[str, str] | None:
         """Say that the server has no image, that no engine answers, or that no image for this processor is here."""
@@ -85,15 +88,20 @@ class ContainerLauncher(Launcher):
 
     @contextlib.contextmanager
     def launch(self, server: Server, bundle: Bundle, setup: Setup, folder: Path) -> Iterator[Running]:
-        """Start the server; its configuration and its log lie in `folder` (made if missing)."""
+        """Start the server; its log, and its configuration while it runs, lie in `folder` (made if missing)."""
         lacking = self.missing(server, setup.images)
         if lacking is not None:
             raise Unavailable(lacking[0], remedy=lacking[1])
         folder.mkdir(parents=True, exist_ok=True)
-        command = server.command(bundle, setup, Place(files=folder, temp=engine.TEMP, address=_ANY), self.name)
-        mounted = _mounted(bundle, setup, folder)
-        engine.let_read(mounted)
-        with engine.connect() as client:
+        with (
+            # Removed with the container: it may hold a key.
+            tempfile.TemporaryDirectory(prefix="configuration-", dir=folder, ignore_cleanup_errors=True) as files,
+            engine.connect() as client,
+        ):
+            place = Place(files=Path(files), temp=engine.TEMP, address=_ANY)
+            command = server.command(bundle, setup, place, self.name)
+            mounted = _mounted(bundle, setup, folder)
+            engine.let_read(mounted)
             running = ServerContainer(client, setup.ports, folder)
             try:
                 running.start(str(self.image(setup.images)), options(command, mounted, setup.ports, folder))

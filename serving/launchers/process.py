@@ -6,7 +6,6 @@ as far as the server allows that (see the server's file).
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -45,21 +44,28 @@ class ProcessLauncher(Launcher):
 
     @contextlib.contextmanager
     def launch(self, server: Server, bundle: Bundle, setup: Setup, folder: Path) -> Iterator[Running]:
-        """Start the server in `folder` (made if missing); leaving the context stops it and removes its temp folder."""
+        """Start the server with its log in `folder` (made if missing); leaving the context stops it.
+
+        All of its files lie in a temporary folder, which is removed: run folders lie anywhere, on file systems that
+        execute nothing and below names that no configuration file can hold, and what lies there is kept (keys are not).
+        """
         lacking = self.missing(server, setup.images)
         if lacking is not None:
             raise Unavailable(lacking[0], remedy=lacking[1])
         folder.mkdir(parents=True, exist_ok=True)
-        with _temporary(folder) as temp:
-            command = server.command(bundle, setup, Place(files=folder, temp=temp), self.name)
+        with tempfile.TemporaryDirectory(prefix="server-", dir=_short_root(), ignore_cleanup_errors=True) as made:
+            place = Place(files=Path(made, "files"), temp=Path(made, "tmp"))
+            for each in (place.files, place.temp):
+                each.mkdir()
+            command = server.command(bundle, setup, place, self.name)
             process = processes.start(
                 command.argv,
-                env={**_environment(temp), **command.env},
-                cwd=folder,
+                env={**_environment(place.temp), **command.env},
+                cwd=place.files,
                 stdout=folder / LOG,
                 stderr=folder / LOG,
             )
-            running = ServerProcess(process, setup.ports, folder / LOG, temp)
+            running = ServerProcess(process, setup.ports, folder / LOG, Path(made))
             try:
                 yield running
             finally:
@@ -152,23 +158,8 @@ class ServerProcess:
         return tuple(found)
 
 
-@contextlib.contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    """Give an empty folder for sockets and unpacked models, below `folder` unless that path is too long."""
-    temp = folder / "tmp"
-    shutil.rmtree(temp, ignore_errors=True)  # of a server whose evaluator was killed
-    if len(os.fsencode(temp)) > _LONGEST_TEMP:
-        temp = Path(tempfile.mkdtemp(prefix="fweval-", dir=_short_root()))
-    else:
-        temp.mkdir()
-    try:
-        yield temp
-    finally:
-        shutil.rmtree(temp, ignore_errors=True)
-
-
 def _short_root() -> str | None:
-    """Return the system's own temp folder when ours (TMPDIR) is too long for a socket as well."""
+    """Return the system's own temp folder when ours (TMPDIR, that of the step) is too long for a socket."""
     ours = tempfile.gettempdir()
     return "/tmp" if len(os.fsencode(ours)) > _LONGEST_TEMP - 20 else ours  # noqa: S108  # mkdtemp makes it private
 

@@ -8,6 +8,7 @@ Then the same port is spoken to in plain text, which must lead nowhere.
 import http.client
 import socket
 import ssl
+import tempfile
 import time
 from pathlib import Path
 
@@ -32,36 +33,41 @@ class TlsPossible(Probe):
     harm = "none"
 
     def ask(self, field: Field) -> Reply:
-        """Look at every wire by itself."""
-        tls, authority = _certificate(field.folder / "tls")
-        context = ssl.create_default_context(cafile=str(authority))
-        with field.launch(tls=tls) as (setup, running):
-            service = Service(server=field.server, bundle=field.bundle, setup=setup, running=running, ready_s=0.0)
-            version = _versions(field, service, context)
-            if version.get("rest"):
-                _predict(field, service, context)
-            plain = [wire for wire in field.wires if field.problem(service, wire) is None]
-        figures = by_wire("tls_version", {wire: found or "none" for wire, found in version.items()})
-        told = ", ".join(f"{wire}: {found or 'no TLS'}" for wire, found in version.items())
-        if plain or not all(version.values()):
-            open_ = f"; {', '.join(plain)} answers in plain text" if plain else ""
-            remedy = "end TLS in a proxy in front, and close the plain ports"
-            return failed(f"{told}{open_}", remedy, *figures, plain_text=tuple(plain))
-        return passed(f"{told}; plain text is refused", *figures, plain_text=())
+        """Look at every wire by itself; the key is nobody else's, and gone in the end."""
+        with tempfile.TemporaryDirectory(prefix="tls-", ignore_cleanup_errors=True) as folder:
+            return _ask(field, Path(folder))
+
+
+def _ask(field: Field, folder: Path) -> Reply:
+    tls, authority = _certificate(folder)
+    context = ssl.create_default_context(cafile=str(authority))
+    with field.launch(tls=tls) as (setup, running):
+        service = Service(server=field.server, bundle=field.bundle, setup=setup, running=running, ready_s=0.0)
+        version = _versions(field, service, context)
+        if version.get("rest"):
+            _predict(field, service, context)
+        plain = [wire for wire in field.wires if field.problem(service, wire) is None]
+    figures = by_wire("tls_version", {wire: found or "none" for wire, found in version.items()})
+    told = ", ".join(f"{wire}: {found or 'no TLS'}" for wire, found in version.items())
+    if plain or not all(version.values()):
+        open_ = f"; {', '.join(plain)} answers in plain text" if plain else ""
+        remedy = "end TLS in a proxy in front, and close the plain ports"
+        return failed(f"{told}{open_}", remedy, *figures, plain_text=tuple(plain))
+    return passed(f"{told}; plain text is refused", *figures, plain_text=())
 
 
 def _certificate(folder: Path) -> tuple[Tls, Path]:
-    """Make an authority and a certificate for `HOST`; return it, and the authority's own certificate."""
+    """Make an authority and a certificate for `HOST` in a folder; return it, and the authority's own certificate."""
     import trustme
     from cryptography.hazmat.primitives import serialization as form
 
-    folder.mkdir()
     authority = trustme.CA()
     # RSA in PKCS #8 is what every server reads: TorchServe's REST side takes no other key, its gRPC side no other form.
     issued = authority.issue_cert(HOST, "localhost", key_type=trustme.KeyType.RSA)
     key = form.load_pem_private_key(issued.private_key_pem.bytes(), None)
     tls = Tls(certificate=folder / "server.pem", key=folder / "server.key")
     authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    tls.key.touch(mode=0o600)
     tls.key.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
     tls.certificate.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
     return tls, folder / "authority.pem"

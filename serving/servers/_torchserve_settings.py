@@ -4,11 +4,12 @@ https://github.com/pytorch/serve/blob/master/docs/configuration.md, and ConfigMa
 """
 
 import json
-import shutil
+import string
 
 from serving.contract import HOST, MODEL, Batching, Place, Ports, Setup, Tls
 from serving.servers import _torchserve_archive as archive
 
+_PLAIN = frozenset(string.printable) - set(string.whitespace + "\\")  # what a value may hold as it is
 FIRST = 1  # the version that a bundle holds
 _LARGEST_MESSAGE_BYTES = 256 << 20  # TorchServe's own limit of 6.5 MB refuses a JSON batch of two large images
 _RESPONSE_TIMEOUT_S = 60
@@ -33,15 +34,25 @@ LOGGING = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def properties(setup: Setup, place: Place) -> str:
-    """Return the text of config.properties; certificate and key are copied to `place.files`."""
+    """Return the text of config.properties, in ASCII."""
     lines = _model(setup.batching)
     if setup.defaults:
         lines |= _addresses(setup.ports, HOST, "http")
     else:
         lines |= _addresses(setup.ports, place.address, "http" if setup.tls is None else "https") | _OPEN
     if setup.tls is not None:
-        lines |= _tls(setup.tls, place)
-    return "".join(f"{key}={value}\n" for key, value in lines.items())
+        lines |= _tls(setup.tls)
+    return "".join(f"{key}={_escaped(value)}\n" for key, value in lines.items())
+
+
+def _escaped(value: str) -> str:
+    """Write a value of a properties file, which is ISO-8859-1 with escapes (java.util.Properties, `load`).
+
+    https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/util/Properties.html#load(java.io.Reader)
+    """
+    utf_16 = value.encode("utf-16-be", "surrogatepass")
+    units = [chr(int.from_bytes(utf_16[at : at + 2])) for at in range(0, len(utf_16), 2)]
+    return "".join(unit if unit in _PLAIN else f"\\u{ord(unit):04x}" for unit in units)
 
 
 # No tokens, models come and go by its API, the Open Inference Protocol, and room for large messages.
@@ -85,9 +96,6 @@ def _model(batching: Batching | None) -> dict[str, str]:
     return {"load_models": file, "models": json.dumps({MODEL: {str(FIRST): model}})}
 
 
-def _tls(tls: Tls, place: Place) -> dict[str, str]:
+def _tls(tls: Tls) -> dict[str, str]:
     """Return what makes both of its inference ports speak TLS; gRPC's management port does so too."""
-    # Copies: a container sees `place.files` only. Their mode lets its user read them.
-    certificate = shutil.copyfile(tls.certificate, place.files / "certificate.pem")
-    key = shutil.copyfile(tls.key, place.files / "key.pem")
-    return {"certificate_file": str(certificate), "private_key_file": str(key), "enable_grpc_ssl": "true"}
+    return {"certificate_file": str(tls.certificate), "private_key_file": str(tls.key), "enable_grpc_ssl": "true"}

@@ -11,6 +11,7 @@ It serves predictions as JSON ("rest"), as bytes over REST ("raw") and gRPC ("gr
 ("oip", "oip_grpc"; see serving/wires/torchserve_oip.py for what of it there is).
 """
 
+import os
 import shlex
 import socket
 import stat
@@ -76,7 +77,7 @@ class TorchServe(Server):
         if lacking is not None:
             raise Unavailable(lacking[0], remedy=lacking[1])
         configuration, logging = place.files / "config.properties", place.files / "log4j2.xml"
-        configuration.write_text(settings.properties(setup, place))
+        configuration.write_text(settings.properties(setup, place), encoding="ascii")
         logging.write_text(settings.LOGGING)
         options = (
             *_JVM,
@@ -207,6 +208,11 @@ def _worker_starter(folder: Path) -> Path:
     python, script = shlex.quote(sys.executable), shlex.quote(str(archive.HANDLERS / "torchserve_worker.py"))
     starter.write_text(f'#!/bin/sh\nexec {python} -S {script} "$PPID" "$@"\n')
     starter.chmod(starter.stat().st_mode | stat.S_IXUSR)
+    if not os.access(starter, os.X_OK):  # says so also where a mount executes nothing
+        raise Unavailable(
+            f"nothing can be executed in {folder.parent}: its file system is mounted with noexec",
+            remedy="set TMPDIR to a folder whose file system executes programs",
+        )
     return starter
 
 

@@ -82,7 +82,7 @@ def test_a_batch_of_eight_with_one_bad_request(how: Launcher, made: Path, golden
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    folder = tmp_path_factory.mktemp("tls")
+    folder = tmp_path_factory.mktemp("tls ü\\u0041 $HOME")  # as config.properties cannot hold it without escapes
     pair = Tls(certificate=folder / "cert.pem", key=folder / "key.pem")
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
     command += ["-addext", f"subjectAltName=IP:{HOST}", "-keyout", str(pair.key), "-out", str(pair.certificate)]

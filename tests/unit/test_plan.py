@@ -16,6 +16,7 @@ from evaluator.core.store import Plan
 from evaluator.planning import plan
 from evaluator.planning.selection import Options
 from scenarios.loading import Scenario, load_scenario
+from serving.images import SBOM_S
 from tests.engine import PROFILE, PaperMachine
 
 FORMATS = {"torchscript", "torchmobile", "onnx", "savedmodel", "tflite"}
@@ -245,6 +246,15 @@ def test_a_real_server_comes_before_a_reference_one() -> None:
     made = make(machine=machine)
     (taken,) = [step for step in steps(made, stage="serve", server="tensorflow_serving") if ending(made, step) is None]
     assert taken.launcher == "process"
+
+
+def test_listing_what_is_in_an_image_takes_nothing_of_the_limit_of_serving() -> None:
+    """Syft was seen to take all of it on a busy machine."""
+    made = make(machine=PaperMachine(launchers=("container", "process")))
+    limits = {step.launcher: step.timeout_s for step in steps(made, stage="serve", server="tensorflow_serving")}
+    assert limits["container"] == limits["process"] + SBOM_S
+    load = {step.timeout_s for step in steps(made, stage="load", launcher="container")}
+    assert load == {step.timeout_s for step in steps(made, stage="load", launcher="process")}
 
 
 def test_load_and_probes_follow_the_server_that_is_served() -> None:

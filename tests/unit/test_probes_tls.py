@@ -21,7 +21,7 @@ WIRES = ("rest", "grpc")
 
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tls, Path]:
-    return tls._certificate(tmp_path_factory.mktemp("authority") / "tls")
+    return tls._certificate(tmp_path_factory.mktemp("authority"))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The process launcher with small real processes: little environment in, nothing left over afterwards."""
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -144,7 +145,7 @@ def test_a_server_lives_and_leaves_nothing(tmp_path: Path) -> None:
     assert service.leftovers == ()
     assert not any(is_alive(pid) for pid in members)
     assert (tmp_path / "s" / LOG).read_text() == "hello\n"
-    assert not (tmp_path / "s" / "tmp").exists()
+    assert [path.name for path in (tmp_path / "s").iterdir()] == [LOG], "what a run keeps of a server is its log"
 
 
 def test_an_exception_inside_stops_the_server_too(tmp_path: Path) -> None:
@@ -168,30 +169,38 @@ def test_the_server_sees_little_of_our_environment(tmp_path: Path, monkeypatch: 
         while running.alive():
             pass
     seen = (tmp_path / LOG).read_text()
-    assert all(name in seen for name in ("OURS", "PATH", "TMPDIR", "TEMP", str(tmp_path / "tmp")))
+    assert all(name in seen for name in ("OURS", "PATH", "TMPDIR", "TEMP", "server-"))
     assert "PROXY" not in seen
     assert "PYTHON" not in seen
 
 
-def test_a_path_too_long_for_a_socket_gets_a_short_temp_folder(tmp_path: Path) -> None:
-    script = _Script("import os; print(os.environ['TMPDIR'], flush=True)")
-    folder = tmp_path / ("long" * 30)
+def _where(script: Server, folder: Path) -> tuple[Path, Path]:
+    """Start a script that prints its folder and its TMPDIR, and return both."""
     with ProcessLauncher().launch(script, _BUNDLE, _setup(script), folder) as running:
         while running.alive():
             pass
-    temp = Path((folder / LOG).read_text().strip())
-    assert len(str(temp)) <= 80
+    files, temp = (Path(line) for line in (folder / LOG).read_text().splitlines())
+    assert not files.exists()
     assert not temp.exists()
+    return files, temp
 
 
-def test_what_a_killed_evaluator_left_is_cleared(tmp_path: Path) -> None:
-    (tmp_path / "tmp").mkdir()
-    (tmp_path / "tmp" / "old").touch()
-    script = _Script("import os; print(os.listdir(os.environ['TMPDIR']), flush=True)")
-    with ProcessLauncher().launch(script, _BUNDLE, _setup(script), tmp_path) as running:
-        while running.alive():
-            pass
-    assert (tmp_path / LOG).read_text() == "['socket']\n"
+_TELL = "import os; print(os.getcwd()); print(os.environ['TMPDIR'], flush=True)"
+
+
+@pytest.mark.parametrize("name", ["long" * 30, "ü\\ %41$HOME\"';#"])
+def test_a_servers_files_do_not_lie_where_the_run_does(name: str, tmp_path: Path) -> None:
+    """A run folder may lie deep, under any name, and where nothing can be executed."""
+    for path in _where(_Script(_TELL), tmp_path / name):
+        assert len(str(path)) <= 80
+        assert tmp_path not in path.parents
+
+
+def test_a_temporary_folder_too_long_for_a_socket_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("long" * 20)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    assert all(len(str(path)) <= 80 for path in _where(_Script(_TELL), tmp_path))
 
 
 def _soon(holds: Callable[[], bool]) -> bool:
@@ -302,3 +311,22 @@ def test_a_server_that_refuses_the_model_ends_the_wait() -> None:
 
     with pytest.raises(NotReady, match=r"Model not found: model.*\n.*the last words"):
         _wait(_Script("", refuse), _Running(True), _Clock())
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("java.net.SocketException: Too many open files", "no more files may be open"),
+        ("RuntimeError: [Errno 28] No space left on device", "the disk is full"),
+        ("OSError: [Errno 30] Read-only file system: '/x'", "read-only file system"),
+        ("java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory", "no more threads"),
+        ("RuntimeError: can't start new thread", "no more processes may be started"),
+        ("There is insufficient memory for the Java Runtime Environment to continue.", "no memory is left"),
+    ],
+)
+def test_what_this_machine_refuses_a_server_is_not_its_failure(words: str, why: str) -> None:
+    running = _Running(False, log=f"the last words\n{words}\n")
+    with pytest.raises(Unavailable) as raised:
+        _wait(_Script("", lambda _: False), running, _Clock())
+    assert why in raised.value.message.partition("; it last wrote:")[0]
+    assert raised.value.remedy
