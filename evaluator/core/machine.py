@@ -1,5 +1,6 @@
 """Facts about this machine, read without importing any framework."""
 
+import math
 import os
 import platform
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from evaluator.core import cgroups
 from evaluator.core.records import Machine
 
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
@@ -23,6 +25,7 @@ def describe(java: str | None, docker: str | None) -> Machine:
     return Machine(
         cpu=_cpu(),
         cores=cores(),
+        cpu_quota_cores=cgroups.cpu_quota(),
         memory_bytes=memory(),
         system=platform.platform(),
         python=platform.python_version(),
@@ -34,8 +37,10 @@ def describe(java: str | None, docker: str | None) -> Machine:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return how many cores this process may use: those that it may run on, or as many as its quota keeps busy."""
+    quota = cgroups.cpu_quota()
+    own = len(os.sched_getaffinity(0))
+    return own if quota is None else max(1, min(own, math.ceil(quota)))
 
 
 def thread_environment(threads: int) -> dict[str, str]:
@@ -50,13 +55,17 @@ def thread_environment(threads: int) -> dict[str, str]:
 
 
 def memory() -> int:
-    """Return the bytes of memory that this machine has."""
-    return psutil.virtual_memory().total
+    """Return the bytes of memory that this machine has, or that its limits leave to this process."""
+    return _least(psutil.virtual_memory().total, cgroups.memory_limit())
 
 
 def available_memory() -> int:
     """Return the bytes of memory that new processes can have without swapping."""
-    return psutil.virtual_memory().available
+    return _least(psutil.virtual_memory().available, cgroups.memory_left())
+
+
+def _least(size: int, limit: int | None) -> int:
+    return size if limit is None else min(size, limit)
 
 
 def visible_gpu() -> str | None:

@@ -139,6 +139,14 @@ class Machine(Record, frozen=True, kw_only=True):
     java: str | None
     docker: str | None
     versions: dict[str, str]
+    cpu_quota_cores: float | None = None  # the time of so many cores is all that a container's limit allows
+
+    @property
+    def processor(self) -> str:
+        """The processor, and how much of it may be used."""
+        cores = f"{self.cpu}, {self.cores} core{'' if self.cores == 1 else 's'}"
+        quota = self.cpu_quota_cores
+        return cores if quota is None else f"{cores} (a limit allows the time of {quota:.3g})"
 
 
 class Sampling(Record, frozen=True, kw_only=True):

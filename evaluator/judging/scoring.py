@@ -217,6 +217,12 @@ def warnings(evidence: Evidence) -> tuple[str, ...]:
             f"Profile {profile.name} measures {profile.rounds} round(s): the interval of a ratio needs three, so only "
             "the noise floor guards the comparisons. Profile quick has three."
         )
+    quota = evidence.run.machine.cpu_quota_cores
+    if quota is not None:
+        found.append(
+            f"A limit allowed the time of {quota:.3g} cores: who used it up stood still for the rest of each period, "
+            "which lengthens tails. Cores of its own (cpuset) instead of a quota would not."
+        )
     doubts = [doubt for entry in evidence.entries if entry.passed for doubt in _doubts(evidence, entry)]
     for kind, sentence in _SENTENCES.items():
         cases = [(amount, place) for which, amount, place in doubts if which == kind]

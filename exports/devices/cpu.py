@@ -27,7 +27,7 @@ class Cpu(Device):
 
     def describe(self, machine: Machine) -> str:
         """Name the processor, and how many cores of it may be used."""
-        return f"{machine.cpu}, {machine.cores} cores"
+        return machine.processor
 
     def placement(self, runtime: Runtime, artifact: Path) -> Mapping[str, int]:
         """Ask the runtime."""

@@ -19,7 +19,7 @@ class MachineAndVersions(Section):
         """Return one row for each."""
         machine = card.machine
         rows = (
-            ("Processor", f"{machine.cpu}, {machine.cores} cores"),
+            ("Processor", machine.processor),
             ("Memory", _format.size(machine.memory_bytes)),
             ("System", machine.system),
             ("GPU", machine.gpu or "none found"),
