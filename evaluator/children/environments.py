@@ -13,6 +13,7 @@ it appears whole or not at all. Those of older lists stay until somebody deletes
 Documentation: https://docs.astral.sh/uv/pip/
 """
 
+import atexit
 import hashlib
 import importlib
 import os
@@ -28,7 +29,8 @@ from pathlib import Path
 
 from evaluator.children import owner
 from evaluator.children.processes import die_with_parent
-from evaluator.core.cache import cache_folder
+from evaluator.core import scratch
+from evaluator.core.cache import cache_folder, make_folder
 from evaluator.core.errors import Unavailable, UsageError
 
 VARIABLE = "FWEVAL_ENVIRONMENT"  # tells a child where its environment's files are
@@ -127,7 +129,7 @@ def make(name: str) -> Path:
     if found is not None:
         return found
     target = _folder(name)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with tempfile.TemporaryDirectory(prefix=f"{_PART}{owner.this_process()}-", dir=target.parent) as temporary:
         part = Path(temporary) / "whole"
         if _is_web(name):
@@ -243,11 +245,16 @@ def _no_python(name: str) -> Unavailable:
 
 
 def _code() -> Path:
-    """Return a folder with fweval's code and nothing else: what is installed beside it is for our own Python."""
+    """Return a folder with fweval's code and nothing else: what is installed beside it is for our own Python.
+
+    It is temporary where the cache folder may only be read: somebody else filled it.
+    """
     homes = {name: str(Path(str(importlib.import_module(name).__file__)).parent) for name in _OURS}
     target = cache_folder() / "environments" / f".code-{hashlib.sha256(repr(homes).encode()).hexdigest()[:8]}"
+    if not target.is_dir() and target.parent.is_dir() and not os.access(target.parent, os.W_OK):
+        target = _temporary() / target.name
     if not target.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         with tempfile.TemporaryDirectory(prefix=f"{_PART}{owner.this_process()}-", dir=target.parent) as temporary:
             part = Path(temporary) / "whole"
             part.mkdir()
@@ -255,6 +262,16 @@ def _code() -> Path:
                 (part / name).symlink_to(home)
             _appear(part, target)
     return target
+
+
+@cache
+def _temporary() -> Path:
+    """Make a folder that goes with this process."""
+    folder = Path(tempfile.gettempdir()) / f"fweval-{os.getuid()}-code-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    scratch.make_locked(folder)  # so that whoever tidies up removes it after our end only
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _appear(part: Path, target: Path) -> None:

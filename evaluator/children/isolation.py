@@ -17,6 +17,8 @@ from pathlib import Path
 
 from evaluator.children import environments, processes
 from evaluator.core import clock, files, machine, registry, scratch
+from evaluator.core.cache import VARIABLE as CACHE
+from evaluator.core.cache import cache_folder
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.outcome import Outcome
 from evaluator.core.reading import read_end
@@ -31,13 +33,10 @@ _OUT_OF_MEMORY = (
 _TAIL_BYTES = 20_000  # of stderr, where dying programs say why
 _PASSED_ON = (
     "PATH",
-    "HOME",
-    "USER",
     "LANG",
     "LC_ALL",
     "LD_LIBRARY_PATH",
     "XDG_CACHE_HOME",
-    "FWEVAL_CACHE",
     "JAVA_HOME",
     "DOCKER_HOST",
 )
@@ -80,7 +79,7 @@ class Child:
         _write_reproduce(step, folder, environment)
         self.process: subprocess.Popen[bytes] = processes.start(
             (*(worker or worker_of(step)), str(folder.resolve())),
-            env={**_inherited(), **environment, "TMPDIR": str(temp), "TEMP": str(temp)},
+            env={**_inherited(), **_person(temp), **environment, "TMPDIR": str(temp), "TEMP": str(temp)},
             cwd=folder,
             stdout=folder / "stdout",
             stderr=folder / "stderr",
@@ -153,6 +152,19 @@ def _limit_memory(size: int) -> None:
 def _inherited() -> dict[str, str]:
     """Return the little of our environment that a child needs; the rest could change its result."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
+def _person(temp: Path) -> dict[str, str]:
+    """Return who a child's libraries take the user to be: they want a name, and a home that they may write to.
+
+    In containers a user is often but a number. What fweval itself keeps is found wherever that home is.
+    """
+    home = os.environ.get("HOME", "")
+    return {
+        "HOME": home if os.path.isdir(home) and os.access(home, os.W_OK) else str(temp),  # noqa: PTH112  # "" is none
+        "USER": os.environ.get("USER") or f"uid{os.getuid()}",
+        CACHE: str(cache_folder()),
+    }
 
 
 def _environment(step: Step) -> dict[str, str]:

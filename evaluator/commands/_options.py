@@ -1,5 +1,6 @@
 """Options that several commands share, and how they become a run."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -153,7 +154,9 @@ def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
     from evaluator import pipeline
     from evaluator.running.progress import Reporter
 
-    with Reporter(Console(stderr=True)) as reporter:
+    # Colours may be asked for in a pipe, too: a bar that draws over itself is for a terminal that can.
+    interactive = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    with Reporter(Console(stderr=True, force_interactive=interactive)) as reporter:
         run = start(reporter, given, stages)
         try:
             pipeline.pursue(run)

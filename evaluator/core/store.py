@@ -12,6 +12,8 @@ and audited as one thing. (A store shared by runs would save disk and cost that.
 
 import contextlib
 import fcntl
+import os
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -101,6 +103,7 @@ class RunFolder:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder for this process; `UsageError` when another run holds it. Ends with the process."""
+        self.demand_writing()
         with (self.path / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,6 +112,12 @@ class RunFolder:
                     f"another run is at work in {self.path}", remedy="wait for it, or choose another folder"
                 ) from error
             yield
+
+    def demand_writing(self) -> None:
+        """Raise `UsageError` when this user may only read the folder: it is another's, or archived."""
+        if not os.access(self.path, os.W_OK):
+            remedy = f"work on a copy: cp -r {shlex.quote(str(self.path))} .; `fweval cells` reads it as it is"
+            raise UsageError(f"{self.path} cannot be written", remedy=remedy)
 
     def event(self, kind: str, **fields: str | float) -> None:
         """Append one line to `events.jsonl`."""

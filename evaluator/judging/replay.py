@@ -25,6 +25,7 @@ class Judgement(Record, frozen=True, kw_only=True):
 
 def judge(folder: RunFolder) -> Judgement:
     """Ask every check its question."""
+    folder.demand_writing()
     evidence = gather(folder)
     checks = registry.load_all("check")
     judgement = Judgement(
@@ -53,6 +54,7 @@ def edge(folder: RunFolder) -> tuple[EdgeFit, ...]:
 
 def report(folder: RunFolder) -> list[Path]:
     """Write the scorecard in every form; return the files."""
+    folder.demand_writing()
     scorecard = read_scorecard(folder)
     written = []
     for each in registry.load_all("report"):

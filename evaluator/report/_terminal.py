@@ -3,11 +3,13 @@
 Made to be right at 80 columns and without colour: words and signs carry the meaning, styles only help.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text as Styled
 
@@ -15,7 +17,21 @@ from evaluator.core import output
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _format
 from evaluator.report._base import sections
-from evaluator.report._blocks import Block, Chip, Heading, Items, Line, Lines, Piece, Prose, Style, Table, Text, Tile
+from evaluator.report._blocks import (
+    Block,
+    Chip,
+    Column,
+    Heading,
+    Items,
+    Line,
+    Lines,
+    Piece,
+    Prose,
+    Style,
+    Table,
+    Text,
+    Tile,
+)
 from evaluator.report._format import Tone
 from evaluator.report._plain import Plain, plain, words
 from evaluator.report.html import plugin as html
@@ -23,6 +39,8 @@ from evaluator.report.json import plugin as json
 
 _TONES: dict[Tone, str] = {"good": "green", "bad": "red", "warn": "yellow", "none": "dim"}
 _STYLES: dict[Style, str] = {"strong": "bold", "soft": "dim", "missing": "dim", "flag": "yellow"}
+_BETWEEN = 2  # spaces between columns
+_LONGEST_NAME = 12  # that no column breaks
 _WIDEST = 28  # of a column that is broken over lines; the last one takes the rest
 
 
@@ -66,7 +84,7 @@ def _shown(block: Plain) -> RenderableType:
         case Items():
             return _list(block)
         case Table():
-            return _table(block)
+            return _Table(block)
 
 
 def _list(block: Items) -> RenderableType:
@@ -77,7 +95,40 @@ def _list(block: Items) -> RenderableType:
     return grid
 
 
-def _table(block: Table) -> RenderableType:
+class _Table:
+    """A table, or its rows one below the other where there is no room for its columns: no name is ever cut."""
+
+    def __init__(self, block: Table) -> None:
+        self._block = block
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = self._block.columns
+        cells = [[row[at] for row in self._block.rows if at < len(row)] for at in range(len(columns))]
+        least = sum(_least_width(console, options, *each) for each in zip(columns, cells, strict=True))
+        fits = least + _BETWEEN * (len(columns) - 1) <= options.max_width
+        yield _grid(self._block) if fits else Group(*_stacked(self._block))
+
+
+def _least_width(console: Console, options: ConsoleOptions, column: Column, cells: Sequence[Lines]) -> int:
+    """Return how narrow a column can be without a name or a figure being broken; what is longer is no name."""
+    measured = [Measurement.get(console, options, _lines(lines)) for lines in (column.title, *cells)]
+    if column.whole:
+        return max(each.maximum for each in measured)
+    return max(min(each.minimum, _LONGEST_NAME) for each in measured)
+
+
+def _stacked(block: Table) -> Iterator[RenderableType]:
+    """Yield each row as its first cell, and the others below it with the titles of their columns."""
+    for row in block.rows:
+        yield _lines(row[0])
+        for column, cell in zip(block.columns[1:], row[1:], strict=False):  # a row may have fewer
+            text = _lines(cell)
+            if text:
+                title = _lines(column.title)
+                yield Padding(Styled.assemble(title, ": " if title else "", text, overflow="fold"), (0, 0, 0, 2))
+
+
+def _grid(block: Table) -> RenderableType:
     titles = [_lines(column.title) for column in block.columns]
     grid = Grid(box=None, pad_edge=False, header_style="bold", show_header=any(titles))
     for number, (title, column) in enumerate(zip(titles, block.columns, strict=True)):

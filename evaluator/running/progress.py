@@ -45,12 +45,12 @@ class Reporter:
         self._begun: dict[str, float] = {}  # step -> when, by the monotonic clock
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
+        if self.console.is_interactive:
             self._bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, _: TracebackType | None) -> None:
-        if self.console.is_terminal:  # elsewhere it would print an empty line
+        if self.console.is_interactive:  # elsewhere it would print an empty line
             self._bar.stop()
 
     def begin(self, steps: Sequence[Step]) -> None:
@@ -68,7 +68,7 @@ class Reporter:
         """Say that nothing has ended for a while: what is at work, for how long, and what is left."""
         for step in steps:
             since = _span(time.monotonic() - self._begun[step.id])
-            if self.console.is_terminal:
+            if self.console.is_interactive:
                 self._refresh(f"{step.title()}, for {since}")
             else:
                 self.note(f"[{self._ended}/{self._total}] … {step.title()}: at work for {since}{self._time_left()}")
@@ -80,12 +80,12 @@ class Reporter:
         self._spent_s += result.seconds
         self._ended += 1
         mark = _MARKS.get(result.outcome, "[red]✗[/]")
-        count = "" if self.console.is_terminal else f"[{self._ended}/{self._total}] "
+        count = "" if self.console.is_interactive else f"[{self._ended}/{self._total}] "
         detail = result.reason if result.outcome is not Outcome.PASSED else figures(step, result)
         line = f"{count}{mark} {step.title()}: {result.outcome.value}"
-        left = "" if self.console.is_terminal else self._time_left()
+        left = "" if self.console.is_interactive else self._time_left()
         self.console.print(f"{line} [dim]{escape(detail or '')}[/]{left}", highlight=False, soft_wrap=True)
-        if not self.console.is_terminal:
+        if not self.console.is_interactive:
             return
         self._refresh(step.title())
 

@@ -234,6 +234,19 @@ def test_a_step_on_a_gpu_sees_the_one_that_was_allotted(tmp_path: Path, monkeypa
         assert f"CUDA_VISIBLE_DEVICES={shown} " in (tmp_path / device / "reproduce.sh").read_text()
 
 
+def test_a_child_has_a_user_with_a_name_and_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ours is but a number, as in many containers: libraries ask for both when they are imported."""
+    for name in ("USER", "LOGNAME"):
+        monkeypatch.delenv(name, raising=False)
+    for step, home in (("a", "/nonexistent"), ("b", ""), ("c", str(tmp_path))):
+        monkeypatch.setenv("HOME", home)
+        engine.finish(engine.child(engine.make_step(step, "tell_environment"), tmp_path / step))
+        told = json.loads((tmp_path / step / "environment.json").read_text())
+        assert told["USER"] == f"uid{os.getuid()}"
+        assert told["HOME"] == (home if step == "c" else told["TMPDIR"])
+        assert Path(told["FWEVAL_CACHE"]).is_absolute()
+
+
 def test_a_lower_memory_limit_of_ours_stays(tmp_path: Path) -> None:
     program = (
         "import resource, sys; from pathlib import Path; from tests import engine\n"

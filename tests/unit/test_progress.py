@@ -59,6 +59,19 @@ def test_off_a_terminal_a_long_step_is_spoken_of() -> None:
     assert re.fullmatch(said, printed(console).strip())
 
 
+def test_colours_in_a_pipe_draw_no_bar() -> None:
+    """FORCE_COLOR asks for colours, and not for signs that move a cursor which is not there."""
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, force_interactive=False)
+    one, two = steps(2)
+    with Reporter(console) as reporter:
+        reporter.begin([one, two])
+        reporter.started(one)
+        reporter.ended(one, passed(one))
+    assert "[1/2]" in printed(console)
+    assert "\x1b[32m" in printed(console)
+    assert not re.search(r"\x1b\[[0-9?]*[A-Zhl]", printed(console))
+
+
 def test_on_a_terminal_a_bar_shows_the_time_left() -> None:
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     one, two = steps(2)

@@ -294,8 +294,8 @@ def test_every_comparison_is_shown_once() -> None:
     assert sorted(map(repr, shown)) == sorted(map(repr, CARD.comparisons))
 
 
-def printed(renderable: object) -> list[str]:
-    console = Console(width=80, no_color=True, file=io.StringIO())
+def printed(renderable: object, width: int = 80) -> list[str]:
+    console = Console(width=width, no_color=True, file=io.StringIO())
     console.print(renderable)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
@@ -309,6 +309,15 @@ def test_summary_fits_eighty_columns_without_colour() -> None:
     for part in ("✗ not ready", "✓ ready", "indistinguishable", "22.1 ms*", "* provisional", "no GPU was found"):
         assert part in text
     assert lines[-1] == "runs/x/scorecard.html"
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 100, 400])
+def test_no_name_is_lost_where_there_is_little_room(width: int) -> None:
+    """A table that does not fit shows its rows one below the other."""
+    for shown in (terminal.summary(CARD, Path("x")), terminal.rendered((steps.short(CARD.cells, CARD.names),))):
+        lines = printed(shown, width)
+        assert max(map(len, lines)) <= width
+        assert {"pytorch", "tensorflow"} <= set("\n".join(lines).lower().split())
 
 
 def test_summary_of_nothing_says_so() -> None:
