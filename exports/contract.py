@@ -128,6 +128,7 @@ class Runtime(ABC):
     environment: ClassVar[str | None] = None  # of exports/environments
     standard: ClassVar[bool] = True  # what every profile exports is proven and timed in it, and not in the matrix only
     edge: ClassVar[bool] = False  # made for phones and small computers: its artifacts get an edge verdict
+    carried: ClassVar[str | None] = None  # its size in applications, as published: how much, of which version, where
     own_metrics: ClassVar[tuple[Metric, ...]] = ()  # of its sessions' facts, those that `core.metrics` does not have
 
     @abstractmethod

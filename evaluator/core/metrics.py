@@ -143,6 +143,8 @@ _SMALL = (
     Metric("cores", "count", "neither", "The processor cores that were used.", DECLARED),
     Metric("cold_start_s", "s", "lower", "From the start of a process to its first answer, median.", CLOCK),
     Metric("runtime_bytes", "bytes", "lower", "The runtime's Python packages on disk.", COUNTED),
+    Metric("runtime_native_bytes", "bytes", "lower", "Those native libraries of the runtime that are loaded.", COUNTED),
+    Metric("runtime_carried", "text", "neither", "What is published of its size in applications.", DECLARED),
     Metric("runtime_rss_bytes", "bytes", "lower", "The peak of a process that only imports the runtime.", KERNEL),
     Metric("model_rss_bytes", "bytes", "lower", "What the peak grew by from loading on.", KERNEL),
     Metric("ram_floor_bytes", "bytes", "lower", "The least memory with which the process works.", LIMITS),

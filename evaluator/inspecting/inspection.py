@@ -280,6 +280,8 @@ def _fit(tried: Tried, found: Found, device: DeviceClass) -> Fit:
         inputs=inputs if free and sizes != MADE_UP else None,
         unstated=f"nobody said how large its inputs are (made up: {inputs}); {_SAY}" if sizes == MADE_UP else None,
         runtime_bytes=_whole(tried, "runtime_bytes"),
+        native_bytes=_whole(tried, "runtime_native_bytes") if "runtime_native_bytes" in tried.metrics else None,
+        carried=str(tried.metrics["runtime_carried"]) if "runtime_carried" in tried.metrics else None,
         latency_s=None if latency is None else metrics.number(latency.value),
         isa=platform.machine(),
         ram="peak",

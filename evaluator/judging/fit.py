@@ -1,9 +1,12 @@
 """Does an artifact fit a class of devices? Its figures against the budgets, one by one. Pure.
 
-A budget is met, missed, or undecided: only what is known of the device decides. Four things are not known here.
+A budget is met, missed, or undecided: only what is known of the device decides. Five things are not known here.
 
-- Memory and disk were measured of a Python process, and Python is not what a device needs. When the whole of it exceeds
-  a budget but the model's own share does not, that is undecided.
+- Memory was measured of a Python process, and Python is not what a device needs. When the whole of it exceeds a budget
+  but the model's own share does not, that is undecided.
+- Of a runtime an application carries the native libraries, built for the device and perhaps for fewer operators. Those
+  that were loaded here are counted in their place; when they exceed a budget that the model alone does not, that is
+  undecided, too.
 - Latency was measured on one core of this machine. The budget file says how many times as long a core of the device
   takes, at best and at worst; both ends must agree. Such a verdict is an estimate, and says so.
 - More threads divide the latency by their number at best, and not at all at worst.
@@ -14,6 +17,8 @@ One missed budget is enough not to fit; all must be met to fit.
 """
 
 from typing import Literal
+
+import msgspec
 
 from evaluator.core.quantities import seconds, size, times
 from evaluator.core.records import DeviceClass, Record
@@ -28,7 +33,9 @@ class Figures(Record, frozen=True, kw_only=True):
     artifact_bytes: int
     inputs: str | None = None  # that it was asked with, where their sizes are free
     unstated: str | None = None  # why the sizes of its inputs are none that count: latency and memory rest on them
-    runtime_bytes: int | None = None  # the runtime's packages on disk
+    runtime_bytes: int | None = None  # the runtime's packages on disk; counted where its libraries are not known
+    native_bytes: int | None = None  # those native libraries of the runtime that were loaded
+    carried: str | None = None  # what is published of the runtime's size in applications
     latency_s: float | None = None  # p50 of a warm call on one core, with its confidence
     isa: str  # of the machine that it was measured on, as `platform.machine()` has it
     ram: Literal["floor", "peak"] = "floor"  # least memory that sufficed, or most that was used without a limit
@@ -96,13 +103,24 @@ def _ram(figures: Figures, device: DeviceClass) -> Budget:
 
 
 def _flash(figures: Figures, device: DeviceClass) -> Budget:
-    share, runtime = figures.artifact_bytes, figures.runtime_bytes
+    """Judge the artifact, and of its runtime what an application carries: native libraries, as built for this machine.
+
+    Runs of older versions counted the Python packages.
+    """
+    share, native, packages = figures.artifact_bytes, figures.native_bytes, figures.runtime_bytes
     if share > device.flash_bytes:
         return _missed("flash", share, device.flash_bytes)
-    if runtime is None:
+    if native is None and packages is None:
         return Budget(name="flash", verdict="undecided", reason="the size of its runtime could not be measured")
-    what = f"{size(share)}, and {size(runtime)} of its runtime's Python packages"
-    return _room("flash", share + runtime, device.flash_bytes, what)
+    if native is None:
+        what = f"{size(share)}, and {size(packages or 0)} of its runtime's Python packages"
+        return _room("flash", share + (packages or 0), device.flash_bytes, what)
+    libraries = f"{size(native)} of its runtime's native libraries for {figures.isa}"
+    published = "" if figures.carried is None else f" (published: {figures.carried})"
+    found = _room("flash", share + native, device.flash_bytes, f"{size(share)}, and {libraries}{published}")
+    if found.verdict != "fits":
+        return found
+    return msgspec.structs.replace(found, reason=f"{found.reason}, with {libraries}{published}")
 
 
 def _room(name: str, whole: int, budget: int, otherwise: str) -> Budget:

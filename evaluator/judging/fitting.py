@@ -45,6 +45,8 @@ def figures_of(entry: Entry) -> Figures | None:
     return Figures(
         artifact_bytes=size,
         runtime_bytes=_whole(entry, "runtime_bytes"),
+        native_bytes=_whole(entry, "runtime_native_bytes"),
+        carried=_text(entry, "runtime_carried"),
         latency_s=entry.number("latency_s", statistic="p50"),
         isa=str(entry.result.metrics.get("isa", "")),
         ram="peak" if floor is None else "floor",
@@ -57,3 +59,8 @@ def figures_of(entry: Entry) -> Figures | None:
 def _whole(entry: Entry, name: str) -> int | None:
     number = entry.number(name)
     return None if number is None else int(number)
+
+
+def _text(entry: Entry, name: str) -> str | None:
+    value = entry.result.metrics.get(name)
+    return None if value is None else str(value)

@@ -1,9 +1,10 @@
-"""A sample of latencies as figures: its median, and the percentiles that the profile may print and its size allows."""
+"""What several stages make of their raw material: a sample of latencies, the libraries that a runtime loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from evaluator.core.records import Figure, LabelValue, Metrics, Profile
+from exports.contract import Runtime
 
 
 def latencies(seconds: Sequence[float], profile: Profile, **labels: LabelValue) -> tuple[Figure, ...]:
@@ -17,6 +18,14 @@ def latencies(seconds: Sequence[float], profile: Profile, **labels: LabelValue) 
     return tuple(
         Figure(name="latency_s", value=value, labels={**labels, "statistic": name}) for name, value in known.items()
     )
+
+
+def carried(runtime: Runtime, libraries: Mapping[str, int]) -> Metrics:
+    """Return what an application would carry of a runtime: its native libraries, and their size as published."""
+    return {
+        **({"runtime_native_bytes": sum(libraries.values())} if libraries else {}),
+        **({} if runtime.carried is None else {"runtime_carried": runtime.carried}),
+    }
 
 
 def labelled(metrics: Metrics, **labels: LabelValue) -> tuple[Figure, ...]:

@@ -22,7 +22,7 @@ from evaluator.core.records import Measured, Metrics, Record, Sampling
 from evaluator.core.tensors import rows, write_arrays
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import Assignment, read_artifact, read_examples
-from evaluator.stages._figures import latencies
+from evaluator.stages._figures import carried, latencies
 from evaluator.stages._floor import RESOLUTION, Bench, Floor
 from evaluator.stages._fresh import FreshProcess, ask
 from exports.contract import Runtime
@@ -111,6 +111,7 @@ class Edge(Stage):
             "cores": 1,
             "size_bytes": artifact.size_bytes,
             "runtime_bytes": sum(packages.values()),
+            **carried(runtime, starts[0].told.native),
             "cold_start_s": statistics.median(cold),
             "queries": len(warm.latency),
             "capped": warm.capped,

@@ -30,11 +30,12 @@ from evaluator.measure.resources import peak_bytes, peak_memory
 from evaluator.measure.sampling import collect
 from evaluator.stages._contract import Stage
 from evaluator.stages._evidence import OUTPUTS
+from evaluator.stages._figures import carried
 from evaluator.stages._fresh import ask
 from evaluator.stages._made_up import EXAMPLE, GIVEN, Asked, Values, made_up
 from exports import examples, foreign
 from exports.contract import Device, Format, Runtime, Session, TimedWithin
-from exports.devices._once import Job
+from exports.devices._once import Job, native
 from exports.parts import AbsentError, PartError, shown
 from exports.signatures import chosen
 from exports.sizes import artifact_bytes, compressed_bytes, digest
@@ -260,7 +261,11 @@ def _alone(runtime: Runtime, folder: Path) -> Metrics:
     if not runtime.edge:
         return {}
     told = ask(Job(runtime=runtime.name, packages=True), folder, "alone").told
-    return {"runtime_bytes": sum(told.packages.values()), "runtime_rss_bytes": told.peak_rss_bytes}
+    return {
+        "runtime_bytes": sum(told.packages.values()),
+        "runtime_rss_bytes": told.peak_rss_bytes,
+        **carried(runtime, native(runtime.module)),  # of this process: what loads an artifact may load libraries
+    }
 
 
 def _judged(differing: Mapping[str, str | None], beside: Beside, measured: Measured) -> Measured:

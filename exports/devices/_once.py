@@ -7,6 +7,7 @@ container that holds nothing but packages, the artifact and the job.
 
 import importlib
 import os
+import re
 import sys
 import time
 from importlib import metadata
@@ -23,6 +24,7 @@ from evaluator.measure.resources import peak_bytes, status_bytes
 from evaluator.measure.sampling import Samples, collect
 from exports.contract import Runtime
 
+_LIBRARY = re.compile(r"\.(so|dylib|dll|pyd)(\.\d+)*$")
 # What this program needs and the runtime does not; setuptools hooks itself into every Python that has it.
 _OURS = frozenset({"fweval", "msgspec", "psutil", "setuptools"})
 
@@ -59,6 +61,7 @@ class Told(Record, frozen=True, kw_only=True):
     packages: dict[str, int] = msgspec.field(
         default_factory=dict
     )  # distribution that was imported -> its bytes on disk
+    native: dict[str, int] = msgspec.field(default_factory=dict)  # library of the runtime's own -> its bytes on disk
     mapped: tuple[str, ...] = ()  # files that were mapped into its memory
 
 
@@ -75,6 +78,7 @@ def main(argv: list[str]) -> int:
         imported_at=imported,
         peak_rss_bytes=peak_bytes(),
         packages=packages() if job.packages else {},
+        native=native(runtime.module) if job.packages else {},
         mapped=_mapped(),
         **took,
     )
@@ -115,6 +119,18 @@ def packages() -> dict[str, int]:
     modules = {name.partition(".")[0] for name in sys.modules}
     found = {name for module in modules for name in owners.get(module, ())}
     return {name: _installed(name) for name in sorted(found) if name not in _OURS}
+
+
+def native(module: str) -> dict[str, int]:
+    """Return the native libraries of a module's own distribution that this process has loaded, and their bytes on disk.
+
+    They are what an application for a device carries of a runtime. It carries neither Python nor what only Python's
+    interface needs, such as NumPy.
+    """
+    owners = metadata.packages_distributions().get(module.partition(".")[0], ())
+    own = {os.path.realpath(str(file.locate())) for name in set(owners) for file in metadata.files(name) or ()}
+    loaded = own & {os.path.realpath(path) for path in _mapped()}
+    return {path: Path(path).stat().st_size for path in sorted(loaded) if _LIBRARY.search(path)}
 
 
 def _installed(name: str) -> int:

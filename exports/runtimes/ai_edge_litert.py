@@ -23,6 +23,7 @@ class LiteRT(Runtime):
     distributions = ("ai-edge-litert",)
     module = "ai_edge_litert.interpreter"
     edge = True
+    carried = "796 kB in TensorFlow Lite for Android on 32-bit ARM, https://ai.google.dev/edge/litert/models/ops_select"
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

@@ -31,6 +31,7 @@ class OnnxRuntime(Runtime):
     distributions = ("onnxruntime",)
     module = "onnxruntime"
     edge = True
+    carried = "12.2 MB in ONNX Runtime 1.13.1 for Android on arm64, https://github.com/microsoft/onnxruntime/pull/21605"
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

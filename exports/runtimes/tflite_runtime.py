@@ -25,6 +25,7 @@ class TFLiteRuntime(Runtime):
     environment = "tflite_runtime"
     module = "tflite_runtime.interpreter"
     edge = True
+    carried = "796 kB in TensorFlow Lite for Android on 32-bit ARM, https://ai.google.dev/edge/litert/models/ops_select"
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

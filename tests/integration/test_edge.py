@@ -65,6 +65,10 @@ def test_the_runtime_is_what_was_imported(whole: FreshProcess) -> None:
     assert {"numpy", "onnxruntime"} <= set(whole.told.packages)
     assert not {"torch", "tensorflow", "fweval", "msgspec"} & set(whole.told.packages)
     assert whole.told.packages["onnxruntime"] > 10_000_000
+    libraries = {Path(path).name for path in whole.told.native}
+    assert any(name.startswith("onnxruntime_pybind11_state") for name in libraries)
+    assert not any("numpy" in path or "openblas" in path for path in whole.told.native)
+    assert 5_000_000 < sum(whole.told.native.values()) < sum(whole.told.packages.values())
 
 
 def test_a_process_that_fails_says_why(made: Path, question: Question, tmp_path: Path) -> None:

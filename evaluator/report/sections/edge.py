@@ -28,12 +28,13 @@ from evaluator.report._blocks import (
 )
 
 READING = (
-    "What proven artifacts take in runtimes for phones and small computers, and which classes of devices they fit. All "
-    "figures include Python, which a phone does not need; the model's own memory is what it adds to its runtime. "
+    "What proven artifacts take in runtimes for phones and small computers, and which classes of devices they fit. An "
+    "application carries the artifact and the runtime's native libraries, which count for its storage. Memory and time "
+    "include Python, which a phone does not need; the model's own memory is what it adds to its runtime. "
     f"Latency is of one core of this machine; for a device it is estimated. {_format.PERCENTILES}"
 )
 FIGURES = (
-    ("Artifact, runtime's packages", (key("size_bytes"), key("runtime_bytes"))),
+    ("Artifact, its runtime", (key("size_bytes"), key("runtime_native_bytes"), key("runtime_bytes"))),
     ("Least memory, the model's own at most", (key("ram_floor_bytes"), key("model_ram_bytes"))),
     ("One core: latency p50, cold start", (key("latency_s", statistic="p50"), key("cold_start_s"))),
 )
@@ -152,9 +153,14 @@ def _row(artifact: Artifact) -> tuple[Lines, ...]:
     return (
         lines(cell.scenario, FrameworkName(cell.framework)),
         lines(artifact.made, *ending),
-        *(lines(*(_cells.shown(cell, name) for name in names)) for _, names in FIGURES),
+        *(lines(*(_cells.shown(cell, name) for name in _known(cell, names))) for _, names in FIGURES),
         *(lines(_verdict(fit), *((Text("estimated", "soft"),) if fit.estimated else ())) for fit in artifact.fits),
     )
+
+
+def _known(cell: Cell, names: Sequence[metrics.Key]) -> Sequence[metrics.Key]:
+    """Leave out what was not measured, as long as something was."""
+    return [name for name in names if metrics.find(cell, name) is not None] or names[:1]
 
 
 def _verdict(fit: EdgeFit) -> Chip:
