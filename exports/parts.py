@@ -19,6 +19,7 @@ from evaluator.core import registry
 if TYPE_CHECKING:
     from exports.contract import Format
 
+A_PIPE = "a pipe"
 _LONGEST = 80  # characters of a name that are shown
 _MOST_LINKS = 10_000  # of a folder that are looked at
 _BY_CONTENT = re.compile(r"[0-9a-f]{30}")  # in names of files that stores call by what is in them
@@ -94,13 +95,27 @@ def mounts(artifact: Path, formats: Iterable[str]) -> dict[Path, PurePath]:
 
 def kind(mode: int) -> str:
     """Say what it is that is no plain file."""
-    named = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
+    named = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: A_PIPE, stat.S_ISSOCK: "a socket"}
     return next((said for asked, said in named.items() if asked(mode)), "a device")
 
 
 def shown(name: str) -> str:
     """Shorten a name that comes out of a file."""
     return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+
+
+def no_files(folder: Path) -> dict[str, str]:
+    """Return what lies in a folder and is neither a file nor a folder: its name there -> what it is."""
+    found = {}
+    for path in (Path(at, name) for at, folders, files in os.walk(folder) for name in (*folders, *files)):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            found[path.relative_to(folder).as_posix()] = "a link to nothing"
+            continue
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            found[path.relative_to(folder).as_posix()] = kind(mode)
+    return found
 
 
 def linked(folder: Path) -> list[Path]:

@@ -28,6 +28,8 @@ def chosen(anatomy: Anatomy, name: str | None) -> Anatomy:
         return anatomy
     found = next((signature for signature in anatomy.signatures if signature.name == name), None)
     if found is not None:
+        if found.name != anatomy.judged:  # of whose inputs alone the file's sizes are known
+            anatomy = msgspec.structs.replace(anatomy, usual={}, bounds={})
         return msgspec.structs.replace(anatomy, inputs=found.inputs, outputs=found.outputs, judged=found.name)
     if not anatomy.signatures:
         raise Unsupported(

@@ -16,7 +16,7 @@ def numbers(enumeration: str) -> dict[str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Tensor:
-    """One tensor of a subgraph; sizes of -1 are free, and stand in as 1."""
+    """One tensor of a subgraph; sizes of -1 are free, and stand in as 1, or as they are `laid_out`."""
 
     name: str | bytes | None
     shape: tuple[int, ...] = (1, 4)
@@ -24,6 +24,7 @@ class Tensor:
     data: bytes = b""
     variable: bool = False
     external: int = 0  # the id of its data in another file
+    laid_out: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,7 @@ def _tensor(model: Any, tensor: Tensor) -> Any:
         isVariable=tensor.variable,
         buffer=0,
     )
-    made.shape = [max(size, 1) for size in tensor.shape]
+    made.shape = list(tensor.laid_out or (max(size, 1) for size in tensor.shape))
     if -1 in tensor.shape:
         made.shapeSignature = list(tensor.shape)
     made.externalBuffer = tensor.external

@@ -40,6 +40,9 @@ def text(inspection: Inspection) -> RenderableType:
     about.add_row("artifact", Text(found.path, overflow="fold"))
     about.add_row("format", Text(", ".join(part for part in (inspection.title, anatomy.version) if part)))
     about.add_row("size", Text(_size(found)))
+    if found.no_files:
+        others = ", ".join(f"{shown(name)} ({what})" for name, what in list(found.no_files.items())[:_MOST_FILES])
+        about.add_row("left out", Text(f"{others}: no files"))
     about.add_row("parts", Text(_parts(inspection)))
     if len(anatomy.signatures) > 1:
         about.add_row("signatures", Text("\n".join(_signature(each, anatomy.judged) for each in anatomy.signatures)))

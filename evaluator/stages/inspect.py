@@ -36,7 +36,7 @@ from evaluator.stages._made_up import EXAMPLE, GIVEN, Asked, Values, made_up
 from exports import examples, foreign
 from exports.contract import Device, Format, Runtime, Session, TimedWithin
 from exports.devices._once import Job, native
-from exports.parts import AbsentError, PartError, shown
+from exports.parts import A_PIPE, AbsentError, PartError, no_files, shown
 from exports.signatures import chosen
 from exports.sizes import artifact_bytes, compressed_bytes, digest
 
@@ -57,6 +57,7 @@ class Found(Record, frozen=True, kw_only=True):
 
     path: str  # of the artifact: the path that was given, or a file in that folder
     files: tuple[str, ...]  # all that it consists of
+    no_files: dict[str, str] = msgspec.field(default_factory=dict)  # what else lies in its folder -> what that is
     format: str
     anatomy: Anatomy
     sha256: str
@@ -120,6 +121,8 @@ def look(place: Path, signature: str | None = None) -> Found:
     """
     form, path = _recognised(place)
     try:
+        others = no_files(path) if path.is_dir() else {}
+        _no_pipes(others)
         whole = form.files(path)
         _sensible(whole)
         anatomy = form.anatomy(path)
@@ -133,12 +136,22 @@ def look(place: Path, signature: str | None = None) -> Found:
     return Found(
         path=str(path),
         files=tuple(str(file) for file in whole),
+        no_files=others,
         format=form.name,
         anatomy=chosen(anatomy, signature),
         sha256=digest(path, whole),
         size_bytes=size,
         compressed_bytes=compressed_bytes(whole) if size <= _MOST_DEFLATED_BYTES else None,
     )
+
+
+def _no_pipes(others: Mapping[str, str]) -> None:
+    """Refuse what a runtime might wait for: nothing ever comes out of a pipe in a folder."""
+    pipe = next((name for name, what in others.items() if what == A_PIPE), None)
+    if pipe is not None:
+        raise FwevalError(
+            f"'{shown(pipe)}' in it is {A_PIPE}, which is never read to its end", remedy="get the file itself"
+        )
 
 
 def _sensible(whole: Sequence[Path]) -> None:

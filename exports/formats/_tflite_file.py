@@ -83,6 +83,21 @@ class File:
         )
         return Signature(name=entry.name, inputs=inputs, outputs=outputs)
 
+    def usual(self, entry: Entry) -> dict[str, tuple[int, ...]]:
+        """Return the shapes that inputs of free sizes are laid out in at first, where those are more than stand-ins.
+
+        A converter that knows no size of a dimension but the batch writes 1.
+        """
+        found = {}
+        for name, index in entry.inputs.items():
+            tensor = self.tensors[entry.subgraph][index]
+            told, sizes = tensor.numbers(7, "<i"), tuple(map(int, tensor.numbers(0, "<i")))
+            if len(told) == len(sizes) and all(
+                size > 1 for size, free in zip(sizes[1:], told[1:], strict=True) if free < 0
+            ):
+                found[name] = sizes
+        return {name: sizes for name, sizes in found.items() if min(sizes, default=0) > 0}
+
     def operators(self) -> Iterator[tuple[str, int]]:
         """Yield name and version of each operator of all subgraphs."""
         known = self.model.tables(1)

@@ -49,7 +49,8 @@ class TFLite(Format):
 
 
 def _anatomy(file: File) -> Anatomy:
-    signatures = tuple(map(file.signature, file.entries()))
+    entries = file.entries()
+    signatures = tuple(map(file.signature, entries))
     taken = judged(signatures)
     weights, elsewhere = file.weights()
     notes = file.notes()
@@ -63,6 +64,7 @@ def _anatomy(file: File) -> Anatomy:
         outputs=taken.outputs if taken else (),
         signatures=tuple(signature for signature in signatures if signature.name),
         judged=taken.name if taken else "",
+        usual=file.usual(entries[signatures.index(taken)]) if taken else {},
         reaches=_tensorflow_operators.reaching(
             (name.removeprefix(_FLEX), count) for (name, _), count in operators.items() if name.startswith(_FLEX)
         ),

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,33 @@ def test_what_is_not_there_or_elsewhere_is_said_in_words(tmp_path: Path) -> None
         assert done.returncode in (1, 2)
         assert words in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def saved_model(folder: Path) -> Path:
+    """Write what can be taken apart as a SavedModel: an empty graph."""
+    (folder / "assets").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"\x08\x01\x12\x07\x0a\x05\x2a\x03\x30\x2e\x30")
+    return folder
+
+
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (os.mkfifo, "'assets/strange' in it is a pipe, which is never read to its end"),
+        (sparse, "1100 GB, most of it in strange"),
+    ],
+    ids=["pipe", "sparse"],
+)
+def test_what_a_folder_cannot_be_read_with_is_said_at_once(
+    tmp_path: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    folder = saved_model(tmp_path / "model")
+    spoil(folder / "assets" / "strange")
+    done = inspect(folder)
+    assert done.returncode == 1
+    assert words in done.stderr

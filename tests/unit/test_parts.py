@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exports.parts import AbsentError, PartError, linked, own
+from exports.parts import AbsentError, PartError, linked, no_files, own
 
 BLOB = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -52,6 +52,16 @@ def test_what_is_no_plain_file_is_called_what_it_is(model: Path) -> None:
         for name, said in (("pipe", "a pipe"), ("below", "a folder"), ("socket", "a socket")):
             with pytest.raises(PartError, match=f"'{name}' should be a file of it, and is {said}"):
                 own(model, [name])
+
+
+def test_what_is_no_file_in_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "below" / "link").symlink_to("../file")
+    os.mkfifo(tmp_path / "below" / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    assert no_files(tmp_path) == {"below/pipe": "a pipe", "zero": "a device", "dangling": "a link to nothing"}
 
 
 def test_links_are_followed_into_stores_only(tmp_path: Path) -> None:

@@ -28,6 +28,12 @@ def test_one_that_is_asked_for_gives_its_own_inputs() -> None:
     assert (found.judged, found.inputs) == ("text", TEXT.inputs)
 
 
+def test_sizes_that_are_known_of_one_are_not_taken_for_anothers() -> None:
+    told = Anatomy(signatures=(TEXT, DEFAULT), inputs=DEFAULT.inputs, judged=SERVED, usual={"both": (1, 4)})
+    assert chosen(told, SERVED).usual == {"both": (1, 4)}
+    assert chosen(told, "text").usual == {}
+
+
 def test_without_a_default_it_is_asked_for_by_name() -> None:
     with pytest.raises(Unsupported, match=r"text \(words int32\[\?,4\]\) -> ; video") as caught:
         chosen(Anatomy(signatures=(TEXT, VIDEO)), None)

@@ -38,6 +38,22 @@ def test_every_signature_is_named_and_the_served_one_is_judged(tmp_path: Path) -
     assert (found.inputs, found.outputs) == (served.inputs, served.outputs)
 
 
+@pytest.mark.parametrize(
+    ("shape", "laid_out", "usual"),
+    [
+        ((-1, 320, -1, 3), (1, 320, 320, 3), {"x": (1, 320, 320, 3)}),
+        ((-1, -1, -1, 3), (), {}),
+        ((-1, 4), (), {"x": (1, 4)}),
+        ((1, 4), (), {}),
+    ],
+)
+def test_a_size_that_a_free_one_is_laid_out_in_is_the_usual_one(
+    tmp_path: Path, shape: tuple[int, ...], laid_out: tuple[int, ...], usual: dict[str, tuple[int, ...]]
+) -> None:
+    graph = adds(["x"], ["y"], shape=shape, laid_out=laid_out)
+    assert FORM.anatomy(write(tmp_path / "free.tflite", graph)).usual == usual
+
+
 def test_of_several_signatures_without_a_default_none_is_guessed(tmp_path: Path) -> None:
     graphs = (named(adds(["x"], ["y"]), decode=(["x"], ["y"])), named(adds(["x"], ["y"]), encode=(["x"], ["y"])))
     found = FORM.anatomy(write(tmp_path / "two.tflite", *graphs))
