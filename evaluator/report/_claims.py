@@ -28,6 +28,14 @@ _NEEDED = 3  # rounds for an interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Caution:
+    """What a reader must know before relying on the figures."""
+
+    sentence: str
+    brief: str  # in a list of such: "one round"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """What is said of one comparison."""
 
@@ -67,52 +75,62 @@ def rounds(number: int) -> str:
     return _ROUNDS.get(number, f"{number} rounds")
 
 
-def cautions(card: Scorecard) -> tuple[str, ...]:
-    """Say what the figures rest on that a reader must know before relying on them: a sentence each."""
+def cautions(card: Scorecard) -> tuple[Caution, ...]:
+    """Say what the figures rest on that a reader must know before relying on them."""
     sampled = [c for c in card.comparisons if c.ratio is not None and not c.counted]
     return (*_few_rounds(sampled), *_unsettled(sampled), *_noise(sampled), *_servers(card))
 
 
-def _few_rounds(sampled: list[Comparison]) -> Iterable[str]:
+def _few_rounds(sampled: list[Comparison]) -> Iterable[Caution]:
     bare = [c for c in sampled if c.ratio is not None and c.ratio.low is None]
     if not bare:
         return
-    told = "One round gives" if {c.rounds for c in bare} == {1} else "Fewer than three rounds give"
+    few, gives = ("one round", "gives") if {c.rounds for c in bare} == {1} else ("fewer than three rounds", "give")
     which = "" if len(bare) == len(sampled) else f" for {_named(bare)}"
     more = "" if any(c.rounds >= _NEEDED for c in sampled) else " The profile quick measures three rounds."
-    yield f"{told} no interval{which}: a difference there may be chance, and nobody is called ahead.{more}"
+    yield Caution(
+        sentence=f"{few.capitalize()} {gives} no interval{which}: a difference there may be chance, and nobody is "
+        f"called ahead.{more}",
+        brief=few,
+    )
 
 
-def _unsettled(sampled: list[Comparison]) -> Iterable[str]:
+def _unsettled(sampled: list[Comparison]) -> Iterable[Caution]:
     found = [c for c in sampled if c.unsettled]
     if found:
-        yield (
-            f"Measurements had not settled: {_named(found)}. Nobody is called ahead there. "
-            "Close other programs and measure again."
+        yield Caution(
+            sentence=f"Measurements had not settled: {_named(found)}. Nobody is called ahead there. "
+            "Close other programs and measure again.",
+            brief="measurements that had not settled",
         )
 
 
-def _noise(sampled: list[Comparison]) -> Iterable[str]:
+def _noise(sampled: list[Comparison]) -> Iterable[Caution]:
     noise = max((c.noise_floor or 0.0 for c in sampled), default=0.0)
     if noise > _NOISY_ABOVE:
-        yield (
-            f"This machine was not quiet: the same artifact, measured twice, differed by {_format.percent(noise)}. "
-            "Smaller differences mean nothing."
+        yield Caution(
+            sentence="This machine was not quiet: the same artifact, measured twice, differed by "
+            f"{_format.percent(noise)}. Smaller differences mean nothing.",
+            brief=f"a machine that was not quiet (one artifact, measured twice: {_format.percent(noise)} apart)",
         )
 
 
-def _servers(card: Scorecard) -> Iterable[str]:
+def _servers(card: Scorecard) -> Iterable[Caution]:
     served = [cell for cell in card.cells if cell.server and cell.outcome.is_answer and cell.metrics]
     for name in dict.fromkeys(str(cell.server) for cell in served if _stands_in(cell)):
         title = card.title("server", name)
-        yield (
-            f"{title} itself was not measured: fweval's embedded reference server stood in for it. Its figures are "
-            f"provisional, and say nothing about how {title} behaves in operation."
+        yield Caution(
+            sentence=f"{title} itself was not measured: fweval's embedded reference server stood in for it. Its "
+            f"figures are provisional, and say nothing about how {title} behaves in operation.",
+            brief=f"a stand-in for {title}",
         )
     for name in dict.fromkeys(str(cell.server) for cell in served if not _stands_in(cell)):
         if name in card.archived:
             title = card.title("server", name)
-            yield f"{title} is archived: its makers no longer maintain it ({card.archived[name]})."
+            yield Caution(
+                sentence=f"{title} is archived: its makers no longer maintain it ({card.archived[name]}).",
+                brief=f"{title}, which is archived",
+            )
 
 
 def _stands_in(cell: Cell) -> bool:

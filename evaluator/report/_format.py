@@ -20,6 +20,7 @@ from evaluator.core.scorecard import Curve
 Tone = Literal["good", "bad", "warn", "none"]
 
 NOT_MEASURED = "not measured"
+_TWO_LINES = 140  # characters, in a terminal of 80 columns
 _NO_LABELS: Mapping[str, LabelValue] = MappingProxyType({})
 # What tells p50 from a median, which it exceeds: said wherever percentiles are shown.
 PERCENTILES = "Percentiles (p50, p90 …) are observed values that the true ones do not exceed, with 99 % confidence."
@@ -56,6 +57,12 @@ SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "none": "-"}
 def address(path: str) -> str:
     """Return what a link to a file of the run folder holds: relative, and never more than a path."""
     return quote(path.lstrip("/"))
+
+
+def clipped(text: str) -> str:
+    """Return a text that fits two lines of a terminal; what was cut off stands in the report."""
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= _TWO_LINES else f"{one_line[: _TWO_LINES - 2]} …"
 
 
 def words(name: str) -> str:

@@ -53,10 +53,10 @@ def show(scorecard: Scorecard, folder: Path, *, as_json: bool, written: str = ht
 
 
 def summary(card: Scorecard, folder: Path, written: str = html.filename) -> RenderableType:
-    """Return what each section has to say in brief, and the file with all of it."""
-    blocks = [block for section in sections() for block in section.brief(card)]
-    where = Styled(f"{folder / written}", overflow="fold")
-    return Group(rendered((*blocks, Heading(text="Report"))), where)
+    """Return what each section says in brief and the file with all of it; the verdict is last, where one looks."""
+    blocks = [block for section in reversed(sections()) for block in section.brief(card)]
+    where = Styled(f"\nReport: {folder / written}", overflow="fold")
+    return Group(rendered(blocks[:-1]), where, rendered(blocks[-1:]))
 
 
 def show_blocks(*blocks: Block) -> None:

@@ -213,10 +213,14 @@ def test_what_has_no_ratio_is_not_compared(ratio: Interval | None) -> None:
     assert _claims.claim(CARD, timed(ratio=ratio)).kind == "not compared"
 
 
+def cautioned(card: Scorecard) -> list[str]:
+    return [each.sentence for each in _claims.cautions(card)]
+
+
 def test_what_the_figures_rest_on_is_said_before_them() -> None:
     bare = Interval(value=0.5, low=None, high=None)
     card = msgspec.structs.replace(CARD, comparisons=(timed(ratio=bare, rounds=1, noise_floor=4.1),))
-    told = _claims.cautions(card)
+    told = cautioned(card)
     assert any(line.startswith("One round gives no interval: ") and "quick measures three" in line for line in told)
     assert any("differed by 410 %" in line for line in told)
     assert any(line.startswith("TF Serving itself was not measured") for line in told)
@@ -228,9 +232,9 @@ def test_what_the_figures_rest_on_is_said_before_them() -> None:
     for claim in ("comes first", "could reverse the order", "PyTorch leads"):
         assert claim not in page
     partly = msgspec.structs.replace(CARD, comparisons=(timed(), timed(question="memory", ratio=bare, rounds=1)))
-    assert any("no interval for memory (server)" in line for line in _claims.cautions(partly))
+    assert any("no interval for memory (server)" in line for line in cautioned(partly))
     unsettled = msgspec.structs.replace(CARD, comparisons=(timed(unsettled=("pytorch",)),))
-    assert any("had not settled: latency (server)" in line for line in _claims.cautions(unsettled))
+    assert any("had not settled: latency (server)" in line for line in cautioned(unsettled))
 
 
 def test_figures_that_rest_on_enough_need_no_caution() -> None:
@@ -301,14 +305,31 @@ def printed(renderable: object, width: int = 80) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-def test_summary_fits_eighty_columns_without_colour() -> None:
+def test_summary_fits_a_terminal_without_colour() -> None:
     lines = printed(terminal.summary(CARD, Path("runs/x")))
     text = "\n".join(lines)
     assert max(map(len, lines)) <= 80
+    assert len(lines) <= 25
     assert "\x1b" not in text
-    for part in ("✗ not ready", "✓ ready", "indistinguishable", "22.1 ms*", "* provisional", "no GPU was found"):
+    for part in ("✗ not ready", "✓ ready", "Did not pass", "no GPU was found", "a stand-in for TF Serving"):
         assert part in text
-    assert lines[-1] == "runs/x/scorecard.html"
+    where = lines.index("Report: runs/x/scorecard.html")
+    assert " ".join(lines[where + 1 :]).startswith(verdict.headline(CARD).sentence)
+
+
+def test_the_summary_of_the_worst_stays_short() -> None:
+    """Names and reasons of strangers may be of any length."""
+    lines = printed(terminal.summary(sample_scorecard.hostile(), Path("runs/x")))
+    assert len(lines) <= 30
+
+
+def test_the_summary_says_who_is_ahead_in_what() -> None:
+    ahead = msgspec.structs.replace(CARD, comparisons=(timed(), timed(question="memory")))
+    shown = "\n".join(printed(terminal.summary(ahead, Path())))
+    assert re.search(r"^Server +PyTorch in latency( \(\w+\))?, memory", shown, flags=re.MULTILINE)
+    bare = timed(ratio=Interval(value=0.5, low=None, high=None), rounds=1)
+    unsure = printed(terminal.summary(msgspec.structs.replace(CARD, comparisons=(bare,)), Path()))
+    assert any(re.match(r"Server +nobody \(1 not sure\)", line) for line in unsure)
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 100, 400])
@@ -321,12 +342,13 @@ def test_no_name_is_lost_where_there_is_little_room(width: int) -> None:
 
 
 def test_summary_of_nothing_says_so() -> None:
-    assert printed(terminal.summary(sample_scorecard.empty(), Path("runs/x")))[0].startswith("Insufficient evidence")
+    assert printed(terminal.summary(sample_scorecard.empty(), Path("runs/x")))[-2].startswith("Insufficient evidence")
 
 
 def test_summary_shows_markup_as_text() -> None:
-    card = msgspec.structs.replace(CARD, warnings=("[bold]not markup[/bold] [/]",))
-    assert "[bold]not markup[/bold] [/]" in "\n".join(printed(terminal.summary(card, Path("x"))))
+    cells = tuple(msgspec.structs.replace(c, reason="[bold]not markup[/bold] [/]") for c in CARD.cells)
+    card = msgspec.structs.replace(CARD, cells=cells)
+    assert "[bold]not markup[/bold] [/]" in " ".join(" ".join(printed(terminal.summary(card, Path("x")))).split())
 
 
 def test_cells_table_has_a_line_for_every_cell() -> None:

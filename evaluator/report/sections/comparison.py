@@ -53,14 +53,6 @@ class SideBySide(Section):
             *(found or (missing("Nothing was compared."),)),
         )
 
-    def brief(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return one table of all scenarios, without intervals."""
-        if not card.comparisons:
-            return ()
-        star = (Prose(line=(Text(f"* {_cells.PROVISIONAL}", "flag"),)),)
-        caution = star if any(comparison.provisional for comparison in card.comparisons) else ()
-        return (Heading(text="Comparison"), _short(card), *caution)
-
 
 def compared(card: Scorecard, scenario: str) -> tuple[Comparison, ...]:
     """Return a scenario's comparisons that have a value to show, those that could be made first."""
@@ -164,28 +156,6 @@ def _question(card: Scorecard, comparison: Comparison) -> str:
     """Name what is compared, and where: "latency (server, GPU)"."""
     place = _place(card, comparison)
     return f"{comparison.question} ({place})" if place else comparison.question
-
-
-def _short(card: Scorecard) -> Table:
-    rows: list[tuple[Lines, ...]] = []
-    for scenario in dict.fromkeys(comparison.scenario for comparison in card.comparisons):
-        rows.append((lines(Text(scenario, "strong")),))
-        for each in compared(card, scenario):
-            sides = (_figure(card, each, name) for name in FRAMEWORKS)
-            rows.append((lines(f"  {_question(card, each)}"), *sides, lines(each.statement)))
-        without = len(incomparable(card, scenario))
-        if without:
-            rows.append((lines(f"  {without} more"), lines(""), lines(""), lines("not measured on either side")))
-    heads = tuple(column(FrameworkName(name), right=True, whole=True) for name in FRAMEWORKS)
-    return Table(caption="Medians", columns=(column("median"), *heads, column("")), rows=tuple(rows))
-
-
-def _figure(card: Scorecard, comparison: Comparison, name: str) -> Lines:
-    found = comparison.values.get(name)
-    if found is None:
-        return lines("-")
-    mark = "*" if name in provisional_sides(card, comparison) else " "
-    return lines(_format.quantity(found.value, comparison.unit) + mark)
 
 
 plugin = SideBySide()

@@ -14,6 +14,7 @@ from evaluator.report._blocks import (
     Folded,
     FrameworkName,
     Heading,
+    Item,
     Items,
     Legend,
     Lines,
@@ -40,6 +41,7 @@ _BADNESS = (
 )
 
 
+_IN_BRIEF = 2  # causes that the terminal names
 _PLACE: tuple[Part, ...] = ("place",)
 _DONE = {"export": "exported", "verify": "proven", "run": "timed"}  # what the stages do to an artifact
 
@@ -70,12 +72,20 @@ class Exports(Section):
         return (reading, table, Legend(tiles=tiles), *(why if refused else ()), *_unasked(card))
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return what did not pass, of any stage."""
-        items = tuple(
-            item(f"{_format.words(cell.outcome)}: {_cells.told(card, cell)}: {cell.reason or _cells.NO_REASON}")
-            for cell in not_passed(card.cells)
-        )
-        return (Heading(text="Did not pass"), Items(items=items)) if items else ()
+        """Return what did not pass, of any stage, by cause: those that concern most."""
+        causes = sorted(_causes.of_cells(card, not_passed(card.cells)), key=lambda each: -len(each.affected))
+        if not causes:
+            return ()
+        steps = sum(len(each.affected) for each in causes)
+        aside = f"{steps} steps for {len(causes)} reasons, of which" if len(causes) > _IN_BRIEF else ""
+        told = tuple(map(_in_brief, causes[:_IN_BRIEF]))
+        return (Heading(text="Did not pass", aside=aside), Items(items=told))
+
+
+def _in_brief(cause: _causes.Cause) -> Item:
+    """Return a cause in two lines of a terminal."""
+    what = cause.affected[0] if len(cause.affected) == 1 else f"{len(cause.affected)} steps"
+    return item(f"{_format.words(cause.outcome)}: {_format.clipped(f'{what}: {cause.reason}')}")
 
 
 def formats(card: Scorecard) -> tuple[str, ...]:

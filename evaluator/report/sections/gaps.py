@@ -7,7 +7,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Scorecard
 from evaluator.report import _cells, _format
 from evaluator.report._base import Section
-from evaluator.report._blocks import Block, Heading, Item, Items, Line, Prose, Text, item, lines
+from evaluator.report._blocks import Block, Item, Items, Line, Prose, Text, lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,14 @@ class Gaps(Section):
         return (Items(items=tuple(_item(each) for each in found)),)
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return each reason in a sentence."""
-        items = tuple(item(_told(each)) for each in unmeasured(card))
-        return (Heading(text="Could not be measured"), Items(items=items)) if items else ()
+        """Return how much that is, and the reason that concerns most of it."""
+        found = unmeasured(card)
+        if not found:
+            return ()
+        most, count = max(found, key=lambda each: len(each.affected)), sum(len(each.affected) for each in found)
+        reasons = "" if len(found) == 1 else f" for {len(found)} reasons, {len(most.affected)} of them"
+        told = f"Not measured: {count} steps and findings{reasons}: {_format.clipped(most.reason)}"
+        return (Prose(line=(told,)),)
 
 
 def unmeasured(card: Scorecard) -> tuple[Unmeasured, ...]:
@@ -67,12 +72,6 @@ def _item(found: Unmeasured) -> Item:
         more_title=f"{count} {'step or finding' if count == 1 else 'steps or findings'}",
         more=found.affected,
     )
-
-
-def _told(found: Unmeasured) -> str:
-    count = len(found.affected)
-    what = found.affected[0] if count == 1 else f"{count} steps or findings"
-    return f"{found.reason} ({what}){f'; to get it: {found.remedy}' if found.remedy else ''}"
 
 
 plugin = Gaps()

@@ -1,5 +1,6 @@
 """What is ready, who is ahead for what, and how far that can be relied on: what a board reads, perhaps nothing else."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import ClassVar
@@ -57,29 +58,58 @@ class Verdict(Section):
         return (opening, *_careful(card), targets(card), Prose(line=(run,)), _scores(card))
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return the headline and the scores, with what caps a verdict below them."""
+        """Return who is ahead for what, with what that rests on, the scores of all scenarios, and the verdict."""
         said = headline(card)
-        opening = (Prose(line=(Text(said.sentence, "strong"),)), Prose(line=(said.support,)))
-        shown = (*overall_scores(card), *chain.from_iterable(scenario_scores(card).values()))
-        if not shown:
-            return opening
-        gates = dict.fromkeys(f"gate: {_format.framework(s.candidate)}: {gate}" for s in shown for gate in s.gates)
-        capped = (Items(items=tuple(item(Chip(gate, "bad")) for gate in gates)),) if gates else ()
-        return (*opening, *_careful(card), Heading(text="Scores"), _short(shown), *capped)
+        verdict = Prose(line=(Text(" ".join(filter(None, (said.sentence, said.support))), "strong"),))
+        shown = overall_scores(card)
+        return (*_ahead(card), *((_short(shown),) if shown else ()), verdict)
 
     def context(self, card: Scorecard) -> dict[str, object]:
         """Return what the page sets apart: headline, cautions, targets, and the scores of which it makes cards."""
         return {
             "headline": headline(card),
             "careful": CAREFUL,
-            "cautions": _claims.cautions(card),
+            "cautions": [each.sentence for each in _claims.cautions(card)],
             "targets": targets(card),
             "scores": overall_scores(card),
         }
 
 
+def _ahead(card: Scorecard) -> tuple[Block, ...]:
+    """Return a line for each target: who is ahead in which questions. Amounts and intervals stand in the report."""
+    if not card.comparisons:
+        return ()
+    told = [(target, _in_short(card, path)) for path, target in _claims.TARGETS.items()]
+    rows = tuple((lines(Text(target)), lines(said)) for target, said in told if said)
+    resting = ", ".join(each.brief for each in _claims.cautions(card))
+    careful = (Prose(line=(Text(f"These figures rest on {resting}.", "flag"),)),) if resting else ()
+    return (Heading(text="Ahead"), Table(caption="Ahead", columns=(column(""), column("")), rows=rows), *careful)
+
+
+def _in_short(card: Scorecard, path: str | None) -> str:
+    """Name who is ahead in what for one target; without anybody, count why."""
+    names = _cells.scenarios(card)
+    found = [(scenario, one) for scenario in names for one in _claims.claims(card, scenario, path)]
+    where: dict[str, dict[str, list[str]]] = {}
+    for scenario, one in found:
+        if one.kind == "ahead":
+            where.setdefault(one.framework, {}).setdefault(one.question, []).append(scenario)
+    if where:
+        return "; ".join(f"{_format.framework(who)} in {_questions(what, names)}" for who, what in where.items())
+    kinds = [one.kind for _, one in found if one.kind != "not compared"]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    return f"nobody ({counts})" if kinds else ""
+
+
+def _questions(what: Mapping[str, list[str]], names: Sequence[str]) -> str:
+    """Name questions, and of several scenarios those that an answer holds for, if not for all."""
+    return ", ".join(
+        question if len(where) == len(names) else f"{question} ({', '.join(where)})" for question, where in what.items()
+    )
+
+
 def _careful(card: Scorecard) -> tuple[Block, ...]:
-    found = _claims.cautions(card)
+    found = [each.sentence for each in _claims.cautions(card)]
     return (Prose(line=(Text(f"{CAREFUL}:", "flag"),)), Items(items=tuple(map(item, found)))) if found else ()
 
 

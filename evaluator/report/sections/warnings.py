@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from evaluator.core.scorecard import Scorecard
 from evaluator.report._base import Section
-from evaluator.report._blocks import Block, Heading, Items, item
+from evaluator.report._blocks import Block, Items, Prose, Text, item
 
 
 class Warnings(Section):
@@ -18,8 +18,10 @@ class Warnings(Section):
         return (Items(items=tuple(item(warning) for warning in card.warnings)),) if card.warnings else ()
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return them all."""
-        return (Heading(text=self.title), *self.blocks(card)) if card.warnings else ()
+        """Return how many there are."""
+        count = len(card.warnings)
+        told = f"{count} {'warning stands' if count == 1 else 'warnings stand'} in the report."
+        return (Prose(line=(Text(told, "flag"),)),) if count else ()
 
 
 plugin = Warnings()
