@@ -1,7 +1,8 @@
 """What the checks of servers share: which attempt counts, and what is said when there is none.
 
-A step that fweval stopped at its time limit says nothing about its server: whatever a server may keep us waiting for
-(its start, an answer, its stop) has a limit of its own, which ends as a failure in words.
+The process that a step is asks the server, and is not it. One that fweval stopped at its time limit, or that died (of
+its memory limit, of the system's), says nothing about the server: what a server may keep us waiting for has a limit of
+its own, and one that dies is found dead; both end as a failure in words.
 """
 
 from evaluator.core.outcome import Outcome
@@ -9,7 +10,11 @@ from evaluator.core.scorecard import Risk
 from evaluator.judging.contract import Answer, not_asked
 from evaluator.judging.evidence import Entry
 
-_TRIED = (Outcome.TIMED_OUT, Outcome.ERROR)
+_OURS = {
+    Outcome.TIMED_OUT: "fweval stopped the step, which says nothing of the server",
+    Outcome.CRASHED: "fweval's own process died, which says nothing of the server",
+    Outcome.ERROR: "the step did not come to its end",
+}
 
 
 def chosen(entries: tuple[Entry, ...]) -> Entry | None:
@@ -24,15 +29,15 @@ def missing(entries: tuple[Entry, ...], what: str, risk: Risk | None = None) -> 
         return not_asked(what, risk)
     result = min(entries, key=_untried).result
     reason = result.reason or f"the step ended as {result.outcome.value.replace('_', ' ')}"
-    if result.outcome is Outcome.TIMED_OUT:
-        reason = f"fweval stopped the step, which says nothing of the server: {reason}"
+    if result.outcome in _OURS:
+        reason = f"{_OURS[result.outcome]}: {reason}"
     return Answer(state=Outcome.UNAVAILABLE, score=None, reason=reason, remedy=result.remedy, risk=risk)
 
 
 def _is_answer(entry: Entry) -> bool:
-    return entry.result.outcome.is_answer and entry.result.outcome is not Outcome.TIMED_OUT
+    return entry.result.outcome.is_answer and entry.result.outcome not in _OURS
 
 
 def _untried(entry: Entry) -> tuple[bool, bool]:
     """Rank a step that came to no answer: before those that never began come those that did."""
-    return entry.result.outcome not in _TRIED, not entry.result.started_at
+    return entry.result.outcome not in _OURS, not entry.result.started_at

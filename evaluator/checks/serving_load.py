@@ -76,7 +76,7 @@ def _judge(evidence: Evidence, entry: Entry) -> Answer:
     wanted = asked if asked > 0 else _RATE_PER_S  # no scenario file may say another, but a damaged record can
     limit_s = evidence.setting(entry.step.scenario, "serve", "slo_s", default=_LIMIT_S)
     rates = {wire: entry.number(RATE, wire=wire) for wire in WIRES}
-    measured = {wire: rate for wire, rate in rates.items() if rate is not None}
+    measured = {wire: rate for wire, rate in rates.items() if rate is not None and rate >= 0}
     if not entry.passed or not measured:
         return _without_a_rate(evidence, entry, limit_s)
     best = max(measured, key=lambda wire: measured[wire])

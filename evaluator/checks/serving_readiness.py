@@ -19,6 +19,7 @@ from evaluator.judging.evidence import Entry, Evidence
 PROTOCOL = "bundle 1 + ready 3 + parity over REST 2 + parity over gRPC 2"
 FORMULA = f"{PROTOCOL} + clean stop 1 + nothing left behind 1"
 TOLERANCE = 1e-4  # rigour.md: fp32, relative to the scale of the output; where the step names no other
+GRACE_S = 10.0  # what launchers give a server after SIGTERM (serving/launchers); then they kill it
 CONTAINER = "container"
 WIRES = {
     wire: Phrase(
@@ -138,7 +139,7 @@ def _points(entry: Entry) -> list[_Point]:
         _Point(lacking="not ready", worth=3, earned=_there(entry, "ready_s")),
         _Point(lacking="no parity over REST", worth=2, earned=_parity(entry, "rest")),
         _Point(lacking="no parity over gRPC", worth=2, earned=_parity(entry, "grpc")),
-        _Point(lacking="no clean stop", worth=1, earned=_there(entry, "stop_s"), of_the_program=True),
+        _Point(lacking="no clean stop", worth=1, earned=_stopped(entry), of_the_program=True),
         _Point(
             lacking="something left behind",
             worth=1,
@@ -151,6 +152,12 @@ def _points(entry: Entry) -> list[_Point]:
 def _there(entry: Entry, name: str) -> bool | None:
     """Tell whether a metric is a number; None when the step did not come so far as to have it."""
     return entry.number(name) is not None if name in entry.result.metrics else None
+
+
+def _stopped(entry: Entry) -> bool | None:
+    """Tell whether the server ended by itself when it was told to: one that does not is killed after the grace."""
+    stop_s = entry.number("stop_s")
+    return stop_s < GRACE_S if stop_s is not None else _there(entry, "stop_s")
 
 
 def _parity(entry: Entry, wire: str) -> bool | None:

@@ -104,7 +104,8 @@ class ContainerLauncher(Launcher):
             engine.let_read(mounted)
             running = ServerContainer(client, setup.ports, folder)
             try:
-                running.start(str(self.image(setup.images)), options(command, mounted, setup.ports, folder))
+                made = options(command, mounted, setup.ports, folder) | {"working_dir": str(place.files.absolute())}
+                running.start(str(self.image(setup.images)), made)
                 yield running
             finally:
                 running.stop()
@@ -119,7 +120,6 @@ def options(command: Command, mounted: Sequence[Path], ports: Ports, folder: Pat
         "entrypoint": list(command.argv[:1]),
         "command": list(command.argv[1:]),
         "environment": {**_ENVIRONMENT, **command.env},
-        "working_dir": str(folder.absolute()),
         "mounts": [engine.read_only(path, path) for path in mounted],
         "stop_signal": "SIGTERM",
         "ports": {f"{port}/tcp": (HOST, port) for port in ports.by_role.values()},

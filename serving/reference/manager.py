@@ -5,6 +5,7 @@ tensorflow_serving/core/availability_preserving_policy.cc. A version that cannot
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -100,7 +101,7 @@ class Manager:
                 self._check_labels(models)
                 new = self._replace(models)
             self._refresh()
-        while (due_s := self._due_s(new)) is not None and not self._closed.wait(due_s):
+        while (due := self._waiting(new)) and not self._closed.wait(_left_s(min(due))):
             with self._changing:
                 self._refresh()
         self._check_available(new)
@@ -264,28 +265,24 @@ class Manager:
             served = self._served.get(name)
             return [] if served is None else [version.described() for version in served.versions.values()]
 
-    def _due_s(self, names: Collection[str]) -> float | None:
-        """Return in how many seconds a model that answers nothing yet is tried again; None when none of them will."""
+    def _waiting(self, names: Collection[str] | None = None) -> list[float]:
+        """Return when retries are due: of all models, or of those of these names that do not answer yet."""
         with self._known:
-            served = [self._served[name].versions.values() for name in names if name in self._served]
-            waiting = [
-                version.retry_at
-                for versions in served
-                if all(version.state is not State.AVAILABLE for version in versions)
-                for version in versions
-                if version.state is State.LOADING
-            ]
-        return max(min(waiting) - time.monotonic(), 0.0) if waiting else None
+            found = {name: served.versions.values() for name, served in self._served.items()}
+            silent = {name for name, known in found.items() if all(each.state is not State.AVAILABLE for each in known)}
+            asked = found if names is None else silent & set(names)
+            return [each.retry_at for name in asked for each in found[name] if each.state is State.LOADING]
 
     def _poll(self) -> None:
-        polls = self._habits.poll_s > 0
-        while not self._closed.wait(min(self._habits.poll_s if polls else _LOOK_S, max(self._habits.retry_s, _SOON_S))):
-            if polls or self._retries_are_due():
+        while not self._closed.wait(self._pause_s()):
+            if self._habits.poll_s > 0 or any(_left_s(due) == 0 for due in self._waiting()):
                 with self._changing:
                     self._refresh()
 
-    def _retries_are_due(self) -> bool:
-        now = time.monotonic()
-        with self._known:
-            versions = [version for served in self._served.values() for version in served.versions.values()]
-            return any(version.state is State.LOADING and version.retry_at <= now for version in versions)
+    def _pause_s(self) -> float:
+        due_s = _left_s(min(self._waiting(), default=math.inf))
+        return min(self._habits.poll_s if self._habits.poll_s > 0 else _LOOK_S, max(due_s, _SOON_S))
+
+
+def _left_s(due: float) -> float:
+    return max(due - time.monotonic(), 0.0)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Figure, LabelValue, Value
 from evaluator.core.scorecard import Comparison, Finding
 from evaluator.judging.contract import Check
-from evaluator.judging.evidence import Evidence
+from evaluator.judging.evidence import Entry, Evidence
 from evaluator.report import _format
 from tests import fakes
 
@@ -295,15 +296,23 @@ def test_a_server_that_fails_is_accused_of_what_was_seen_only(words: str) -> Non
     assert (found.state, found.score, found.gate, found.reason) == (Outcome.FAILED, 0, True, words)
 
 
+@pytest.mark.parametrize(
+    ("ending", "said", "words"),
+    [
+        (Outcome.TIMED_OUT, "was stopped at its time limit of 180 s", "fweval stopped the step, which says nothing"),
+        (Outcome.CRASHED, "ran out of memory (limit 8.0 GiB)", "fweval's own process died, which says nothing"),
+        (Outcome.ERROR, "a bug in fweval: KeyError: 'x'", "the step did not come to its end"),
+    ],
+)
 @pytest.mark.parametrize("stage", ["serve", "load", "probe"])
-def test_a_step_that_fweval_stopped_says_nothing_of_its_server(stage: str) -> None:
+def test_what_ends_the_step_says_nothing_of_its_server(stage: str, ending: Outcome, said: str, words: str) -> None:
     steps = fakes.is_step(stage=stage, server="torchserve", launcher="process")
-    said = "was stopped at its time limit of 180 s"
-    run = fakes.end(fakes.complete_run(), steps, Outcome.TIMED_OUT, said)
+    run = fakes.end(fakes.complete_run(), steps, ending, said)
     check: Check = {"serve": serving_readiness, "load": serving_load, "probe": serving_operations}[stage]
     found = next(f for f in check.judge(run) if f.candidate == "pytorch")
     assert (found.state, found.score, found.gate) == (*MISSING, False)
-    assert found.reason == f"fweval stopped the step, which says nothing of the server: {said}"
+    assert found.reason.startswith(words)
+    assert found.reason.endswith(f": {said}")
     assert found.remedy
 
 
@@ -321,6 +330,7 @@ def test_a_server_without_its_figures_is_unmeasured() -> None:
         ("max_rel_diff wire=grpc", 0.5, 8, "no parity over gRPC"),
         ("leftovers", 2, 9, "something left behind"),
         ("stop_s", "never", 9, "no clean stop"),
+        ("stop_s", 10.02, 9, "no clean stop"),
         ("ready_s", "never", 7, "not ready"),
     ],
 )
@@ -347,10 +357,11 @@ def test_the_tolerance_of_the_step_holds_over_the_wire() -> None:
     assert serving(fakes.change(run, steps, over_rest("tolerance", 1e-6))).score == 8
 
 
-def test_a_server_that_crashes_is_a_gate() -> None:
+def test_a_server_that_dies_is_a_gate() -> None:
     steps = fakes.is_step(server="torchserve", launcher="process")
-    found = serving(fakes.end(fakes.complete_run(), steps, Outcome.CRASHED))
-    assert (found.state, found.score, found.gate) == (Outcome.CRASHED, 0, True)
+    said = "TorchServe ended before its model was ready"
+    found = serving(fakes.end(fakes.complete_run(), steps, Outcome.FAILED, said))
+    assert (found.state, found.score, found.gate, found.reason) == (Outcome.FAILED, 0, True, said)
 
 
 def test_without_docker_the_container_is_missing_evidence() -> None:
@@ -530,6 +541,49 @@ def test_a_damaged_reply_of_a_probe_is_no_bug(told: dict[str, Value]) -> None:
     (found,) = (f for f in serving_operations.judge(run) if f.candidate == "pytorch")
     assert found.reason
     assert (found.score is None) is (not found.state.is_answer)
+
+
+_DAMAGE: tuple[Value, ...] = (0, -1, 1e308, True, "x", "", (1, "a"), (), 2**62, 0.1)
+
+
+def damaged(entry: Entry, chance: Random) -> Entry:
+    """What a step of a server left, with figures lost, added and overwritten."""
+    if entry.step.stage not in ("serve", "load", "probe"):
+        return entry
+    told = {
+        name: chance.choice((value, *_DAMAGE)) for name, value in entry.result.metrics.items() if chance.random() < 0.9
+    }
+    kept = [each for each in entry.result.figures if chance.random() < 0.9]
+    names = (
+        "in_time_per_s",
+        "not_in_time_per_s",
+        "rate_per_s",
+        "latency_s",
+        "errors",
+        "outcome",
+        "risk",
+        "max_rel_diff",
+    )
+    labels: tuple[dict[str, LabelValue], ...] = ({}, {"wire": "rest"}, {"wire": "grpc", "share": "x"}, {"probe": 3})
+    more = [Figure(name=name, value=chance.choice(_DAMAGE), labels=chance.choice(labels)) for name in names]
+    figures = [msgspec.structs.replace(each, value=chance.choice((each.value, *_DAMAGE))) for each in (*kept, *more)]
+    outcome = chance.choice((entry.result.outcome, *Outcome))
+    result = msgspec.structs.replace(entry.result, metrics=told, figures=tuple(figures), outcome=outcome)
+    return replace(entry, result=result)
+
+
+@pytest.mark.parametrize(
+    "check", [serving_load, serving_operations, serving_readiness], ids=lambda check: str(check.name)
+)
+def test_damaged_records_of_servers_are_no_bug(check: Check) -> None:
+    chance, run = Random(1), fakes.complete_run(rounds=1)  # noqa: S311  # the same damage every time
+    for _ in range(100):
+        broken = replace(run, entries=tuple(damaged(entry, chance) for entry in run.entries))
+        for found in check.judge(broken):
+            assert found.reason
+            assert (found.score is None) is (not found.state.is_answer)
+            assert found.score is None or 0 <= found.score <= 10
+        assert all(comparison.statement for comparison in check.compare(broken))
 
 
 def test_a_server_that_was_not_probed_is_one_missing_finding() -> None:
