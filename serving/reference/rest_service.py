@@ -8,12 +8,13 @@ As upstream's libevent, it ignores proposals to change to another protocol (RFC 
 """
 
 import asyncio
+import itertools
 import re
 import socket
 import threading
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ SERVER = "fweval-reference (not tensorflow_model_server)"
 LARGEST_BODY_BYTES = 256 << 20
 LARGEST_UNPACKED_BYTES = 100 << 20  # kMaxUncompressedBytes, util/net_http/compression/gzip_zlib.h
 _GZIP = 16 + zlib.MAX_WBITS
+_PIECE_BYTES = 1 << 20
 _OURS = re.compile(r"(?i)/v1/.*")  # kPathRegex, model_servers/http_rest_api_util.h; evhttp answers 404 for the rest
 _KEEP_IDLE_S = 3600  # upstream keeps connections for as long as the client does
 _BACKLOG = 1024
@@ -71,6 +73,7 @@ class RestServer:
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level="error",  # it would warn of each proposal to upgrade
             access_log=False,
             proxy_headers=False,
             server_header=False,
@@ -175,17 +178,27 @@ class _App:
 
 
 def _unpack_and_answer(manager: Manager, method: str, path: str, body: bytes) -> Response:
-    """Answer a request whose body is compressed (auto_uncompress_input, util/net_http/server)."""
-    unpacker = zlib.decompressobj(wbits=_GZIP)
+    """Answer a request whose body is compressed (auto_uncompress_input, util/net_http/server).
+
+    It is measured before it is kept: a bomb takes time, and no memory.
+    """
     try:
-        unpacked = unpacker.decompress(body, LARGEST_UNPACKED_BYTES)
-    except zlib.error as error:
+        if any(size > LARGEST_UNPACKED_BYTES for size in itertools.accumulate(map(len, _pieces(body)))):
+            return refusal(413, f"Request body is larger than {LARGEST_UNPACKED_BYTES} bytes when it is unpacked")
+        unpacked = b"".join(_pieces(body))
+    except (zlib.error, EOFError) as error:
         return refusal(400, f"The body is no gzip: {error}")
-    if unpacker.unconsumed_tail:
-        return refusal(413, f"Request body is larger than {LARGEST_UNPACKED_BYTES} bytes when it is unpacked")
-    if not unpacker.eof:
-        return refusal(400, "The body is no gzip: it ends too early")
     return answer(manager, method, path, unpacked)
+
+
+def _pieces(packed: bytes) -> Iterator[bytes]:
+    """Unpack piece by piece; raises `zlib.error` or `EOFError` when it is no gzip."""
+    unpacker = zlib.decompressobj(wbits=_GZIP)
+    while not unpacker.eof:
+        yield (piece := unpacker.decompress(packed, _PIECE_BYTES))
+        packed = unpacker.unconsumed_tail
+        if not piece and not packed and not unpacker.eof:
+            raise EOFError("it ends too early")
 
 
 class _Refused(Exception):

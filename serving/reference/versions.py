@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
 
 from serving.reference.servable import Servable
@@ -73,12 +74,18 @@ def on_disk(base: Path) -> dict[int, Path] | None:
         if _NUMBER.fullmatch(path.name) is None or not LOWEST <= (number := int(path.name)) <= HIGHEST:
             continue
         if number in found:
-            log.warning(
-                "Duplicate version directories detected. Version %d will be loaded from %s, %s will be ignored.",
-                *(number, path.name, found[number].name),
-            )
+            _tell_duplicate(number, path, found[number])
         found[number] = path
     return found
+
+
+@cache
+def _tell_duplicate(number: int, path: Path, ignored: Path) -> None:
+    """Warn of it, once: the disk is looked at every second."""
+    log.warning(
+        "Duplicate version directories detected. Version %d will be loaded from %s, %s will be ignored.",
+        *(number, path.name, ignored.name),
+    )
 
 
 def to_unload(versions: Mapping[int, Version], wanted: Collection[int]) -> list[int]:

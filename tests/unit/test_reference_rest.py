@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -430,6 +431,15 @@ def test_what_only_claims_to_be_compressed_is_refused(
     answered, document = _packed(connection, body)
     assert (answered, list(document)) == (status, ["error"])
     assert _packed(connection, gzip.compress(b'{"inputs": [1]}'))[0] == 200
+
+
+def test_a_bomb_takes_no_memory() -> None:
+    bomb = gzip.compress(b" " * (rest_service.LARGEST_UNPACKED_BYTES + 1), 1)
+    tracemalloc.start()
+    assert rest_service._unpack_and_answer(_Manager(), "POST", "/v1/models/one:predict", bomb).status == 413  # type: ignore[arg-type]  # a scripted manager
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < rest_service.LARGEST_UNPACKED_BYTES / 10
 
 
 @pytest.mark.parametrize(
