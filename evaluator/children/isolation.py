@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.children import environments, processes
-from evaluator.core import clock, files, machine, registry, scratch
+from evaluator.core import clock, files, machine, registry, scratch, surroundings
 from evaluator.core.cache import VARIABLE as CACHE
 from evaluator.core.cache import cache_folder
 from evaluator.core.errors import IncompleteEvidence
@@ -115,7 +115,10 @@ class Child:
             return self._crash()
 
     def _crash(self) -> Result:
-        """Describe a child that left no result."""
+        """Describe a child that left no result: on a disk that is full it could not."""
+        full = surroundings.full_disk((self.folder,))
+        if full is not None:
+            return self._ended(Outcome.UNAVAILABLE, full.message, full.remedy)
         code = self.process.returncode
         limit = f"{self.step.memory_bytes / 2**30:.1f} GiB"
         tail = read_end(self.folder / "stderr", _TAIL_BYTES)
@@ -131,12 +134,12 @@ class Child:
     def _stopped_result(self) -> Result:
         return self._ended(Outcome.TIMED_OUT, f"was stopped at its time limit of {self.step.timeout_s:.0f} s")
 
-    def _ended(self, outcome: Outcome, reason: str) -> Result:
+    def _ended(self, outcome: Outcome, reason: str, remedy: str | None = None) -> Result:
         return Result(
             step=self.step.id,
             outcome=outcome,
             reason=reason,
-            remedy=f"see steps/{self.step.id}/stderr; resume the run to try again",
+            remedy=remedy or f"see steps/{self.step.id}/stderr; resume the run to try again",
             started_at=self._started_at,
             seconds=time.monotonic() - self._begin,
         )

@@ -148,7 +148,7 @@ def _refuse_other_options(given: dict[str, Any]) -> None:
 
 
 def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
-    """Run the stages with progress; say how to go on when they are interrupted."""
+    """Run the stages with progress; say how to go on when they are interrupted, or when the disk is full."""
     from rich.console import Console
 
     from evaluator import pipeline
@@ -160,7 +160,9 @@ def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
         run = start(reporter, given, stages)
         try:
             pipeline.pursue(run)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OSError) as stopped:
+            if isinstance(stopped, OSError) and stopped.filename is None:
+                stopped.filename = str(run.folder.path)  # who writes to an open file is not told which it was
             reporter.note(f"stopped; go on with: fweval full --resume {shlex.quote(str(run.folder.path))}")
             raise
     return run

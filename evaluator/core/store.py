@@ -120,10 +120,13 @@ class RunFolder:
             raise UsageError(f"{self.path} cannot be written", remedy=remedy)
 
     def event(self, kind: str, **fields: str | float) -> None:
-        """Append one line to `events.jsonl`."""
-        line = msgspec.json.encode({"at": clock.utc_now(), "event": kind, **fields})
-        with (self.path / "events.jsonl").open("ab") as file:
-            file.write(line + b"\n")
+        """Append one line to `events.jsonl`; one that a full disk cut off is ended first."""
+        line = msgspec.json.encode({"at": clock.utc_now(), "event": kind, **fields}) + b"\n"
+        with (self.path / "events.jsonl").open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else b"\n" + line
+            file.write(line)
 
     def folder(self, step_id: str) -> Path:
         """Return the folder of a step."""

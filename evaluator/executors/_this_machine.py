@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from evaluator.children import engine, environments
-from evaluator.core import machine, registry
+from evaluator.core import machine, registry, surroundings
 from evaluator.core.records import Machine
 from exports.contract import Device
 from scenarios import datasets
 from scenarios.loading import Scenario, model_of
 from serving import java
 from serving.contract import Launcher, Server
+
+LEAST_FILES = 256  # libraries, archives, and a connection for each client; with 24 TorchServe does not start
 
 
 class ThisMachine:
@@ -40,7 +42,11 @@ class ThisMachine:
         return machine.missing(distributions)
 
     def cannot_launch(self, server: Server, launcher: Launcher, images: Sequence[str]) -> tuple[str, str] | None:
-        """Ask the launcher, which asks the server."""
+        """Ask the launcher, which asks the server; with few files at once, none can be served."""
+        files = surroundings.file_limit()
+        if files < LEAST_FILES:
+            remedy = f"allow more: ulimit -n {LEAST_FILES}, or LimitNOFILE of the service that starts fweval"
+            return f"only {files} files may be open at once, a server with its clients needs {LEAST_FILES}", remedy
         return launcher.missing(server, images)
 
     def is_reference(self, server: Server, launcher: Launcher, images: Sequence[str]) -> bool:

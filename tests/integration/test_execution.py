@@ -2,8 +2,12 @@
 
 import io
 import json
+import os
 import re
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +26,7 @@ from evaluator.core.store import RunFolder
 from evaluator.executors.local import Local
 from evaluator.running.execution import execute
 from evaluator.running.progress import Reporter
-from tests import engine
+from tests import children, engine
 from tests.engine import make_step, run_folder
 
 pytestmark = pytest.mark.integration
@@ -176,3 +180,46 @@ def test_waiting_burns_no_core(tmp_path: Path) -> None:
     result: Any = folder.result("a")
     assert isinstance(result, Result)
     assert result.seconds >= 1.0
+
+
+FILLING = """
+import json, subprocess, sys
+from pathlib import Path
+from evaluator.core import surroundings
+from evaluator.core.store import RunFolder
+from tests import children, engine
+from tests.integration.test_execution import run
+place = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+folder = engine.run_folder(place / "run")
+steps = [engine.make_step(name, do, needs=needs) for name, do, needs in (
+    ("a", "pass", {}), ("b", "fill_the_run", {"artifact": "a"}), ("c", "pass", {"artifact": "b"}))]
+try:
+    run(steps, folder)
+except OSError as error:
+    print(surroundings.refusal(error).message)
+before = (folder.folder("a") / "result.json").read_bytes()
+(folder.path / "filler").unlink()
+(folder.path / "room").touch()
+run(steps, folder)
+print(*(folder.result(step.id).outcome.value for step in steps))
+print((folder.folder("a") / "result.json").read_bytes() == before)
+"""
+
+
+def test_a_disk_that_fills_ends_a_run_which_is_completed_when_there_is_room(tmp_path: Path) -> None:
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], timeout=60, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    done = subprocess.run(
+        [*alone, sys.executable, "-c", FILLING, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(children.ROOT)},
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said, outcomes, kept = done.stdout.splitlines()
+    assert said.startswith("the disk is full")
+    assert (outcomes, kept) == ("passed passed passed", "True")

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from evaluator.children import environments, isolation, processes
-from evaluator.core import files, scratch
+from evaluator.core import files, scratch, surroundings
+from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result
 from tests import children, engine
@@ -245,6 +246,12 @@ def test_a_child_has_a_user_with_a_name_and_a_home(tmp_path: Path, monkeypatch: 
         assert told["USER"] == f"uid{os.getuid()}"
         assert told["HOME"] == (home if step == "c" else told["TMPDIR"])
         assert Path(told["FWEVAL_CACHE"]).is_absolute()
+
+
+def test_a_child_that_a_full_disk_silenced_did_not_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings, "full_disk", lambda places: IncompleteEvidence(f"full: {places[0]}", remedy="x"))
+    result = engine.finish(engine.child(engine.make_step("a", "leave"), tmp_path / "a"))
+    assert (result.outcome, result.reason, result.remedy) == (O.UNAVAILABLE, f"full: {tmp_path / 'a'}", "x")
 
 
 def test_a_lower_memory_limit_of_ours_stays(tmp_path: Path) -> None:

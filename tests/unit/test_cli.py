@@ -374,6 +374,23 @@ def test_a_full_disk_is_no_bug(run: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "runs/one/steps/a" in err
 
 
+def test_a_disk_that_fills_during_a_run_is_named_with_the_way_on(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes to an open file is not told which one it was."""
+
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("evaluator.pipeline.pursue", full)
+    code, _, err = run("full", "tiny", "--out", "my run")
+    assert code == 3
+    assert err.splitlines() == [
+        "stopped; go on with: fweval full --resume 'my run'",
+        "fweval: the disk is full: my run (free some space, then try again)",
+    ]
+
+
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, click.Abort])
 def test_an_interruption_has_its_own_exit_code(
     raised: type[BaseException], run: Any, monkeypatch: pytest.MonkeyPatch

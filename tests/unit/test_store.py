@@ -195,6 +195,17 @@ def test_a_run_that_stopped_before_its_plan_says_so(tmp_path: Path) -> None:
         run_folder(tmp_path).cells()
 
 
+def test_an_event_that_a_full_disk_cut_off_spoils_no_other(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run")
+    folder.event("one")
+    with (folder.path / "events.jsonl").open("ab") as file:
+        file.write(b'{"at":"2026-')
+    folder.event("two")
+    folder.event("three")
+    lines = (folder.path / "events.jsonl").read_text().splitlines()
+    assert [line.partition('"event":')[2] for line in lines] == ['"one"}', "", '"two"}', '"three"}']
+
+
 def made(runs: Path, name: str, at: str) -> Path:
     """Make a run that says when it was made."""
     return RunFolder.create(runs / name, run_record(id=name, created_at=at)).path

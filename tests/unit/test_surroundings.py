@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.core import surroundings
+from evaluator.core import registry, surroundings
 from evaluator.core.errors import IncompleteEvidence
+from evaluator.executors._this_machine import ThisMachine
 from tests import children
 from tests.commands import FWEVAL
 
@@ -90,3 +91,13 @@ def test_a_working_folder_that_is_gone_is_named(arguments: tuple[str, ...], code
     assert done.stderr.splitlines()[-1:] == (
         ["fweval: the folder that this was started in is gone (change to one that is there)"] if code else []
     )
+
+
+def test_with_few_files_nothing_is_served_and_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, launcher = registry.load("server", "torchserve"), registry.load("launcher", "process")
+    monkeypatch.setattr(surroundings, "file_limit", lambda: 64)
+    reason, remedy = ThisMachine().cannot_launch(server, launcher, ()) or ("", "")
+    assert reason == "only 64 files may be open at once, a server with its clients needs 256"
+    assert "ulimit -n 256" in remedy
+    monkeypatch.setattr(surroundings, "file_limit", lambda: 256)
+    assert "files" not in (ThisMachine().cannot_launch(server, launcher, ()) or ("",))[0]
