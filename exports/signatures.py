@@ -9,11 +9,12 @@ from evaluator.core.records import Anatomy, Signature, TensorSpec
 from exports.parts import shown
 
 SERVED = "serving_default"  # what TensorFlow Serving takes when a request names none
+FORWARD = "forward"  # what a call of PyTorch's module runs, and what its servers call
 
 
-def judged(signatures: Sequence[Signature]) -> Signature | None:
-    """Return the one that servers take by default, else the only one; None where neither decides."""
-    served = [signature for signature in signatures if signature.name == SERVED]
+def judged(signatures: Sequence[Signature], default: str = SERVED) -> Signature | None:
+    """Return the one that servers of the format take by default, else the only one; None where neither decides."""
+    served = [signature for signature in signatures if signature.name == default]
     if served or len(signatures) == 1:
         return (served or list(signatures))[0]
     return None
@@ -41,7 +42,9 @@ def chosen(anatomy: Anatomy, name: str | None) -> Anatomy:
 
 
 def described(signature: Signature) -> str:
-    """Say what a signature takes and gives: "text (words int32[?]) -> scores float32[?,2]"."""
+    """Say what a signature takes and gives: "text (words int32[?]) -> scores float32[?,2]"; its name if that is all."""
+    if not signature.inputs and not signature.outputs:
+        return shown(signature.name)
     return f"{shown(signature.name)} ({_specs(signature.inputs)}) -> {_specs(signature.outputs)}"
 
 

@@ -22,6 +22,7 @@ GIVEN, EXAMPLE, STATED, MADE_UP = "given", "an example beside it", "the file", "
 _MOST_NUMBERS = 1 << 28  # of an input
 _GIVE = "give them: --inputs FILE.npz"
 _SEED = 5
+_NO_AXIS = -1  # in place of the batch's: the batch, too, is as the file states it
 
 Values = Mapping[str, Any]  # arrays, and what else a runtime may take
 
@@ -42,16 +43,23 @@ def made_up(anatomy: Anatomy) -> list[Asked]:
     """
     first = {spec.name: 0 for spec in anatomy.inputs}
     free = [spec for spec in anatomy.inputs if None in spec.shape[1:]]
-    if all(spec.name in anatomy.usual for spec in free):
-        stated = [Asked(values=_arrays_of(anatomy, None, first), sizes=STATED)]
-        if not free:
-            return stated
-    else:
-        stated = []
+    stated = [_arrays_of(anatomy, None, first)] if all(spec.name in anatomy.usual for spec in free) else []
+    if any(None in spec.shape for spec in anatomy.inputs) and _complete(anatomy):  # some take no batch of one
+        stated.append(_arrays_of(anatomy, None, dict.fromkeys(first, _NO_AXIS)))
+    if not free:
+        return [Asked(values=values, sizes=STATED) for values in stated]
     first_free = {spec.name: spec.shape.index(None) for spec in anatomy.inputs if None in spec.shape}
     readings = [first] if first_free.items() <= first.items() else [first, first_free]
     tried = [_arrays_of(anatomy, size, batches) for size in SIZES for batches in readings]
-    return [*stated, *(Asked(values=values, sizes=MADE_UP) for values in tried)]
+    return [
+        *(Asked(values=values, sizes=STATED) for values in stated),
+        *(Asked(values=values, sizes=MADE_UP) for values in tried),
+    ]
+
+
+def _complete(anatomy: Anatomy) -> bool:
+    """Tell whether the file states the shapes of all inputs that have free sizes."""
+    return all(spec.name in anatomy.usual for spec in anatomy.inputs if None in spec.shape)
 
 
 def _arrays_of(anatomy: Anatomy, size: int | None, batches: Mapping[str, int]) -> Arrays:

@@ -11,15 +11,17 @@ from math import prod
 from pathlib import Path
 from typing import TypeVar
 
-from evaluator.core.records import Anatomy, TensorSpec
+from evaluator.core.records import Anatomy, Signature, TensorSpec
 from exports.contract import Format
 from exports.formats import _flatbuffers
 from exports.formats._flatbuffers import Table
+from exports.signatures import FORWARD, judged
 
 _IDENTIFIER = b"ET12"
 _XNNPACK, _XNNPACK_IDENTIFIER = "XnnpackBackend", b"XN01"
 # Members of unions and enumerations, by their number in program.fbs and schema.fbs.
 _TENSOR = 5
+_NUMBERS = {2: "int64", 3: "bool", 4: "float64"}
 _KERNEL_CALL, _DELEGATE_CALL = 1, 2
 _IN_SEGMENT = 1
 _QUANTIZED = 2
@@ -56,7 +58,7 @@ _Item = TypeVar("_Item")
 
 
 class ExecuTorch(Format):
-    """A flat buffer with the method `forward`; its inputs are positional, in the signature's order."""
+    """A flat buffer; its inputs are positional, in the signature's order. Its signatures are its methods."""
 
     name = "executorch"
     title = "ExecuTorch"
@@ -83,15 +85,33 @@ class ExecuTorch(Format):
             raise ValueError("the program has no method")
         for plan in plans:
             program.count(plan)
+        signatures = tuple(_signature(plan) for plan in plans)
+        default = judged(signatures, FORWARD)
+        shown = Signature(inputs=(), outputs=()) if default is None else default
         return Anatomy(
             version=f"schema {program.root.number(0, '<I')}",
             operators=dict(program.operators),
-            inputs=_specs(plans[0], 3, "input"),
-            outputs=_specs(plans[0], 4, "output"),
+            inputs=shown.inputs,
+            outputs=shown.outputs,
+            signatures=signatures,
+            judged=shown.name,
+            bounds={} if default is None else _bounds(plans[signatures.index(default)]),
             weights=dict(program.weights),
             graph_bytes=program.graph_bytes,
             metadata_bytes=max(0, len(content) - program.graph_bytes - program.weights.total()),
         )
+
+
+def numbers(artifact: Path, method: str) -> set[str]:
+    """Return the inputs of a method that are numbers, not tensors; `ValueError` for a file that is damaged."""
+    root = _flatbuffers.root(artifact.read_bytes(), _IDENTIFIER)
+    plans = [plan for plan in root.tables(1) if plan.text(0) == method]
+    return {
+        f"input_{position}"
+        for plan in plans
+        for position, index in enumerate(plan.numbers(3, "<i"))
+        if _pick(plan.tables(2), index).number(0, "<B") in _NUMBERS
+    }
 
 
 @dataclass(slots=True)
@@ -133,7 +153,7 @@ class _Program:
         for index, tensor in {tensor.number(5, "<I"): tensor for tensor in tensors}.items():
             if index:  # 0: computed, not constant
                 dtype, width = _dtype(tensor)
-                self.weights[dtype] += width * prod(tensor.numbers(2, "<i"))
+                self.weights[dtype] += width * prod(_sizes(tensor))
 
     def _open(self, delegate: Table) -> None:
         """Count what a delegate holds when it is XNNPACK's; any other counts as one operator."""
@@ -183,19 +203,51 @@ def _dtype(tensor: Table) -> tuple[str, int]:
     return _DTYPES.get(kind, (f"type {kind}", 0))
 
 
+def _signature(plan: Table) -> Signature:
+    return Signature(name=plan.text(0), inputs=_specs(plan, 3, "input"), outputs=_specs(plan, 4, "output"))
+
+
 def _specs(plan: Table, field_number: int, name: str) -> tuple[TensorSpec, ...]:
+    """Describe the tensors and numbers among the values that go in or come out, each numbered by its place."""
     values = plan.tables(2)
-    tensors = [_tensor(_pick(values, index)) for index in plan.numbers(field_number, "<i")]
+    found = [(position, _pick(values, index)) for position, index in enumerate(plan.numbers(field_number, "<i"))]
     return tuple(
-        TensorSpec(name=f"{name}_{position}", dtype=_dtype(tensor)[0], shape=_shape(tensor))
-        for position, tensor in enumerate(tensors)
-        if tensor is not None
+        TensorSpec(name=f"{name}_{position}", dtype=dtype, shape=shape)
+        for position, value in found
+        for dtype, shape in _described(value)
     )
 
 
+def _described(value: Table) -> list[tuple[str, tuple[int | None, ...]]]:
+    """Return type and shape of a tensor or a number; nothing for a value that is neither."""
+    tensor = _tensor(value)
+    if tensor is not None:
+        return [(_dtype(tensor)[0], _shape(tensor))]
+    number = _NUMBERS.get(value.number(0, "<B"))
+    return [] if number is None else [(number, ())]
+
+
 def _shape(tensor: Table) -> tuple[int | None, ...]:
-    sizes = tensor.numbers(2, "<i")
+    sizes = _sizes(tensor)
     return (None, *sizes[1:]) if sizes and tensor.number(8, "<b") else sizes
+
+
+def _sizes(tensor: Table) -> tuple[int, ...]:
+    sizes = tensor.numbers(2, "<i")
+    if min(sizes, default=0) < 0:
+        raise ValueError("a tensor has a size below zero")
+    return sizes
+
+
+def _bounds(plan: Table) -> dict[str, tuple[tuple[int, int | None], ...]]:
+    """Return the least and the most of each dimension, of inputs with a free one: memory is planned for the most."""
+    values = plan.tables(2)
+    tensors = [_tensor(_pick(values, index)) for index in plan.numbers(3, "<i")]
+    return {
+        f"input_{position}": tuple((0 if axis == 0 else size, size) for axis, size in enumerate(_sizes(tensor)))
+        for position, tensor in enumerate(tensors)
+        if tensor is not None and None in _shape(tensor)
+    }
 
 
 plugin = ExecuTorch()

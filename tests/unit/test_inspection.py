@@ -58,6 +58,13 @@ def test_what_the_file_says_comes_before_what_is_made_up() -> None:
     assert {asked.sizes for asked in others} == {MADE_UP}
 
 
+def test_a_batch_that_the_file_states_is_tried_where_one_example_may_be_too_few() -> None:
+    told = msgspec.structs.replace(anatomy(x=(None, 4), pairs=(None, 4)), usual={"x": (3, 4), "pairs": (6, 4)})
+    one, stated = made_up(told)
+    assert (shapes(one), one.sizes) == ({"x": (1, 4), "pairs": (1, 4)}, STATED)
+    assert (shapes(stated), stated.sizes) == ({"x": (3, 4), "pairs": (6, 4)}, STATED)
+
+
 def test_one_input_of_which_nothing_is_said_makes_all_sizes_made_up() -> None:
     told = msgspec.structs.replace(anatomy(a=(None, None), b=(None, None)), usual={"a": (1, 7)})
     assert {asked.sizes for asked in made_up(told)} == {MADE_UP}
