@@ -26,7 +26,8 @@ def _sensible(_: click.Context, parameter: click.Parameter, value: float) -> flo
 @click.option(
     "--inputs",
     type=click.Path(path_type=Path),
-    help="An .npz file with an array for each input; without it inputs are made up.",
+    help="An .npz file with an array for each input (NAME.0 or NAME.KEY for what a list or a dictionary holds); "
+    "without it inputs are made up.",
 )
 @click.option("--signature", metavar="NAME", help="Of several, this one; by default serving_default, or the only one.")
 @click.option("--runtime", "runtimes", multiple=True, metavar="NAME", help="Only this runtime (may be repeated).")

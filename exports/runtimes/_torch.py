@@ -1,17 +1,26 @@
 """What the runtimes that rest on PyTorch share: reading a module, the thread count, and the call that is timed."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from evaluator.core.errors import Unsupported
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Session
+from exports.runtimes import _torch_values
+from exports.runtimes._torch_values import Give
 
 # How PyTorch words that it lacks an operator (torch.jit; the lite interpreter) or that the file is newer than itself.
 _REFUSALS = ("Unknown builtin op", "ops cannot be found", "version number")
+# How it words that a program asks for a GPU, whose number or whose weights stand in its code.
+_WANTS_CUDA = re.compile(r"from the 'CUDA' backend|not compiled with CUDA|No CUDA GPUs|NVIDIA driver|CUDA device")
+# The interpreter's report ends in the error itself, behind two traces: "RuntimeError: mat1 and mat2 shapes cannot be …"
+_INTERPRETER = "The following operation failed in the TorchScript interpreter."
+_CAUSE = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Exit|Interrupt|Iteration|Warning)): ", re.MULTILINE)
+_MARKED = re.compile(r"^ *(\S[^\n]*)\n *~+ <--- HERE", re.MULTILINE)  # the line that the trace points at
 
 
 def tensor(array: Array) -> Any:
@@ -20,9 +29,7 @@ def tensor(array: Array) -> Any:
     A transposed image with one channel counts as contiguous for NumPy and keeps its strides; PyTorch reads a memory
     format out of them, and ExecuTorch compiles it in.
     """
-    import torch
-
-    return torch.from_numpy(array.reshape(-1)).view(array.shape)
+    return _torch_values.tensor_of(array.reshape(-1), "cpu").view(array.shape)
 
 
 @contextmanager
@@ -47,34 +54,72 @@ def read(reader: Callable[..., Any], artifact: Path, device: str) -> Any:
     try:
         return reader(str(artifact), map_location=device)
     except RuntimeError as error:
-        if any(words in str(error) for words in _REFUSALS):
-            raise Unsupported(f"PyTorch refuses {artifact.name}: {error}") from error
-        raise ValueError(f"PyTorch cannot read {artifact.name}: {error}") from error
+        said = " ".join(str(error).split())
+        if any(words in said for words in _REFUSALS):
+            raise Unsupported(f"PyTorch refuses {artifact.name}: {said}", remedy=_remedy(said)) from error
+        raise ValueError(f"PyTorch cannot read {artifact.name}: {said}") from error
 
 
-def session(module: Any, signature: Signature, device: str) -> Session:
+def _remedy(said: str) -> str | None:
+    if "version number" in said:
+        return "use a newer PyTorch, or save it with an older one"
+    return "export it without that operator: fweval's runtimes have those that PyTorch itself brings"
+
+
+def session(call: Callable[..., Any], signature: Signature, device: str, gives: list[Give] | None = None) -> Session:
     """Return the call that is timed: arrays in, module, arrays out. On the CPU neither way copies.
 
-    What a signature without outputs does not name comes out as `output_0` and so on: a file may not tell.
-    An array without dimensions goes in as a number: TorchScript takes no tensor for one.
+    `gives` makes the arguments of the arrays; without it each input is one, in the signature's order, and an array
+    without dimensions goes in as a number: where nothing is known of the arguments, that is what it most likely is.
+    Outputs come under the signature's names if it has one for each, else under their places.
     """
     import torch
 
-    input_names = [spec.name for spec in signature.inputs]
-    output_names = [spec.name for spec in signature.outputs]
+    takes = gives if gives is not None else [_plain(spec.name, device) for spec in signature.inputs]
+    names = [spec.name for spec in signature.outputs]
 
-    def call(inputs: Mapping[str, Array]) -> Arrays:
+    def run(inputs: Mapping[str, Array]) -> Arrays:
         with torch.inference_mode():
-            result = module(*[_argument(inputs[name], device) for name in input_names])
-            tensors = result if isinstance(result, (tuple, list)) else (result,)
-            names = output_names or [f"output_{index}" for index in range(len(tensors))]
-            # `.cpu()` waits for the device; on the CPU it and `.to` hand the tensor through.
-            return {name: tensor.cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
+            arguments = [give(inputs) for give in takes]
+            try:
+                result = call(*arguments)
+            except (RuntimeError, torch.jit.Error, AssertionError) as error:
+                _explain(error)
+            return _torch_values.arrays_of(result, names)
 
-    return call
+    return run
 
 
-def _argument(array: Array, device: str) -> Any:
-    import torch
+def _plain(name: str, device: str) -> Give:
+    def give(inputs: Mapping[str, Array]) -> Any:
+        array = inputs[name]
+        return _torch_values.tensor_of(array, device) if array.ndim else array.item()
 
-    return torch.from_numpy(array).to(device) if array.ndim else array.item()
+    return give
+
+
+def wants_cuda(said: str) -> bool:
+    """Tell whether PyTorch says that it was asked for a CUDA device and has none."""
+    return _WANTS_CUDA.search(said) is not None
+
+
+def _explain(error: Exception) -> NoReturn:
+    """Raise what a module raised with its cause first: PyTorch puts it last, behind pages of traces.
+
+    Raises `Unsupported` for a program that asks for a GPU where there is none.
+    """
+    said = str(error)
+    found = list(_CAUSE.finditer(said)) if said.startswith(_INTERPRETER) else []
+    cause = said[found[-1].end() :] if found else said
+    if wants_cuda(said):
+        raise Unsupported(
+            f"it asks for a CUDA device, which is written into its code: {cause.partition('. ')[0]}",
+            remedy="export it again from a model on the CPU, or run it on a machine with a CUDA device",
+        ) from error
+    if not found:
+        raise error
+    line = _MARKED.findall(said)
+    kind = found[-1][1]
+    where = f" (in: {line[-1].strip()[:200]})" if line else ""
+    prefix = "" if kind == "RuntimeError" else f"{kind}: "
+    raise RuntimeError(f"{prefix}{' '.join(cause.split())}{where}") from error

@@ -13,11 +13,12 @@ from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Runtime, Session
 from exports.formats import executorch
-from exports.runtimes import _torch
+from exports.runtimes import _torch, _torch_values
+from exports.signatures import FORWARD
 
 
 class ExecuTorch(Runtime):
-    """Loads programs with a method `forward`."""
+    """Loads a method of a program."""
 
     name = "executorch"
     title = "ExecuTorch"
@@ -36,18 +37,22 @@ class ExecuTorch(Runtime):
         from executorch.runtime import Verification
 
         try:
-            method = Engine.get().load_program(artifact, verification=Verification.InternalConsistency)
-            forward = method.load_method("forward")
+            program = Engine.get().load_program(artifact, verification=Verification.InternalConsistency)
+            method = program.load_method(signature.name or FORWARD)
         except RuntimeError as error:
             if "operator" in str(error).lower() or "backend" in str(error).lower():
                 raise Unsupported(f"ExecuTorch refuses {artifact.name}: {error}") from error
             raise
-        takes = [spec.name for spec in signature.inputs]
+        plain = executorch.numbers(artifact, signature.name or FORWARD)
+        takes = [(spec.name, f"input_{index}" in plain) for index, spec in enumerate(signature.inputs)]
         gives = [spec.name for spec in signature.outputs]
 
         def call(inputs: Mapping[str, Array]) -> Arrays:
-            outputs = forward.execute([_torch.tensor(inputs[name]) for name in takes])
-            return {name: output.numpy().copy() for name, output in zip(gives, outputs, strict=True)}
+            outputs = method.execute(
+                [inputs[name].item() if number else _torch.tensor(inputs[name]) for name, number in takes]
+            )
+            # A copy: the next call writes into the same memory.
+            return {name: array.copy() for name, array in _torch_values.arrays_of(outputs, gives).items()}
 
         yield call
 

@@ -12,7 +12,9 @@ from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
 from exports.contract import Runtime, Session
-from exports.runtimes import _torch
+from exports.formats.torchmobile import Argument
+from exports.runtimes import _torch, _torch_values
+from exports.signatures import FORWARD
 
 
 class TorchJit(Runtime):
@@ -42,7 +44,16 @@ class TorchJit(Runtime):
             )
         place = "cuda" if cuda else "cpu"
         with _torch.using_threads(threads), _ieee_convolutions():
-            yield _torch.session(_torch.read(torch.jit.load, artifact, place), signature, place)
+            module = _torch.read(torch.jit.load, artifact, place)
+            name = signature.name or FORWARD
+            # No public name leads to a method that is called like one of Module's own.
+            method = module._c._get_method(name)  # noqa: SLF001
+            arguments = [
+                Argument(each.name, each.type.annotation_str, each.default_value)
+                for each in method.schema.arguments[1:]  # the first is the module
+            ]
+            gives = _torch_values.binding(arguments, [spec.name for spec in signature.inputs], place)
+            yield _torch.session(module if name == FORWARD else method, signature, place, gives)
         if cuda:
             torch.cuda.empty_cache()
 

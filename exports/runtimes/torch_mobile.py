@@ -7,11 +7,14 @@ Documentation: https://docs.pytorch.org/mobile/home/
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from evaluator.core.records import Signature
 from exports.contract import Runtime, Session
-from exports.runtimes import _torch
+from exports.formats import torchmobile
+from exports.runtimes import _torch, _torch_values
+from exports.signatures import FORWARD
 
 
 class TorchMobileInterpreter(Runtime):
@@ -34,7 +37,13 @@ class TorchMobileInterpreter(Runtime):
         from torch.jit.mobile import _load_for_lite_interpreter  # no public name leads to it
 
         with _torch.using_threads(threads):
-            yield _torch.session(_torch.read(_load_for_lite_interpreter, artifact, "cpu"), signature, "cpu")
+            module = _torch.read(_load_for_lite_interpreter, artifact, "cpu")
+            name = signature.name or FORWARD
+            arguments = torchmobile.arguments(artifact, name)
+            inputs = [spec.name for spec in signature.inputs]
+            gives = None if arguments is None else _torch_values.binding(arguments, inputs, "cpu")
+            call = module if name == FORWARD else partial(module.run_method, name)
+            yield _torch.session(call, signature, "cpu", gives)
 
 
 plugin = TorchMobileInterpreter()

@@ -213,5 +213,5 @@ def test_operators_that_reach_out_and_all_signatures_are_shown() -> None:
     shown.print(text.text(Inspection(found=found, title="SavedModel", confined=True, runtimes=(), fits=())))
     seen = shown.export_text()
     assert "uses files or runs Python, and could do so wherever it is run: PyFunc, ReadFile" in seen
-    assert "serving_default () ->  (judged)" in seen
-    assert "encode () -> " in seen
+    assert "serving_default (judged)" in seen
+    assert "\n            encode  " in seen
