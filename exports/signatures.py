@@ -49,7 +49,13 @@ def described(signature: Signature) -> str:
 
 
 def _specs(specs: Sequence[TensorSpec]) -> str:
-    return ", ".join(f"{shown(spec.name)} {spec.dtype}[{','.join(map(_size, spec.shape))}]" for spec in specs)
+    return ", ".join(typed(spec, ",") for spec in specs)
+
+
+def typed(spec: TensorSpec, between: str) -> str:
+    """Say of which type and sizes a tensor is: "images float32[?,4]", "any float32[…]"."""
+    sizes = "…" if spec.unknown and not spec.shape else between.join(map(_size, spec.shape))
+    return f"{shown(spec.name)} {spec.dtype}[{sizes}]{' (has a value of its own)' if spec.optional else ''}"
 
 
 def _size(size: int | None) -> str:

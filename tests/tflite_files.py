@@ -1,7 +1,7 @@
 """TFLite files written by hand: any graph, any names, without a converter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,11 @@ def adds(takes: Sequence[str], gives: Sequence[str], **how: Any) -> Graph:
         last = len(tensors) - 1
         outputs.append(last)
     return Graph(tensors=tensors, operators=operators, inputs=tuple(range(len(takes))), outputs=tuple(outputs))
+
+
+def named(graph: Graph, key: str, takes: Sequence[str], gives: Sequence[str]) -> Graph:
+    """Give a graph a signature."""
+    return replace(graph, signatures={key: (takes, gives)})
 
 
 def _subgraph(model: Any, graph: Graph) -> Any:

@@ -233,6 +233,7 @@ def _try(runtime: Runtime, form: Format, inside: Inside) -> Tried:
     beside = examples.beside(path) if found.format == examples.FORMAT else {}
     settings = {
         "path": found.path,
+        "format": found.format,
         "anatomy": msgspec.to_builtins(found.anatomy),
         "inputs": None if inputs is None else str(inputs.resolve()),
         "examples": beside,

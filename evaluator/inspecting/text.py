@@ -17,7 +17,7 @@ from evaluator.report import _format
 from evaluator.stages._made_up import MADE_UP
 from evaluator.stages.inspect import Found
 from exports.parts import shown
-from exports.signatures import described
+from exports.signatures import SERVED, described, typed
 
 _MOST_OPERATORS = 12  # are listed; the others are counted
 _MOST_TENSORS = 20  # that it takes, or gives
@@ -44,10 +44,11 @@ def text(inspection: Inspection) -> RenderableType:
         others = ", ".join(f"{shown(name)} ({what})" for name, what in list(found.no_files.items())[:_MOST_FILES])
         about.add_row("left out", Text(f"{others}: no files"))
     about.add_row("parts", Text(_parts(inspection)))
-    if len(anatomy.signatures) > 1:
+    if len(anatomy.signatures) > 1 or anatomy.judged not in ("", SERVED):
         about.add_row("signatures", Text("\n".join(_signature(each, anatomy.judged) for each in anatomy.signatures)))
-    about.add_row("takes", Text(_tensors(anatomy.inputs)))
-    about.add_row("gives", Text(_tensors(anatomy.outputs)))
+    untold = "nothing" if anatomy.inputs or anatomy.outputs else "the file does not tell"
+    about.add_row("takes", Text(_tensors(anatomy.inputs) or untold))
+    about.add_row("gives", Text(_tensors(anatomy.outputs) or untold))
     about.add_row("operators", Text(_operators(anatomy.operators)))
     if anatomy.reaches:
         about.add_row("reaches", Text(_operators(anatomy.reaches)))
@@ -94,12 +95,9 @@ def _signature(signature: Signature, judged: str) -> str:
 
 
 def _tensors(specs: Sequence[TensorSpec]) -> str:
-    told = [
-        f"{shown(spec.name)} {spec.dtype}[{', '.join('?' if n is None else str(n) for n in spec.shape)}]"
-        for spec in specs[:_MOST_TENSORS]
-    ]
+    told = [typed(spec, ", ") for spec in specs[:_MOST_TENSORS]]
     more = [f"and {len(specs) - _MOST_TENSORS} more"] if len(specs) > _MOST_TENSORS else []
-    return "\n".join([*told, *more]) or "the file does not tell"
+    return "\n".join([*told, *more])
 
 
 def _operators(operators: dict[str, int]) -> str:

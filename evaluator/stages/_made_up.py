@@ -66,7 +66,7 @@ def _arrays_of(anatomy: Anatomy, size: int | None, batches: Mapping[str, int]) -
     """Make inputs of that size where a dimension is free and not the batch; None for the sizes that the file states."""
     random = np.random.default_rng(_SEED)
     shapes = {spec.name: _shape(spec, anatomy, size, batches.get(spec.name, 0)) for spec in anatomy.inputs}
-    return {spec.name: _array(spec, shapes[spec.name], random) for spec in anatomy.inputs}
+    return {spec.name: _array(spec, shapes[spec.name], random) for spec in anatomy.inputs if not spec.optional}
 
 
 def _shape(spec: TensorSpec, anatomy: Anatomy, size: int | None, batch: int) -> tuple[int, ...]:
@@ -83,6 +83,9 @@ def _shape(spec: TensorSpec, anatomy: Anatomy, size: int | None, batch: int) -> 
 
 def _array(spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generator) -> Array:
     """Make floats between 0 and 1, or integers that any table has."""
+    if spec.unknown:
+        said = f"no values can be made up for the input '{shown(spec.name)}': {spec.unknown}"
+        raise Unsupported(said, remedy=_GIVE)
     if prod(shape) > _MOST_NUMBERS:
         sizes = ", ".join(map(str, shape))
         raise Unsupported(f"the input '{shown(spec.name)}' is too large to be made up: [{sizes}]", remedy=_GIVE)

@@ -210,7 +210,7 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
     anatomy = msgspec.convert(settings["anatomy"], Anatomy)
     beside = _beside(path, anatomy, settings)
     given = _given(Path(settings["inputs"])) if settings["inputs"] else None
-    signature, candidates = _inputs(anatomy, given, beside)
+    signature, candidates = _inputs(anatomy, given, beside, registry.load("format", settings["format"]))
     with blame(f"importing {runtime.title}"):
         start = time.perf_counter()
         importlib.import_module(runtime.module)
@@ -321,17 +321,17 @@ def _given(path: Path) -> Arrays:
         raise Unavailable(str(error), remedy="write the inputs with numpy.savez") from error
 
 
-def _inputs(anatomy: Anatomy, given: Arrays | None, beside: Beside) -> tuple[Signature, Sequence[Asked]]:
+def _inputs(anatomy: Anatomy, given: Arrays | None, beside: Beside, form: Format) -> tuple[Signature, Sequence[Asked]]:
     """Return what to call the artifact with: the given arrays, an example's, or made-up ones of every size to try."""
     signature = Signature(name=anatomy.judged, inputs=anatomy.inputs, outputs=anatomy.outputs)
     if given is not None:
         asked = [Asked(values=given, sizes=GIVEN)]
-        if not signature.inputs:  # the file does not tell: in the order in which they are given
+        if not signature.inputs and not signature.outputs:  # the file does not tell: in the order of what is given
             specs = tuple(
                 TensorSpec(name=name, dtype=a.dtype.name, shape=a.shape) for name, a in _arrays(given).items()
             )
             return msgspec.structs.replace(signature, inputs=specs), asked
-        missing = [spec.name for spec in signature.inputs if spec.name not in given]
+        missing = [spec.name for spec in signature.inputs if spec.name not in given and not spec.optional]
         if missing:
             raise Unavailable(
                 f"no array was given for {_listed(missing)}; there is: {_listed(list(given))}",
@@ -340,11 +340,9 @@ def _inputs(anatomy: Anatomy, given: Arrays | None, beside: Beside) -> tuple[Sig
         return signature, asked
     if beside.fitting:
         return signature, [Asked(values=beside.fitting[0].inputs, sizes=EXAMPLE)]
-    if not signature.inputs:
-        raise Unsupported(
-            "the file does not say what it takes",
-            remedy="give it: --inputs FILE.npz, with one array for each input, in their order",
-        )
+    if not signature.inputs and not signature.outputs:
+        said, remedy = form.untold
+        raise Unsupported(said, remedy=remedy)
     return signature, made_up(anatomy)
 
 
@@ -376,7 +374,7 @@ def _plain(value: object) -> object:
 def _batches(session: Session, signature: Signature, asked: Asked) -> tuple[Metrics, tuple[Figure, ...]]:
     """Say whether another batch is taken, where the file says that its size is free; and why it is not."""
     free = all(spec.shape and spec.shape[0] is None for spec in signature.inputs)
-    if asked.sizes in (GIVEN, EXAMPLE) or not free:
+    if asked.sizes in (GIVEN, EXAMPLE) or not free or not signature.inputs:
         return {}, ()
     (taken, *_) = {len(array) for array in asked.values.values()} or {1}
     larger = {name: np.repeat(array, BATCH, axis=0) for name, array in asked.values.items()}

@@ -7,6 +7,7 @@ https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/me
 """
 
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,10 +19,12 @@ from exports.contract import Format
 from exports.formats import _protobuf, _tensor_bundle
 from exports.formats._naming import MOST_DIMENSIONS, short
 from exports.formats._tensorflow_operators import reaching
+from exports.parts import PartError, kind, shown
 from exports.signatures import judged
-from exports.sizes import artifact_bytes, files_below
+from exports.sizes import artifact_bytes
 
 _FILE = "saved_model.pb"
+_PARTS = (_FILE, "variables", "assets", "assets.extra")  # what TensorFlow looks for; else nothing is its own
 _BEGIN = b"\x08\x01\x12"  # schema version 1, then a graph
 _TAGS = ("serve",)  # the tags of the graph that TensorFlow Serving loads
 _MOST_BYTES = 2 << 30  # protocol buffers have no more
@@ -106,6 +109,28 @@ class SavedModel(Format):
         except (ValueError, UnicodeDecodeError) as error:
             raise ValueError(f"{artifact.name} is damaged, or cut off: {error}") from error
 
+    def files(self, artifact: Path) -> list[Path]:
+        """Return all files below the folder.
+
+        Raises `PartError` where one of the model's own is a device or a pipe, which would be read for ever, or a link
+        that leads nowhere.
+        """
+        paths = sorted(artifact.rglob("*"), key=lambda path: path.relative_to(artifact).as_posix())
+        return [path for path in paths if _is_file(artifact, path)]
+
+
+def _is_file(folder: Path, path: Path) -> bool:
+    """Tell whether it is a file of the model; what lies in its folder beside that and is no file is left out."""
+    name = path.relative_to(folder)
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        mode = 0
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or name.parts[0] not in _PARTS:
+        return stat.S_ISREG(mode)
+    what = kind(mode) if mode else "a link to what is not there, or may not be seen"
+    raise PartError(f"its file '{shown(str(name))}' is {what}", remedy="copy the file itself into the folder")
+
 
 def served(graphs: Sequence[Sequence[str]]) -> int:
     """Return which of several graphs is judged, by their tags: what TensorFlow Serving loads, where it is there."""
@@ -138,7 +163,7 @@ def _anatomy(artifact: Path, model: Path) -> Anatomy:
         reaches=reaching(Counter(_reached(graph)).items()),
         weights=dict(sorted(weights.items())),
         graph_bytes=max(program, 0),
-        metadata_bytes=max(artifact_bytes(files_below(artifact)) - weights.total() - max(program, 0), 0),
+        metadata_bytes=max(artifact_bytes(plugin.files(artifact)) - weights.total() - max(program, 0), 0),
     )
 
 

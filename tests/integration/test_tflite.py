@@ -13,16 +13,12 @@ from evaluator.core import registry
 from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, write_arrays
 from tests.children import run
-from tests.tflite_files import Graph, Operator, Tensor, adds, write
+from tests.tflite_files import Graph, Operator, Tensor, adds, named, write
 
 pytestmark = pytest.mark.integration
 
 CHILD = Path(__file__).with_name("tflite_child.py")
 FORM = registry.load("format", "tflite")
-
-
-def named(graph: Graph, key: str, takes: list[str], gives: list[str]) -> Graph:
-    return replace(graph, signatures={key: (takes, gives)})
 
 
 def single(operator: Operator, dtype: str = "float32", shape: tuple[int, ...] = (1, 4)) -> Graph:

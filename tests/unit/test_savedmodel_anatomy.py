@@ -1,11 +1,13 @@
 """SavedModels taken apart: what can be asked for, which graph a server takes, and what does more than compute."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from evaluator.core import registry
 from evaluator.core.records import Signature, TensorSpec
+from exports.parts import PartError
 from tests.saved_models import INT64, graph, node, signature, tensor, write
 
 FORM = registry.load("format", "savedmodel")
@@ -90,6 +92,29 @@ def test_operators_that_use_files_or_python_are_named(tmp_path: Path) -> None:
     )
     expected = {"PrintV2": 1, "PyFunc": 1, "ReadFile": 2, "RestoreV2": 1, "Save": 1, "WriteFile": 1}
     assert FORM.anatomy(path).reaches == expected
+
+
+def test_only_plain_files_are_a_models_own(tmp_path: Path) -> None:
+    path = write(tmp_path / "model", graph(signatures={"serving_default": ADDS}))
+    (path / "assets").mkdir()
+    (path / "assets" / "words.txt").write_text("one")
+    (path / "gone").symlink_to("/nowhere")  # nothing of TensorFlow's is called so
+    assert [file.name for file in FORM.files(path)] == ["words.txt", "saved_model.pb"]
+    (path / "assets" / "other.txt").symlink_to("/nowhere")
+    with pytest.raises(PartError, match=r"'assets/other.txt' is a link to what is not there"):
+        FORM.files(path)
+    (path / "assets" / "other.txt").unlink()
+    for make, said in ((device, "a device"), (os.mkfifo, "a pipe")):
+        make(path / said)
+        assert [file.name for file in FORM.files(path)] == ["words.txt", "saved_model.pb"]
+        make(path / "assets" / "other.txt")
+        with pytest.raises(PartError, match=f"its file 'assets/other.txt' is {said}"):
+            FORM.files(path)
+        (path / "assets" / "other.txt").unlink()
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
 
 
 def test_what_is_wrong_is_told_in_a_short_line(tmp_path: Path) -> None:
