@@ -48,10 +48,22 @@ def _compared(card: Scorecard) -> Any:
     replace = msgspec.structs.replace
     comparisons = [replace(each, statement="", rounds=0, unsettled=()) for each in card.comparisons]
     edge = [replace(each, reason="") for each in card.edge]
-    matrix = [replace(cell, proofs=tuple(replace(proof, title="") for proof in cell.proofs)) for cell in card.matrix]
+    matrix = [
+        replace(
+            cell,
+            tried=_in_words(cell.tried),
+            proofs=tuple(replace(proof, title="", tried=_in_words(proof.tried)) for proof in cell.proofs),
+        )
+        for cell in card.matrix
+    ]
     robustness = None if card.robustness is None else replace(card.robustness, statement="")
     parts = {"findings": findings, "comparisons": comparisons, "edge": edge, "matrix": matrix, "robustness": robustness}
     return {**msgspec.to_builtins(card), **msgspec.to_builtins(parts), "warnings": told}
+
+
+def _in_words(tried: tuple[str, ...]) -> tuple[str, ...]:
+    """Return sentences as precisions are named in them now: "int8 dynamic"."""
+    return tuple(each.replace("int8_dynamic", "int8 dynamic") for each in tried)
 
 
 def _written(number: str) -> str:

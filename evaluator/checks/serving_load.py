@@ -19,7 +19,7 @@ FORMULA = "10 * rate within the time limit / the scenario's rate, at most 10; ov
 RATE = "in_time_per_s"
 _RATE_PER_S, _LIMIT_S = 10.0, 0.1  # what a scenario asks for that says nothing
 _FASTER = "more workers, batching, a smaller model or more cores"
-WIRES = {"rest": "REST", "grpc": "gRPC"}
+WIRES = {wire: metrics.wire(wire) for wire in ("rest", "grpc")}
 
 
 class ServingLoad(Check):

@@ -28,7 +28,7 @@ WIRES = {
         sentence=f"{{who}} has {{amount}} lower latency over {title}",
         labels={"wire": wire},
     )
-    for wire, title in (("rest", "REST"), ("grpc", "gRPC"))
+    for wire, title in ((name, metrics.wire(name)) for name in ("rest", "grpc"))
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from evaluator.core import files, registry, versions
-from evaluator.core.records import FRAMEWORKS, Record, Step
+from evaluator.core.records import FRAMEWORKS, PRECISIONS, Record, Step
 
 NAME = "catalogue.json"
 # Where two kinds share a name, the title of the later one is meant by the bare name.
@@ -67,7 +67,8 @@ class Catalogue(Record, frozen=True, kw_only=True):
 
 def flat(titles: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Return the titles of all kinds in one: any name that a coordinate may have -> as people write it."""
-    return {name: title for kind in _TITLED for name, title in titles.get(kind, {}).items()}
+    plugins = {name: title for kind in _TITLED for name, title in titles.get(kind, {}).items()}
+    return {name: name.replace("_", " ") for name in PRECISIONS} | plugins
 
 
 def collect() -> Catalogue:

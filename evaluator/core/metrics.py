@@ -32,6 +32,14 @@ LABELS = {
     "place": "what computes: a processor, or the runtime's own kernels",
     "statistic": "which figure of a sample it is",
 }
+_WIRES = {
+    "rest": "REST",
+    "grpc": "gRPC",
+    "raw": "raw bytes over REST",
+    "oip": "Open Inference Protocol over REST",
+    "oip_grpc": "Open Inference Protocol over gRPC",
+    "in_process": "in process",
+}
 # A latency is a sample, and `statistic` says what is made of it. A median and a p50 differ, and both are right.
 STATISTICS = {
     "median": "the middle of the sample: an estimate of the typical call",
@@ -270,6 +278,11 @@ _RANGES: dict[Unit, tuple[float, float]] = {
 
 # The values of a text that is one of a few words.
 _WORDS: Mapping[str, tuple[str, ...]] = {"outcome": tuple(Outcome), "risk": tuple(Risk)}
+
+
+def wire(name: str) -> str:
+    """Return a way to a server as people write it."""
+    return _WIRES.get(name, name)
 
 
 def known(name: str) -> Metric | None:

@@ -190,10 +190,14 @@ def _tells(other: MatrixCell, cell: MatrixCell) -> bool:
     return other.exporter != cell.exporter or other.state.startswith("passed")
 
 
+def _in_words(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def _tried_exports(near: Iterable[MatrixCell], cell: MatrixCell) -> tuple[str, ...]:
     ended = [each for each in near if each.state not in ("unavailable", "not run") and _tells(each, cell)]
     ended.sort(key=lambda each: not each.state.startswith("passed"))
-    return tuple(f"{each.title}, {each.precision}: {each.state}" for each in ended[:_MOST_TRIED])
+    return tuple(f"{each.title}, {_in_words(each.precision)}: {each.state}" for each in ended[:_MOST_TRIED])
 
 
 def _tried(proof: Proof, cell: MatrixCell, near: Iterable[MatrixCell], known: Catalogue) -> tuple[str, ...]:
@@ -206,11 +210,11 @@ def _tried(proof: Proof, cell: MatrixCell, near: Iterable[MatrixCell], known: Ca
         if other is not proof and other.device == proof.device and other.outcome is Outcome.PASSED
     ]
     ways += [
-        (f"{each.title}, {each.precision}, in {known.title('runtime', proof.runtime)}", other.outcome)
+        (f"{each.title}, {_in_words(each.precision)}, in {known.title('runtime', proof.runtime)}", other.outcome)
         for each in near
         for other in each.proofs
         if (other.runtime, other.device) == (proof.runtime, proof.device) and _tells(each, cell)
     ]
     answers = [(what, outcome) for what, outcome in ways if outcome.is_answer]
     answers.sort(key=lambda way: way[1] is not Outcome.PASSED)
-    return tuple(f"{what}: {outcome.value.replace('_', ' ')}" for what, outcome in answers[:_MOST_TRIED])
+    return tuple(f"{what}: {_in_words(outcome)}" for what, outcome in answers[:_MOST_TRIED])

@@ -183,7 +183,7 @@ def _finite(losses: Sequence[float]) -> list[tuple[int, float]]:
 def _under_load(evidence: Evidence, entry: Entry) -> Iterator[Curve]:
     """Return the tail latency of one server against the rate that was offered, wire by wire."""
     figures = entry.result.figures
-    for wire, title in (("rest", "REST"), ("grpc", "gRPC")):
+    for wire in ("rest", "grpc"):
         shares = sorted(float(each.labels["share"]) for each in metrics.select(figures, "rate_per_s", wire=wire))
         for tail in ("p50", str(entry.result.metrics.get("tail", "p50"))):
             points = [
@@ -199,7 +199,7 @@ def _under_load(evidence: Evidence, entry: Entry) -> Iterator[Curve]:
                     scenario=entry.step.scenario,
                     framework=entry.step.framework,
                     device=entry.step.device,
-                    name=f"latency over {title}, {tail}",
+                    name=f"latency over {metrics.wire(wire)}, {tail}",
                     unit="s",
                     x_name="requests per second",
                     subject=evidence.server(entry),

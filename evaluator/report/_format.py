@@ -127,7 +127,7 @@ def _label(name: str, value: LabelValue) -> str:
     if isinstance(value, bool):
         return f"with {name}" if value else f"without {name}"
     if isinstance(value, str):
-        return words(value)
+        return metrics.wire(value) if name == "wire" else words(value)
     return f"at {share(value)}" if name == "share" else f"{words(name)} {value}"
 
 

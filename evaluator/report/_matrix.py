@@ -106,7 +106,7 @@ def anchor(cell: MatrixCell) -> str:
 
 def place(cell: MatrixCell) -> str:
     """Name a cell: "bert · PyTorch · torch.jit.script · fp16"."""
-    return " · ".join((cell.scenario, _format.framework(cell.origin), cell.title, cell.precision))
+    return " · ".join((cell.scenario, _format.framework(cell.origin), cell.title, _format.words(cell.precision)))
 
 
 def where(proof: Proof) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from evaluator.core.scorecard import Scorecard
+from evaluator.report import _format
 from evaluator.report._base import Report, sections
 from evaluator.report._blocks import Block, Heading, Items, Line, Lines, Piece, Prose, Table, Text
 from evaluator.report._plain import Plain, plain, words
@@ -75,7 +76,8 @@ def _line(line: Line) -> str:
 def _piece(piece: Piece) -> str:
     text = _escape(words(piece))
     strong = isinstance(piece, Text) and piece.style == "strong" and text.strip()
-    return f"**{text.strip()}**" if strong else text
+    written = f"**{text.strip()}**" if strong else text
+    return f"[{written}]({_format.address(piece.link)})" if isinstance(piece, Text) and piece.link else written
 
 
 def _escape(text: str) -> str:

@@ -5,6 +5,7 @@ A server that answers everybody by default is open wherever somebody forgot a se
 
 import time
 
+from evaluator.core import metrics
 from evaluator.core.errors import Unavailable
 from serving.contract import Running, Setup
 from serving.errors import NotReady
@@ -34,7 +35,7 @@ class Authentication(Probe):
         with as_shipped(field) as (setup, running):
             found = {wire: _settled(field, wire, setup, running) for wire in field.wires}
         figures = by_wire("answered", found)
-        told = ", ".join(f"{wire}: {code}" for wire, code in found.items())
+        told = ", ".join(f"{metrics.wire(wire)}: {code}" for wire, code in found.items())
         if all(code in _NO_CREDENTIALS for code in found.values()):
             return passed(f"with its defaults it refuses calls without credentials ({told})", *figures)
         return failed(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 
-from evaluator.core import files
+from evaluator.core import files, metrics
 from evaluator.core.tensors import Arrays
 from serving.contract import HOST, Bundle
 from serving.errors import ServerError
@@ -68,7 +68,7 @@ class BadRequests(Probe):
                     _, service = field.restart()
                 table[f"{case.wire}: {case.name}"] = answered
                 if not right(case.wire, answered):
-                    wrong.append(f"{case.wire} {case.name}: {answered}")
+                    wrong.append(f"{metrics.wire(case.wire)} {case.name}: {answered}")
         files.write_record(field.folder / _TABLE, table)
         neighbours = noticed(begin, time.perf_counter(), calls)
         figures = {

@@ -7,6 +7,7 @@ hurt all others.
 import threading
 from concurrent import futures
 
+from evaluator.core import metrics
 from serving.contract import Batching
 from serving.errors import ServerError
 from serving.life import Service
@@ -38,7 +39,7 @@ class BatchNeighbours(Probe):
                     bad, good = _round(field, service, wire)
                     rounds += 1
                     accepted += bad is None
-                    innocent += [f"{wire}: {found}" for found in good if found is not None]
+                    innocent += [f"{metrics.wire(wire)}: {found}" for found in good if found is not None]
         figures = {
             "rounds": rounds,
             "neighbours": rounds * (_AT_ONCE - 1),

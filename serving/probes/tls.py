@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from evaluator.core import metrics
 from serving.contract import HOST, Running, Tls
 from serving.errors import NotReady, ServerError
 from serving.life import Service
@@ -48,9 +49,9 @@ def _ask(field: Field, folder: Path) -> Reply:
             _predict(field, service, context)
         plain = [wire for wire in field.wires if field.problem(service, wire) is None]
     figures = by_wire("tls_version", {wire: found or "none" for wire, found in version.items()})
-    told = ", ".join(f"{wire}: {found or 'no TLS'}" for wire, found in version.items())
+    told = ", ".join(f"{metrics.wire(wire)}: {found or 'no TLS'}" for wire, found in version.items())
     if plain or not all(version.values()):
-        open_ = f"; {', '.join(plain)} answers in plain text" if plain else ""
+        open_ = f"; {', '.join(metrics.wire(wire) for wire in plain)} answers in plain text" if plain else ""
         remedy = "end TLS in a proxy in front, and close the plain ports"
         return failed(f"{told}{open_}", remedy, *figures, plain_text=tuple(plain))
     return passed(f"{told}; plain text is refused", *figures, plain_text=())

@@ -355,7 +355,7 @@ def test_one_stage_of_one_framework_can_be_run_alone_and_the_rest_later(home: Pa
     assert done.returncode == 0, done.stderr
     exported = {(row["stage"], row["framework"], row["outcome"]): row["evidence"] for row in cells(home / "alone")}
     assert set(exported) == {(stage, "pytorch", "passed") for stage in ("train", "export")}
-    assert "torchscript" in done.stdout
+    assert "TorchScript" in done.stdout
     assert "[3/3]" in done.stderr  # align, train, export: later stages are not counted
 
     rest = fweval("full", "--resume", "alone", cwd=home, timeout_s=200)

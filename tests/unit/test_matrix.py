@@ -12,7 +12,7 @@ from rich.console import Console
 
 from evaluator import cli, pipeline
 from evaluator.core import catalogue, files, registry
-from evaluator.core.matrix import MatrixCell
+from evaluator.core.matrix import Diagnosis, MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Metrics, Result, Step
 from evaluator.judging import matrix
@@ -83,7 +83,7 @@ def test_a_runtime_that_refuses_is_explained_with_what_was_tried(tmp_path: Path)
     assert (refused.diagnosis.kind, refused.diagnosis.culprit) == ("version mismatch", "FULLY_CONNECTED version '12'")
     assert refused.tried == (
         "this artifact in LiteRT (ai-edge-litert): passed",
-        "TFLite converter (dense per tensor), int8_dynamic, in tflite-runtime: passed",
+        "TFLite converter (dense per tensor), int8 dynamic, in tflite-runtime: passed",
     )
     assert passed.diagnosis is None
     assert passed.batch_sizes == (1, 3)
@@ -201,12 +201,34 @@ def test_the_terminal_names_marks_reasons_and_what_was_tried() -> None:
         "½ 25.6 MB",
         "½ passed in part",
         (
-            "2 cells, such as resnet50 · TensorFlow · keras tflite · int8_dynamic: tflite_runtime: version mismatch "
+            "2 cells, such as resnet50 · TensorFlow · keras tflite · int8 dynamic: tflite_runtime: version mismatch "
             "(FULLY_CONNECTED version '12')"
         ),
         "Tried: this artifact in LiteRT (ai-edge-litert): passed",
     ):
         assert expected in text
+
+
+def test_what_differs_in_figures_only_is_one_cause() -> None:
+    first = next(cell for cell in CARD.matrix if cell.diagnosis is None)
+    cells = [
+        msgspec.structs.replace(
+            first,
+            scenario=scenario,
+            state="failed",
+            diagnosis=Diagnosis(kind="precision without effect", said=f"left {left} % of the weights"),
+            tried=(tried,),
+            proofs=(),
+        )
+        for scenario, left, tried in (("bert", 97.5, "one way"), ("tiny", 95, "another"))
+    ]
+    (cause,) = _matrix.causes(cells)
+    assert cause.said == "precision without effect: left 97.5 % of the weights"
+    assert [place.partition(" · ")[0] for place in cause.cells] == ["bert", "tiny"]
+    assert [place.partition("Tried: ")[2] for place in cause.cells] == ["one way", "another"]
+    refused = [cell for cell in CARD.matrix if cell.state == "passed in part"]
+    (of_runtime,) = _matrix.causes(refused)
+    assert all(" in tflite_runtime" in place for place in of_runtime.cells)
 
 
 def test_a_run_of_standard_exports_has_no_matrix_to_show() -> None:

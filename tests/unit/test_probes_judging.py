@@ -406,7 +406,7 @@ def test_a_wrong_code_is_named(make: Make) -> None:
     reply = ask("bad_requests", make(Server()))
     assert reply.outcome is Outcome.FAILED
     assert reply.figures["refused_rightly"] == 7
-    assert "grpc unknown version: INTERNAL" in reply.reason
+    assert "gRPC unknown version: INTERNAL" in reply.reason
 
 
 def test_a_server_that_dies_of_a_request_is_restarted_and_told_on(make: Make) -> None:

@@ -193,8 +193,8 @@ def _unsure(found: tuple[Claim, ...]) -> Lines:
     equal = [one.question for one in found if one.kind == "no difference"]
     without = [one.question for one in found if one.kind == "not compared"]
     return lines(
-        *((Text(f"Not sure ({doubt}): ", "strong"), "; ".join(told)) for doubt, told in unsure.items()),
-        *([(Text("No difference shown: ", "strong"), ", ".join(equal))] if equal else []),
+        *((Text(f"Not sure ({doubt}):", "strong"), f" {'; '.join(told)}") for doubt, told in unsure.items()),
+        *([(Text("No difference shown:", "strong"), f" {', '.join(equal)}")] if equal else []),
         *([Text(f"Not compared: {', '.join(without)}", "soft")] if without else []),
     )
 
