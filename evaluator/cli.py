@@ -150,10 +150,10 @@ def _own_bug(error: Exception) -> int:
         with tempfile.NamedTemporaryFile(
             "w", prefix="fweval-bug-", suffix=".txt", delete=False, encoding="utf-8"
         ) as file:
-            traceback.print_exc(file=file)
+            traceback.print_exception(error, file=file)
         where = file.name
     except OSError:
-        traceback.print_exc()
+        traceback.print_exception(error)
         where = "the lines above"
     print(f"fweval: a bug in fweval: {error!r}; please report it with {where}", file=sys.stderr)  # noqa: T201
     return OWN_BUG

@@ -67,6 +67,11 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, record: RunRecord) -> "RunFolder":
         """Make a new run folder; one that already holds something is refused, never wiped."""
+        try:
+            os.fspath(path).encode()
+        except UnicodeEncodeError as error:  # records are JSON, which holds text only
+            named = os.fsencode(path).decode(errors="replace")
+            raise UsageError(f"the name {named} is not UTF-8", remedy="choose another folder") from error
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             resumable = (path / "run.json").exists()
             hint = f"continue it with --resume {path}" if resumable else "choose another folder"

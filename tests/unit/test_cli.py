@@ -188,6 +188,12 @@ def test_a_folder_in_use_is_refused(run: Any, tmp_path: Path) -> None:
     assert (code, err) == (2, "fweval: begun is not empty (continue it with --resume begun)\n")
 
 
+def test_a_folder_whose_name_is_no_text_is_refused(run: Any, tmp_path: Path) -> None:
+    code, _, err = run("full", "tiny", "--out", "a\udcff")
+    assert (code, err) == (2, "fweval: the name a\ufffd is not UTF-8 (choose another folder)\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_that_another_process_works_on_is_refused(run: Any, tmp_path: Path) -> None:
     with run_folder(tmp_path / "begun").lock():
         done = fweval("full", "--resume", "begun", cwd=tmp_path)
