@@ -36,6 +36,10 @@ class Origin:
     counterpart: Callable[[], "Origin"]
 
 
+class NotReadError(ValueError):
+    """Something in a file that may be sound, and that fweval does not read: its limit, and no damage."""
+
+
 class Format(ABC):
     """A kind of artifact: a file or a folder that runtimes load."""
 
@@ -59,7 +63,8 @@ class Format(ABC):
         """Take an artifact apart without executing any of it: an untrusted file does no harm.
 
         Of several signatures the one that `exports.signatures` says is judged.
-        Raises `ValueError` for one that is truncated, damaged, or no artifact of this format.
+        Raises `ValueError` for one that is truncated, damaged, or no artifact of this format, and the kind
+        `NotReadError` of it for what may be sound.
         """
 
     def files(self, artifact: Path) -> list[Path]:

@@ -7,13 +7,15 @@ know are no obstacle where one framework is evaluated alone.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import msgspec
 
+from evaluator.core.errors import Unavailable
 from evaluator.core.records import Record, Rows, Signature
 from evaluator.core.tensors import Array, Arrays
 
@@ -69,7 +71,8 @@ class Model(ABC):
     def build_torch(self, settings: Any) -> Any:
         """Return a freshly initialised `torch.nn.Module`.
 
-        Its forward takes the signature's inputs, under their names and in their order, and returns the logits.
+        Its forward takes the signature's inputs, under their names and in their order, and returns the logits. A model
+        of one framework raises `NotImplementedError` in the other's method.
         """
 
     @abstractmethod
@@ -104,6 +107,20 @@ class Model(ABC):
     def inputs_for(self, framework: str, inputs: Mapping[str, Array]) -> Arrays:
         """Bring inputs into the framework's layout; the default leaves them as they are."""
         return dict(inputs)
+
+
+@contextmanager
+def defined(model: Model, framework: "Framework") -> Iterator[None]:
+    """Say of a model of one framework that it has no network in the other: `Unavailable`, and nobody's failure."""
+    try:
+        yield
+    except NotImplementedError as error:
+        if str(error):  # a tool's, which has something to say
+            raise
+        raise Unavailable(
+            f"the model '{model.name}' is not defined in {framework.title}",
+            remedy="evaluate it in the other framework alone: --framework NAME",
+        ) from error
 
 
 class TrainSettings(Record, frozen=True, kw_only=True):

@@ -98,6 +98,11 @@ RULES = (
     _rule(r"(?:Node number \d+ \(|no operator )(Flex\w+)|needs? the (Flex) delegate", "unsupported operator", _FLEX),
     _rule(r"Select TensorFlow op\(s\)", "unsupported operator", _FLEX, "Flex"),
     _rule(r"unresolved custom op: ([^\s.]+)", "unsupported operator", _CUSTOM),
+    _rule(
+        r"'(tf\.\w+)' op requires [^\n]*? to be static|failed to legalize operation '(tf\.\w+)'",
+        "unsupported operator",
+        "fix the sizes that are free (the batch), or allow TensorFlow's operators and link the Flex delegate",
+    ),
     _rule(r"Quantization not yet supported for op: '?(\w+)", "unsupported operator", _LESS),
     _rule(r"[Bb]ackend ([\w.]+) is not (?:registered|available)", "unsupported operator", _CUSTOM),
     _rule(r"[Mm]issing operator: (?:\[\d+\] )?(\S+)", "unsupported operator", OTHER_EXPORTER),

@@ -34,7 +34,7 @@ from evaluator.stages._figures import carried
 from evaluator.stages._fresh import ask
 from evaluator.stages._made_up import EXAMPLE, GIVEN, Asked, Values, made_up
 from exports import examples, foreign
-from exports.contract import Device, Format, Runtime, Session, TimedWithin
+from exports.contract import Device, Format, NotReadError, Runtime, Session, TimedWithin
 from exports.devices._once import Job, native
 from exports.parts import A_PIPE, AbsentError, PartError, no_files, shown
 from exports.signatures import chosen
@@ -117,7 +117,7 @@ def look(place: Path, signature: str | None = None) -> Found:
     """Recognise an artifact, or the only one in a folder, and take it apart.
 
     Raises `Unsupported` for what is of no format, `Incomplete` when files of it are not to be seen, `FwevalError` for
-    an artifact that is damaged, or too large to be looked at.
+    an artifact that is damaged, or too large to be looked at, `Unavailable` for one that fweval does not read.
     """
     form, path = _recognised(place)
     try:
@@ -130,6 +130,9 @@ def look(place: Path, signature: str | None = None) -> Found:
         raise Incomplete(path, absent) from absent
     except PartError as error:
         raise FwevalError(f"{path.name} cannot be read as {form.title}: {error}", remedy=error.remedy) from error
+    except NotReadError as error:
+        remedy = "measure it with the tools of what is to run it"
+        raise Unavailable(f"fweval does not read {path.name}: {error}", remedy=remedy) from error
     except ValueError as error:
         raise FwevalError(f"{path.name} cannot be read as {form.title}: {error}", remedy="get it again") from error
     size = artifact_bytes(whole)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
+from evaluator.core.causes import pruned
 from evaluator.core.errors import Unsupported
 from evaluator.core.tensors import rows
 from exports.contract import Exporter, Origin
@@ -81,9 +82,9 @@ def _lower(converter: Any, origin: Origin, precision: str) -> None:
 
 
 def _cause(message: str) -> str:
-    """Return the operators that the converter names (its message goes on for pages), else its first line."""
+    """Return the operators that the converter names (its message goes on for pages), else the line with the cause."""
     named = re.findall(r"^(?:TF Select|Custom) ops: (.+)$", message, flags=re.MULTILINE)
-    return f"TFLite has no kernel for {', '.join(dict.fromkeys(named))}" if named else message.partition("\n")[0]
+    return f"TFLite has no kernel for {', '.join(dict.fromkeys(named))}" if named else pruned(message)
 
 
 def refuse_lost_weights(content: bytes) -> None:

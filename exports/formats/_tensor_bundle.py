@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from exports.contract import NotReadError
 from exports.formats import _protobuf
 
 _FOOTER_BYTES = 48
@@ -59,7 +60,7 @@ def _block(content: memoryview, start: int, size: int) -> memoryview:
     if start + size + _TRAILER_BYTES > len(content):
         raise ValueError("the index of the variables is damaged, or cut off")
     if content[start + size] != 0:
-        raise ValueError("the index of the variables is compressed, which TensorFlow does not do")
+        raise NotReadError("the index of the variables is compressed, which TensorFlow does not do by itself")
     return content[start : start + size]
 
 

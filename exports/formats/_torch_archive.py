@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from exports.contract import NotReadError
 from exports.formats import _pickle
 
 _LARGEST = 256 << 20  # bytes of all programs and pickles that are read, unpacked; tensors are not read
@@ -85,7 +86,7 @@ class Archive:
             raise ValueError(f"the entry {name[:_LONGEST_SAID]!r} is compressed in a way that PyTorch does not know")
         self._left -= info.file_size
         if self._left < 0:
-            raise ValueError(f"its programs and pickles have more than {_LARGEST >> 20} MiB, which are not read")
+            raise NotReadError(f"its programs and pickles have more than {_LARGEST >> 20} MiB, which are not read")
         try:
             return self._whole.read(info)
         except _DAMAGED as error:
@@ -107,7 +108,7 @@ class Archive:
             raise ValueError(f"the entry {name[:_LONGEST_SAID]!r} cannot be read: {said}") from error
 
 
-class TooLargeError(ValueError):
+class TooLargeError(NotReadError):
     """A file would take minutes to be looked at."""
 
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Anatomy, TensorSpec
-from exports.contract import Format
+from exports.contract import Format, NotReadError
 from exports.formats._onnx_sizes import usual
 from exports.parts import own, shown
 from exports.sizes import artifact_bytes
@@ -211,7 +211,7 @@ def _dtype(number: int) -> str:
     try:
         return str(helper.tensor_dtype_to_np_dtype(number).name)
     except KeyError as error:
-        raise ValueError(f"the file has a tensor of a type that ONNX does not know: {number}") from error
+        raise NotReadError(f"it has a tensor of the type {number}, which the package onnx does not know") from error
 
 
 def _spec(value: Any) -> TensorSpec:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from evaluator.core.errors import FwevalError
 from evaluator.core.records import Anatomy, Signature, TensorSpec
-from exports.contract import Format
+from exports.contract import Format, NotReadError
 from exports.formats import _protobuf, _tensor_bundle
 from exports.formats._naming import MOST_DIMENSIONS, short
 from exports.formats._tensorflow_operators import reaching
@@ -102,10 +103,18 @@ class SavedModel(Format):
         with the tag "serve" alone is read, else the first that has it, else the first.
         """
         model = artifact / _FILE
-        if not self.recognises(artifact) or model.stat().st_size > _MOST_BYTES:
+        if not self.recognises(artifact):
             raise ValueError(f"{artifact.name} is no SavedModel: it has no {_FILE} that begins like one")
+        size = model.stat().st_size
+        if size > _MOST_BYTES:
+            raise FwevalError(
+                f"{_FILE} has {size / 1e9:.3g} GB: nothing reads a graph of more than 2 GB",
+                remedy="save the weights as variables, not as constants of the graph",
+            )
         try:
             return _anatomy(artifact, model)
+        except NotReadError:
+            raise
         except (ValueError, UnicodeDecodeError) as error:
             raise ValueError(f"{artifact.name} is damaged, or cut off: {error}") from error
 
@@ -315,7 +324,7 @@ def _spec(name: str, about: _protobuf.Message) -> TensorSpec:
 
 def _dtype(number: int) -> str:
     if number not in _DTYPES:
-        raise ValueError(f"a tensor has a type that is not known: {number}")
+        raise NotReadError(f"it has a tensor of the type {number} (tensorflow/core/framework/types.proto)")
     return _DTYPES[number]
 
 

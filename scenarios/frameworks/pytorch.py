@@ -13,7 +13,7 @@ import numpy as np
 from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
-from scenarios.contract import OUTPUT, Framework, Model, TrainSettings
+from scenarios.contract import OUTPUT, Framework, Model, TrainSettings, defined
 from scenarios.weights import require_same
 
 _COUNTER = "num_batches_tracked"  # batch normalisation counts its batches; no computation of ours reads it
@@ -48,7 +48,8 @@ class PyTorch(Framework):
 
     def build(self, model: Model, settings: Any) -> Any:
         """Build the network in evaluation mode, on the CPU."""
-        return model.build_torch(settings).eval()
+        with defined(model, self):
+            return model.build_torch(settings).eval()
 
     def load_weights(self, network: Any, weights: Mapping[str, Array]) -> None:
         """Copy the arrays into the network's parameters and buffers; what is tied may be given under any of its names.

@@ -21,7 +21,7 @@ from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
 from scenarios import weights as mapping
-from scenarios.contract import OUTPUT, Framework, Model, TrainSettings
+from scenarios.contract import OUTPUT, Framework, Model, TrainSettings, defined
 
 _EPSILON = 1e-8 * (1 - 0.999) ** 0.5  # PyTorch's 1e-8 in step 1
 
@@ -63,7 +63,8 @@ class TensorFlow(Framework):
 
     def build(self, model: Model, settings: Any) -> Any:
         """Build the functional Keras model."""
-        return model.build_tensorflow(settings)
+        with defined(model, self):
+            return model.build_tensorflow(settings)
 
     def load_weights(self, network: Any, weights: Mapping[str, Array]) -> None:
         """Assign the arrays to the model's variables, transposed where the layouts differ."""

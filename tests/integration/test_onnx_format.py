@@ -9,8 +9,9 @@ import pytest
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from evaluator.core import registry
-from evaluator.core.errors import FwevalError
+from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import TensorSpec
+from evaluator.stages.inspect import look
 from exports.parts import AbsentError, mounts
 from exports.sizes import artifact_bytes, digest
 
@@ -313,3 +314,14 @@ def test_onnx_runtime_tells_the_kernels_that_it_makes_of_a_graph(tmp_path: Path)
     # The product takes the bias and the ReLU with it; both names are gone, and so is the identity.
     assert registry.load("runtime", "onnx_runtime").placement(path) == {"CPU": 0, "CPU, its own kernels": 2}
     assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_a_type_of_tomorrow_is_beyond_us_and_not_damaged(tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [], "g", [], [], initializer=[TensorProto(name="w", data_type=99, dims=[2], raw_data=b"ab")]
+    )
+    path = tmp_path / "next.onnx"
+    path.write_bytes(helper.make_model(graph).SerializeToString())
+    with pytest.raises(Unavailable, match=r"fweval does not read next\.onnx: it has a tensor of the type 99") as found:
+        look(path)
+    assert "get it again" not in str(found.value.remedy)

@@ -232,6 +232,16 @@ SAID = [
         "version mismatch",
         UNSUPPORTED,
     ),
+    case(
+        '<unknown>:0: error: loc(callsite(fused["TensorListReserve:", "functional_1/lstm_1/TensorArrayV2_1@__inference_'
+        'function_513"] at callsite(fused["StatefulPartitionedCall:", "StatefulPartitionedCall@__inference_signature_'
+        'wrapper_536"] at fused["StatefulPartitionedCall:", "StatefulPartitionedCall_1"]))): '
+        "'tf.TensorListReserve' op requires element_shape to be static during TF Lite transformation pass\n"
+        "<unknown>:0: note: called from\n",
+        "'tf.TensorListReserve' op requires element_shape to be static",
+        "unsupported operator",
+        UNSUPPORTED,
+    ),
     # Over 2 GB, by protobuf (Python, C++), PyTorch, TensorFlow, TFLite and flat buffers.
     case("Message onnx.ModelProto exceeds maximum protobuf size of 2GB: 2200000123", "2GB", "unsupported size", None),
     case(
