@@ -169,6 +169,7 @@ RULES = (
     _rule(r"ValidateOpsetForDomain", "version mismatch", _NEWER_RUNTIME),
     _rule(r"ran into an error when deserializing the saved file", "version mismatch", _NEWER_RUNTIME, vague=True),
     _rule(r"made for TensorFlow (\S+)|(GLIBC\w*_\S+)' not found", "version mismatch", _NEWER_RUNTIME),
+    _rule(r"Failed to load method \w+, error: 0x", "tool bug", OTHER_EXPORTER, vague=True),
     _rule(r"asks for (version \d+ of graphs) at least", "version mismatch", _NEWER_RUNTIME),
     _rule(
         r"External data path does not exist: \"(?:[^\"]*/)?([^\"/]+)\"|matching files for \S*?(variables/variables)",

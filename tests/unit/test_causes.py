@@ -304,6 +304,16 @@ def test_what_only_says_that_there_is_more_is_not_the_last_word() -> None:
     assert lacking(said, "DataLossError: its digest differs") is None
 
 
+def test_a_delegate_that_is_not_there_is_named_where_the_error_is_a_number() -> None:
+    said, logged = (
+        "RuntimeError: Failed to load method forward, error: 0x:20",
+        "[method.cpp:85] Backend {} is not registered.",
+    )
+    assert lacking(said, logged.format("CoreMLBackend")) == UNSUPPORTED
+    assert lacking(said, "[method.cpp:819] Missing operator: [0] my::mean.out\n") == UNSUPPORTED
+    assert lacking(said, "nothing of use") is None
+
+
 @given(st.text(max_size=900), st.integers(60, 300))
 def test_nothing_grows_beyond_what_is_asked_for(text: str, longest: int) -> None:
     assert len(shortened(text, longest)) <= longest + 3
