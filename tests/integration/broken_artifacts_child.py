@@ -7,6 +7,7 @@ there with the product's own stage: FOLDER/verdicts-RUNTIME.json, "EXPORTER PREC
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,8 @@ class Corpus:
         return child.finish()
 
     def _step(self, stage: str, name: str, **fields: Any) -> Step:
-        return Step(id=name, stage=stage, scenario="tiny", framework=self.framework, settings=SETTINGS, **fields)
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)  # ids of steps have no spaces
+        return Step(id=plain, stage=stage, scenario="tiny", framework=self.framework, settings=SETTINGS, **fields)
 
 
 def _runs(runtime: Runtime, exporter: Exporter, precision: str) -> bool:
