@@ -7,7 +7,7 @@ its own, and one that dies is found dead; both end as a failure in words.
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Risk
-from evaluator.judging.contract import Answer, not_asked
+from evaluator.judging.contract import STAND_IN, Answer, not_asked
 from evaluator.judging.evidence import Entry
 
 _OURS = {
@@ -38,6 +38,6 @@ def _is_answer(entry: Entry) -> bool:
     return entry.result.outcome.is_answer and entry.result.outcome not in _OURS
 
 
-def _untried(entry: Entry) -> tuple[bool, bool]:
-    """Rank a step that came to no answer: before those that never began come those that did."""
-    return entry.result.outcome not in _OURS, not entry.result.started_at
+def _untried(entry: Entry) -> tuple[bool, bool, bool]:
+    """Rank a step that came to no answer: before those that never began come a stand-in's, and those that did begin."""
+    return entry.result.reason != STAND_IN, entry.result.outcome not in _OURS, not entry.result.started_at

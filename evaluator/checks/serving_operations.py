@@ -8,7 +8,7 @@ from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Value
 from evaluator.core.scorecard import Finding, Risk
-from evaluator.judging.contract import Answer, Check, Subject, stood_in
+from evaluator.judging.contract import STAND_IN, Answer, Check, Subject, stood_in
 from evaluator.judging.evidence import Entry, Evidence
 
 _DAMAGED = "what is on record of this probe is not whole"
@@ -29,8 +29,11 @@ class ServingOperations(Check):
         for scenario in evidence.scenarios:
             for framework in evidence.frameworks:
                 entries = evidence.select("probe", scenario=scenario, framework=framework)
-                entry = chosen(entries) or next((each for each in entries if _probes(each)), None)
-                if entry is None or not _probes(entry):
+                entry = chosen(entries)
+                refused = next((each for each in entries if each.result.reason == STAND_IN), None)
+                if entry is None and refused is not None and evidence.catalogue.probes:
+                    findings += [self._finding(evidence, refused, name) for name in evidence.catalogue.probes]
+                elif entry is None or not _probes(entry):
                     text = f"{evidence.title(framework)}: operations"
                     subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
                     findings.append(self.finding(subject, missing(entries, "probing a server"), entries))
@@ -46,8 +49,9 @@ class ServingOperations(Check):
             path="server",
             topic=probe,
         )
-        if not evidence.speaks_for(entry, probe):
-            return self.finding(subject, stood_in(_risk(entry, probe)), (entry,))
+        if entry.result.reason == STAND_IN or not evidence.speaks_for(entry, probe):
+            risk = _risk(entry, probe) or _known_risk(evidence.catalogue.probes.get(probe))
+            return self.finding(subject, stood_in(risk), (entry,))
         return self.finding(subject, _answer(entry, probe), (entry,))
 
 
@@ -75,8 +79,11 @@ def _answer(entry: Entry, probe: str) -> Answer:
 
 def _risk(entry: Entry, probe: str) -> Risk | None:
     """Return what a probe weighs; None, the check's own, where that is not on record."""
-    told = _told(entry, "risk", probe)
-    return Risk(told) if told in set(Risk) else None
+    return _known_risk(_told(entry, "risk", probe))
+
+
+def _known_risk(told: Value | None) -> Risk | None:
+    return Risk(str(told)) if told in set(Risk) else None
 
 
 def _told(entry: Entry, name: str, probe: str) -> Value | None:

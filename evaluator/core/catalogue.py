@@ -34,6 +34,7 @@ class Catalogue(Record, frozen=True, kw_only=True):
     titles: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)  # kind -> name -> as people write it
     paths: dict[str, str] = msgspec.field(default_factory=dict)  # format -> the deployment path that it is for
     exporters: dict[str, CataloguedExporter] = msgspec.field(default_factory=dict)
+    probes: dict[str, str] = msgspec.field(default_factory=dict)  # probe -> its risk
     protocol: tuple[str, ...] = ()  # probes whose question is one of protocol: a stand-in speaks for them, too
     # By which rules servers are judged: in runs of version 1 a stand-in spoke for everything, and a rate that nobody
     # measured was none. They score for ever as they did.
@@ -86,6 +87,7 @@ def collect() -> Catalogue:
             )
             for plugin in registry.load_all("exporter")
         },
+        probes={plugin.name: plugin.risk for plugin in registry.load_all("probe")},
         protocol=tuple(plugin.name for plugin in registry.load_all("probe") if plugin.protocol),
         archived={plugin.name: plugin.archived for plugin in registry.load_all("server") if plugin.archived},
         preparing=tuple(plugin.name for plugin in registry.load_all("stage") if not plugin.shown),

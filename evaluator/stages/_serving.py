@@ -12,6 +12,7 @@ from evaluator.core import files, registry, surroundings
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Metrics
+from evaluator.judging.contract import NO_STAND_IN, STAND_IN
 from evaluator.stages._evidence import Assignment, read_artifact
 from exports.contract import Runtime
 from serving import images
@@ -98,13 +99,20 @@ class Served:
         return {name: value for name, value in told.items() if value is not None}
 
 
-def plan_on_servers(plan: "ScenarioPlan", stage: str) -> None:
-    """Plan a step of this stage on every server that is served, by the same launcher."""
+def plan_on_servers(plan: "ScenarioPlan", stage: str, *, protocol: bool = False) -> None:
+    """Plan a step of this stage on every server that is served, by the same launcher.
+
+    A stand-in answers for questions of `protocol` only: any other step ends at once.
+    """
     for (server, launcher), served in plan.ids["serve"].items():
         if served in plan.draft.steps:
+            images = plan.scenario.serve.images.get(server.name, server.images)
+            stands_in = plan.draft.capabilities.is_reference(server, registry.load("launcher", launcher), images)
+            refused = stands_in and not protocol and served not in plan.draft.impossible
             plan.add(
                 stage,
                 server.framework,
+                refusal=(STAND_IN, NO_STAND_IN) if refused else None,
                 server=server.name,
                 launcher=launcher,
                 needs={**plan.draft.steps[served].needs, "served": served},

@@ -13,10 +13,8 @@ import msgspec
 
 from evaluator.children.work import Work
 from evaluator.core import files
-from evaluator.core.errors import Unavailable
 from evaluator.core.records import Figure, Measured, Metrics, Profile
 from evaluator.core.tensors import rows
-from evaluator.judging.contract import NO_STAND_IN, STAND_IN
 from evaluator.measure.load import Load, best_under, invalid, knee, saturation
 from evaluator.stages._contract import GIB, Stage
 from evaluator.stages._evidence import read_examples
@@ -59,8 +57,6 @@ class UnderLoad(Stage):
     def work(self, work: Work) -> Measured:
         """Load one server over each wire, without and with batching."""
         served = Served(work)
-        if served.reference:
-            raise Unavailable(STAND_IN, remedy=NO_STAND_IN)
         tail = min(_HIGHEST_TAIL, float(served.about.profile.highest_tail.removeprefix("p")))
         metrics: Metrics = {"reference": False, "tail": f"p{tail:g}"}
         loads: dict[tuple[str, bool], Sequence[Load]] = {}  # by wire, and whether the server batches

@@ -46,7 +46,7 @@ class ProbeServers(Stage):
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan a step for every server that is served."""
-        plan_on_servers(plan, self.name)
+        plan_on_servers(plan, self.name, protocol=any(probe.protocol for probe in registry.load_all("probe")))
 
     def work(self, work: Work) -> Measured:
         """Ask every probe that the server can answer for; all replies are the step's figures."""
@@ -72,22 +72,20 @@ class ProbeServers(Stage):
             outcome=outcome,
             reason=reason,
             remedy=remedy,
-            metrics={"reference": served.reference} if asked else {},
+            metrics={"reference": served.reference},
             figures=tuple(figure for probe in probes for figure in _figures(probe, replies[probe.name])),
-            files={"replies": f"probes/{REPLIES}"} if asked else {},
+            files={"replies": f"probes/{REPLIES}"},
         )
 
 
 def _ending(
     served: Served, probes: Sequence[Probe], replies: Mapping[str, Reply]
 ) -> tuple[Outcome, str | None, str | None]:
-    """Say how the step ends, why, and what to do: it fails when a probe did, and a stand-in may leave none to ask."""
+    """Say how the step ends, why, and what to do: it fails when a probe did."""
     lost = [probe.title for probe in probes if replies[probe.name].outcome is Outcome.FAILED]
     if lost:
         reason = f"{len(lost)} of {len(probes)} probes failed: {', '.join(lost)}"
         return Outcome.FAILED, reason, "each has its own finding, with a remedy"
-    if all(reply is _STOOD_IN for reply in replies.values()):
-        return Outcome.UNAVAILABLE, STAND_IN, NO_STAND_IN
     return Outcome.PASSED, REFERENCE if served.reference else None, None
 
 

@@ -19,7 +19,7 @@ from evaluator.checks.training_time import plugin as training_time
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Figure, LabelValue, Value
 from evaluator.core.scorecard import Comparison, Finding
-from evaluator.judging.contract import Check
+from evaluator.judging.contract import STAND_IN, Check
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.report import _format
 from tests import fakes
@@ -511,6 +511,18 @@ def test_every_probe_is_a_finding_with_its_own_risk() -> None:
     reference = [f for f in serving_operations.judge(fakes.complete_run()) if f.candidate == "tensorflow"]
     assert [(f.state, f.score, f.risk) for f in reference] == [(*MISSING, "high"), (*MISSING, "low")]
     assert all(f.reason.startswith("not measured: stand-in") and f.remedy for f in reference)
+
+
+def test_a_stand_in_that_was_not_asked_has_a_row_for_every_probe() -> None:
+    """The plan ends such a step at once; which probes there are, and what they weigh, stands in the catalogue."""
+    steps = fakes.is_step(stage="probe", launcher="embedded")
+    run = fakes.end(fakes.complete_run(), steps, Outcome.UNAVAILABLE, STAND_IN)
+    probes = {"hot_swap": "high", "tls": "low"}
+    run = replace(run, catalogue=msgspec.structs.replace(run.catalogue, probes=probes))
+    found = [f for f in serving_operations.judge(run) if f.candidate == "tensorflow"]
+    assert [(f.state, f.score, f.risk) for f in found] == [(*MISSING, "high"), (*MISSING, "low")]
+    loaded = fakes.end(run, fakes.is_step(stage="load", launcher="embedded"), Outcome.UNAVAILABLE, STAND_IN)
+    assert one(serving_load, loaded, candidate="tensorflow").reason == STAND_IN
 
 
 def test_a_stand_in_answers_for_the_probes_of_protocol() -> None:

@@ -13,6 +13,7 @@ from evaluator.core.errors import UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Profile, Result, Step
 from evaluator.core.store import Plan
+from evaluator.judging.contract import STAND_IN
 from evaluator.planning import plan
 from evaluator.planning.selection import Options
 from scenarios.loading import Scenario, load_scenario
@@ -265,6 +266,20 @@ def test_load_and_probes_follow_the_server_that_is_served() -> None:
             assert (step.server, step.launcher) == (served.server, served.launcher)
             ours, theirs = ending(made, step), ending(made, served)
             assert (ours and ours.outcome) == (theirs and theirs.outcome)
+
+
+def test_what_a_stand_in_cannot_answer_ends_at_once() -> None:
+    """Nothing is started for it, and a resumed run does not try it again."""
+    made = make(
+        machine=PaperMachine(launchers=("process", "embedded"), references=("embedded",)),
+        options=Options(launcher="embedded"),
+    )
+    for stage in ("load", "probe"):
+        for step in steps(made, stage=stage, launcher="embedded"):
+            result = ending(made, step)
+            assert result is not None
+            assert (result.outcome, result.reason) == (Outcome.UNAVAILABLE, STAND_IN)
+            assert result.remedy
 
 
 def test_ids_do_not_depend_on_whether_an_engine_is_there_today() -> None:
