@@ -204,5 +204,5 @@ def _check_size(tensor: Table, bits: int | None, held: int) -> None:
 
 def _pick(listed: Sequence[_Item], index: int, kind: str) -> _Item:
     if not 0 <= index < len(listed):
-        raise ValueError(f"it is damaged: it has no {kind} {index}")
+        raise ValueError(f"it has no {kind} {index}")
     return listed[index]

@@ -5,12 +5,15 @@ Specification: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/c
 """
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from evaluator.core.records import Anatomy
 from exports.contract import Format
 from exports.formats import _tensorflow_operators
 from exports.formats._tflite_file import IDENTIFIER, File, opened
+from exports.parts import PartError
 from exports.signatures import judged
 
 _FLEX = "Flex"  # before the name of an operator of TensorFlow's, which only a delegate computes
@@ -39,13 +42,25 @@ class TFLite(Format):
         An operator's version, when it is above 1, stands behind its name: interpreters refuse versions that they do
         not know.
         """
-        with opened(artifact) as file:
+        with _read(artifact) as file:
             return _anatomy(file)
 
     def files(self, artifact: Path) -> list[Path]:
         """Return the file, and those beside it that hold its weights."""
-        with opened(artifact) as file:
+        with _read(artifact) as file:
             return [artifact, *file.outside()]
+
+
+@contextmanager
+def _read(artifact: Path) -> Iterator[File]:
+    """Open a file whose every offset may be wrong."""
+    try:
+        with opened(artifact) as file:
+            yield file
+    except PartError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{artifact.name} is damaged, or cut off: {error}") from error
 
 
 def _anatomy(file: File) -> Anatomy:

@@ -150,3 +150,13 @@ def test_what_is_wrong_is_told_in_a_short_line(tmp_path: Path, graph: Graph, wor
         FORM.anatomy(write(tmp_path / "wrong.tflite", graph))
     assert len(str(raised.value)) < 300
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5])
+def test_what_is_cut_off_is_said_to_be(tmp_path: Path, share: float) -> None:
+    path = write(tmp_path / "cut.tflite", adds(["x"], ["y"]))
+    content = path.read_bytes()
+    path.write_bytes(content[: max(8, int(len(content) * share))])
+    for look in (FORM.anatomy, FORM.files):
+        with pytest.raises(ValueError, match=r"^cut\.tflite is damaged, or cut off: "):
+            look(path)
