@@ -18,7 +18,7 @@ import evaluator
 from evaluator import commands
 from evaluator.commands import _stages
 from evaluator.commands._topics import PARTS, TOPICS
-from evaluator.core import output, surroundings
+from evaluator.core import output, surroundings, text
 from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.registry import unknown
 
@@ -119,7 +119,7 @@ def _run() -> int:
     except click.exceptions.Exit as left:
         code = left.exit_code
     except click.ClickException as error:
-        error.show()
+        click.UsageError(text.line(error.format_message()), ctx=getattr(error, "ctx", None)).show()
         code = 2
     except FwevalError as error:
         code = _say(error)
@@ -139,8 +139,8 @@ def _interrupt(number: int, _: object) -> None:
 
 
 def _say(error: FwevalError) -> int:
-    remedy = f" ({error.remedy})" if error.remedy else ""
-    print(f"fweval: {error.message}{remedy}", file=sys.stderr)  # noqa: T201  # the boundary speaks
+    remedy = f" ({text.line(error.remedy)})" if error.remedy else ""
+    print(f"fweval: {text.line(error.message)}{remedy}", file=sys.stderr)  # noqa: T201  # the boundary speaks
     return error.exit_code
 
 
@@ -155,5 +155,5 @@ def _own_bug(error: Exception) -> int:
     except OSError:
         traceback.print_exception(error)
         where = "the lines above"
-    print(f"fweval: a bug in fweval: {error!r}; please report it with {where}", file=sys.stderr)  # noqa: T201
+    print(f"fweval: a bug in fweval: {text.line(repr(error))}; please report it with {where}", file=sys.stderr)  # noqa: T201
     return OWN_BUG

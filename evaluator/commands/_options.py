@@ -181,9 +181,10 @@ def stage_command(stage: str, given: dict[str, Any]) -> int:
 def print_cells(path: Path, stage: str | None = None) -> None:
     """Print the cells of a run as a table for people."""
     from evaluator.core.store import RunFolder
+    from evaluator.core.text import cleaned
     from evaluator.report import _terminal
     from evaluator.report.sections import cells as steps
 
     folder = RunFolder.open(path)
-    cells = [cell for cell in folder.cells() if stage in (None, cell.stage)]
-    _terminal.show_blocks(steps.short(cells, folder.catalogue.all_titles))
+    cells = [cleaned(cell) for cell in folder.cells() if stage in (None, cell.stage)]
+    _terminal.show_blocks(steps.short(cells, cleaned(folder.catalogue).all_titles))

@@ -24,8 +24,9 @@ def command(*, run: str, form: str | None) -> int:
         print_cells(path)
         return 0
     from evaluator.core import output
+    from evaluator.core.text import cleaned
     from evaluator.report import csv, json
 
     cells = RunFolder.open(path).cells()
-    output.write_data(csv.cells_csv(cells) if form == "csv" else json.cells_json(cells))
+    output.write_data(csv.cells_csv([*map(cleaned, cells)]) if form == "csv" else json.cells_json(cells))
     return 0

@@ -5,6 +5,7 @@ import json
 import click
 
 from evaluator.commands._topics import PREPARE
+from evaluator.core.text import line
 
 TOPIC = PREPARE
 
@@ -24,7 +25,7 @@ def command(*, as_json: bool) -> int:
         click.echo(json.dumps(cleaned.as_dict(), indent=2))
     else:
         for leftover in cleaned.found:
-            click.echo(leftover.line())
+            click.echo(line(leftover.line()))
         if not cleaned.found:
             click.echo("nothing was left")
         if cleaned.no_engine:

@@ -5,6 +5,7 @@ import json
 import click
 
 from evaluator.commands._topics import PREPARE
+from evaluator.core.text import line
 
 TOPIC = PREPARE
 
@@ -26,6 +27,6 @@ def command(*, as_json: bool) -> int:
         click.echo(json.dumps([finding.as_dict() for finding in findings], indent=2))
     else:
         for finding in findings:
-            click.echo(finding.line())
+            click.echo(line(finding.line()))
         click.echo(f"\n{summary(findings)}")
     return exit_code(findings)

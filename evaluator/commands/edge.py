@@ -19,12 +19,14 @@ def command(**given: Any) -> int:
     """
     from evaluator import pipeline
     from evaluator.commands import _exits
+    from evaluator.core.text import cleaned
     from evaluator.judging import replay
     from evaluator.report import _terminal
     from evaluator.report.sections import edge
 
     run = pursue(given, pipeline.through("edge"))
-    cells = [cell for cell in run.folder.cells() if cell.stage == "edge"]
-    judged = edge.judged(cells, replay.edge(run.folder), run.folder.catalogue.all_titles)
-    _terminal.show_blocks(*edge.short(judged, run.record.device_classes))
+    cells = [cleaned(cell) for cell in run.folder.cells() if cell.stage == "edge"]
+    verdicts = [cleaned(each) for each in replay.edge(run.folder)]
+    judged = edge.judged(cells, verdicts, cleaned(run.folder.catalogue).all_titles)
+    _terminal.show_blocks(*edge.short(judged, [cleaned(each) for each in run.record.device_classes]))
     return _exits.of_steps([result.outcome for step, result in run.folder.results() if step.stage == "edge"])

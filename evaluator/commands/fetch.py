@@ -6,6 +6,7 @@ import click
 
 from evaluator.commands._options import DEFAULT_SCENARIOS
 from evaluator.commands._topics import PREPARE
+from evaluator.core.text import line
 
 TOPIC = PREPARE
 
@@ -52,7 +53,7 @@ def _make_environments() -> None:
             with Console(stderr=True).status(f"environment {name}"):
                 click.echo(f"environment {name}: {environments.make(name)}")
         except Unavailable as error:
-            click.echo(f"fweval: {error.message} ({error.remedy})", err=True)
+            click.echo(line(f"fweval: {error.message} ({error.remedy})"), err=True)
 
 
 def _fetch_images(wanted: Sequence[tuple[str, ...]]) -> None:
@@ -69,4 +70,4 @@ def _fetch_images(wanted: Sequence[tuple[str, ...]]) -> None:
             with Console(stderr=True).status(f"container image {images[0]}") as status:
                 click.echo(f"container image {engine.provide(images, status.update)}")
         except Unavailable as error:
-            click.echo(f"fweval: {error.message} ({error.remedy})", err=True)
+            click.echo(line(f"fweval: {error.message} ({error.remedy})"), err=True)

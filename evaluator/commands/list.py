@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from evaluator.commands._topics import PREPARE
+from evaluator.core.text import line
 
 TOPIC = PREPARE
 
@@ -28,7 +29,7 @@ def command(*, kind: str | None, as_json: bool) -> int:
     for name, members in shown.items():
         click.echo(f"{name}:")
         for member, text in members.items():
-            click.echo(f"  {member:<20} {text}".rstrip())
+            click.echo(f"  {line(member):<20} {line(text)}".rstrip())
     return 0
 
 

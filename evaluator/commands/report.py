@@ -13,8 +13,9 @@ TOPIC = READ
 def command(*, run: str) -> int:
     """Write scorecard.html, .md, .csv and .xml from the run's scorecard.json. Measures nothing."""
     from evaluator.core.store import RunFolder
+    from evaluator.core.text import line
     from evaluator.judging import replay
 
     for path in replay.report(RunFolder.open(find_run(run))):
-        click.echo(path)
+        click.echo(line(str(path)))
     return 0

@@ -225,6 +225,7 @@ RULES = (
     ),
 )
 # Kinds that say of a runtime what it lacks, and of this machine: no failure of the artifact's.
+_LONGEST_LINE, _LONGEST_END = 2_000, 20_000  # characters that are searched: patterns take their time with longer ones
 _LACKING: dict[Kind, Outcome] = {
     "unsupported operator": Outcome.UNSUPPORTED,
     "version mismatch": Outcome.UNSUPPORTED,
@@ -246,12 +247,21 @@ def find(text: str) -> tuple[Rule, re.Match[str]] | None:
 
 def matches(*texts: str) -> Iterator[tuple[Rule, re.Match[str]]]:
     """Yield all rules that know something, those of the first text first, and the vague ones after all others."""
+    bounded = [_bounded(text) for text in texts]
     for vague in (False, True):
-        for text in texts:
+        for text in bounded:
             for rule in RULES:
                 found = rule.pattern.search(text) if rule.vague == vague else None
                 if found is not None:
                     yield rule, found
+
+
+def _bounded(text: str) -> str:
+    """Return a text as it is, or what can be searched in time of one with lines without end (names, tables of code)."""
+    if len(text) <= _LONGEST_LINE:
+        return text
+    cut = "\n".join(line[:_LONGEST_LINE] for line in text.split("\n"))
+    return cut if len(cut) <= 2 * _LONGEST_END else f"{cut[:_LONGEST_END]}\n{cut[-_LONGEST_END:]}"
 
 
 def lacking(text: str, elsewhere: str = "") -> Outcome | None:

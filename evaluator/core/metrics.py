@@ -276,6 +276,7 @@ _RANGES: dict[Unit, tuple[float, float]] = {
 }
 
 
+_NUMBERED = ("share", "batch")  # labels that are numbers
 # The values of a text that is one of a few words.
 _WORDS: Mapping[str, tuple[str, ...]] = {"outcome": tuple(Outcome), "risk": tuple(Risk)}
 
@@ -341,7 +342,8 @@ def _unfit(figure: Figure, about: Metric) -> str | None:
     strange = [label for label in figure.labels if label not in about.labels]
     if strange:
         return f"is not declared with the label {', '.join(strange)}"
-    return None
+    wordy = [label for label in _NUMBERED if isinstance(figure.labels.get(label, 0), str | bool)]
+    return f"has no number as its label {', '.join(wordy)}" if wordy else None
 
 
 def number(value: Value | None) -> float | None:

@@ -6,17 +6,16 @@ that reorder text are written as escapes, line ends as spaces, and what is far t
 The marks are those of https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing.
 """
 
+import json
 import re
 from typing import Any, TypeVar
-
-import msgspec
 
 T = TypeVar("T")
 LONGEST = 2_000  # characters of one text in a report
 _ENDS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")  # of lines, and tabs
 _HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls
-    "\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"  # marks of direction, and what has no width
+    "\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # marks of direction, and what has no width
     "\ud800-\udfff\ufff9-\ufffb\ufffe\uffff"  # halves of characters, notes between lines, no characters
     "\U000e0000-\U000e0fff]"  # tags
 )
@@ -32,7 +31,14 @@ def line(text: str, longest: int = LONGEST) -> str:
 
 def cleaned(record: T, longest: int = LONGEST) -> T:
     """Return a record in which every text, names in dictionaries included, is a `line`."""
+    import msgspec  # here, because the command line's help does without it
+
     return msgspec.convert(_clean(msgspec.to_builtins(record), longest), type(record))
+
+
+def harmless_json(encoded: str) -> str:
+    """Return JSON of the same meaning in which nothing harmful stands unescaped: it is printed on terminals, too."""
+    return _HARMFUL.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], encoded)
 
 
 def _clean(value: Any, longest: int) -> Any:

@@ -12,8 +12,10 @@ from evaluator.core import metrics, output
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Signature, TensorSpec
+from evaluator.core.text import cleaned
 from evaluator.inspecting.inspection import Inspection, Tried
 from evaluator.report import _format
+from evaluator.report.json import encode
 from evaluator.stages._made_up import MADE_UP
 from evaluator.stages.inspect import Found
 from exports.parts import shown
@@ -22,15 +24,16 @@ from exports.signatures import SERVED, described, typed
 _MOST_OPERATORS = 12  # are listed; the others are counted
 _MOST_TENSORS = 20  # that it takes, or gives
 _REACHES = "its program uses files or runs Python, and could do so wherever it is run"
+_LONGEST = 500  # characters of one name or reason; a path may have more, and stands in the JSON
 _MOST_FILES = 4  # of an artifact that are listed
 
 
 def show(inspection: Inspection, *, as_json: bool) -> None:
     """Print it for people, or the whole of it as JSON."""
     if as_json:
-        output.write_data(f"{msgspec.json.format(msgspec.json.encode(inspection)).decode()}\n")
+        output.write_data(encode(inspection))
     else:
-        Console().print(text(inspection))
+        Console().print(text(cleaned(inspection, _LONGEST)))
 
 
 def text(inspection: Inspection) -> RenderableType:

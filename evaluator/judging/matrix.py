@@ -125,13 +125,13 @@ def _proof(entry: Entry, folder: Path, evidence: Evidence, *, emulated: bool) ->
 
 def _sizes(entry: Entry) -> tuple[int, ...]:
     taken = entry.result.metrics.get("batch_sizes", ())
-    return tuple(int(size) for size in taken) if isinstance(taken, tuple) else ()
+    return tuple(int(size) for size in taken if str(size).isdecimal()) if isinstance(taken, tuple) else ()
 
 
 def _told(entry: Entry, name: str, label: str) -> Iterator[tuple[LabelValue, Value]]:
     """Yield the values of a metric by one of its labels."""
     for figure in metrics.select(entry.result.figures, name):
-        yield figure.labels[label], figure.value
+        yield figure.labels.get(label, 0), figure.value
 
 
 def _words(entry: Entry, name: str) -> str | None:

@@ -12,6 +12,7 @@ from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.records import Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard
 from evaluator.core.store import RunFolder
+from evaluator.core.text import cleaned
 from evaluator.judging import fitting, matrix, scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 
@@ -56,10 +57,11 @@ def report(folder: RunFolder) -> list[Path]:
     """Write the scorecard in every form; return the files."""
     folder.demand_writing()
     scorecard = read_scorecard(folder)
+    shown = cleaned(scorecard)
     written = []
     for each in registry.load_all("report"):
         path = folder.path / each.filename
-        files.write_text(path, each.render(scorecard))
+        files.write_text(path, each.render(scorecard if each.lossless else shown))
         written.append(path)
     return written
 

@@ -184,7 +184,7 @@ def _under_load(evidence: Evidence, entry: Entry) -> Iterator[Curve]:
     """Return the tail latency of one server against the rate that was offered, wire by wire."""
     figures = entry.result.figures
     for wire in ("rest", "grpc"):
-        shares = sorted(float(each.labels["share"]) for each in metrics.select(figures, "rate_per_s", wire=wire))
+        shares = sorted(float(each.labels.get("share", 0)) for each in metrics.select(figures, "rate_per_s", wire=wire))
         for tail in ("p50", str(entry.result.metrics.get("tail", "p50"))):
             points = [
                 (

@@ -14,6 +14,7 @@ class Report(ABC):
 
     name: ClassVar[str]  # equals the module's file name
     filename: ClassVar[str]  # where the text lies inside the run folder
+    lossless: ClassVar[bool] = False  # True: read by machines, which get every text as it is, not `core.text.cleaned`
 
     @abstractmethod
     def render(self, scorecard: Scorecard) -> str:

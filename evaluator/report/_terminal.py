@@ -15,6 +15,7 @@ from rich.text import Text as Styled
 
 from evaluator.core import output
 from evaluator.core.scorecard import Scorecard
+from evaluator.core.text import cleaned, line
 from evaluator.report import _format
 from evaluator.report._base import sections
 from evaluator.report._blocks import (
@@ -49,13 +50,13 @@ def show(scorecard: Scorecard, folder: Path, *, as_json: bool, written: str = ht
     if as_json:
         output.write_data(json.render(scorecard))
     else:
-        Console().print(summary(scorecard, folder, written))
+        Console().print(summary(cleaned(scorecard), folder, written))
 
 
 def summary(card: Scorecard, folder: Path, written: str = html.filename) -> RenderableType:
     """Return what each section says in brief and the file with all of it; the verdict is last, where one looks."""
     blocks = [block for section in reversed(sections()) for block in section.brief(card)]
-    where = Styled(f"\nReport: {folder / written}", overflow="fold")
+    where = Styled(f"\nReport: {line(str(folder / written))}", overflow="fold")
     return Group(rendered(blocks[:-1]), where, rendered(blocks[-1:]))
 
 

@@ -16,6 +16,7 @@ from evaluator.core.scorecard import Scorecard
 from evaluator.report._base import Report
 
 COLUMNS = tuple(name for name in Cell.__struct_fields__ if name not in ("metrics", "figures"))
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet takes for a formula
 
 
 class Csv(Report):
@@ -35,16 +36,21 @@ def cells_csv(cells: Sequence[Cell]) -> str:
     names = tuple(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*COLUMNS, *names))
+    writer.writerow((*COLUMNS, *map(_written, names)))
     for cell, row in zip(cells, rows, strict=True):
-        figures = (_written(row.get(name)) for name in names)
-        writer.writerow((*(getattr(cell, name) for name in COLUMNS), *figures))
+        coordinates = (_written(getattr(cell, name)) for name in COLUMNS)
+        writer.writerow((*coordinates, *(_written(row.get(name)) for name in names)))
     return text.getvalue()
 
 
 def _written(value: Value | None) -> Value | None:
-    """Join a list with semicolons: a comma would need quotes."""
-    return "; ".join(map(str, value)) if isinstance(value, tuple) else value
+    """Join a list with semicolons, because a comma would need quotes; mark as text what a spreadsheet would compute.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    if isinstance(value, tuple):
+        value = "; ".join(map(str, value))
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 plugin = Csv()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from evaluator.core import text
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.versions import VERSION
@@ -19,6 +20,7 @@ class Json(Report):
 
     name: ClassVar[str] = "json"
     filename: ClassVar[str] = "scorecard.json"
+    lossless: ClassVar[bool] = True
 
     def render(self, scorecard: Scorecard) -> str:
         """Return the encoded scorecard; decoding it as a `Scorecard` gives an equal one."""
@@ -32,7 +34,7 @@ def cells_json(cells: Sequence[Cell]) -> str:
 
 def encode(value: object) -> str:
     """Encode records, or JSON-like values, in the one layout that our JSON files have."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+    return text.harmless_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n"
 
 
 def schema() -> dict[str, Any]:

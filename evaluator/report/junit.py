@@ -35,7 +35,7 @@ class Junit(Report):
             suites.setdefault((finding.scenario, finding.candidate), []).append(finding)
         root = ET.Element("testsuites", {"name": _text(f"fweval {scorecard.run}"), **_counts(scorecard.findings)})
         for (scenario, candidate), found in suites.items():
-            about = {"name": _text(f"{scenario}.{candidate}"), "timestamp": scorecard.created_at}
+            about = {"name": _text(f"{scenario}.{candidate}"), "timestamp": _text(scorecard.created_at)}
             suite = ET.SubElement(root, "testsuite", {**about, **_counts(found)})
             for finding in found:
                 _add_case(suite, finding)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from evaluator.core import metrics, quantities, registry
+from evaluator.core import metrics, quantities, registry, text
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Profile, Result, Step
 from evaluator.stages._contract import Shown, Stage
@@ -84,14 +84,14 @@ class Reporter:
         detail = result.reason if result.outcome is not Outcome.PASSED else figures(step, result)
         line = f"{count}{mark} {step.title()}: {result.outcome.value}"
         left = "" if self.console.is_interactive else self._time_left()
-        self.console.print(f"{line} [dim]{escape(detail or '')}[/]{left}", highlight=False, soft_wrap=True)
+        self.console.print(f"{line} [dim]{escape(text.line(detail or ''))}[/]{left}", highlight=False, soft_wrap=True)
         if not self.console.is_interactive:
             return
         self._refresh(step.title())
 
-    def note(self, text: str) -> None:
+    def note(self, said: str) -> None:
         """Print a line that is not about one step."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(text.line(said), markup=False, highlight=False, soft_wrap=True)
 
     def seconds_left(self) -> float:
         """Estimate the time left: what was promised, corrected by how good the promises were so far."""

@@ -134,11 +134,20 @@ def test_a_metric_that_cannot_be_is_a_result_that_is_damaged(run: Path, stage: s
     assert replay.score(RunFolder.open(run)).findings
 
 
-@pytest.mark.parametrize("figure", [{"name": "outcome", "value": "fine"}, {"name": "risk", "value": "none"}])
-def test_a_word_that_a_figure_does_not_have_is_damage(run: Path, figure: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "figure",
+    [
+        {"name": "outcome", "value": "fine", "labels": {"probe": "tls"}},
+        {"name": "risk", "value": "none", "labels": {"probe": "tls"}},
+        {"name": "rate_per_s", "value": 7.0, "labels": {"wire": "rest", "share": "half"}},
+        {"name": "refusal", "value": "no", "labels": {"batch": True}},
+        {"name": "latency_s", "value": 7.0, "labels": {"colour": "red"}},
+        {"name": "latency_s", "value": 7.0},
+    ],
+)
+def test_a_figure_that_cannot_be_is_a_result_that_is_damaged(run: Path, figure: dict[str, Any]) -> None:
     place = step_of(run, "probe")
-    labels = {"labels": {"probe": "tls"}}
-    changed(place / "result.json", lambda result: result["figures"].append({**figure, **labels}))
+    changed(place / "result.json", lambda result: result["figures"].append(figure))
     assert RunFolder.open(run).result(place.name) is None
 
 
