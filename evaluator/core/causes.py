@@ -123,7 +123,7 @@ RULES = (
         r"Could not run '[\w:.]+' with arguments from the '(CUDA|HIP|MPS|XPU)' backend"
         r"|not (?:compiled|linked) with (?:support for )?(CUDA|cuda)|Cannot initialize (CUDA)|No (CUDA) GPUs"
         r"|Found no (NVIDIA) driver|deserialize object on a (CUDA) device",
-        "missing on this machine",
+        "unsupported code",
         _ON_CPU,
     ),
     _rule(r"Could not run '([\w:.]+)' with arguments from the '(\w+)' backend", "unsupported operator", _LESS),
@@ -228,6 +228,7 @@ RULES = (
 _LONGEST_LINE, _LONGEST_END = 2_000, 20_000  # characters that are searched: patterns take their time with longer ones
 _LACKING: dict[Kind, Outcome] = {
     "unsupported operator": Outcome.UNSUPPORTED,
+    "unsupported code": Outcome.UNSUPPORTED,
     "version mismatch": Outcome.UNSUPPORTED,
     "missing build option": Outcome.UNSUPPORTED,
     "missing on this machine": Outcome.UNAVAILABLE,

@@ -153,10 +153,10 @@ def test_a_reason_names_its_cause_and_a_remedy_that_can_work(made: Path, tmp_pat
     gpu, refuses = (
         only(told(made / name, "--inputs", tmp_path / "inputs.npz", code=1)) for name in ("gpu.pt", "refuses.pt")
     )
-    assert (gpu["outcome"], gpu["diagnosis"]["culprit"]) == ("unavailable", "CUDA")
-    assert "make it on the CPU" in gpu["remedy"]
+    assert (gpu["outcome"], gpu["diagnosis"]["culprit"]) == ("unsupported", "CUDA")
+    assert "on the CPU" in gpu["remedy"]
     assert (refuses["outcome"], refuses["diagnosis"]["kind"]) == ("failed", "raised by the model")
-    assert refuses["reason"].endswith("ValueError: negative only")
+    assert "ValueError: negative only" in refuses["reason"]
     assert "--inputs" not in refuses["remedy"]
 
 

@@ -72,8 +72,8 @@ SAID = [
     case(
         interpreter(f"RuntimeError: {backend('aten::empty.memory_format', 'CUDA')}"),
         "'aten::empty.memory_format' with arguments from the 'CUDA' backend",
-        "missing on this machine",
-        UNAVAILABLE,
+        "unsupported code",
+        UNSUPPORTED,
     ),
     case(
         interpreter(f"RuntimeError: {backend('quantized::add', 'CPU')}"),
@@ -84,8 +84,8 @@ SAID = [
     case(
         interpreter("RuntimeError: PyTorch is not linked with support for cuda devices"),
         "not linked with support for cuda",
-        "missing on this machine",
-        UNAVAILABLE,
+        "unsupported code",
+        UNSUPPORTED,
     ),
     case(
         interpreter(
@@ -181,7 +181,7 @@ SAID = [
         "__call__\n",
         "callback with key=pyfunc_0",
         "unsupported code",
-        None,
+        UNSUPPORTED,
     ),
     case(
         "Could not translate MLIR to FlatBuffer./v/lib/python3.11/site-packages/tensorflow/python/eager/polymorphic_"

@@ -380,9 +380,18 @@ def test_who_only_has_an_artifact_is_told_to_export_nothing() -> None:
 
 
 def test_what_this_machine_lacks_is_named_with_what_to_do() -> None:
-    reason = "running in torch.jit: Could not run 'aten::empty' with arguments from the 'CUDA' backend."
+    reason = (
+        "importing TensorFlow: ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory"
+    )
     found = diagnose(Failure(outcome=Outcome.UNAVAILABLE, reason=reason))
-    assert (found.kind, found.culprit) == ("missing on this machine", "CUDA")
+    assert (found.kind, found.culprit) == ("missing on this machine", "libcudnn.so.9")
+    assert "this library" in str(found.remedy)
+
+
+def test_what_was_made_on_a_gpu_is_told_to_be_made_on_the_cpu() -> None:
+    reason = "running in torch.jit: Could not run 'aten::empty' with arguments from the 'CUDA' backend."
+    found = diagnose(Failure(outcome=UNSUPPORTED, reason=reason))
+    assert (found.kind, found.culprit) == ("unsupported code", "CUDA")
     assert "on the CPU" in str(found.remedy)
 
 
