@@ -25,7 +25,7 @@ from evaluator.core.clock import SystemClock
 from evaluator.core.errors import FwevalError, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Figure, Measured, Metrics, Record, Sampling, Signature, TensorSpec
-from evaluator.core.tensors import Array, Arrays, holds_numbers, read_arrays, write_arrays
+from evaluator.core.tensors import Array, Arrays, dtype_of, holds_numbers, read_arrays, write_arrays
 from evaluator.measure.resources import peak_bytes, peak_memory
 from evaluator.measure.sampling import collect
 from evaluator.stages._contract import Stage
@@ -340,6 +340,7 @@ def _inputs(anatomy: Anatomy, given: Arrays | None, beside: Beside, form: Format
                 f"no array was given for {_listed(missing)}; there is: {_listed(list(given))}",
                 remedy="name the arrays like the inputs",
             )
+        _same_types(signature, given)
         return signature, asked
     if beside.fitting:
         return signature, [Asked(values=beside.fitting[0].inputs, sizes=EXAMPLE)]
@@ -347,6 +348,18 @@ def _inputs(anatomy: Anatomy, given: Arrays | None, beside: Beside, form: Format
         said, remedy = form.untold
         raise Unsupported(said, remedy=remedy)
     return signature, made_up(anatomy)
+
+
+def _same_types(signature: Signature, given: Arrays) -> None:
+    """Refuse numbers of another type than the file asks for: that is no failure of the artifact."""
+    for spec in signature.inputs:
+        wanted = attempt(partial(dtype_of, spec.dtype))
+        found = given[spec.name].dtype
+        if not isinstance(wanted, Exception) and found != wanted:
+            raise Unavailable(
+                f"the array '{shown(spec.name)}' is {found}, and the file takes {wanted}",
+                remedy=f"give it as {wanted}",
+            )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 from exports.contract import Session
 from exports.formats import onnx
+from exports.parts import shown
 from exports.runtimes import _onnx_words
 from exports.web.programs import find
 
@@ -32,6 +33,8 @@ ENVIRONMENT = "web"
 Engine = Literal["onnxruntime-web", "tfjs"]
 Host = Literal["node", "chromium"]
 
+# Of a file that Node reads whole: https://nodejs.org/api/errors.html#err_fs_file_too_large
+_LARGEST_BYTES = (1 << 31) - 1
 _GRACE_S = 10.0
 _NARROW = ("float32", "int32")  # the numbers of TensorFlow.js
 _HOMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
@@ -47,7 +50,6 @@ _REFUSALS = (
     ),
     *("not registered for backend", "Unknown op", "only supports", "JavaScript has no array for"),
     "carries no text",
-    "is greater than 2 GiB",  # Node, of a file that is to be read whole
 )
 
 
@@ -161,11 +163,18 @@ def _narrowed(name: str, array: Array) -> Array:
 
 
 def onnx_session(host: Host, artifact: Path, signature: Signature, threads: int) -> AbstractContextManager[Session]:
-    """Load an ONNX file in a driver, with the files beside it that it names: the engine cannot read them itself."""
+    """Load an ONNX file in a driver, with the files beside it that it names: the engine cannot read them itself.
+
+    Raises `Unsupported` for a file that Node cannot read whole.
+    """
     try:
         beside = onnx.locations(artifact)
     except ValueError:
         beside = []  # what cannot be read here is for the engine to judge
+    for path in (artifact, *(artifact.parent / name for name in beside)):
+        if path.is_file() and path.stat().st_size > _LARGEST_BYTES:
+            said = f"'{shown(path.name)}' has {path.stat().st_size / 1e9:.3g} GB, and a file of more than 2 GB"
+            raise Unsupported(f"{said} cannot be given to a page", remedy="a lower precision, or more than one file")
     return session("onnxruntime-web", host, artifact, signature, threads=threads, beside=beside)
 
 

@@ -118,10 +118,11 @@ async function serve(folders, exchange) {
     }
     const name = rest.join("/");
     const type = place === "" ? TYPES[".html"] : TYPES[extname(name)];
+    let body = '<!doctype html><title>fweval</title><link rel="icon" href="data:,">';
+    if (place === "inputs") body = exchange.inputs;
+    else if (place !== "") body = await readFile(below(folders[place], name)); // before the head says that it went well
     response.writeHead(200, { ...ISOLATED, "Content-Type": type ?? "application/octet-stream" });
-    if (place === "") response.end('<!doctype html><title>fweval</title><link rel="icon" href="data:,">');
-    else if (place === "inputs") response.end(exchange.inputs);
-    else response.end(await readFile(below(folders[place], name)));
+    response.end(body);
   };
   const server = createServer((request, response) => {
     respond(request, response).catch((error) => response.writeHead(404).end(String(error)));

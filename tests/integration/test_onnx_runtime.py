@@ -1,5 +1,6 @@
 """ONNX Runtime: types that NumPy has not, and what it says to files that are too new or use what it has not."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,3 +100,14 @@ def test_what_it_lacks_is_unsupported_and_comes_first(
     path = save(tmp_path / "model.onnx", [node], (TensorProto.FLOAT, TensorProto.FLOAT), opset, ir)
     with pytest.raises(Unsupported, match=rf"^ONNX Runtime [\d.]+ refuses model\.onnx: {cause}"):
         compute(path, {"x": VALUES})
+
+
+def test_a_page_is_given_no_file_that_it_cannot_take(tmp_path: Path) -> None:
+    node = helper.make_node("Relu", ["x"], ["y"])
+    path = save(tmp_path / "model.onnx", [node], (TensorProto.FLOAT, TensorProto.FLOAT))
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(VALUES, "w"))
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    os.truncate(tmp_path / "weights.bin", 3 << 30)
+    with pytest.raises(Unsupported, match=r"'weights\.bin' has 3\.22 GB, and a file of more than 2 GB"):
+        registry.load("runtime", "ort_web_node").load(path, Signature(inputs=(), outputs=()), device="cpu", threads=1)

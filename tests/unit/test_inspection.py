@@ -11,14 +11,15 @@ import pytest
 from rich.console import Console
 
 from evaluator.children import confinement
-from evaluator.core.errors import Unsupported, UsageError
+from evaluator.core import registry
+from evaluator.core.errors import Unavailable, Unsupported, UsageError
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Anatomy, Result, Signature, Step, TensorSpec
+from evaluator.core.records import Anatomy, Figure, Metrics, Result, Signature, Step, TensorSpec
 from evaluator.core.tensors import dtype_of
 from evaluator.inspecting import inspection, text
-from evaluator.inspecting.inspection import Inspection
+from evaluator.inspecting.inspection import Inspection, Tried
 from evaluator.stages import inspect
-from evaluator.stages._made_up import MADE_UP, SIZES, STATED, Asked, made_up
+from evaluator.stages._made_up import GIVEN, MADE_UP, SIZES, STATED, Asked, made_up
 from evaluator.stages.inspect import Found
 from exports.signatures import described
 
@@ -215,3 +216,40 @@ def test_operators_that_reach_out_and_all_signatures_are_shown() -> None:
     assert "uses files or runs Python, and could do so wherever it is run: PyFunc, ReadFile" in seen
     assert "serving_default (judged)" in seen
     assert "\n            encode  " in seen
+
+
+@pytest.mark.parametrize(("sizes", "verdict"), [(STATED, "fits"), (MADE_UP, "undecided")])
+def test_a_device_is_judged_by_sizes_that_somebody_stated(sizes: str, verdict: str) -> None:
+    spec = TensorSpec(name="x", dtype="float32", shape=(None, 3, None, None))
+    found = Found(
+        path="/m",
+        files=("/m",),
+        format="onnx",
+        anatomy=Anatomy(inputs=(spec,)),
+        sha256="",
+        size_bytes=9,
+        compressed_bytes=9,
+    )
+    figures: Metrics = {
+        "inputs": "x float32[1, 3, 32, 32]",
+        "sizes": sizes,
+        "runtime_bytes": 9,
+        "runtime_native_bytes": 9,
+        "runtime_rss_bytes": 9,
+        "model_rss_bytes": 9,
+    }
+    latency = Figure(name="latency_s", value=1e-9, labels={"statistic": "median"})
+    tried = Tried(runtime="r", title="R", outcome=Outcome.PASSED, metrics=figures, figures=(latency,))
+    (device,) = inspection.device_classes(None, ["low-end-phone"])
+    judged = inspection._fit(tried, found, device)
+    assert judged.verdict == verdict
+    assert "x float32[1, 3, 32, 32]" in judged.reason
+    assert ("--inputs" in judged.reason) is (sizes == MADE_UP)
+
+
+def test_arrays_of_another_type_are_no_failure_of_the_artifact() -> None:
+    told, form = anatomy(x=(None, 3)), registry.load("format", "onnx")
+    with pytest.raises(Unavailable, match="the array 'x' is float64, and the file takes float32"):
+        inspect._inputs(told, {"x": np.ones((2, 3))}, inspect.Beside(), form)
+    _, asked = inspect._inputs(told, {"x": np.ones((2, 3), np.float32)}, inspect.Beside(), form)
+    assert [each.sizes for each in asked] == [GIVEN]
