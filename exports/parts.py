@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 A_PIPE = "a pipe"
 _LONGEST = 80  # characters of a name that are shown
-_MOST_LINKS = 10_000  # of a folder that are looked at
+_MOST_ENTRIES = 100_000  # of a folder that are looked at: somebody may name all that they have
 _BY_CONTENT = re.compile(r"[0-9a-f]{30}")  # in names of files that stores call by what is in them
 
 
@@ -107,7 +107,7 @@ def shown(name: str) -> str:
 def no_files(folder: Path) -> dict[str, str]:
     """Return what lies in a folder and is neither a file nor a folder: its name there -> what it is."""
     found = {}
-    for path in (Path(at, name) for at, folders, files in os.walk(folder) for name in (*folders, *files)):
+    for path in _entries(folder):
         try:
             mode = path.stat().st_mode
         except OSError:
@@ -126,13 +126,12 @@ def linked(folder: Path) -> list[Path]:
     https://huggingface.co/docs/huggingface_hub/guides/manage-cache
     """
     top = Path(os.path.realpath(folder))
-    real = (Path(os.path.realpath(path)) for path in islice(_links(folder), _MOST_LINKS))
+    real = (Path(os.path.realpath(path)) for path in islice(_entries(folder), _MOST_ENTRIES) if path.is_symlink())
     return [path for path in dict.fromkeys(real) if not path.is_relative_to(top) and is_of_a_store(path)]
 
 
-def _links(folder: Path) -> Iterator[Path]:
-    for at, folders, files in os.walk(folder):
-        yield from (path for name in (*folders, *files) if (path := Path(at, name)).is_symlink())
+def _entries(folder: Path) -> Iterator[Path]:
+    return (Path(at, name) for at, folders, files in os.walk(folder) for name in (*folders, *files))
 
 
 def is_of_a_store(path: Path) -> bool:
