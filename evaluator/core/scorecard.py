@@ -189,6 +189,12 @@ class Scorecard(Record, frozen=True, kw_only=True):
     titles: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)  # kind of plug-in -> name -> in words
     archived: dict[str, str] = msgspec.field(default_factory=dict)  # server -> where its makers say so
 
+    def __post_init__(self) -> None:
+        """Refuse verdicts on devices of which it says nothing."""
+        strange = {fit.device for fit in self.edge} - {device.name for device in self.device_classes}
+        if strange:
+            raise ValueError(f"a verdict is about '{min(strange)}', which is none of its classes of devices")
+
     @property
     def names(self) -> dict[str, str]:
         """Any name that a coordinate may have -> as people write it."""

@@ -154,6 +154,7 @@ def _said(tried: Tried, name: str) -> tuple[str, ...]:
     return (str(tried.metrics[name]),) if name in tried.metrics else ()
 
 
+_OF_THE_OUTCOME = ("missing on this machine", "unsupported code")  # unavailable, unsupported: in other words
 _VERDICTS = {"fits": "✓", "does not fit": "✗", "undecided": "-"}
 _SHOWN = (
     key("latency_s", statistic="median"),
@@ -163,8 +164,11 @@ _SHOWN = (
 
 
 def _reason(tried: Tried) -> str:
-    """Say why it did not pass: the class of it and what it hangs on first, as the export matrix does."""
+    """Say why it did not pass: the class of it and what it hangs on first, as the export matrix does.
+
+    A class that the outcome says already is left out, unless it names a culprit.
+    """
     said, found = tried.reason or "no reason was given", tried.diagnosis
-    if found is not None:
+    if found is not None and (found.culprit or found.kind not in _OF_THE_OUTCOME):
         said = f"{found.kind}{f' ({found.culprit})' if found.culprit else ''}: {found.said}"
     return f"{said}{f' (to get on: {tried.remedy})' if tried.remedy else ''}"

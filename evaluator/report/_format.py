@@ -1,6 +1,7 @@
 """How all outputs dress what the scorecard holds: names, outcomes, scores, and numbers (by `core.quantities`)."""
 
 import math
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -161,6 +162,7 @@ def log_ticks(low: float, high: float) -> tuple[float, ...]:
 
     1, 2 and 5 times powers of ten on a short axis, the powers alone on a longer one, every second one beyond 10,000.
     """
+    low, high = (max(each, sys.float_info.min) for each in (low, high))  # below that there are no powers of ten
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1.0,) if high > 20 * low else (1.0, 2.0, 5.0)
     stride = 2 if high > 1e4 * low else 1

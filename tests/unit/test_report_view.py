@@ -78,12 +78,21 @@ def test_coverage_is_never_rounded_up() -> None:
     assert _format.coverage(1.0) == "100 %"
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.001, 0.001), (0.003, 0.9), (0.0071, 0.0254), (1.0, 10.0), (5e-7, 40.0)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.001, 0.001), (0.003, 0.9), (0.0071, 0.0254), (1.0, 10.0), (5e-7, 40.0), (1e-307, 2e-307)]
+)
 def test_log_axis_holds_its_values(low: float, high: float) -> None:
     ticks = _format.log_ticks(low, high)
     assert 2 <= len(ticks) <= 10
     assert ticks[0] <= low * (1 + 1e-9)
     assert ticks[-1] >= high * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(("low", "high"), [(5e-324, 5e-324), (1e-320, 1.0), (5e-324, 1e150)])
+def test_log_axis_of_what_is_next_to_nothing_begins_above_nothing(low: float, high: float) -> None:
+    ticks = _format.log_ticks(low, high)
+    assert ticks[0] > 0
+    assert ticks[-1] >= high
 
 
 @pytest.mark.parametrize("high", [1e-7, 0.3, 1.0, 7.9, 81.0, 2.07e8])

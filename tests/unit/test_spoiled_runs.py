@@ -215,3 +215,13 @@ def test_a_folder_where_a_report_is_to_be_is_named(run: Path) -> None:
     (run / "scorecard.html").mkdir()
     with pytest.raises(IncompleteEvidence, match=r"scorecard\.html is a folder"):
         replay.report(RunFolder.open(run))
+
+
+def test_a_verdict_on_a_class_of_devices_that_is_not_there_is_damage(run: Path) -> None:
+    def rename(card: dict[str, Any]) -> None:
+        card["edge"] = [{"evidence": "steps/x", "device": "toaster", "verdict": "fits", "reason": "it is warm"}]
+
+    replay.score(RunFolder.open(run))
+    changed(run / "scorecard.json", rename)
+    with pytest.raises(IncompleteEvidence, match="a verdict is about 'toaster'"):
+        replay.report(RunFolder.open(run))

@@ -110,6 +110,8 @@ def _summary(artifacts: Sequence[Artifact], titles: Mapping[str, str]) -> Table:
 
 def _best(artifacts: Sequence[Artifact], device: str) -> Lines:
     found = [(fit, artifact) for artifact in artifacts for fit in artifact.fits if fit.device == device]
+    if not found:
+        return lines(Text("not judged", "missing"))
     fit, artifact = min(found, key=lambda each: _BEST_FIRST.index(each[0].verdict))
     same = sum(each.verdict == fit.verdict for each, _ in found)
     return lines(
