@@ -225,3 +225,8 @@ class RunRecord(Record, frozen=True, kw_only=True):
     launcher: str
     device_classes: tuple[DeviceClass, ...] = ()  # that artifacts are to fit
     machine: Machine
+
+    def __post_init__(self) -> None:
+        """Refuse two classes of devices of one name: verdicts are told apart by it."""
+        if len({device.name for device in self.device_classes}) < len(self.device_classes):
+            raise ValueError("two classes of devices have one name")

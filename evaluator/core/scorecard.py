@@ -72,7 +72,9 @@ class Comparison(Record, frozen=True, kw_only=True):
     subjects: dict[str, str]  # framework -> what was measured
     values: dict[str, Interval]  # framework -> the median of all that was measured
     ratio: Interval | None  # pytorch / tensorflow
-    noise_floor: float | None  # relative difference of the A/A pair; smaller differences mean nothing
+    noise_floor: (
+        Annotated[float, msgspec.Meta(ge=0)] | None
+    )  # relative difference of the A/A pair; smaller differences mean nothing
     winner: str | None  # a framework, or None
     statement: str  # one sentence: "PyTorch is 1.8 times faster", "indistinguishable", "not comparable: …"
     provisional: bool = False
@@ -190,10 +192,12 @@ class Scorecard(Record, frozen=True, kw_only=True):
     archived: dict[str, str] = msgspec.field(default_factory=dict)  # server -> where its makers say so
 
     def __post_init__(self) -> None:
-        """Refuse verdicts on devices of which it says nothing."""
+        """Refuse verdicts on devices of which it says nothing, and two of one artifact on the same."""
         strange = {fit.device for fit in self.edge} - {device.name for device in self.device_classes}
         if strange:
             raise ValueError(f"a verdict is about '{min(strange)}', which is none of its classes of devices")
+        if len({(fit.evidence, fit.device) for fit in self.edge}) < len(self.edge):
+            raise ValueError("one artifact has two verdicts on a class of devices")
 
     @property
     def names(self) -> dict[str, str]:

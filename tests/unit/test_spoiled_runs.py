@@ -225,3 +225,9 @@ def test_a_verdict_on_a_class_of_devices_that_is_not_there_is_damage(run: Path) 
     changed(run / "scorecard.json", rename)
     with pytest.raises(IncompleteEvidence, match="a verdict is about 'toaster'"):
         replay.report(RunFolder.open(run))
+
+
+def test_two_classes_of_devices_of_one_name_are_damage(run: Path) -> None:
+    changed(run / "run.json", lambda record: record["device_classes"].append(record["device_classes"][0]))
+    with pytest.raises(IncompleteEvidence, match=r"run\.json is damaged: two classes of devices"):
+        replay.score(RunFolder.open(run))

@@ -38,6 +38,7 @@ FIGURES = (
     ("Least memory, the model's own at most", (key("ram_floor_bytes"), key("model_ram_bytes"))),
     ("One core: latency p50, cold start", (key("latency_s", statistic="p50"), key("cold_start_s"))),
 )
+_NOT_JUDGED = Text("not judged", "missing")
 _BEST_FIRST: tuple[Verdict, ...] = ("fits", "undecided", "does not fit")
 
 
@@ -73,7 +74,7 @@ class Edge(Section):
                 *(column("Scenario, framework"), column("Artifact and runtime")),
                 *(column(title) for title in (*(title for title, _ in FIGURES), *titles.values())),
             ),
-            rows=tuple(_row(artifact) for artifact in artifacts),
+            rows=tuple(_row(artifact, titles) for artifact in artifacts),
             layout="wide",
             shown_caption=True,
         )
@@ -111,7 +112,7 @@ def _summary(artifacts: Sequence[Artifact], titles: Mapping[str, str]) -> Table:
 def _best(artifacts: Sequence[Artifact], device: str) -> Lines:
     found = [(fit, artifact) for artifact in artifacts for fit in artifact.fits if fit.device == device]
     if not found:
-        return lines(Text("not judged", "missing"))
+        return lines(_NOT_JUDGED)
     fit, artifact = min(found, key=lambda each: _BEST_FIRST.index(each[0].verdict))
     same = sum(each.verdict == fit.verdict for each, _ in found)
     return lines(
@@ -149,15 +150,21 @@ def short(artifacts: Iterable[Artifact], devices: Sequence[DeviceClass]) -> tupl
     return tuple(blocks) or (Prose(line=("no artifact could be asked",)),)
 
 
-def _row(artifact: Artifact) -> tuple[Lines, ...]:
-    cell = artifact.cell
+def _row(artifact: Artifact, classes: Iterable[str]) -> tuple[Lines, ...]:
+    cell, fits = artifact.cell, {fit.device: fit for fit in artifact.fits}
     ending = () if cell.outcome.is_answer else (_cells.chip(cell),)
     return (
         lines(cell.scenario, FrameworkName(cell.framework)),
         lines(artifact.made, *ending),
         *(lines(*(_cells.shown(cell, name) for name in _known(cell, names))) for _, names in FIGURES),
-        *(lines(_verdict(fit), *((Text("estimated", "soft"),) if fit.estimated else ())) for fit in artifact.fits),
+        *(_verdict_on(fits.get(name)) for name in classes),
     )
+
+
+def _verdict_on(fit: EdgeFit | None) -> Lines:
+    if fit is None:
+        return lines(_NOT_JUDGED)
+    return lines(_verdict(fit), *((Text("estimated", "soft"),) if fit.estimated else ()))
 
 
 def _known(cell: Cell, names: Sequence[metrics.Key]) -> Sequence[metrics.Key]:
