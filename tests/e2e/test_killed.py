@@ -1,12 +1,14 @@
-"""A run that is killed in every stage, and interrupted: nothing is left at work, and resuming completes it.
+"""A run that is killed in every stage, at random, and by people: nothing is left at work, and resuming completes it.
 
 One run is killed again and again, and each test goes on with it, so that all of it costs little more than one run. A
 test that is run alone begins a run of its own. It is one of PyTorch alone: its server is a tree of processes of several
 kinds, and steps of TensorFlow are children like all others.
 """
 
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -28,6 +30,16 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
+WHOLE = ("--framework", "pytorch", "--skip", "probe")
+NO_SERVER = ("--framework", "pytorch", "--skip", "probe", "--skip", "load", "--skip", "serve", "--skip", "torchmobile")
+ENDS = {signal.SIGINT: 130, signal.SIGTERM: 130, signal.SIGHUP: 129}  # signal -> exit code of whoever hears it
+# Who is killed, and with what; in which order and when is for the seed to say.
+KILLS = (
+    *(("the run", number) for number in (signal.SIGKILL, signal.SIGKILL, *ENDS)),
+    ("a child", signal.SIGKILL),
+    ("all", signal.SIGKILL),
+)
+MOST_ENDINGS = 2  # of steps that a session is granted before it is killed
 AT_WORK_S = 1.5  # seconds after its start at which a step is in the middle of something
 
 
@@ -38,10 +50,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def go_on(home: Path) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+def go_on(home: Path, wanted: tuple[str, ...] = WHOLE) -> AbstractContextManager["subprocess.Popen[bytes]"]:
     """Begin the run, or resume it."""
     begun = (home / "run").exists()
-    anew = ["tiny", "--framework", "pytorch", "--profile", "e2e.toml", "--skip", "probe", "--out", "run"]
+    anew = ["tiny", *wanted, "--profile", "e2e.toml", "--out", "run"]
     asked = ["--resume", "run"] if begun else anew
     return started("full", *asked, cwd=home, log=home / "log")
 
@@ -72,14 +84,16 @@ def wait_for_server(process: "subprocess.Popen[bytes]", within_s: float = 60) ->
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         for child in psutil.Process(process.pid).children(recursive=True):
-            try:
-                found = {c.laddr.port for c in child.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-            except psutil.NoSuchProcess:
-                continue
-            if found:
+            if found := ports_of(child):
                 return found
         time.sleep(0.05)
     raise AssertionError("no server was started")
+
+
+def ports_of(process: psutil.Process) -> set[int]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return {c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    return set()
 
 
 def pids_below(process: "subprocess.Popen[bytes]") -> list[int]:
@@ -154,6 +168,78 @@ def test_the_run_is_completed_without_doing_anything_twice(home: Path) -> None:
     }
     assert len(cells(home / "run")) == len([s for s in RunFolder.open(home / "run").plan.steps if s.stage != "align"])
     assert leftovers(home) == []
+
+
+def test_a_run_survives_being_killed_at_random_moments(tmp_path: Path) -> None:
+    """Each kill goes on with what the one before left: what was finished is kept, nothing else is left."""
+    (tmp_path / "e2e.toml").write_text(PROFILE)
+    chance = random.Random(58)  # noqa: S311  # the same moments each time
+    before: dict[str, bytes] = {}
+    left: list[Path] = []
+    for whom, number in chance.sample(KILLS, len(KILLS)):
+        begun, ended = count(tmp_path, "started"), count(tmp_path, "ended")
+        with go_on(tmp_path, NO_SERVER) as process:
+            reach_counts(tmp_path, process, started=begun + 1, ended=ended + chance.randint(0, MOST_ENDINGS))
+            assert not [place for place in left if place.exists()], "folders of the run before"
+            time.sleep(chance.uniform(0, 1))
+            if process.poll() is not None:  # all is done already
+                break
+            kill(tmp_path, process, whom, number, chance)
+        now = finished(tmp_path)
+        assert before.items() <= now.items(), f"finished steps were done again before {whom} got {number.name}"
+        before = now
+        left = [mark(place) for place in leftovers(tmp_path)]
+    done = fweval("full", "--resume", "run", cwd=tmp_path, timeout_s=400)
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert before.items() <= finished(tmp_path).items()
+    assert {row["outcome"] for row in cells(tmp_path / "run")} <= {"passed", "unavailable", "not_applicable"}
+    assert (leftovers(tmp_path), half_written(tmp_path)) == ([], [])
+
+
+def kill(home: Path, process: "subprocess.Popen[bytes]", whom: str, number: int, chance: random.Random) -> None:
+    """Send the signal, and see that nothing goes on; a run whose child is killed goes on, and is killed later."""
+    below = until(lambda: psutil.Process(process.pid).children(recursive=True))  # none for a moment between two steps
+    ports = {port for child in below for port in ports_of(child)}
+    ended = count(home, "ended")
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if whom != "the run":
+            for child in below if whom == "all" else [chance.choice(below)]:
+                child.send_signal(number)
+    if whom == "a child":
+        reach_counts(home, process, started=0, ended=ended + 1)
+        below += psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    code = process.wait(60)
+    assert code == ENDS.get(signal.Signals(number), -number), (home / "log").read_text()
+    assert_gone([child.pid for child in below], within_s=10.0)
+    assert_closed(ports)
+    if number in ENDS:
+        assert leftovers(home) == []
+        assert (home / "log").read_text().splitlines()[-1] == "fweval: interrupted; nothing was left running"
+
+
+def count(home: Path, event: str) -> int:
+    events = home / "run" / "events.jsonl"
+    return events.read_text().count(f'"event":"{event}"') if events.exists() else 0
+
+
+def reach_counts(home: Path, process: "subprocess.Popen[bytes]", *, started: int, ended: int) -> None:
+    """Wait until so many steps were started and have ended, or the run is complete."""
+    until(
+        lambda: process.poll() is not None or (count(home, "started") >= started and count(home, "ended") >= ended),
+        within_s=240,
+        said=(home / "log").read_text,
+    )
+
+
+def mark(place: Path) -> Path:
+    """Put a file into a folder that a killed run left: one of the same name may be made again."""
+    (place / "left").touch()
+    return place / "left"
+
+
+def half_written(home: Path) -> list[Path]:
+    return list((home / "run").rglob("*.part"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
