@@ -214,6 +214,7 @@ RULES = (
         "resource",
         _MORE_MEMORY,
     ),
+    _rule(r"it filled the disk", "resource"),
     _rule(
         r"(\S+\.so[.\d]*): cannot open shared object file",
         "missing on this machine",

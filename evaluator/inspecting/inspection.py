@@ -3,13 +3,14 @@
 Nothing of it is read or executed in this process: all happens in children, confined where the machine allows it.
 """
 
+import os
 import platform
 import shutil
 import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from signal import SIGKILL
 
@@ -35,6 +36,9 @@ from scenarios.loading import load_devices
 
 _MEMORY_BYTES = 8 << 30
 _LARGEST_RECORD_BYTES = 16 << 20
+_MOST_WRITTEN_BYTES = 1 << 30  # by a child in all: each of its files may have a quarter of that
+_NAME_BYTES = 1 << 9  # about what a name takes of a disk, without what the file holds
+_LOOK_EVERY_S = 1.0  # at what a child has written
 _OURS = (Outcome.TIMED_OUT, Outcome.UNAVAILABLE)  # endings that say nothing about the artifact
 THREADS = 1
 _SAY = "give some of the size that counts: --inputs FILE.npz"
@@ -337,13 +341,37 @@ def _do(step: Step, room: Path, reads: Sequence[Path]) -> Result:
         worker = confinement.confined(worker, reads=(*reads, *places), writes=folder)
     child = Child(step, folder, worker, stop=SIGKILL)
     try:
-        if processes.wait(child.process, child.deadline - time.monotonic()) is not None:
+        if _ends(child):
             processes.end_group(child.process, first=SIGKILL, grace_s=GRACE_S)
             _keep_plain_files(folder)
     except BaseException:
         child.interrupt()
         raise
-    return child.finish()
+    result = child.finish()
+    written = _written(folder)
+    _keep_plain_files(folder)
+    if written <= _MOST_WRITTEN_BYTES:
+        return result
+    said = f"it filled the disk: it was stopped when it had written {written / 1e9:.3g} GB"
+    return msgspec.structs.replace(result, outcome=Outcome.FAILED, reason=said, remedy="do not use it")
+
+
+def _ends(child: Child) -> bool:
+    """Wait for a child; tell whether it ended by itself, in its time and without filling the disk."""
+    while (left := child.deadline - time.monotonic()) > 0 and _written(child.folder) <= _MOST_WRITTEN_BYTES:
+        if processes.wait(child.process, min(left, _LOOK_EVERY_S)) is not None:
+            return True
+    return False
+
+
+def _written(folder: Path) -> int:
+    """Return how much of the disk a folder takes; each name counts, too."""
+    size = 0
+    for at, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            with suppress(OSError):  # just removed
+                size += _NAME_BYTES + (Path(at) / name).lstat().st_blocks * 512  # whatever the disk's own blocks are
+    return size
 
 
 def _keep_plain_files(folder: Path) -> None:

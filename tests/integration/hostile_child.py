@@ -14,6 +14,16 @@ from typing import Any
 
 def torch_models(folder: Path, victim: str, made: str) -> None:
     import torch
+
+    kind = harmful(victim, made)
+    for name in ("writes", "endless", "memory", "disk"):
+        torch.jit.export(getattr(kind, name))
+    torch.jit.script(kind()).save(folder / "harms.pt")
+
+
+def harmful(victim: str, made: str) -> Any:
+    """Return a class of modules, each of whose methods does harm."""
+    import torch
     from torch import Tensor, nn
 
     class Harms(nn.Module):  # type: ignore[misc]  # torch is untyped here
@@ -40,12 +50,11 @@ def torch_models(folder: Path, victim: str, made: str) -> None:
             return torch.cat(held)
 
         def disk(self, x: Tensor) -> Tensor:
-            torch.save(torch.zeros(1 << 29, dtype=torch.uint8), "large")
-            return x.view(7)  # which fails: once is enough
+            for number in range(1000):
+                torch.save(torch.zeros(1 << 27, dtype=torch.uint8), "part" + str(number))
+            return x
 
-    for method in (Harms.writes, Harms.endless, Harms.memory, Harms.disk):
-        torch.jit.export(method)
-    torch.jit.script(Harms()).save(folder / "harms.pt")
+    return Harms
 
 
 def tensorflow_models(folder: Path, victim: str, made: str) -> None:

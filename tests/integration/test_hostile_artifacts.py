@@ -8,6 +8,7 @@ each test then looks at how one of them ended.
 import contextlib
 import os
 import pickle
+import shutil
 import stat
 import struct
 import subprocess
@@ -304,7 +305,9 @@ CASES = {
         make=lambda _, m: m / "harms.pt", arguments=(*JIT, "--inputs", "--signature", "memory"), words="memory"
     ),
     "TorchScript fills the disk": Case(
-        make=lambda _, m: m / "harms.pt", arguments=(*JIT, "--inputs", "--signature", "disk", "--out")
+        make=lambda _, m: m / "harms.pt",
+        arguments=(*JIT, "--inputs", "--signature", "disk", "--out"),
+        words="filled the disk",
     ),
     "SavedModel reads": Case(
         make=lambda _, m: m / "harms", arguments=(*TF, "--signature", "reads", "--out"), words="ReadFile"
@@ -388,7 +391,7 @@ def inspect(place: Path, number: int, case: Case) -> Ending:
     with contextlib.suppress(AssertionError):  # each test says what was left
         until(lambda: running(temporary), lambda pids: not pids, within_s=5.0)
     files = [path for path in sorted(kept.rglob("*")) if path.is_file()]
-    return Ending(
+    ending = Ending(
         code=done.returncode,
         out=done.stdout.decode(),
         err=done.stderr.decode(),
@@ -397,6 +400,8 @@ def inspect(place: Path, number: int, case: Case) -> Ending:
         kept=b"".join(beginning(path) for path in files),
         largest=max((path.stat().st_size for path in files), default=0),
     )
+    shutil.rmtree(kept, ignore_errors=True)  # a gigabyte of it may be a harmful one's
+    return ending
 
 
 def beginning(path: Path) -> bytes:

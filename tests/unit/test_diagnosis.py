@@ -306,6 +306,7 @@ SEEN = [
         ("wrong result", "logits"),
     ),
     ((FAILED, "the memory limit of 11.5 GiB was reached", ""), ("resource", None)),
+    ((FAILED, "it filled the disk: it was stopped when it had written 1.2 GB", ""), ("resource", None)),
     (
         (Outcome.CRASHED, "ran out of memory (limit 6.0 GiB) or was killed by the system", ""),
         ("resource", None),

@@ -143,6 +143,17 @@ def test_links_pipes_and_large_records_of_a_child_are_not_read(tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["samples", "stdout"]
 
 
+def test_files_and_their_names_take_of_the_disk_and_links_nothing_more(tmp_path: Path) -> None:
+    (tmp_path / "sparse").touch()
+    os.truncate(tmp_path / "sparse", 1 << 40)
+    (tmp_path / "link").symlink_to("/")
+    names = inspection._written(tmp_path)
+    assert 2 * inspection._NAME_BYTES <= names < 1 << 20
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_bytes(b"x" * (1 << 20))
+    assert inspection._written(tmp_path) >= names + (1 << 20)
+
+
 def test_a_confined_command_sees_what_it_is_given_and_writes_to_one_folder(tmp_path: Path) -> None:
     artifact, folder = tmp_path / "model.onnx", tmp_path / "step"
     command = confinement.confined(("python", "-c", "pass"), reads=[artifact], writes=folder)
