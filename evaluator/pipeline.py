@@ -179,7 +179,9 @@ def pursue(run: Run) -> None:
         )
     with run.folder.lock():
         tidy(run.executor, run.executor.machines(), run.reporter)
-        run.folder.event("session", stages=" ".join(stage.__name__ for stage in run.stages))
+        here = run.executor.machines()[MACHINE]
+        stages = " ".join(stage.__name__ for stage in run.stages)
+        run.folder.event("session", stages=stages, time_factor=here.time_factor)
         for stage in run.stages:
             stage(run)
 
@@ -228,6 +230,7 @@ def begin(
         launcher=options.launcher,
         device_classes=device_classes,
         machine=here.describe(),
+        time_factor=here.time_factor,
     )
     _check_memory(here)
     return RunFolder.create(out or Path("runs") / run_id, record), record

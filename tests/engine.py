@@ -54,6 +54,7 @@ class PaperMachine:
         no_devices: tuple[str, ...] = ("gpu",),
     ) -> None:
         self.cores = 2
+        self.time_factor = 1.0
         self.memory_bytes = self.free_memory_bytes = 8 << 30
         self.versions = versions or {"torch": "2.13.0"}
         self._lacking = lacking

@@ -119,6 +119,11 @@ def do_hang(work: Work) -> Measured:
     raise AssertionError
 
 
+def do_spin(work: Work) -> Measured:
+    while True:
+        pass
+
+
 def do_be_deaf(work: Work) -> Measured:
     """Ignore what can be ignored, as code in C does that never comes back, here and in a child of the same session."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

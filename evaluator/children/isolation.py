@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.children import environments, processes
+from evaluator.children.patience import Patience
 from evaluator.core import clock, files, machine, registry, scratch, surroundings
 from evaluator.core.cache import VARIABLE as CACHE
 from evaluator.core.cache import cache_folder
@@ -67,7 +68,7 @@ class Child:
         self._stop = stop
         self.step = step
         self.folder = folder
-        self.deadline = time.monotonic() + step.timeout_s
+        self._patience = Patience(step.timeout_s)
         self._started_at = clock.utc_now()
         self._begin = time.monotonic()
         environment = _environment(step)
@@ -87,6 +88,15 @@ class Child:
         )
         self.descriptor = os.pidfd_open(self.process.pid)  # readable when the child has ended: no polling
         self._open = [self.descriptor, lock]
+
+    @property
+    def deadline(self) -> float:
+        """When its time is up, by the monotonic clock, unless others have its cores (`is_over`)."""
+        return self._patience.deadline
+
+    def is_over(self) -> bool:
+        """Tell whether its time is up; a deadline that comes while others have its cores is put off."""
+        return self._patience.is_over(lambda: processes.cpu_seconds(self.process.pid))
 
     def finish(self) -> Result:
         """Collect the ended (or, past its deadline, stopped) child and map its ending."""
@@ -132,7 +142,13 @@ class Child:
         return self._ended(Outcome.CRASHED, reason)
 
     def _stopped_result(self) -> Result:
-        return self._ended(Outcome.TIMED_OUT, f"was stopped at its time limit of {self.step.timeout_s:.0f} s")
+        limit_s, factor = self.step.timeout_s, self.step.settings.get("time_factor", 1.0)
+        reason = f"was stopped at its time limit of {limit_s:.0f} s"
+        if factor > 1.0:
+            reason += f" ({limit_s / factor:.0f} s, times {factor:.1f} for the speed of this machine)"
+        if self._patience.given_s:
+            reason += f" and {self._patience.given_s:.0f} s more, because others had its cores"
+        return self._ended(Outcome.TIMED_OUT, reason)
 
     def _ended(self, outcome: Outcome, reason: str, remedy: str | None = None) -> Result:
         return Result(

@@ -106,6 +106,17 @@ def is_running(process: psutil.Process) -> bool:
         return False
 
 
+def cpu_seconds(leader: int) -> float:
+    """Return the processor time that a leader and its processes have had, and those of theirs that have ended."""
+    found = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in (psutil.Process(leader), *group(leader)):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                times = process.cpu_times()
+                found += times.user + times.system + times.children_user + times.children_system
+    return found
+
+
 def group(leader: int) -> list[psutil.Process]:
     """List the processes of a leader: its descendants, and whoever shares its session."""
     found: dict[int, psutil.Process] = {}

@@ -225,6 +225,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     launcher: str
     device_classes: tuple[DeviceClass, ...] = ()  # that artifacts are to fit
     machine: Machine
+    time_factor: float = 1.0  # the limits that fweval itself sets were multiplied by, when the run began
 
     def __post_init__(self) -> None:
         """Refuse two classes of devices of one name: verdicts are told apart by it."""

@@ -40,6 +40,7 @@ class Executor(ABC, Generic[J]):
     def start(self, step: Step, folder: Path, needed: Sequence[Path]) -> J:
         """Start a step on its machine, in a process of its own that keeps the step's limits of time and memory.
 
+        An executor may put the end of its time off while others have the cores, as `evaluator.children.patience` does.
         `folder`, which does not exist yet, is where the step's files must lie once they have been fetched. `needed` are
         the folders of the steps that this one needs: they must lie beside the step's own where it runs.
         """

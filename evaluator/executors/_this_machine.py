@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from evaluator.children import engine, environments
-from evaluator.core import machine, registry, surroundings
+from evaluator.core import machine, registry, speed, surroundings
 from evaluator.core.records import Machine
 from exports.contract import Device
 from scenarios import datasets
@@ -21,6 +21,11 @@ class ThisMachine:
     def cores(self) -> int:
         """How many cores children may use."""
         return machine.cores()
+
+    @property
+    def time_factor(self) -> float:
+        """How slow it is now."""
+        return speed.time_factor()
 
     @property
     def memory_bytes(self) -> int:

@@ -40,10 +40,14 @@ class Local(Executor[Child]):
 
     def wait(self, jobs: Sequence[Child], at_most_s: float) -> list[Child]:
         """Block until a child has ended or its time is up; return those, and none after `at_most_s` seconds."""
-        left = max(0.0, min(child.deadline for child in jobs) - time.monotonic())
-        readable, _, _ = select.select([child.descriptor for child in jobs], [], [], min(left, at_most_s))
-        now = time.monotonic()
-        return [child for child in jobs if child.descriptor in readable or child.deadline <= now]
+        until = time.monotonic() + at_most_s
+        while True:
+            wake_at = min(until, *(child.deadline for child in jobs))
+            descriptors = [child.descriptor for child in jobs]
+            readable, _, _ = select.select(descriptors, [], [], max(0.0, wake_at - time.monotonic()))
+            ended = [child for child in jobs if child.descriptor in readable or child.is_over()]
+            if ended or time.monotonic() >= until:
+                return ended
 
     def fetch(self, job: Child) -> Result:
         """Collect the child; its files are here."""

@@ -17,6 +17,11 @@ class Capabilities(Protocol):
         ...
 
     @property
+    def time_factor(self) -> float:
+        """How many times as long steps take there now as where fweval's time limits were set, at least 1."""
+        ...
+
+    @property
     def memory_bytes(self) -> int:
         """How much memory it has."""
         ...

@@ -9,6 +9,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.store import RunFolder
 from evaluator.executors._contract import Executor, Job
+from evaluator.running.pace import paced
 from evaluator.running.progress import SILENCE_S, Reporter
 from evaluator.running.slots import may_start
 from evaluator.stages._contract import Stage
@@ -32,7 +33,8 @@ def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter, execut
                     waiting.remove(step)
                     if not _ended_at_once(step, folder, reporter, machines):
                         needed = [folder.folder(each) for each in dict.fromkeys(step.needs.values())]
-                        running.append(executor.start(step, folder.folder(step.id), needed))
+                        at_its_pace = paced(step, machines[step.machine].time_factor)
+                        running.append(executor.start(at_its_pace, folder.folder(step.id), needed))
             ended = executor.wait(running, SILENCE_S) if running else ()
             if running and not ended:
                 reporter.going_on([job.step for job in running])

@@ -46,6 +46,7 @@ def test_the_machines_of_an_executor_can_be_asked_what_a_plan_asks(executor: Exe
     assert machines
     for machine in machines.values():
         assert machine.cores >= 1
+        assert 1.0 <= machine.time_factor <= 8.0
         assert machine.memory_bytes >= machine.free_memory_bytes > 0
         assert machine.missing(("no-such-distribution",)) == ("no-such-distribution",)
         assert all(len(machine.no_environment(name) or (1, 2)) == 2 for name in environments.names())

@@ -148,6 +148,35 @@ def test_a_time_limit_holds_beside_other_steps(tmp_path: Path) -> None:
     assert endings == {"slow": "timed_out", "quick": "passed", "next": "passed"}
 
 
+def test_a_time_limit_is_put_off_while_others_have_the_cores(tmp_path: Path) -> None:
+    """All have one core to share; a step that comes to no end is stopped all the same, and says when."""
+    own = os.sched_getaffinity(0)
+    folder, others = run_folder(tmp_path), []
+    os.sched_setaffinity(0, {min(own)})
+    try:
+        others = [children.start([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+        run([make_step("starved", "spin", timeout_s=1.0)], folder)
+    finally:
+        os.sched_setaffinity(0, own)
+        for other in others:
+            children.end(other)
+    result = folder.result("starved")
+    assert result is not None
+    assert result.outcome is Outcome.TIMED_OUT
+    assert re.fullmatch(
+        r"was stopped at its time limit of 1 s and [123] s more, because others had its cores", result.reason or ""
+    )
+
+
+def test_a_limit_that_was_longer_on_a_slow_machine_says_so(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path)
+    run([make_step("slow", "hang", timeout_s=2.0, settings={"time_factor": 2.0})], folder)
+    result = folder.result("slow")
+    assert result is not None
+    said = "was stopped at its time limit of 2 s (1 s, times 2.0 for the speed of this machine)"
+    assert (result.reason or "").startswith(said)
+
+
 def test_ctrl_c_stops_the_children_and_keeps_what_was_finished(tmp_path: Path) -> None:
     folder = run_folder(tmp_path)
     children: list[Child] = []
