@@ -352,7 +352,7 @@ def _inputs(anatomy: Anatomy, given: Arrays | None, beside: Beside, form: Format
 
 def _same_types(signature: Signature, given: Arrays) -> None:
     """Refuse numbers of another type than the file asks for: that is no failure of the artifact."""
-    for spec in signature.inputs:
+    for spec in (spec for spec in signature.inputs if spec.name in given):
         wanted = attempt(partial(dtype_of, spec.dtype))
         found = given[spec.name].dtype
         if not isinstance(wanted, Exception) and found != wanted:

@@ -262,5 +262,7 @@ def test_arrays_of_another_type_are_no_failure_of_the_artifact() -> None:
     told, form = anatomy(x=(None, 3)), registry.load("format", "onnx")
     with pytest.raises(Unavailable, match="the array 'x' is float64, and the file takes float32"):
         inspect._inputs(told, {"x": np.ones((2, 3))}, inspect.Beside(), form)
+    optional = TensorSpec(name="mask", dtype="bool", shape=(None,), optional=True)
+    told = msgspec.structs.replace(told, inputs=(*told.inputs, optional))
     _, asked = inspect._inputs(told, {"x": np.ones((2, 3), np.float32)}, inspect.Beside(), form)
     assert [each.sizes for each in asked] == [GIVEN]
