@@ -22,6 +22,7 @@ TARGETS: dict[str | None, str] = {
     None: "Training",
 }
 _MORE = {"memory": "less memory", "size": "smaller"}
+_MARGIN = 0.05  # of exact figures, such as bytes: nobody chooses a framework for less
 _NOISY_ABOVE = 0.10  # relative difference of two measurements of the same artifact, from which on it has to be said
 _ROUNDS = {1: "one round", 2: "two rounds", 3: "three rounds"}
 _NEEDED = 3  # rounds for an interval
@@ -53,6 +54,8 @@ def claim(card: Scorecard, comparison: Comparison) -> Claim:
     ratio = comparison.ratio
     if ratio is None or min(_ends(ratio)) <= 0:
         return Claim(kind="not compared", question=question)
+    if comparison.counted and max(ratio.value, 1 / ratio.value) <= 1 + _MARGIN:
+        return Claim(kind="no difference", question=f"{question} (within {100 * _MARGIN:.0f} %)")
     if comparison.winner is None:
         return Claim(kind="no difference", question=question)
     doubt = _doubt(comparison)

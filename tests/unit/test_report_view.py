@@ -222,6 +222,14 @@ def test_what_has_no_ratio_is_not_compared(ratio: Interval | None) -> None:
     assert _claims.claim(CARD, timed(ratio=ratio)).kind == "not compared"
 
 
+@pytest.mark.parametrize(("value", "kind"), [(1.04, "no difference"), (0.96, "no difference"), (1.06, "ahead")])
+def test_nobody_is_ahead_by_a_few_bytes(value: float, kind: str) -> None:
+    exact = Interval(value=value, low=None, high=None)
+    size = timed(question="size", metric="size_bytes", unit="bytes", ratio=exact, winner="tensorflow")
+    found = _claims.claim(CARD, size)
+    assert (found.kind, found.question) == (kind, "size" if kind == "ahead" else "size (within 5 %)")
+
+
 def cautioned(card: Scorecard) -> list[str]:
     return [each.sentence for each in _claims.cautions(card)]
 

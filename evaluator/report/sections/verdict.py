@@ -175,7 +175,7 @@ def targets(card: Scorecard) -> Table:
 def _shown(found: tuple[Claim, ...]) -> Lines:
     ahead = [one for one in found if one.kind == "ahead"]
     if not ahead:
-        return lines(Text("no difference shown" if found else "not compared", "missing"))
+        return lines(Text("nobody, as far as is shown" if found else "not compared", "missing"))
     return tuple(
         (FrameworkName(name), f": {'; '.join(one.amount for one in ahead if one.framework == name)}")
         for name in dict.fromkeys(one.framework for one in ahead)
