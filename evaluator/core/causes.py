@@ -33,6 +33,7 @@ def _rule(
 OTHER_EXPORTER = "use another exporter to this format, or another format"
 _NEWER_RUNTIME = "use a newer runtime, or an exporter that writes an older version of the format"
 _MORE_MEMORY = "run it on a machine with more memory, or lower the batch size"
+_MORE_TIME = "give it more time, on a machine that is quiet; if it never ends, it is the model's own loop"
 _LESS = "use a precision that keeps more, or train with quantization in mind"
 _TRACE = "trace the model, or export it with torch.export: neither compiles Python"
 _ON_CPU = "make it on the CPU (`model.cpu()` before tracing or scripting), or run it on a machine with that device"
@@ -210,10 +211,11 @@ RULES = (
     _rule(r"outputs differ from the origin's: output '(\w+)'|outputs differ|not (?:a )?finite", "wrong result"),
     _rule(
         r"memory limit of|memory ran out|[Oo]ut of memory|not enough memory|[Cc](?:an't|annot) allocate memory"
-        r"|OOM when allocating|bad_alloc|\btimed out|time limit",
+        r"|OOM when allocating|bad_alloc",
         "resource",
         _MORE_MEMORY,
     ),
+    _rule(r"\btimed out|time limit", "resource", _MORE_TIME),
     _rule(r"it filled the disk", "resource"),
     _rule(
         r"(\S+\.so[.\d]*): cannot open shared object file",

@@ -402,3 +402,10 @@ def test_the_cause_on_stderr_is_preferred_to_a_reason_that_only_points_there() -
     found = diagnose(Failure(outcome=UNSUPPORTED, reason=reason, stderr=stderr))
     assert (found.kind, found.culprit) == ("unsupported operator", "my.relu.default")
     assert "failed to resolve torch.ops.my.relu.default" in found.said
+
+
+def test_what_ran_out_of_time_is_not_told_to_get_memory() -> None:
+    found = diagnose(Failure(outcome=Outcome.TIMED_OUT, reason="was stopped at its time limit of 300 s"))
+    assert found.kind == "resource"
+    assert found.remedy is not None
+    assert "memory" not in found.remedy
