@@ -24,10 +24,16 @@ def wrong_inputs(signature: Signature, inputs: Mapping[str, Array]) -> dict[str,
     }
     axis = _fixed_axis(spec)
     if axis is not None:
-        found["wrong shape"] = {**inputs, name: np.concatenate([good, good], axis=axis)}
+        found["wrong shape"] = {**inputs, name: np.concatenate([good, good.take([0], axis)], axis=axis)}
     return found
 
 
 def _fixed_axis(spec: TensorSpec) -> int | None:
-    """Return a dimension beside the batch whose size is fixed; None where all are free."""
-    return next((axis for axis, size in enumerate(spec.shape) if axis > 0 and size is not None), None)
+    """Return a dimension beside the batch whose size is fixed; None where all are free.
+
+    Of several the smallest: weights are laid out for so many channels, while many networks compute pictures of other
+    sizes than a signature states, and servers that leave it to the network are not mistaken. (One more is given, not
+    twice as many: TensorFlow takes those for two groups of channels.)
+    """
+    fixed = {axis: size for axis, size in enumerate(spec.shape) if axis > 0 and size is not None}
+    return min(fixed, key=lambda axis: fixed[axis], default=None)

@@ -52,7 +52,7 @@ def test_every_probe_has_replied_and_nothing_is_left(field: Field, replies: dict
     ],
 )
 def test_it_passes(replies: dict[str, Reply], name: str) -> None:
-    assert replies[name].outcome is Outcome.PASSED, replies[name]
+    assert replies[name].outcome is Outcome.PASSED, replies[name].reason
 
 
 def test_it_has_no_workers(replies: dict[str, Reply]) -> None:
