@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tempfile
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,10 @@ def test_no_command_prints_what_is_harmful(run: Path, command: list[str], capsys
     assert out
 
 
-def test_errors_and_progress_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_and_progress_are_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the traceback is written there
     cli._say(UsageError(HOSTILE, remedy=LONG))
     cli._own_bug(ValueError(LONG))
     reporter = Reporter(Console(file=io.StringIO(), width=100))
