@@ -5,6 +5,7 @@ tensorflow_serving/util/json_tensor.cc. NaN and Infinity are numbers. What is wr
 """
 
 import base64
+import codecs
 import re
 from collections.abc import Collection, Mapping
 from itertools import chain
@@ -45,9 +46,12 @@ _TYPES: dict[str, set[type]] = {
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """Read a request's document, which must be an object; raises `StatusError`."""
+    """Read a request's document, which must be an object; raises `StatusError`.
+
+    A byte order mark before it does not count, nor what follows it (kParseStopWhenDoneFlag).
+    """
     try:
-        document = from_json(body)
+        document = from_json(body.removeprefix(codecs.BOM_UTF8), whole=False)
     except ValueError as error:
         raise invalid(f"The body is no JSON document: {error}") from error
     if not isinstance(document, dict):

@@ -32,14 +32,16 @@ LARGEST_UNPACKED_BYTES = 100 << 20  # kMaxUncompressedBytes, util/net_http/compr
 _GZIP = 16 + zlib.MAX_WBITS
 _PIECE_BYTES = 1 << 20
 _OURS = re.compile(r"(?i)/v1/.*")  # kPathRegex, model_servers/http_rest_api_util.h; evhttp answers 404 for the rest
+_ABSOLUTE = re.compile(r"(?i)\Ahttps?://[^/?#]*")  # how clients name a target to proxies (RFC 9112, 3.2.2)
+_LARGEST_HEAD_BYTES = 1 << 20  # upstream sets no limit
 _KEEP_IDLE_S = 3600  # upstream keeps connections for as long as the client does
 _BACKLOG = 1024
-_ORIGIN = re.compile(rb"(?i)https?://")  # a preflight request names it; answered whether or not CORS is on
+_ORIGIN = re.compile(rb"https?://")  # a preflight request names it; answered whether or not CORS is on
 _CORS = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-allow-methods", b"GET, POST"),
-    (b"access-control-allow-headers", b"*"),
-]
+    (b"access-control-allow-methods", b"POST, GET"),
+    (b"access-control-allow-headers", b"Content-Type"),
+]  # AddCORSHeaders, model_servers/http_rest_api_util.cc: a page that sends others is refused by its browser
 _TELL_S = 0.2  # before a stop: how long answers say that no more will come
 
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -69,6 +71,7 @@ class RestServer:
         self._config = uvicorn.Config(
             self._app,
             http="h11",  # httptools drops the body of a request that proposes an upgrade (Kludex/uvicorn#2722)
+            h11_max_incomplete_event_size=_LARGEST_HEAD_BYTES,
             loop="uvloop",
             ws="none",
             lifespan="off",
@@ -117,12 +120,12 @@ class _App:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
         """Answer a request; one whose client went away is dropped."""
-        path = scope["raw_path"].decode("latin-1")
+        path = _ABSOLUTE.sub("", scope["raw_path"].decode("latin-1"))
         if scope["method"] == "GET" and path == self._settings.metrics_path:
             await self._send(send, Response(status=200, body=metrics.page()), b"text/plain")
             return
         headers = dict(scope["headers"])
-        if scope["method"] == "OPTIONS" and _OURS.fullmatch(path) and _ORIGIN.match(headers.get(b"origin", b"")):
+        if scope["method"] == "OPTIONS" and _OURS.fullmatch(path) and _ORIGIN.search(headers.get(b"origin", b"")):
             await self._send(send, Response(status=200, body=b""))
             return
         if scope["query_string"]:  # part of what upstream matches

@@ -223,8 +223,10 @@ def to_json(document: Any) -> bytes:
     return json.dumps(document, default=lambda array: array.tolist(), separators=(",", ":")).encode()
 
 
-def from_json(text: bytes) -> Any:
+def from_json(text: bytes, *, whole: bool = True) -> Any:
     """Decode JSON, and NaN, Infinity and Inf with either sign; raises `ValueError` when it is malformed.
+
+    Unless it must be the `whole` text, what follows the first value does not count.
 
     So does RapidJSON with the flag kParseNanAndInfFlag, by which TF Serving reads (util/json_tensor.cc): a number too
     large for a double is malformed, too (https://rapidjson.org/md_doc_features.html).
@@ -232,12 +234,13 @@ def from_json(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _from_standard_json(text)
+        return _from_standard_json(text, whole=whole)
 
 
-def _from_standard_json(text: bytes) -> Any:
+def _from_standard_json(text: bytes, *, whole: bool) -> Any:
+    decoder, standard = json.JSONDecoder(parse_float=_finite), _NOT_FINITE.sub(_standard, text).decode()
     try:
-        return json.loads(_NOT_FINITE.sub(_standard, text).decode(), parse_float=_finite)
+        return decoder.decode(standard) if whole else decoder.raw_decode(standard.lstrip(" \t\r\n"))[0]
     except RecursionError as error:
         raise json.JSONDecodeError("nested too deeply", "", 0) from error
 

@@ -88,10 +88,13 @@ def _describe(tensor: Any, array: Array) -> None:
 
 
 def _values(tensor: Any, name: str) -> Array:
+    """Read a field of values. Of integers narrower than the field the lowest bits count (framework/tensor.cc)."""
     field = _DTYPES[name][1]
     values = getattr(tensor, field)
     if field == "half_val":
-        return np.fromiter(values, "uint16", len(values)).view(name)
+        return np.fromiter(values, "int32", len(values)).astype("uint16").view(name)
+    if field == "int_val":
+        return np.fromiter(values, "int32", len(values)).astype(name)
     if field in {"scomplex_val", "dcomplex_val"}:
         return np.fromiter(values, "float32" if field == "scomplex_val" else "float64", len(values)).view(name)
     return np.fromiter(values, name, len(values))

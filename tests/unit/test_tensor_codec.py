@@ -62,6 +62,11 @@ def test_an_array_that_is_not_in_one_piece_survives() -> None:
         (1, "float_val", [1.5], [1.5] * 4),
         (1, "float_val", [1.0, 2.0], [1.0, 2.0, 2.0, 2.0]),
         (3, "int_val", [], [0] * 4),
+        (4, "int_val", [-1, 300, 7], [255, 44, 7, 7]),  # bytes of languages in which they have a sign
+        (6, "int_val", [255, -128], [-1, -128, -128, -128]),
+        (17, "int_val", [-1, 65_536], [65_535, 0, 0, 0]),
+        (19, "half_val", [0x3E00, -0x4200], [1.5, -1.5, -1.5, -1.5]),
+        (19, "half_val", [0x13E00], [1.5] * 4),
         (7, "string_val", [b"a"], [b"a"] * 4),
         (7, "string_val", [], [b""] * 4),
         (9, "int64_val", [1, 2, 3, 4, 5], [1, 2, 3, 4]),
