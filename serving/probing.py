@@ -102,6 +102,7 @@ class Field:
     images: tuple[str, ...] = ()
     seconds: float = 2.0  # how long phases under load last
     ready_within_s: float = 90.0
+    time_factor: float = 1.0  # times as long as where they were set probes wait for what must come
     _bundle: Bundle | None = None
     _service: Service | None = None
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)

@@ -139,6 +139,32 @@ def do_eat(work: Work) -> Measured:
     return Measured(metrics={"cases": len(bytearray(work.step.memory_bytes))})
 
 
+def do_eat_in_the_subject(work: Work) -> Measured:
+    with blame("exporting to Paper"):
+        return do_eat(work)
+
+
+def do_eat_in_cpp(work: Work) -> Measured:
+    with blame("exporting to Paper"):
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:128] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to "
+            "allocate 4294967296 bytes. Error code 12 (Cannot allocate memory)"
+        )
+
+
+def do_eat_of_a_gpu(work: Work) -> Measured:
+    with blame("exporting to Paper"):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 7.79 GiB")
+
+
+def do_eat_what_nobody_has(work: Work) -> Measured:
+    """A size that is wrong wants memory, too."""
+    with blame("exporting to Paper"):
+        raise RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4611686018427387904 bytes. Error code 12"
+        )
+
+
 def do_abort_in_cpp(work: Work) -> Measured:
     print("terminate called after throwing an instance of 'std::bad_alloc'", file=sys.stderr, flush=True)  # noqa: T201
     os.abort()

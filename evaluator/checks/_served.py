@@ -1,8 +1,8 @@
 """What the checks of servers share: which attempt counts, and what is said when there is none.
 
-The process that a step is asks the server, and is not it. One that fweval stopped at its time limit, or that died (of
-its memory limit, of the system's), says nothing about the server: what a server may keep us waiting for has a limit of
-its own, and one that dies is found dead; both end as a failure in words.
+The process that a step is asks the server, and is not it. One that fweval stopped at its time limit, or that died,
+says nothing about the server: what a server may keep us waiting for has a limit of its own, and one that dies is found
+dead; both end as a failure in words.
 """
 
 from evaluator.core.outcome import Outcome

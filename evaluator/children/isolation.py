@@ -1,11 +1,11 @@
 """The only place that starts steps: one step, one process, one folder, every ending mapped to an outcome.
 
 The child gets a time limit, a memory limit, its own session, its own TMPDIR, and dies with us. The wire is files:
-`job.json` in, `result.json` out; a child that leaves no result crashed, was stopped, or ran out of time or memory.
+`job.json` in, `result.json` out; a child that leaves no result crashed, was stopped, or ran out of time or memory
+(which are this machine's to give: `memory.py`).
 """
 
 import os
-import resource
 import shlex
 import shutil
 import signal
@@ -15,9 +15,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluator.children import environments, processes
+from evaluator.children import environments, memory, processes
 from evaluator.children.patience import Patience
-from evaluator.core import clock, files, machine, registry, scratch, surroundings
+from evaluator.core import causes, clock, files, machine, registry, scratch, surroundings
 from evaluator.core.cache import VARIABLE as CACHE
 from evaluator.core.cache import cache_folder
 from evaluator.core.errors import IncompleteEvidence
@@ -26,11 +26,6 @@ from evaluator.core.reading import read_end
 from evaluator.core.records import Result, Step
 
 GRACE_S = 15.0  # a server's clean stop takes a few seconds
-# What dying programs write; a thread cannot be created when there is no memory for its stack.
-_OUT_OF_MEMORY = (
-    *("bad_alloc", "MemoryError", "Cannot allocate memory", "not enough memory", "OutOfMemory"),
-    "pthread_create() failed",
-)
 _TAIL_BYTES = 20_000  # of stderr, where dying programs say why
 _PASSED_ON = (
     "PATH",
@@ -84,7 +79,7 @@ class Child:
             cwd=folder,
             stdout=folder / "stdout",
             stderr=folder / "stderr",
-            prepare=lambda: _limit_memory(step.memory_bytes),
+            prepare=lambda: memory.limit(step.memory_bytes),
         )
         self.descriptor = os.pidfd_open(self.process.pid)  # readable when the child has ended: no polling
         self._open = [self.descriptor, lock]
@@ -130,22 +125,25 @@ class Child:
         if full is not None:
             return self._ended(Outcome.UNAVAILABLE, full.message, full.remedy)
         code = self.process.returncode
-        limit = f"{self.step.memory_bytes / 2**30:.1f} GiB"
-        tail = read_end(self.folder / "stderr", _TAIL_BYTES)
-        if any(word in tail for word in _OUT_OF_MEMORY) or code == -signal.SIGKILL:
-            reason = f"ran out of memory (limit {limit}) or was killed by the system"
-        elif code < 0:
+        if causes.wants_memory(read_end(self.folder / "stderr", _TAIL_BYTES)):
+            short = memory.reached(self.step)
+            return self._ended(Outcome.UNAVAILABLE, short.message, short.remedy)
+        if code == -signal.SIGKILL:
+            short = memory.killed("the process")
+            return self._ended(Outcome.UNAVAILABLE, short.message, short.remedy)
+        if code < 0:
             # Native code that is refused memory often just crashes: the limit belongs to the message.
+            limit = f"{self.step.memory_bytes / 2**30:.1f} GiB"
             reason = f"the process died of {signal.Signals(-code).name} (its memory limit was {limit})"
         else:
             reason = f"the process ended with code {code} and left no result"
         return self._ended(Outcome.CRASHED, reason)
 
     def _stopped_result(self) -> Result:
-        limit_s, factor = self.step.timeout_s, self.step.settings.get("time_factor", 1.0)
+        limit_s, before_s = self.step.timeout_s, self.step.settings.get("timeout_before_s")
         reason = f"was stopped at its time limit of {limit_s:.0f} s"
-        if factor > 1.0:
-            reason += f" ({limit_s / factor:.0f} s, times {factor:.1f} for the speed of this machine)"
+        if before_s is not None:
+            reason += f" ({before_s:.0f} s, times {limit_s / before_s:.1f} for the speed of this machine)"
         if self._patience.given_s:
             reason += f" and {self._patience.given_s:.0f} s more, because others had its cores"
         return self._ended(Outcome.TIMED_OUT, reason)
@@ -159,13 +157,6 @@ class Child:
             started_at=self._started_at,
             seconds=time.monotonic() - self._begin,
         )
-
-
-def _limit_memory(size: int) -> None:
-    """Limit the memory of this process and its children; a limit that we ourselves are under may be lower."""
-    _, ours = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = size if ours == resource.RLIM_INFINITY else min(size, ours)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def _inherited() -> dict[str, str]:

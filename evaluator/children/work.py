@@ -20,6 +20,11 @@ class Work:
     folder: Path
     steps: Path
 
+    @property
+    def time_factor(self) -> float:
+        """How many times as long as where they were set the limits inside of a step are, on this machine."""
+        return float(self.step.settings.get("time_factor", 1.0))
+
     def need(self, role: str) -> Path:
         """Return the folder that the needed step of this role left behind."""
         return self.steps / self.step.needs[role]

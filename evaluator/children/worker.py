@@ -17,10 +17,11 @@ from pathlib import Path
 
 import msgspec
 
+from evaluator.children import memory
 from evaluator.children.processes import die_with_parent
 from evaluator.children.work import Work, blamed
 from evaluator.core import clock, files, metrics, surroundings
-from evaluator.core.causes import lacking, pruned, shortened
+from evaluator.core.causes import lacking, of_a_gpu, pruned, shortened, wants_memory
 from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
 from evaluator.core.reading import read_end
@@ -84,15 +85,6 @@ def _attempt(work: Work) -> Measured:
         traceback.print_exc()  # the whole message; the reason below is one line
         outcome = next((ending for kind, ending in _ENDINGS.items() if isinstance(error, kind)), Outcome.FAILED)
         return Measured(outcome=outcome, reason=shortened(error.message, _LONGEST), remedy=error.remedy or see)
-    except MemoryError:
-        traceback.print_exc()
-        limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
-        what = (
-            "memory ran out"
-            if limit == resource.RLIM_INFINITY
-            else f"the memory limit of {limit / 2**30:.1f} GiB was reached"
-        )
-        return Measured(outcome=Outcome.FAILED, reason=what, remedy="run it on a machine with more memory")
     except Exception as error:  # noqa: BLE001  # the outermost frame: the failure travels as data
         traceback.print_exc()
         return _unforeseen(error, see, work)
@@ -100,18 +92,30 @@ def _attempt(work: Work) -> Measured:
 
 def _unforeseen(error: Exception, see: str, work: Work) -> Measured:
     """Say whose failure an exception is: the machine's, the subject's, or ours; what a runtime lacks is none."""
+    culprit = blamed(error)
+    told = f"{type(error).__name__}: {str(error).strip()}"
+    if wants_memory(told):
+        return _out_of_memory(work.step, culprit, told)
     full = surroundings.full_disk((work.folder, os.environ.get("TMPDIR", work.folder)))
     refused = surroundings.refusal(error) or full
     if refused is not None:
         reason = shortened(refused.message, _LONGEST)
         return Measured(outcome=Outcome.UNAVAILABLE, reason=reason, remedy=refused.remedy)
-    culprit = blamed(error)
     outcome = Outcome.ERROR if culprit is None else Outcome.FAILED
     prefix = "a bug in fweval: " if culprit is None else f"{culprit}: "
-    said = pruned(f"{type(error).__name__}: {str(error).strip()}")
+    said = pruned(told)
     if culprit is not None and work.step.runtime is not None:
         outcome = lacking(said, read_end(work.folder / "stderr", _TAIL_BYTES)) or outcome
     return Measured(outcome=outcome, reason=shortened(f"{prefix}{said}", _LONGEST), remedy=see)
+
+
+def _out_of_memory(step: Step, culprit: str | None, told: str) -> Measured:
+    """Say which limit was too low; memory of its own, as a GPU has, is named by what has run out of it."""
+    short = memory.reached(step)
+    said = pruned(told)
+    what, remedy = (said, memory.RAN_OUT) if of_a_gpu(told) else (short.message, short.remedy)
+    reason = what if culprit is None else f"{culprit}: {what}"
+    return Measured(outcome=Outcome.UNAVAILABLE, reason=shortened(reason, _LONGEST), remedy=remedy)
 
 
 def _finite(measured: Measured) -> Measured:

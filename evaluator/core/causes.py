@@ -33,6 +33,15 @@ def _rule(
 OTHER_EXPORTER = "use another exporter to this format, or another format"
 _NEWER_RUNTIME = "use a newer runtime, or an exporter that writes an older version of the format"
 _MORE_MEMORY = "run it on a machine with more memory, or lower the batch size"
+# What dying programs write, too: a thread cannot be created when there is no memory for its stack.
+_MEMORY = (
+    r"memory limit of|memory ran out|[Oo]ut of memory|not enough memory|[Cc](?:an't|annot) allocate memory"
+    r"|OOM when allocating|bad_alloc\b|MemoryError|OutOfMemory|[Uu]nable to allocate [\d.]+ [KMGT]?i?B"
+    r"|[Ff]ailed to allocate memory|OUT_OF_MEMORY|pthread_create\(\) failed"
+)
+# More than any machine has: who asks for that has no lack of memory, but a size that is wrong.
+_NO_MEMORY_IS_ENOUGH = re.compile(r"\b\d{16,}\b|\d [PEZY]iB\b|bad_array_new_length")
+_OF_A_GPU = re.compile(r"CUDA|\bGPU\b|cuda")
 _MORE_TIME = "give it more time, on a machine that is quiet; if it never ends, it is the model's own loop"
 _LESS = "use a precision that keeps more, or train with quantization in mind"
 _TRACE = "trace the model, or export it with torch.export: neither compiles Python"
@@ -209,12 +218,7 @@ RULES = (
     _rule(r"accuracy fell from", "accuracy loss", _LESS),
     _rule(r"the cosine between them is", "wrong result", _LESS),
     _rule(r"outputs differ from the origin's: output '(\w+)'|outputs differ|not (?:a )?finite", "wrong result"),
-    _rule(
-        r"memory limit of|memory ran out|[Oo]ut of memory|not enough memory|[Cc](?:an't|annot) allocate memory"
-        r"|OOM when allocating|bad_alloc",
-        "resource",
-        _MORE_MEMORY,
-    ),
+    _rule(_MEMORY, "resource", _MORE_MEMORY),
     _rule(r"\btimed out|time limit", "resource", _MORE_TIME),
     _rule(r"it filled the disk", "resource"),
     _rule(
@@ -266,6 +270,23 @@ def _bounded(text: str) -> str:
         return text
     cut = "\n".join(line[:_LONGEST_LINE] for line in text.split("\n"))
     return cut if len(cut) <= 2 * _LONGEST_END else f"{cut[:_LONGEST_END]}\n{cut[-_LONGEST_END:]}"
+
+
+def wants_memory(text: str) -> bool:
+    """Tell whether memory was refused that some machine could have given."""
+    return any(not _NO_MEMORY_IS_ENOUGH.search(_line(found)) for found in re.finditer(_MEMORY, text))
+
+
+def of_a_gpu(text: str) -> bool:
+    """Tell whether it was a GPU whose memory was refused."""
+    return any(_OF_A_GPU.search(_line(found)) for found in re.finditer(_MEMORY, text))
+
+
+def _line(found: re.Match[str]) -> str:
+    """Return the line in which something was found."""
+    text, (start, end) = found.string, found.span()
+    last = text.find("\n", end)
+    return text[text.rfind("\n", 0, start) + 1 : last if last >= 0 else None]
 
 
 def lacking(text: str, elsewhere: str = "") -> Outcome | None:

@@ -16,6 +16,7 @@ _AGAIN = "then try again"
 # Native code passes on the system's words, where its number is lost.
 _SAID = {
     **{os.strerror(number): number for number in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS)},
+    os.strerror(errno.ENOMEM): errno.ENOMEM,
     "can't start new thread": errno.EAGAIN,
 }
 _FULL_BELOW_BYTES = 1 << 16  # left over when a larger piece was refused
@@ -68,6 +69,8 @@ def _number(error: BaseException) -> int | None:
     """Return the system's number of an error."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM
     text = str(error)
     return next((number for said, number in _SAID.items() if said in text), None)
 
@@ -82,6 +85,8 @@ def _words(number: int, place: str) -> FwevalError | None:
         case errno.EMFILE | errno.ENFILE:
             what = f"no more files may be open (the limit is {file_limit()})"
             remedy = f"allow more (ulimit -n 4096), {_AGAIN}"
+        case errno.ENOMEM:
+            what, remedy = "memory ran out", f"close other programs or allow more (ulimit -v), {_AGAIN}"
         case errno.EAGAIN:
             what, remedy = "no more processes may be started", f"allow more (ulimit -u), {_AGAIN}"
         case errno.EACCES | errno.EPERM | errno.EROFS:

@@ -16,7 +16,7 @@ from signal import SIGKILL
 
 import msgspec
 
-from evaluator.children import confinement, environments, processes
+from evaluator.children import confinement, environments, memory, processes
 from evaluator.children.isolation import GRACE_S, Child, worker_of
 from evaluator.core import files, machine, metrics, registry
 from evaluator.core.coordinates import DEVICE
@@ -27,14 +27,13 @@ from evaluator.core.reading import read_end
 from evaluator.core.records import DeviceClass, Figure, Metrics, Record, Result, Step
 from evaluator.judging.fit import Figures, Fit, fit
 from evaluator.stages._made_up import MADE_UP
-from evaluator.stages.inspect import FOUND, NAMED, Found, Named
+from evaluator.stages.inspect import FOUND, NAMED, Found, Named, plugin
 from exports import examples
 from exports.contract import Format, Runtime
 from exports.diagnosing.rules import TAIL_BYTES, Failure, diagnose
 from exports.parts import PartError, kind, linked, own
 from scenarios.loading import load_devices
 
-_MEMORY_BYTES = 8 << 30
 _LARGEST_RECORD_BYTES = 16 << 20
 _MOST_WRITTEN_BYTES = 1 << 30  # by a child in all: each of its files may have a quarter of that
 _NAME_BYTES = 1 << 9  # about what a name takes of a disk, without what the file holds
@@ -319,6 +318,8 @@ def _obstacle(runtime: Runtime, form: Format) -> Unavailable | None:
 
 
 def _step(name: str, runtime: Runtime | None, settings: dict[str, object], timeout_s: float) -> Step:
+    free_bytes = machine.available_memory()
+    scarce = {memory.ALL_THAT_IS_FREE: True} if free_bytes < plugin.memory_bytes else {}
     return Step(
         id=name,
         stage="inspect",
@@ -326,9 +327,9 @@ def _step(name: str, runtime: Runtime | None, settings: dict[str, object], timeo
         framework="",
         runtime=None if runtime is None else runtime.name,
         environment=None if runtime is None else runtime.environment,
-        settings={**settings, "threads": THREADS},
+        settings={**settings, **scarce, "threads": THREADS},
         timeout_s=timeout_s,
-        memory_bytes=min(_MEMORY_BYTES, machine.available_memory()),
+        memory_bytes=min(plugin.memory_bytes, free_bytes),
     )
 
 

@@ -10,10 +10,13 @@ from scenarios.loading import load_profile, profile_names
 
 
 def paced(step: Step, time_factor: float) -> Step:
-    """Return the step with so many times its limit; a limit that people set is kept as it is."""
-    if time_factor == 1.0 or not _is_ours(step):
+    """Return the step with so many times its limits; a limit that people set is kept as it is."""
+    if time_factor == 1.0:
         return step
-    settings = {**step.settings, "time_factor": time_factor}
+    step = msgspec.structs.replace(step, settings={**step.settings, "time_factor": time_factor})
+    if not _is_ours(step):
+        return step
+    settings = {**step.settings, "timeout_before_s": step.timeout_s}
     return msgspec.structs.replace(step, timeout_s=step.timeout_s * time_factor, settings=settings)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.children import processes
+from evaluator.children import memory, processes
 from evaluator.core import files, machine
 from evaluator.core.records import Record
 from exports.devices._once import Job, Told
@@ -49,6 +49,8 @@ def ask(job: Job, folder: Path, name: str) -> FreshProcess:
         code = processes.wait(process, None)
     finally:
         processes.end_group(process, first=signal.SIGTERM, grace_s=_GRACE_S)
+    if code == -signal.SIGKILL:
+        raise memory.killed("a fresh process")
     if code:
         lines = [line for line in err.read_text(errors="replace").splitlines() if line.strip()]
         raise RuntimeError(f"a fresh process ended with code {code}: {lines[-1] if lines else 'it said nothing'}")

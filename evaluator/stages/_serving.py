@@ -23,7 +23,7 @@ from serving.ports import free_ports
 if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
 
-READY_WITHIN_S = 90.0
+_READY_WITHIN_S = 90.0
 _LEAST_FILES = 128  # TorchServe's JVM was seen to take 60, a probe's clients 64
 REFERENCE = "reference implementation, not tensorflow_model_server"
 
@@ -33,6 +33,8 @@ class Served:
 
     def __init__(self, work: Work) -> None:
         self.about = Assignment(work)
+        self.time_factor = work.time_factor
+        self.ready_within_s = _READY_WITHIN_S * work.time_factor
         if (allowed := surroundings.file_limit()) < _LEAST_FILES:
             raise Unavailable(
                 f"servers and their clients take up to {_LEAST_FILES} open files, {allowed} are allowed",
@@ -64,7 +66,7 @@ class Served:
         setup = self.setup(batching=batching)
         with (
             blame(f"serving by {self.server.title}"),
-            serving(self.server, self.launcher, bundle, setup, folder, READY_WITHIN_S) as service,
+            serving(self.server, self.launcher, bundle, setup, folder, self.ready_within_s) as service,
         ):
             yield service
 
@@ -93,7 +95,8 @@ class Served:
             "image_user": facts.user,
         }
         try:
-            told["image_packages"] = sum(images.packages(images.sbom(facts, folder)).values())
+            listed = images.sbom(facts, folder, images.SBOM_S * self.time_factor)
+            told["image_packages"] = sum(images.packages(listed).values())
         except Unavailable as error:  # the server was measured all the same
             told["image_packages_missing"] = error.message
         return {name: value for name, value in told.items() if value is not None}

@@ -28,7 +28,7 @@ from evaluator.core.records import Anatomy, Figure, Measured, Metrics, Record, S
 from evaluator.core.tensors import Array, Arrays, dtype_of, holds_numbers, read_arrays, write_arrays
 from evaluator.measure.resources import peak_bytes, peak_memory
 from evaluator.measure.sampling import collect
-from evaluator.stages._contract import Stage
+from evaluator.stages._contract import GIB, Stage
 from evaluator.stages._evidence import OUTPUTS
 from evaluator.stages._figures import carried
 from evaluator.stages._fresh import ask
@@ -95,6 +95,7 @@ class Inspect(Stage):
     name = "inspect"
     title = "Inspection"
     summary = "Take a ready-made artifact apart, and run it."
+    memory_bytes = 8 * GIB
     shown = False
     planned = False
 

@@ -17,7 +17,7 @@ from evaluator.judging.contract import NO_STAND_IN, STAND_IN
 from evaluator.stages._contract import GIB, Stage
 from evaluator.stages._evidence import read_examples
 from evaluator.stages._figures import labelled
-from evaluator.stages._serving import READY_WITHIN_S, REFERENCE, Served, plan_on_servers
+from evaluator.stages._serving import REFERENCE, Served, plan_on_servers
 from serving.probing import REPLIES, Field, Probe, Reply, ask_all
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class ProbeServers(Stage):
             folder=work.folder / "probes",
             images=served.images,
             seconds=served.about.profile.probe_seconds,
-            ready_within_s=READY_WITHIN_S,
+            ready_within_s=served.ready_within_s,
+            time_factor=served.time_factor,
         )
         probes = registry.load_all("probe")
         asked = [probe for probe in probes if probe.protocol or not served.reference]

@@ -17,6 +17,7 @@ import msgspec
 import evaluator
 import exports
 from evaluator.children import engine, environments
+from evaluator.core.causes import wants_memory
 from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Machine, Metrics, Signature
 from evaluator.core.tensors import Array, Arrays
@@ -195,9 +196,10 @@ class _Line:
         if _CRASHED in said:
             reason = f"the runtime died under the emulator, which tells nothing of a real ARM64: {last}"
             return Unavailable(reason, remedy="run this on an ARM64 machine")
-        if _RAISED in said:
+        if _RAISED in said and not wants_memory(last):
             return RuntimeError(last)
-        return RuntimeError(f"it was killed (its memory limit is {MEMORY_BYTES >> 30} GiB); it had written: {last}")
+        reason = f"it was killed, most likely at its memory limit of {MEMORY_BYTES >> 30} GiB; it had written: {last}"
+        return Unavailable(reason, remedy="take a smaller model, or run this on an ARM64 machine")
 
 
 @contextmanager

@@ -68,11 +68,11 @@ def diagnose(failure: Failure) -> Diagnosis:
 
 def _decided(failure: Failure, said: str, told: str | None) -> Diagnosis:
     """Say why, where the ending tells the class; the reason may name what it hangs on."""
-    kind = _ENDINGS[failure.outcome]
-    known = next((pair for pair in matches(failure.reason or "") if pair[0].kind == kind), None)
+    kinds = (_ENDINGS[failure.outcome], *(("resource",) if failure.outcome is Outcome.UNAVAILABLE else ()))
+    known = next((pair for pair in matches(failure.reason or "") if pair[0].kind in kinds), None)
     if known is None:
-        return Diagnosis(kind=kind, said=said, remedy=told)
-    return Diagnosis(kind=kind, said=said, culprit=_culprit(*known) or None, remedy=told or known[0].remedy)
+        return Diagnosis(kind=_ENDINGS[failure.outcome], said=said, remedy=told)
+    return Diagnosis(kind=known[0].kind, said=said, culprit=_culprit(*known) or None, remedy=told or known[0].remedy)
 
 
 def _culprit(rule: Rule, found: re.Match[str]) -> str:

@@ -35,7 +35,8 @@ class WorkerKill(Probe):
 
             def kill() -> float:
                 service.running.kill(workers[0])
-                return until_right(lambda: _problem(field, service, admin, workers), _BOUND_S, "the death of a worker")
+                bound_s = _BOUND_S * field.time_factor
+                return until_right(lambda: _problem(field, service, admin, workers), bound_s, "the death of a worker")
 
             recovered_s, noticed = during(field, service, kill, callers=_CALLERS)
         figures = {"workers": len(workers), "recovered_s": recovered_s, **noticed.figures()}

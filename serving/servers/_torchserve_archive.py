@@ -13,7 +13,6 @@ from serving.contract import MODEL
 from serving.errors import BundleError
 
 HANDLERS = Path(__file__).parents[1] / "handlers"
-_PACK_S = 300.0
 
 
 def name(version: int) -> str:
@@ -45,7 +44,6 @@ def pack(artifact: Path, signature: Signature, version: int, store: Path) -> Non
             cwd=staging,
             capture_output=True,
             text=True,
-            timeout=_PACK_S,
             check=False,
         )
         if done.returncode != 0:

@@ -66,3 +66,18 @@ def test_reading_a_run_imports_little(tmp_path: Path) -> None:
     assert not found & {*FRAMEWORKS, "scipy", "docker", "requests", "evaluator.pipeline"}
     found = imported_by("score run-format-1", cwd=tmp_path)
     assert not found & {*FRAMEWORKS, "scipy.stats", "docker", "requests", "evaluator.pipeline"}
+
+
+def test_the_package_is_the_command_and_files_of_the_working_folder_are_no_modules(tmp_path: Path) -> None:
+    for name in ("random", "json", "click"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of the working folder')")
+    done = subprocess.run(
+        [sys.executable, "-m", "evaluator", "--version"],
+        cwd=tmp_path,
+        timeout=60,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.startswith("fweval, version ")
+    assert (done.returncode, done.stderr) == (0, "")

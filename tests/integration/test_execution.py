@@ -170,7 +170,7 @@ def test_a_time_limit_is_put_off_while_others_have_the_cores(tmp_path: Path) -> 
 
 def test_a_limit_that_was_longer_on_a_slow_machine_says_so(tmp_path: Path) -> None:
     folder = run_folder(tmp_path)
-    run([make_step("slow", "hang", timeout_s=2.0, settings={"time_factor": 2.0})], folder)
+    run([make_step("slow", "hang", timeout_s=2.0, settings={"time_factor": 2.0, "timeout_before_s": 1.0})], folder)
     result = folder.result("slow")
     assert result is not None
     said = "was stopped at its time limit of 2 s (1 s, times 2.0 for the speed of this machine)"

@@ -42,12 +42,24 @@ O = Outcome  # noqa: E741  # the table below is wide enough
         ("foreign", O.ERROR, r"^a bug in fweval: TypeError: .*numpy.float32"),
         ("fill_the_disk", O.UNAVAILABLE, r"^the disk is full$"),
         ("segfault", O.CRASHED, r"^the process died of SIGSEGV \(its memory limit was 0.5 GiB\)$"),
-        ("killed", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\) or was killed by the system$"),
-        ("abort_in_cpp", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\)"),
-        ("abort_without_threads", O.CRASHED, r"^ran out of memory \(limit 0.5 GiB\)"),
+        ("killed", O.UNAVAILABLE, r"^the process was killed by the system, most likely because memory ran out$"),
+        ("abort_in_cpp", O.UNAVAILABLE, r"^the memory limit of 0.5 GiB was reached: fweval gives such a step no more$"),
+        ("abort_without_threads", O.UNAVAILABLE, r"^the memory limit of 0.5 GiB was reached: fweval"),
         ("leave", O.CRASHED, r"^the process ended with code 3 and left no result$"),
         ("exit", O.CRASHED, r"^the process ended with code 1 and left no result$"),
-        ("eat", O.FAILED, r"^the memory limit of 0.5 GiB was reached$"),
+        ("eat", O.UNAVAILABLE, r"^the memory limit of 0.5 GiB was reached: fweval gives such a step no more$"),
+        (
+            "eat_in_the_subject",
+            O.UNAVAILABLE,
+            r"^exporting to Paper: the memory limit of 0.5 GiB was reached: fweval",
+        ),
+        ("eat_in_cpp", O.UNAVAILABLE, r"^exporting to Paper: the memory limit of 0.5 GiB was reached: fweval"),
+        ("eat_of_a_gpu", O.UNAVAILABLE, r"^exporting to Paper: .*CUDA out of memory. Tried to allocate 20.00 MiB"),
+        (
+            "eat_what_nobody_has",
+            O.FAILED,
+            r"^exporting to Paper: RuntimeError: .* tried to allocate 4611686018427387904",
+        ),
     ],
 )
 def test_every_ending_is_an_outcome_with_a_reason(do: str, outcome: Outcome, reason: str, tmp_path: Path) -> None:
@@ -269,7 +281,7 @@ def test_a_lower_memory_limit_of_ours_stays(tmp_path: Path) -> None:
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(children.ROOT), "OPENBLAS_NUM_THREADS": "1"},
     )
-    assert done.stdout == "the memory limit of 0.4 GiB was reached\n"
+    assert done.stdout == "the memory limit of 0.4 GiB was reached, which this user has (ulimit -d)\n"
     assert resource.getrlimit(resource.RLIMIT_DATA)[1] == resource.RLIM_INFINITY
 
 

@@ -83,7 +83,8 @@ def test_a_refusal_is_raised_in_the_runtimes_words(inside: _Inside) -> None:
     [
         (b"hm\nqemu: uncaught target signal 11 (Segmentation fault)\n", Unavailable, "died under the emulator"),
         (b"Traceback (most recent call last):\n  ...\nKeyError: 'x'\n", RuntimeError, "KeyError: 'x'"),
-        (b"loading\n", RuntimeError, "it was killed .*; it had written: loading"),
+        (b"...\nMemoryError\n", Unavailable, "most likely at its memory limit of 4 GiB; it had written: MemoryError"),
+        (b"loading\n", Unavailable, "it was killed, most likely .*; it had written: loading"),
     ],
 )
 def test_an_end_without_an_answer_is_explained_by_what_was_written(
@@ -100,5 +101,5 @@ def test_an_end_without_an_answer_is_explained_by_what_was_written(
 def test_a_frame_that_broke_off_is_the_end(inside: _Inside) -> None:
     inside.end.sendall(struct.pack(">BxxxL", ERR, 100) + b"killed half")
     inside.finish()
-    with pytest.raises(RuntimeError, match="it had written: killed half"):
+    with pytest.raises(Unavailable, match="it had written: killed half"):
         inside.line.receive()

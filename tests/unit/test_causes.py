@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.core.causes import RULES, find, lacking, matches, pruned, shortened
+from evaluator.core.causes import RULES, find, lacking, matches, of_a_gpu, pruned, shortened, wants_memory
 from evaluator.core.outcome import Outcome
 
 LONGEST = 300
@@ -325,3 +325,29 @@ def test_names_without_end_are_searched_all_the_same() -> None:
     endless = "n" * 1_000_000
     assert find(endless) is None
     assert find(f"{endless}\nMemoryError: std::bad_alloc\n{endless}") is not None
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("MemoryError: ", True),
+        ("_ArrayMemoryError: Unable to allocate 29.8 GiB for an array with shape (4000000000,)", True),
+        ("RuntimeError: DefaultCPUAllocator: can't allocate memory: you tried to allocate 4294967296 bytes.", True),
+        ("RuntimeException: Failed to allocate memory for requested buffer of size 4294967296", True),
+        ("ResourceExhaustedError: OOM when allocating tensor with shape[30000,30000] and type float", True),
+        ("Check failed: ret == 0 (11 vs. 0) Thread tf_Compute creation via pthread_create() failed.", True),
+        ("OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB.", True),
+        # A size that is wrong is no lack of memory, whatever machine it is.
+        ("_ArrayMemoryError: Unable to allocate 8.00 EiB for an array with shape (1152921504606846976,)", False),
+        ("RuntimeError: can't allocate memory: you tried to allocate 4611686018427387904 bytes.", False),
+        ("MemoryError: bad_array_new_length", False),
+        ("ValueError: the shapes differ", False),
+        ("the process died of SIGSEGV (its memory limit was 6.0 GiB)", False),
+    ],
+)
+def test_memory_that_some_machine_could_have_given_is_told_from_sizes_that_are_wrong(
+    said: str,
+    wanted: bool,  # noqa: FBT001  # a column of the table
+) -> None:
+    assert wants_memory(f"the last words 1234567890123456789\n{said}\n") is wanted
+    assert of_a_gpu(said) is ("CUDA" in said)

@@ -305,7 +305,15 @@ SEEN = [
         ),
         ("wrong result", "logits"),
     ),
-    ((FAILED, "the memory limit of 11.5 GiB was reached", ""), ("resource", None)),
+    ((FAILED, "the memory limit of 11.5 GiB was reached", ""), ("resource", None)),  # as older runs have it
+    (
+        (Outcome.UNAVAILABLE, "the memory limit of 8.0 GiB was reached: fweval gives such a step no more", ""),
+        ("resource", None),
+    ),
+    (
+        (Outcome.UNAVAILABLE, "the process was killed by the system, most likely because memory ran out", ""),
+        ("resource", None),
+    ),
     ((FAILED, "it filled the disk: it was stopped when it had written 1.2 GB", ""), ("resource", None)),
     (
         (Outcome.CRASHED, "ran out of memory (limit 6.0 GiB) or was killed by the system", ""),

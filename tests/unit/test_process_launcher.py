@@ -322,6 +322,8 @@ def test_a_server_that_refuses_the_model_ends_the_wait() -> None:
         ("java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory", "no more threads"),
         ("RuntimeError: can't start new thread", "no more processes may be started"),
         ("There is insufficient memory for the Java Runtime Environment to continue.", "no memory is left"),
+        ("terminate called after throwing an instance of 'std::bad_alloc'", "no memory is left"),
+        ("the container ended with exit code 137; its memory limit is 4 GiB, which it reached", "no more memory"),
     ],
 )
 def test_what_this_machine_refuses_a_server_is_not_its_failure(words: str, why: str) -> None:

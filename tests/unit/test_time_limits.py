@@ -11,6 +11,7 @@ from rich.console import Console
 
 from evaluator import pipeline
 from evaluator.children.patience import MOST, Cores, Patience
+from evaluator.children.work import Work
 from evaluator.core import speed
 from evaluator.core.records import Profile, RunRecord, Step
 from evaluator.planning import plan
@@ -65,8 +66,12 @@ def test_a_limit_of_ours_is_longer_on_a_slow_machine_and_nothing_else_changes() 
     slow = paced(step, 2.5)
     assert slow.timeout_s == 2.5 * QUICK.timeout_s["run"]
     assert msgspec.structs.replace(slow, timeout_s=step.timeout_s, settings=step.settings) == step
-    assert slow.settings == {**step.settings, "time_factor": 2.5}
+    assert slow.settings == {**step.settings, "time_factor": 2.5, "timeout_before_s": step.timeout_s}
     assert paced(step, 1.0) == step
+
+
+def work_of(step: Step) -> Work:
+    return Work(step=step, folder=Path("a"), steps=Path())
 
 
 def test_the_limit_of_a_stage_that_a_persons_profile_leaves_alone_is_ours() -> None:
@@ -84,7 +89,8 @@ def test_the_limit_of_a_stage_that_a_persons_profile_leaves_alone_is_ours() -> N
     ids=["own profile", "own profile of a known name", "no profile"],
 )
 def test_a_limit_that_people_set_is_kept_to_the_letter(step: Step) -> None:
-    assert paced(step, 8.0) == step
+    assert paced(step, 8.0).timeout_s == step.timeout_s
+    assert work_of(paced(step, 8.0)).time_factor == 8.0, "what is waited for inside of it is fweval's to say"
 
 
 def test_the_plan_does_not_depend_on_the_speed() -> None:
