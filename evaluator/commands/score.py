@@ -24,7 +24,8 @@ def command(*, run: str, as_json: bool) -> int:
     from evaluator.report.json import plugin as json
 
     folder = RunFolder.open(find_run(run))
-    replay.judge(folder)
-    scorecard = replay.score(folder)
+    evidence = replay.gather(folder)  # reading it takes longer than what is made of it
+    replay.judge(folder, evidence)
+    scorecard = replay.score(folder, evidence)
     show(scorecard, folder.path, as_json=as_json, written=json.filename)
     return _exits.of_scorecard(scorecard)

@@ -11,7 +11,7 @@ from evaluator.core import files, metrics, registry
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.records import Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard
-from evaluator.core.store import RunFolder
+from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
 from evaluator.judging import fitting, matrix, scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
@@ -24,10 +24,10 @@ class Judgement(Record, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...]
 
 
-def judge(folder: RunFolder) -> Judgement:
-    """Ask every check its question."""
+def judge(folder: RunFolder, evidence: Evidence | None = None) -> Judgement:
+    """Ask every check its question; the evidence is read from the folder where it is not given."""
     folder.demand_writing()
-    evidence = gather(folder)
+    evidence = evidence or gather(folder)
     checks = registry.load_all("check")
     judgement = Judgement(
         findings=tuple(finding for check in checks for finding in check.judge(evidence)),
@@ -37,11 +37,12 @@ def judge(folder: RunFolder) -> Judgement:
     return judgement
 
 
-def score(folder: RunFolder) -> Scorecard:
-    """Turn the findings into the scorecard."""
+def score(folder: RunFolder, evidence: Evidence | None = None) -> Scorecard:
+    """Turn the findings into the scorecard; the evidence is read from the folder where it is not given."""
     judgement = files.read_record(folder.path / "findings.json", Judgement)
-    evidence = gather(folder)
-    scored = scoring.assemble(evidence, judgement.findings, judgement.comparisons, folder.cells())
+    evidence = evidence or gather(folder)
+    cells = tuple(cell_of(entry.step, entry.result) for entry in evidence.entries if entry.digests)
+    scored = scoring.assemble(evidence, judgement.findings, judgement.comparisons, cells)
     scorecard: Scorecard = msgspec.structs.replace(scored, matrix=matrix.build(evidence, folder.path))
     report = registry.load("report", "json")
     files.write_text(folder.path / report.filename, report.render(scorecard))
