@@ -33,7 +33,7 @@ def pack(artifact: Path, signature: Signature, version: int, store: Path) -> Non
             "--version": str(version),
             "--serialized-file": str(artifact),
             "--handler": str(HANDLERS / "torchserve.py"),
-            "--extra-files": str(described),
+            "--extra-files": described.name,  # a list: the archiver would take a comma in the folder's name for its own
             "--export-path": str(made),
             "--archive-format": "zip-store",
         }

@@ -166,6 +166,19 @@ def test_a_bundle_stays_in_its_folder_and_keeps_the_artifact(server: Server, art
 
 
 @each_server
+def test_a_bundle_may_lie_anywhere(server: Server, artifact: Path, tmp_path: Path) -> None:
+    """Packers have lists, patterns and escapes of their own."""
+    _able(server)
+    folder = tmp_path / "a, b=%41 \\ü*[x]'\"$HOME;#"
+    folder.mkdir()
+    odd = folder / f"-m, {artifact.name}"
+    artifact.rename(odd)
+    bundle = server.bundle(odd, SIGNATURE, folder)
+    assert bundle.folder.is_relative_to(folder)
+    assert any(path.is_file() for path in bundle.folder.rglob("*"))
+
+
+@each_server
 def test_what_cannot_be_packed_is_refused_with_a_message(server: Server, tmp_path: Path) -> None:
     _able(server)
     (tmp_path / "bundle").mkdir()
