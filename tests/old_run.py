@@ -37,7 +37,8 @@ def differences(card: Scorecard) -> list[str]:
     Left out are what that code did not have (ids and metrics of findings, rounds of comparisons, titles of proofs) and
     sentences that may come to say the same figures better: of warnings, the numbers are compared; the figures of a
     finding and of a comparison stand beside what is said of them, those of a verdict on a device in its row; of what a
-    tool said another part may be quoted, while the class, the culprit and the remedy are the same.
+    tool said another part may be quoted, while the class, the culprit and the remedy are the same. A comparison named
+    as its winner who measured better; now it does only where that is shown.
     """
     return list(_differences(_compared(card), _compared(scorecard()), ""))
 
@@ -46,7 +47,7 @@ def _compared(card: Scorecard) -> Any:
     told = [[_written(number) for number in re.findall(r"(?<![\w.])\d[\d.,]*", each)] for each in card.warnings]
     findings = [msgspec.structs.replace(each, id="", metric=None, reason="") for each in card.findings]
     replace = msgspec.structs.replace
-    comparisons = [replace(each, statement="", rounds=0, unsettled=()) for each in card.comparisons]
+    comparisons = [replace(each, statement="", rounds=0, unsettled=(), winner=each.better) for each in card.comparisons]
     edge = [replace(each, reason="") for each in card.edge]
     matrix = [
         replace(

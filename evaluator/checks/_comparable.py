@@ -13,15 +13,21 @@ from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import more, percent, quantity, significant, times
 from evaluator.core.records import FRAMEWORKS, LabelValue
-from evaluator.core.scorecard import Comparison, Finding, Interval, comparison_id
+from evaluator.core.scorecard import (
+    LEAST_EXACT,
+    Comparison,
+    Finding,
+    Interval,
+    comparison_id,
+    distinguishable,
+    relative_difference,
+)
 from evaluator.judging.contract import PATHS, Answer, Check, Subject
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure.statistics import (
     UNSTABLE_ABOVE,
-    distinguishable,
     median_interval,
     ratio_interval,
-    relative_difference,
     stability,
 )
 
@@ -167,13 +173,14 @@ class ComparableCheck(Check):
             )
         ratio = ratio_interval(own.rounds, other.rounds)
         best = min(value, other.interval.value)
+        unsure = self._unsure((own, other), ratio)
         if not distinguishable(ratio, self.floor(evidence, place)):
             score, standing = 10.0, f"not distinguishable from {other_title}"
         elif value == best:
-            score, standing = 10.0, f"better than {other_title}'s {quantity(other.interval.value, unit)}"
+            score, standing = 10.0, f"better than {other_title}'s {quantity(other.interval.value, unit)}{unsure}"
         else:
             score = evidence.policy.points(value / best)
-            standing = f"{times(value / best)} {other_title}'s {quantity(best, unit)}"
+            standing = f"{times(value / best)} {other_title}'s {quantity(best, unit)}{unsure}"
         return Answer(
             state=Outcome.PASSED,
             score=score,
@@ -183,6 +190,14 @@ class ComparableCheck(Check):
             baseline=best,
             formula=f"{evidence.policy.formula('value / baseline')}; {BASELINE}",
         )
+
+    def _unsure(self, both: tuple[Measurement, ...], ratio: Interval) -> str:
+        """Say why figures that measured apart show no difference; nothing where they do, or are counted."""
+        if metrics.metric(self.phrase.metric).provenance == metrics.COUNTED:
+            return ""
+        if not all(one.settled for one in both):
+            return " (not shown: had not settled)"
+        return "" if ratio.low is not None else " (not shown: no interval)"
 
 
 def _counterpart(framework: str) -> str:
@@ -194,12 +209,10 @@ def comparison(
 ) -> Comparison:
     """Put what both frameworks showed side by side, and say in one sentence what it means."""
     measured = {name: one for name, one in found.items() if isinstance(one, Measurement)}
-    ratio = winner = None
+    ratio = None
     if len(measured) == len(FRAMEWORKS):
         first, second = (measured[name] for name in FRAMEWORKS)
         ratio = ratio_interval(first.rounds, second.rounds)
-        if distinguishable(ratio, floor):
-            winner = FRAMEWORKS[0] if (ratio.value < 1) is phrase.lower_is_better else FRAMEWORKS[1]
     made = Comparison(
         id=comparison_id(phrase.question, place.scenario, place.path, place.device),
         scenario=place.scenario,
@@ -214,13 +227,13 @@ def comparison(
         values={name: one.interval for name, one in measured.items()},
         ratio=ratio,
         noise_floor=floor,
-        winner=winner,
+        winner=None,
         statement="",
         provisional=any(one.provisional for one in measured.values()),
         rounds=min((len(one.rounds) for one in measured.values()), default=0),
         unsettled=tuple(name for name, one in measured.items() if not one.settled),
     )
-    return msgspec.structs.replace(made, statement=_statement(evidence, phrase, found, made))
+    return msgspec.structs.replace(made, winner=made.ahead, statement=_statement(evidence, phrase, found, made))
 
 
 def across(evidence: Evidence, stage: str) -> tuple[Place, ...]:
@@ -243,8 +256,10 @@ def _statement(evidence: Evidence, phrase: Phrase, found: Mapping[str, Found], m
         reasons = "; ".join(dict.fromkeys(gaps.values()))
         return f"not comparable: {phrase.question} of {' and '.join(gaps)} is missing ({reasons})"
     difference = relative_difference(ratio.value)
-    if made.winner is not None:
-        told = phrase.sentence.format(who=evidence.title(made.winner), amount=more(1 + difference))
+    if made.better is not None:
+        told = phrase.sentence.format(who=evidence.title(made.better), amount=more(1 + difference))
+        if made.slight:
+            return f"within {100 * LEAST_EXACT:.0f} %, which decides nothing: {told}"
         return told if made.ahead else f"not shown: {told}, but {_doubt(made)}"
     if floor is not None and difference <= floor:
         inside = f"{percent(difference)} lies inside the noise floor of {percent(floor)}"
@@ -257,6 +272,8 @@ def _statement(evidence: Evidence, phrase: Phrase, found: Mapping[str, Found], m
 
 def _doubt(made: Comparison) -> str:
     """Say why a difference is not shown."""
+    if made.provisional:
+        return "a stand-in answered for a server"
     if made.unsettled:
         return "the measurement had not settled"
     return f"{'one round gives' if made.rounds == 1 else f'{made.rounds} rounds give'} no interval"

@@ -9,10 +9,11 @@ from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD, Policy
 from evaluator.core.policy import Risk as Risk  # noqa: PLC0414  # a finding's; taken from here
-from evaluator.core.records import Cell, DeviceClass, LabelValue, Machine, Record
+from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass, LabelValue, Machine, Record
 from evaluator.core.versions import VERSION
 
 Verdict = Literal["fits", "does not fit", "undecided"]
+LEAST_EXACT = 0.05  # by which exact figures, such as bytes, must differ: nobody chooses a framework for less
 
 
 class EvidenceRef(Record, frozen=True, kw_only=True):
@@ -75,7 +76,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     noise_floor: (
         Annotated[float, msgspec.Meta(ge=0)] | None
     )  # relative difference of the A/A pair; smaller differences mean nothing
-    winner: str | None  # a framework, or None
+    winner: str | None  # the framework that is shown to be ahead; None where nobody is, or not so that it is sure
     statement: str  # one sentence: "PyTorch is 1.8 times faster", "indistinguishable", "not comparable: …"
     provisional: bool = False
     rounds: int = 0  # that the side with fewer has; 0 where nobody counted them
@@ -88,13 +89,42 @@ class Comparison(Record, frozen=True, kw_only=True):
         return about is not None and about.provenance == metrics.COUNTED
 
     @property
+    def better(self) -> str | None:
+        """The framework that measured better by more than noise, whether that is sure or not."""
+        if self.ratio is None or not distinguishable(self.ratio, self.noise_floor):
+            return None
+        return FRAMEWORKS[0] if (self.ratio.value < 1) is self.lower_is_better else FRAMEWORKS[1]
+
+    @property
+    def slight(self) -> bool:
+        """Whether exact figures differ by so little that it decides nothing."""
+        return self.counted and self.ratio is not None and relative_difference(self.ratio.value) <= LEAST_EXACT
+
+    @property
     def ahead(self) -> str | None:
         """The framework that is shown to be better; None where one measured better, but not so that it is sure.
 
-        What is sampled needs an interval, hence several rounds, of measurements that had settled.
+        What is sampled needs an interval, hence several rounds, of measurements that had settled, of what is asked
+        about and not of a stand-in. What is counted needs none of it, and a difference that matters.
         """
-        sure = self.ratio is not None and self.ratio.low is not None and not self.unsettled
-        return self.winner if sure or self.counted else None
+        if self.counted:
+            return None if self.slight else self.better
+        sure = self.ratio is not None and self.ratio.low is not None and not self.unsettled and not self.provisional
+        return self.better if sure else None
+
+
+def relative_difference(ratio: float) -> float:
+    """Return how much the larger exceeds the smaller: 0.25 for a ratio of 1.25 as well as for 0.8."""
+    return max(ratio, 1 / ratio) - 1
+
+
+def distinguishable(ratio: Interval, floor: float | None) -> bool:
+    """Tell whether a ratio is more than noise: outside the noise floor, and with an interval that leaves out 1."""
+    if floor is not None and relative_difference(ratio.value) <= floor:
+        return False
+    if ratio.low is None or ratio.high is None:
+        return ratio.value != 1
+    return not ratio.low <= 1 <= ratio.high
 
 
 def comparison_id(question: str, scenario: str, path: str | None, device: str) -> str:

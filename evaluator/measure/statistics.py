@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.core.scorecard import Interval
+from evaluator.core.scorecard import Interval, relative_difference
 
 TAILS = (50.0, 90.0, 95.0, 97.0, 99.0, 99.9)  # the percentiles that are printed, where there are samples enough
 OUTLIER_ABOVE = 14.826  # distances from the median in MADs: ten standard deviations of a normal distribution
@@ -95,20 +95,6 @@ def difference_interval(
 def noise_floor(a: Sequence[float], b: Sequence[float]) -> float:
     """Return how far the medians of an A/A pair (the same subject, measured twice) lie apart, relatively."""
     return relative_difference(float(np.median(_ordered(a)) / np.median(_ordered(b))))
-
-
-def relative_difference(ratio: float) -> float:
-    """Return how much the larger exceeds the smaller: 0.25 for a ratio of 1.25 as well as for 0.8."""
-    return max(ratio, 1 / ratio) - 1
-
-
-def distinguishable(ratio: Interval, floor: float | None) -> bool:
-    """Tell whether a ratio is more than noise: outside the noise floor, and with an interval that leaves out 1."""
-    if floor is not None and relative_difference(ratio.value) <= floor:
-        return False
-    if ratio.low is None or ratio.high is None:
-        return ratio.value != 1
-    return not ratio.low <= 1 <= ratio.high
 
 
 def is_loss(lost: int, gained: int, confidence: float = 0.95) -> bool:

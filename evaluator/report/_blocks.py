@@ -110,6 +110,7 @@ class Item:
     """One entry of a list, with what can be unfolded below it."""
 
     lines: Lines
+    again: Lines = ()  # said elsewhere too: the page says it where its links lead, other outputs do not
     anchor: str = ""  # what a tile's link leads to
     more_title: str = ""
     more: tuple[str, ...] = ()

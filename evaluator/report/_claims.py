@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evaluator.core.records import Cell
-from evaluator.core.scorecard import Comparison, Interval, Scorecard
+from evaluator.core.scorecard import LEAST_EXACT, Comparison, Interval, Scorecard
 from evaluator.report import _cells, _format
 
 Kind = Literal["ahead", "not sure", "no difference", "not compared"]
@@ -22,7 +22,6 @@ TARGETS: dict[str | None, str] = {
     None: "Training",
 }
 _MORE = {"memory": "less memory", "size": "smaller"}
-_MARGIN = 0.05  # of exact figures, such as bytes: nobody chooses a framework for less
 _NOISY_ABOVE = 0.10  # relative difference of two measurements of the same artifact, from which on it has to be said
 _ROUNDS = {1: "one round", 2: "two rounds", 3: "three rounds"}
 _NEEDED = 3  # rounds for an interval
@@ -54,15 +53,15 @@ def claim(card: Scorecard, comparison: Comparison) -> Claim:
     ratio = comparison.ratio
     if ratio is None or min(_ends(ratio)) <= 0:
         return Claim(kind="not compared", question=question)
-    if comparison.counted and max(ratio.value, 1 / ratio.value) <= 1 + _MARGIN:
-        return Claim(kind="no difference", question=f"{question} (within {100 * _MARGIN:.0f} %)")
-    if comparison.winner is None:
+    if comparison.slight:
+        return Claim(kind="no difference", question=f"{question} (within {100 * LEAST_EXACT:.0f} %)")
+    if comparison.better is None:
         return Claim(kind="no difference", question=question)
     doubt = _doubt(comparison)
     return Claim(
         kind="not sure" if doubt else "ahead",
         question=question,
-        framework=comparison.winner,
+        framework=comparison.better,
         amount=f"{_amount(comparison, question, ratio)}{'' if doubt else f' ({_surely(comparison, ratio)})'}",
         doubt=doubt,
     )
@@ -151,10 +150,10 @@ def _named(found: Iterable[Comparison]) -> str:
 
 def _doubt(comparison: Comparison) -> str:
     """Say why a difference is not sure; nothing when it is."""
-    if comparison.provisional:
-        return "a stand-in server"
     if comparison.ahead:
         return ""
+    if comparison.provisional:
+        return "a stand-in server"
     if comparison.unsettled:
         return "had not settled"
     return rounds(comparison.rounds) if comparison.rounds else "no interval"

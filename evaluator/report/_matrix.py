@@ -115,7 +115,7 @@ def where(proof: Proof) -> str:
 
 
 def words(cell: MatrixCell) -> tuple[str, ...]:
-    """Say all there is to say about a cell, sentence by sentence."""
+    """Say what became of a cell, sentence by sentence, but for the reasons why."""
     proofs = (f"{where(proof)}: {proven(proof)}" for proof in answered(cell))
     named = operators(cell)
     return (
@@ -123,7 +123,6 @@ def words(cell: MatrixCell) -> tuple[str, ...]:
         *([f"Operators: {named}"] if named else []),
         *proofs,
         *unasked(cell),
-        *reasons(cell),
     )
 
 

@@ -113,8 +113,10 @@ def test_comparisons_state_a_winner_or_why_there_is_none(name: str, run: str) ->
     evidence = RUNS[run]()
     for comparison in load(name).compare(evidence):
         assert comparison.subjects.keys() == {"pytorch", "tensorflow"}
+        assert comparison.winner == comparison.ahead
         if comparison.winner is None:
-            assert comparison.statement.startswith(("indistinguishable: ", "not comparable: "))
+            reasons = ("indistinguishable: ", "not comparable: ", "not shown: ", "within 5 %, which decides nothing: ")
+            assert comparison.statement.startswith(reasons)
         else:
             assert evidence.title(comparison.winner) in comparison.statement
             assert comparison.ratio is not None

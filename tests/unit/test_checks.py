@@ -72,7 +72,8 @@ def test_a_difference_is_shown_only_by_measurements_that_had_settled() -> None:
     assert (steady.ahead, steady.rounds, steady.unsettled) == ("pytorch", 3, ())
     drifting = fakes.resample(run, slower, "latency", (0.02, 0.02, 0.02, 0.024, 0.024, 0.024, 0.03, 0.03, 0.03))
     found = versus(latency, drifting, path="server", question="latency")
-    assert (found.winner, found.ahead, found.unsettled) == ("pytorch", None, ("tensorflow",))
+    assert (found.better, found.winner, found.unsettled) == ("pytorch", None, ("tensorflow",))
+    assert one(latency, drifting, candidate="pytorch", path="server").reason.endswith("(not shown: had not settled)")
     assert found.statement == "not shown: PyTorch has 2.40 times lower latency, but the measurement had not settled"
 
 
@@ -415,7 +416,7 @@ def test_rates_in_time_are_compared_and_more_is_better() -> None:
     assert "(not measured: stand-in" in stood_in.statement
     run = fakes.change(run, fakes.is_step(launcher="embedded", stage="load"), reference=False)
     found = versus(serving_load, run, question="throughput in time over REST")
-    assert (found.winner, found.provisional) == ("pytorch", False)
+    assert (found.better, found.winner, found.provisional) == ("pytorch", None, False)
     assert found.statement == (
         "not shown: PyTorch answers 2.00 times more requests in time over REST, but one round gives no interval"
     )

@@ -18,7 +18,7 @@ from evaluator.core.records import Anatomy, Metrics, Result, Step
 from evaluator.judging import matrix
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 from evaluator.planning.selection import Options
-from evaluator.report import _matrix
+from evaluator.report import _matrix, markdown
 from evaluator.report import _terminal as terminal
 from evaluator.report.html import plugin as html
 from evaluator.report.sections import exports, gaps
@@ -229,6 +229,15 @@ def test_what_differs_in_figures_only_is_one_cause() -> None:
     refused = [cell for cell in CARD.matrix if cell.state == "passed in part"]
     (of_runtime,) = _matrix.causes(refused)
     assert all(" in tflite_runtime" in place for place in of_runtime.cells)
+
+
+def test_a_text_gives_the_reason_of_many_cells_once() -> None:
+    unproven = [cell for cell in CARD.matrix if cell.diagnosis is not None][:2]
+    said = Diagnosis(kind="tool bug", said="the very same sentence")
+    cells = tuple(msgspec.structs.replace(cell, state="failed", diagnosis=said) for cell in unproven)
+    text = markdown.plugin.render(msgspec.structs.replace(CARD, matrix=cells, cells=(), findings=()))
+    assert text.count("the very same sentence") == 1
+    assert "\n".join(markdown.write((section.reasons(cells),))).count("the very same sentence") == 1
 
 
 def test_a_run_of_standard_exports_has_no_matrix_to_show() -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.core.scorecard import Interval
+from evaluator.core.scorecard import Interval, distinguishable
 from evaluator.measure import statistics
 
 SECONDS = st.floats(min_value=1e-6, max_value=1e3)
@@ -67,7 +67,7 @@ def test_a_clear_difference_is_seen() -> None:
     slow, fast = [[2.0, 2.1, 1.9]] * 3, [[1.0, 1.05, 0.95]] * 3
     ratio = statistics.ratio_interval(slow, fast)
     assert ratio.value == pytest.approx(2.0)
-    assert statistics.distinguishable(ratio, 0.05)
+    assert distinguishable(ratio, 0.05)
 
 
 def _round(rng: np.random.Generator) -> list[float]:
@@ -82,7 +82,7 @@ def test_equal_subjects_are_rarely_told_apart(rounds: int) -> None:
     for _ in range(400):
         a, b = [_round(rng) for _ in range(rounds)], [_round(rng) for _ in range(rounds)]
         floor = statistics.noise_floor(a[0], _round(rng))
-        alarms.append(statistics.distinguishable(statistics.ratio_interval(a, b), floor))
+        alarms.append(distinguishable(statistics.ratio_interval(a, b), floor))
     assert np.mean(alarms) <= 0.05
 
 
@@ -121,14 +121,14 @@ def test_paired_differences_hold_the_true_one_although_the_host_drifts() -> None
 
 def test_a_difference_inside_the_noise_floor_means_nothing() -> None:
     ratio = Interval(value=1.05, low=1.04, high=1.06)
-    assert not statistics.distinguishable(ratio, 0.06)
-    assert statistics.distinguishable(ratio, 0.04)
-    assert statistics.distinguishable(ratio, None)
+    assert not distinguishable(ratio, 0.06)
+    assert distinguishable(ratio, 0.04)
+    assert distinguishable(ratio, None)
 
 
 def test_without_an_interval_only_the_noise_floor_decides() -> None:
-    assert statistics.distinguishable(Interval(value=1.05, low=None, high=None), 0.04)
-    assert not statistics.distinguishable(Interval(value=1.0, low=None, high=None), None)
+    assert distinguishable(Interval(value=1.05, low=None, high=None), 0.04)
+    assert not distinguishable(Interval(value=1.0, low=None, high=None), None)
 
 
 @given(SECONDS, SECONDS)

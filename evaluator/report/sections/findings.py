@@ -9,9 +9,29 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Finding, Scorecard
 from evaluator.report import _causes, _cells, _format
 from evaluator.report._base import Section
-from evaluator.report._blocks import Block, Chip, Heading, Line, Lines, Table, Text, column, lines, missing
+from evaluator.report._blocks import (
+    Block,
+    Chip,
+    Folded,
+    Heading,
+    Item,
+    Items,
+    Line,
+    Lines,
+    Table,
+    Text,
+    column,
+    item,
+    lines,
+    missing,
+    soft,
+)
 
-TITLES = ("State", "Score", "Risk", "Framework", "Scenario", "Subject", "Why", "Evidence", "Repeat")
+TITLES = ("Score", "Risk", "Framework", "Scenario", "Subject", "Why")  # of what passed
+READING = (
+    "What did not pass, and what scored below {least}, is listed cause by cause; what passed has a row each. The "
+    "digest of each evidence, and the command that repeats it, stand in scorecard.json and on the page."
+)
 _NUMBER = re.compile(r"\d[\d.,]*")
 
 
@@ -33,6 +53,11 @@ class Group:
         told = (f"{f.subject} ({_format.framework(f.candidate)}, {f.scenario})" for f in self.findings)
         return "; ".join(dict.fromkeys(told))
 
+    @property
+    def counted(self) -> str:
+        """How many there are: "1 finding", "3 findings"."""
+        return f"{len(self.findings)} finding{'' if len(self.findings) == 1 else 's'}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
@@ -53,18 +78,10 @@ class Findings(Section):
     template: ClassVar[str] = "findings.html.j2"
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return a table for each category."""
-        blocks: list[Block] = []
-        for category in categories(card):
-            found = (*(f for group in category.shown for f in group.findings), *category.passed, *category.unmeasured)
-            table = Table(
-                caption=f"Findings: {category.title}",
-                columns=tuple(column(name) for name in TITLES),
-                rows=tuple(_row(card, finding) for finding in found),
-                layout="wide",
-            )
-            blocks += [Heading(text=category.title, aside=category.counts), table]
-        return tuple(blocks) or (missing("There are none."),)
+        """Return for each category what did not pass by cause, then what passed, then what was not measured."""
+        blocks = tuple(block for category in categories(card) for block in _blocks(card, category))
+        reading = soft(READING.format(least=_format.score(card.policy.least_score)))
+        return (reading, *blocks) if blocks else (missing("There are none."),)
 
     def context(self, card: Scorecard) -> dict[str, object]:
         """Return the findings by category, and the caution at those of a reference server."""
@@ -120,24 +137,70 @@ def about(card: Scorecard, finding: Finding) -> str:
     )
 
 
+def _blocks(card: Scorecard, category: Category) -> Iterable[Block]:
+    yield Heading(text=category.title, aside=category.counts)
+    if category.shown:
+        yield Items(items=tuple(map(_cause, category.shown)))
+    if category.passed:
+        yield Folded(title=f"{category.title}, what passed: {len(category.passed)}", blocks=(_passed(card, category),))
+    if category.unmeasured:
+        causes = tuple(map(_unmeasured, _groups(card, category.unmeasured)))
+        title = f"{category.title}, what was not measured: {len(category.unmeasured)}"
+        yield Folded(title=title, blocks=(Items(items=causes),))
+
+
+def _cause(group: Group) -> Item:
+    """Write a cause in the words of the worst finding, with all that it concerns, a remedy, and where to look."""
+    first = group.first
+    points = f"{first.risk} risk, {_format.score(first.score)} of 10{_marked(first)}"
+    about = f"{group.about}; {points}" if len(group.findings) == 1 else f"{group.counted}: {group.about}; {points}"
+    looked: Line = ("Evidence: ", *_evidence(group))
+    return item(_said(group), Text(about, "soft"), *_remedy(first), *((looked,) if len(looked) > 1 else ()))
+
+
+def _unmeasured(group: Group) -> Item:
+    return item(_said(group), Text(f"{group.counted}: {group.about}", "soft"), *_remedy(group.first))
+
+
+def _said(group: Group) -> Line:
+    first = group.first
+    chip = Chip(_format.words(first.state), _format.TONES[first.state])
+    return (chip, " ", Text(group.title, "strong"), f"{', gate' if first.gate else ''}: {first.reason}")
+
+
+def _remedy(finding: Finding) -> tuple[Line, ...]:
+    return ((f"Remedy: {finding.remedy}",),) if finding.remedy else ()
+
+
+def _evidence(group: Group) -> Line:
+    """Link what a cause rests on, each file once."""
+    found = {ref.path: ref for finding in group.findings for ref in finding.evidence}
+    links = [Text(ref.path, link=ref.path if ref.sha256 else "") for ref in found.values()]
+    return tuple(piece for link in links for piece in (", ", link))[1:]
+
+
+def _marked(finding: Finding) -> str:
+    return " (provisional: reference server)" if finding.provisional else ""
+
+
+def _passed(card: Scorecard, category: Category) -> Table:
+    return Table(
+        caption=f"Findings that passed: {category.title}",
+        columns=tuple(column(name) for name in TITLES),
+        rows=tuple(_row(card, finding) for finding in category.passed),
+        layout="wide",
+    )
+
+
 def _row(card: Scorecard, finding: Finding) -> tuple[Lines, ...]:
     place = (finding.subject, _format.path(finding.path), _cells.device(card, finding.device))
-    mark = " (provisional: reference server)" if finding.provisional else ""
-    remedy = f". Remedy: {finding.remedy}" if finding.remedy else ""
-    evidence: tuple[Line, ...] = tuple(
-        (Text(ref.path, link=ref.path if ref.sha256 else ""), f" ({ref.sha256[:12]})") for ref in finding.evidence
-    )
-    state = _format.words(finding.state) + (" (gate)" if finding.gate else "")
     return (
-        lines(Chip(state, _format.TONES[finding.state])),
-        lines(_format.score(finding.score) + mark),
+        lines(_format.score(finding.score) + _marked(finding)),
         lines(finding.risk),
         lines(_format.framework(finding.candidate)),
         lines(finding.scenario),
         lines(", ".join(part for part in place if part)),
-        lines(finding.reason + remedy),
-        evidence or lines("none"),
-        lines(finding.reproduce or "none"),
+        lines(finding.reason),
     )
 
 

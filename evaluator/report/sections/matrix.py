@@ -46,11 +46,11 @@ class Matrix(Section):
             return ()
         unproven = [cell for cell in cells if _matrix.unproven(cell)]
         passed = [cell for cell in cells if not _matrix.unproven(cell)]
-        causes = tuple(map(_cause, _matrix.causes(unproven)))
+        causes = reasons(unproven)
         return (
             soft(READING),
             *whole(cells),
-            *((Heading(text="What did not pass, by cause"), Items(items=causes)) if causes else ()),
+            *((Heading(text="What did not pass, by cause"), causes) if causes.items else ()),
             *_explained("Every cell that did not pass, with all its figures", unproven),
             *_explained("Every cell that passed, with all its figures", passed),
         )
@@ -91,9 +91,8 @@ def short(cells: Sequence[MatrixCell]) -> tuple[Block, ...]:
 
 
 def reasons(cells: Sequence[MatrixCell]) -> Items:
-    """Return why cells did not pass: each reason once, with all the places that it holds for."""
-    found = _matrix.explanations(cells).items()
-    return Items(items=tuple(item((f"{line}. ", Text("; ".join(places), "soft"))) for line, places in found))
+    """Return why cells did not pass: each cause once, with all the cells that it holds for."""
+    return Items(items=tuple(map(_cause, _matrix.causes(cells))))
 
 
 def marks(cells: Sequence[MatrixCell]) -> Table:
@@ -155,7 +154,7 @@ def _explained(title: str, cells: Sequence[MatrixCell]) -> tuple[Block, ...]:
 def _in_words(cell: MatrixCell) -> Item:
     first, *others = _matrix.words(cell)
     head: Line = (Text(_matrix.place(cell), "strong"), f": {first}")
-    return Item(lines=lines(head, *others), anchor=_matrix.anchor(cell))
+    return Item(lines=lines(head, *others), again=lines(*_matrix.reasons(cell)), anchor=_matrix.anchor(cell))
 
 
 def _some(places: Sequence[str]) -> str:

@@ -22,17 +22,18 @@ class Training(Section):
         blocks: list[Block] = []
         for scenario in _cells.scenarios(card):
             bars = _cells.bars(card, _cells.select(card, "train", scenario), key("train_s"))
-            curves = tuple(Curves(title=_title(lines), lines=lines) for lines in together(card, scenario, STEP))
+            curves = tuple(Curves(title=_title(card, lines), lines=lines) for lines in together(card, scenario, STEP))
             if bars or curves:
                 time = Bars(title="Training time", unit="s", bars=bars)
                 blocks += [Heading(text=scenario), Figures(figures=(time, *curves))]
         return tuple(blocks)
 
 
-def _title(lines: tuple[Curve, ...]) -> str:
+def _title(card: Scorecard, lines: tuple[Curve, ...]) -> str:
     first = lines[0]
+    device = _cells.device(card, first.device)
     unit = f" ({first.unit})" if first.unit else ""
-    return f"{first.name.capitalize()}{unit} by {first.x_name}, {first.device}"
+    return f"{first.name.capitalize()}{unit} by {first.x_name}{f', {device}' if device else ''}"
 
 
 plugin = Training()
