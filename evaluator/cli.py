@@ -118,6 +118,9 @@ def _run() -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as left:
         code = left.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = 2
     except click.ClickException as error:
         click.UsageError(text.line(error.format_message()), ctx=getattr(error, "ctx", None)).show()
         code = 2

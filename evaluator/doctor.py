@@ -49,18 +49,26 @@ def examine(here: Capabilities) -> list[Diagnosis]:
 
 def summary(findings: Sequence[Diagnosis]) -> str:
     """Say in a few lines what can be evaluated here, what cannot, and whether the machine is quiet enough."""
-    frameworks = [finding.name for finding in findings if finding.topic == "framework" and finding.fine]
+    frameworks = [_called(finding) for finding in findings if finding.topic == "framework" and finding.fine]
     absent = [finding for finding in findings if not finding.fine and finding.name != LOAD]
     load = next(finding for finding in findings if finding.name == LOAD)
     can = f"{' and '.join(frameworks)} can be evaluated here" if frameworks else "no framework can be evaluated here"
     lines = [f"{can}: {len(findings) - len(absent)} of {len(findings)} things are there."]
     if absent:
-        names = [finding.name for finding in absent]
+        names = list(dict.fromkeys(map(_called, absent)))
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         lines.append(f"Missing, marked with - above: {', '.join(names[:_MOST_NAMED])}{more}.")
         lines.append("What needs them will be unavailable in a run; that lowers the coverage, never a score.")
     lines.append(f"Load: {load.detail}" + ("." if load.fine else f" → {load.remedy}"))
     return "\n".join(lines)
+
+
+def _called(finding: Diagnosis) -> str:
+    """Name what was looked at as people do: rows have the names that commands take."""
+    if finding.topic not in registry.KINDS:
+        return finding.name
+    name, _, how = finding.name.partition(" ")
+    return f"{registry.load(finding.topic, name).title} {how}".strip()
 
 
 def exit_code(findings: Sequence[Diagnosis]) -> int:

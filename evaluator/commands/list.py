@@ -10,6 +10,7 @@ from evaluator.commands._topics import PREPARE
 from evaluator.core.text import line
 
 TOPIC = PREPARE
+_NARROWEST = 20  # column of names
 
 
 @click.command(epilog="Example: fweval list format")
@@ -28,8 +29,9 @@ def command(*, kind: str | None, as_json: bool) -> int:
         return 0
     for name, members in shown.items():
         click.echo(f"{name}:")
+        width = max(_NARROWEST, *map(len, members), 0)
         for member, text in members.items():
-            click.echo(f"  {line(member):<20} {line(text)}".rstrip())
+            click.echo(f"  {line(member):<{width}} {line(text)}".rstrip())
     return 0
 
 

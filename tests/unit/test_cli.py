@@ -313,11 +313,17 @@ def test_doctor_ends_with_a_summary_and_the_load(
     assert [finding.fine for finding in found if finding.name == doctor.LOAD] == [not busiest]
     first, missing, _, last = doctor.summary(found).splitlines()
     absent = sum(not finding.fine and finding.name != doctor.LOAD for finding in found)
-    assert first == f"pytorch can be evaluated here: {len(found) - absent} of {len(found)} things are there."
+    assert first == f"PyTorch can be evaluated here: {len(found) - absent} of {len(found)} things are there."
     assert missing.startswith("Missing, marked with - above: ")
-    assert "tensorflow, " in missing
+    assert "TensorFlow, " in missing
     assert missing.endswith(" more.")
     assert last.startswith(said)
+
+
+def test_without_a_command_the_help_is_shown_as_it_is(tmp_path: Path) -> None:
+    shown = fweval(cwd=tmp_path)
+    assert shown.returncode == 2
+    assert shown.stderr.strip() == fweval("--help", cwd=tmp_path).stdout.strip()
 
 
 def test_the_load_of_others_is_seen() -> None:

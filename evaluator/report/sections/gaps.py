@@ -40,7 +40,7 @@ class Gaps(Section):
             return ()
         most, count = max(found, key=lambda each: len(each.affected)), sum(len(each.affected) for each in found)
         reasons = "" if len(found) == 1 else f" for {len(found)} reasons, {len(most.affected)} of them"
-        told = f"Not measured: {count} steps and findings{reasons}: {_format.clipped(most.reason)}"
+        told = f"Not measured: {_counted(count)}{reasons}: {_format.clipped(most.reason)}"
         return (Prose(line=(told,)),)
 
 
@@ -65,13 +65,16 @@ def unmeasured(card: Scorecard) -> tuple[Unmeasured, ...]:
 
 
 def _item(found: Unmeasured) -> Item:
-    count = len(found.affected)
     remedy: tuple[Line, ...] = ((f"To get it: {found.remedy}",),) if found.remedy else ()
     return Item(
         lines=lines(Text(found.reason, "strong"), *remedy),
-        more_title=f"{count} {'step or finding' if count == 1 else 'steps or findings'}",
+        more_title=_counted(len(found.affected)),
         more=found.affected,
     )
+
+
+def _counted(number: int) -> str:
+    return f"{number} {'step or finding' if number == 1 else 'steps or findings'}"
 
 
 plugin = Gaps()
