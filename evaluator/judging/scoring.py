@@ -15,6 +15,7 @@ means over all categories, so that a category without evidence counts as missing
 Sums are `fsum`: the built-in one rounds otherwise since Python 3.12, and a run must score the same on every Python.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import fsum, isfinite
 from typing import Literal
@@ -40,17 +41,19 @@ from evaluator.judging import fitting
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure import statistics
 
-# Kind of doubt -> what the scorecard says about it. `place` is the worst case.
+# Kind of doubt -> what the scorecard says about it, [of one|of several]. `place` is the worst case.
 _SENTENCES = {
-    "capped": "{count} measurement(s) ended at the time cap before the profile's minimum of queries, such as {place}: "
+    "capped": "{count} measurement[|s] ended at the time cap before the profile's minimum of queries, such as {place}: "
     "percentiles that would need more are left out.",
-    "reference": "{count} server(s) were the embedded reference server, such as {place}: provisional figures.",
-    "old": "{count} container image(s) rest on a system whose regular security support has ended, such as {place}.",
-    "unstable": "{count} measurement(s) had not settled; in {place} a third of the samples lies {amount} off. "
+    "reference": "{count} server[ was|s were] the embedded reference server, such as {place}: provisional figures.",
+    "old": "{count} container image[ rests|s rest] on a system whose regular security support has ended, such as "
+    "{place}.",
+    "unstable": "{count} measurement[|s] had not settled; in {place} a third of the samples lies {amount} off. "
     "Close other programs and measure again.",
-    "noisy": "{count} measurement(s) vary by more than 2.5 %, most in {place} ({amount}).",
-    "outliers": "{count} measurement(s) hold outliers, which were kept; the most in {place} ({amount}).",
+    "noisy": "{count} measurement[ varies|s vary] by more than 2.5 %, most in {place} ({amount}).",
+    "outliers": "{count} measurement[ holds|s hold] outliers, which were kept; the most in {place} ({amount}).",
 }
+_FORMS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")
 _SHARES = ("unstable", "noisy")  # kinds whose amount is a share
 
 Verdict = Literal["ready", "not ready", "insufficient evidence"]
@@ -213,9 +216,10 @@ def warnings(evidence: Evidence) -> tuple[str, ...]:
     found = []
     profile = evidence.run.profile
     if profile.rounds < 3 and any(entry.passed for entry in evidence.select("run")):
+        rounds = f"{profile.rounds} round{'' if profile.rounds == 1 else 's'}"
         found.append(
-            f"Profile {profile.name} measures {profile.rounds} round(s): the interval of a ratio needs three, so only "
-            "the noise floor guards the comparisons. Profile quick has three."
+            f"Profile {profile.name} measures {rounds}: the interval of a ratio needs three, so only the noise floor "
+            "guards the comparisons. Profile quick has three."
         )
     quota = evidence.run.machine.cpu_quota_cores
     if quota is not None:
@@ -229,7 +233,8 @@ def warnings(evidence: Evidence) -> tuple[str, ...]:
         if cases:
             amount, place = max(cases)
             told = percent(amount) if kind in _SHARES else quantity(amount, "count")
-            found.append(sentence.format(count=len(cases), amount=told, place=place))
+            worded = _FORMS.sub(r"\1" if len(cases) == 1 else r"\2", sentence)
+            found.append(worded.format(count=len(cases), amount=told, place=place))
     return tuple(found)
 
 

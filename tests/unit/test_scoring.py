@@ -1,3 +1,4 @@
+import re
 from random import Random
 
 import msgspec
@@ -286,3 +287,14 @@ def test_an_image_on_a_system_without_fixes_is_a_warning() -> None:
     for date, warned in (("2025-12-31", True), ("2026-01-02", False)):  # the run was made on 2026-01-01
         run = fakes.change(fakes.complete_run(), steps, image_end_of_life=date)
         assert any("security support has ended" in text for text in scoring.warnings(run)) is warned
+
+
+def test_warnings_count_one_as_one_and_several_as_several() -> None:
+    steps = fakes.is_step(stage="serve", server="torchserve", launcher="process")
+    run = fakes.change(fakes.complete_run(rounds=1), steps, image_end_of_life="2025-12-31")
+    told = " ".join(scoring.warnings(run))
+    assert "[" not in told
+    assert "(s)" not in told
+    assert "measures 1 round: " in told
+    assert "container image" in told
+    assert not re.search(r"\b1 (measurements|servers|container images) ", told)

@@ -25,6 +25,8 @@ from evaluator.report._blocks import (
 )
 from evaluator.report._candidates import overall_scores, scenario_scores
 
+WEIGHTS = "Only the weights vary there, not the figures: what those rest on is said beside the verdict."
+
 
 class Scores(Section):
     """Score, bounds and coverage of every category, over all scenarios and in each."""
@@ -53,7 +55,7 @@ def _robustness(card: Scorecard) -> tuple[Block, ...]:
         return ()
     first = ", ".join(f"{_format.framework(name)} {_format.share(share)}" for name, share in found.first.items())
     drawn = f" ({found.draws:,} weightings drawn at random, seed {found.seed}; first: {first})"
-    return (Prose(line=(found.statement, Text(drawn, "soft"))),)
+    return (Prose(line=(found.statement, Text(drawn, "soft"), f" {WEIGHTS}")),)
 
 
 def _by_scenario(card: Scorecard) -> tuple[Block, ...]:
