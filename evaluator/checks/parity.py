@@ -55,8 +55,9 @@ def _reason(entry: Entry) -> str:
     difference, tolerance = entry.number("max_rel_diff"), entry.number("tolerance")
     if difference is None or tolerance is None:
         return "outputs agree"
-    accuracy = entry.number("accuracy")
-    reached = "" if accuracy is None else f"; {percent(accuracy)} accuracy on held-out data"
+    accuracy, cases = entry.number("accuracy"), entry.number("cases")
+    asked = "held-out examples" if cases is None else f"{cases:,.0f} held-out examples"
+    reached = "" if accuracy is None else f"; right on {percent(accuracy)} of the {asked} it was proven with"
     return f"outputs agree to {significant(difference)} of their scale (allowed: {significant(tolerance)}){reached}"
 
 

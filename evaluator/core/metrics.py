@@ -111,7 +111,7 @@ _TRAINING = (
     Metric("examples_per_s", "1/s", "higher", "Examples in a median training step, per second.", COMPUTED),
     Metric("first_loss", "1", "neither", "The loss before the first change of the weights.", COMPUTED),
     Metric("final_loss", "1", "lower", "The loss of the last training step.", COMPUTED),
-    Metric("heldout_accuracy", "share", "higher", "Right answers on examples that were held out.", COMPUTED),
+    Metric("heldout_accuracy", "share", "higher", "Right answers on all examples that were held out.", COMPUTED),
     Metric("accuracy_target", "share", "neither", "The held-out accuracy that the scenario asks for.", DECLARED),
     Metric("device_name", "text", "neither", "What the framework says that it computed on.", TOLD),
 )
@@ -127,7 +127,7 @@ _EXPORT = (
     Metric("lowered_share", "share", "higher", "Weights that have the type of the precision.", COUNTED),
 )
 _PROOF = (
-    Metric("accuracy", "share", "higher", "Right answers of the artifact on held-out examples.", COMPUTED),
+    Metric("accuracy", "share", "higher", "Right answers of the artifact on the examples of its proof.", COMPUTED),
     Metric("origin_accuracy", "share", "higher", "Right answers of its origin on the same examples.", COMPUTED),
     Metric("answers_lost", "count", "lower", "Right answers of the origin that the artifact gets wrong.", COUNTED),
     Metric("answers_gained", "count", "higher", "Wrong answers of the origin that the artifact gets right.", COUNTED),
