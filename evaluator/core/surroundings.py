@@ -18,6 +18,7 @@ _SAID = {
     **{os.strerror(number): number for number in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS)},
     os.strerror(errno.ENOMEM): errno.ENOMEM,
     "can't start new thread": errno.EAGAIN,
+    "Symlink loop": errno.ELOOP,  # pathlib's, before Python 3.13
 }
 _FULL_BELOW_BYTES = 1 << 16  # left over when a larger piece was refused
 
@@ -92,6 +93,10 @@ def _words(number: int, place: str) -> FwevalError | None:
         case errno.EACCES | errno.EPERM | errno.EROFS:
             what = f"{os.strerror(number).lower()}{where}"
             remedy = "let this user read and write there, or work on a copy in a folder of its own"
+        case errno.ENAMETOOLONG | errno.ELOOP:
+            return UsageError(f"{os.strerror(number).lower()}{where}", remedy="name a path that can be there")
+        case errno.EIO:
+            what, remedy = f"a disk cannot be read or written{where}", f"see what the system says of it, {_AGAIN}"
         case errno.ENOENT | errno.ESTALE if _is_adrift():
             return UsageError("the folder that this was started in is gone", remedy="change to one that is there")
         case _:

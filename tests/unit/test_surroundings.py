@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.core import registry, surroundings
-from evaluator.core.errors import IncompleteEvidence
+from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.executors._this_machine import ThisMachine
 from tests import children
 from tests.commands import FWEVAL
@@ -29,6 +29,8 @@ def refused(number: int, place: str | None = None) -> OSError:
         (errno.EMFILE, "no more files may be open (the limit is "),
         (errno.ENFILE, "no more files may be open (the limit is "),
         (errno.EAGAIN, "no more processes may be started"),
+        (errno.ENOMEM, "memory ran out"),
+        (errno.EIO, "a disk cannot be read or written: runs/one/plan.json"),
         (errno.EACCES, "permission denied: runs/one/plan.json"),
         (errno.EROFS, "read-only file system: runs/one/plan.json"),
     ],
@@ -52,6 +54,17 @@ def test_the_systems_words_are_understood_in_those_of_native_code(text: str, sai
     found = surroundings.refusal(RuntimeError(text))
     assert found is not None
     assert found.message.startswith(said)
+
+
+def test_a_path_that_cannot_be_is_the_callers_mistake(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).symlink_to("b" if name == "a" else "a")
+    for raised in (refused(errno.ENAMETOOLONG, "a" * 300), RuntimeError(f"Symlink loop from '{tmp_path / 'a'}'")):
+        assert isinstance(surroundings.refusal(raised), UsageError)
+    for arguments in (["cells", "a" * 300], ["inspect", "a" * 300], ["full", "tiny", "--out", str(tmp_path / "a/x")]):
+        command = [FWEVAL, *arguments]
+        done = subprocess.run(command, cwd=tmp_path, timeout=60, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
 
 
 def test_what_an_error_was_raised_from_counts() -> None:
