@@ -2,22 +2,15 @@
 
 Exporters write the image size of a detector or classifier into the model's metadata. Others keep the shapes of inner
 tensors as they were when it was exported, from which those of the inputs follow, operator by operator.
-Metadata: https://github.com/onnx/onnx/blob/main/docs/MetadataProps.md, of Ultralytics' exporter
-https://github.com/ultralytics/ultralytics/blob/main/ultralytics/engine/exporter.py
+Metadata: https://github.com/onnx/onnx/blob/main/docs/MetadataProps.md
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluator.core.records import TensorSpec
+from exports.formats._stated_sizes import LARGEST, Sizes, of_images
 
-Sizes = tuple[int, ...]
-
-_KEYS = ("imgsz", "img_size", "image_size", "input_size", "input_shape", "shape")  # the first one that is there counts
-_CHANNELS = (1, 3, 4)
-_IMAGE = 4  # dimensions
-_LARGEST = 1 << 16  # that a stated size may have
 # Operators whose output has the shape of their first input, as long as no other one is larger.
 _KEEPING = {
     "Cast",
@@ -37,37 +30,15 @@ _SLIDING = {"Conv", "MaxPool", "AveragePool"}
 
 def usual(model: Any, inputs: Sequence[TensorSpec]) -> dict[str, Sizes]:
     """Return input -> the shape that the file states for it, of those that have a free one behind the first."""
-    stated = _of_metadata({entry.key.lower(): str(entry.value) for entry in model.metadata_props})
+    found = of_images({entry.key: str(entry.value) for entry in model.metadata_props}, inputs, last=False)
     known = _inner_shapes(model.graph)
-    found = {}
     for spec in inputs:
-        if None not in spec.shape[1:]:
+        if None not in spec.shape[1:] or spec.name in found:
             continue
-        sizes = _filled(spec, stated) or _by_its_users(spec, model.graph, known)
-        if sizes is not None and all(0 < size <= _LARGEST for size in sizes):
+        sizes = _by_its_users(spec, model.graph, known)
+        if sizes is not None and all(0 < size <= LARGEST for size in sizes):
             found[spec.name] = sizes
     return found
-
-
-def _of_metadata(told: Mapping[str, str]) -> Sizes:
-    """Return the numbers of the first key that has some: "[640, 640]", "640", "1x3x224x224"."""
-    values = ([int(number) for number in re.findall(r"\d{1,6}", told[key])] for key in _KEYS if key in told)
-    return next((tuple(numbers) for numbers in values if 0 < len(numbers) <= _IMAGE), ())
-
-
-def _filled(spec: TensorSpec, stated: Sizes) -> Sizes | None:
-    """Put the stated sizes into the free dimensions of an image; None for what is none, or where they contradict it."""
-    if len(spec.shape) != _IMAGE or not stated:
-        return None
-    if len(stated) == _IMAGE:
-        whole = stated
-    else:
-        last = spec.shape[3] in _CHANNELS and spec.shape[1] not in _CHANNELS
-        height, width = (stated[-3:-1] if last else stated[-2:]) if len(stated) == _IMAGE - 1 else (stated * 2)[:2]
-        channels = spec.shape[3 if last else 1] or _CHANNELS[1]
-        whole = (1, height, width, channels) if last else (1, channels, height, width)
-    merged = tuple(size if fixed is None else fixed for fixed, size in zip(spec.shape, whole, strict=True))
-    return merged if merged[1:] == whole[1:] else None
 
 
 def _inner_shapes(graph: Any) -> dict[str, Sizes]:

@@ -19,6 +19,7 @@ from evaluator.core.records import Anatomy, Signature, TensorSpec
 from exports.contract import Format, NotReadError
 from exports.formats import _protobuf, _tensor_bundle
 from exports.formats._naming import MOST_DIMENSIONS, short
+from exports.formats._stated_sizes import beside, of_images
 from exports.formats._tensorflow_operators import reaching
 from exports.parts import PartError, kind, shown
 from exports.signatures import judged
@@ -169,6 +170,7 @@ def _anatomy(artifact: Path, model: Path) -> Anatomy:
         outputs=taken.outputs if taken else (),
         signatures=signatures,
         judged=taken.name if taken else "",
+        usual=of_images(beside(artifact), taken.inputs, last=True) if taken else {},
         reaches=reaching(Counter(_reached(graph)).items()),
         weights=dict(sorted(weights.items())),
         graph_bytes=max(program, 0),

@@ -20,6 +20,7 @@ import msgspec
 from evaluator.core.records import Anatomy, Signature, TensorSpec
 from exports.contract import Format
 from exports.formats._naming import MOST_DIMENSIONS, short
+from exports.formats._stated_sizes import beside, of_images
 from exports.formats._tensorflow_operators import reaching
 from exports.parts import own
 from exports.sizes import artifact_bytes
@@ -169,6 +170,7 @@ class Tfjs(Format):
             operators=dict(sorted(operators.items())),
             inputs=signature.inputs,
             outputs=signature.outputs,
+            usual=of_images(beside(model.parent), signature.inputs, last=True),
             reaches=reaching(operators.items()),
             weights=dict(sorted(weights.items())),
             graph_bytes=graph,

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evaluator.core.records import Anatomy
+from evaluator.core.records import Anatomy, Signature
 from exports.contract import Format
 from exports.formats import _tensorflow_operators
-from exports.formats._tflite_file import IDENTIFIER, File, opened
+from exports.formats._stated_sizes import Sizes, behind, of_images
+from exports.formats._tflite_file import IDENTIFIER, Entry, File, opened
 from exports.parts import PartError
 from exports.signatures import judged
 
@@ -79,7 +80,7 @@ def _anatomy(file: File) -> Anatomy:
         outputs=taken.outputs if taken else (),
         signatures=tuple(signature for signature in signatures if signature.name),
         judged=taken.name if taken else "",
-        usual=file.usual(entries[signatures.index(taken)]) if taken else {},
+        usual=_usual(file, entries[signatures.index(taken)], taken) if taken else {},
         reaches=_tensorflow_operators.reaching(
             (name.removeprefix(_FLEX), count) for (name, _), count in operators.items() if name.startswith(_FLEX)
         ),
@@ -87,6 +88,11 @@ def _anatomy(file: File) -> Anatomy:
         graph_bytes=max(len(file.content) - (weights.total() - elsewhere) - notes_bytes, 0),
         metadata_bytes=notes_bytes,
     )
+
+
+def _usual(file: File, entry: Entry, taken: Signature) -> dict[str, Sizes]:
+    """Return the sizes that its makers state; what the file is laid out for comes before what they say of it."""
+    return of_images(behind(file.content), taken.inputs, last=True) | file.usual(entry)
 
 
 def _versioned(operators: Counter[tuple[str, int]]) -> Counter[str]:

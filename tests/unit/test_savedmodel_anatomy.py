@@ -122,3 +122,25 @@ def test_what_is_wrong_is_told_in_a_short_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="65 dimensions") as raised:
         FORM.anatomy(write(tmp_path / "model", graph(signatures={"serving_default": described})))
     assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "usual"),
+    [
+        ("task: detect\nimgsz:\n- 320\n- 640\nnames:\n  0: cat\n", {"x": (1, 320, 640, 3)}),
+        ("imgsz: [320, 640]  # rows, columns\r\n", {"x": (1, 320, 640, 3)}),
+        ("imgsz: 224\n", {"x": (1, 224, 224, 3)}),
+        ("names:\n- imgsz: 64\n- 96\nargs:\n  imgsz: 96\n", {}),
+        ("imgsz: -1\n", {}),
+        ("imgsz: 640.5\n", {}),
+        ("imgsz:\n- - 64\n  - 96\n- {a: 5}\n- 7\n- 8\n- 9\n", {}),
+        ("\0\xff: 3\n", {}),
+    ],
+)
+def test_sizes_that_are_stated_beside_the_graph_are_found(
+    tmp_path: Path, text: str, usual: dict[str, tuple[int, ...]]
+) -> None:
+    image = signature({"x": tensor(-1, -1, -1, 3)}, {"y": tensor(-1, 2)})
+    folder = write(tmp_path / "model", graph(signatures={"serving_default": image}))
+    (folder / "metadata.yaml").write_text(text, newline="")
+    assert FORM.anatomy(folder).usual == usual

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -52,6 +53,36 @@ def test_a_size_that_a_free_one_is_laid_out_in_is_the_usual_one(
 ) -> None:
     graph = adds(["x"], ["y"], shape=shape, laid_out=laid_out)
     assert FORM.anatomy(write(tmp_path / "free.tflite", graph)).usual == usual
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "usual"),
+    [
+        ("metadata.json", '{"stride": 32, "imgsz": [320, 640], "names": {"0": "cat"}}', {"x": (1, 320, 640, 3)}),
+        ("temp_meta.txt", "{'stride': 32, 'imgsz': [320, 640], 'names': {0: 'cat'}}", {"x": (1, 320, 640, 3)}),
+        ("metadata.json", "[320, 640]", {}),
+        ("metadata.json", "__import__('os')", {}),
+        ("metadata.json", '{"imgsz": 320}' + " " * (1 << 18), {}),
+        ("labels.txt", "{'imgsz': 320}", {}),
+    ],
+)
+def test_a_size_that_the_zip_behind_the_file_states_is_the_usual_one(
+    tmp_path: Path, name: str, text: str, usual: dict[str, tuple[int, ...]]
+) -> None:
+    path = write(tmp_path / "free.tflite", adds(["x"], ["y"], shape=(-1, -1, -1, 3)))
+    with ZipFile(path, "a") as behind:
+        behind.writestr(name, text)
+    assert FORM.anatomy(path).usual == usual
+    path.write_bytes(path.read_bytes()[:-9])
+    assert FORM.anatomy(path).usual == {}
+
+
+def test_what_a_file_is_laid_out_for_comes_before_what_is_said_of_it(tmp_path: Path) -> None:
+    graph = adds(["x"], ["y"], shape=(-1, -1, -1, 3), laid_out=(1, 96, 96, 3))
+    path = write(tmp_path / "free.tflite", graph)
+    with ZipFile(path, "a") as behind:
+        behind.writestr("metadata.json", '{"imgsz": [320, 640]}')
+    assert FORM.anatomy(path).usual == {"x": (1, 96, 96, 3)}
 
 
 def test_of_several_signatures_without_a_default_none_is_guessed(tmp_path: Path) -> None:
