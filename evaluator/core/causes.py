@@ -32,6 +32,7 @@ def _rule(
 
 OTHER_EXPORTER = "use another exporter to this format, or another format"
 _NEWER_RUNTIME = "use a newer runtime, or an exporter that writes an older version of the format"
+_NEWER_OPSET = "export it again with a newer opset, or convert it: onnx.version_converter.convert_version(model, 17)"
 _MORE_MEMORY = "run it on a machine with more memory, or lower the batch size"
 # What dying programs write, too: a thread cannot be created when there is no memory for its stack.
 _MEMORY = (
@@ -95,10 +96,16 @@ RULES = (
     ),
     _rule(r"GuardOnDataDependentSymNode|Could not guard on (data-dependent expression)", "unsupported code"),
     _rule(r"Could not find callback with key=(pyfunc_\w+)", "unsupported code", _NUMPY),
+    _rule(r"(opset \d+) is older than \d+, the oldest", "version mismatch", _NEWER_OPSET),
+    _rule(
+        r"Could not find an implementation for (\w+Integer\(\d+\)) node",
+        "unsupported operator",
+        "quantize with calibration (int8), or use a build of the runtime that has the operator",
+    ),
     _rule(
         r"Could not find an implementation for (\w+\(\d+\)) node",
         "unsupported operator",
-        "quantize with calibration (int8), or use a build of the runtime that has the operator",
+        "export it with another type of numbers there, or use a build of the runtime that has the operator",
     ),
     _rule(r"has no ONNX counterpart for: ([^\n]+)", "unsupported operator", OTHER_EXPORTER),
     _rule(r"TensorFlow\.js has no operator for (\S+)", "unsupported operator", OTHER_EXPORTER),

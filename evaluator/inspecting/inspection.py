@@ -278,7 +278,7 @@ def _fit(tried: Tried, found: Found, device: DeviceClass) -> Fit:
     alone, own = (_whole(tried, name) for name in ("runtime_rss_bytes", "model_rss_bytes"))
     latency = metrics.find(tried, metrics.key("latency_s", statistic="median"))
     inputs, sizes = str(tried.metrics["inputs"]), tried.metrics["sizes"]
-    free = any(None in spec.shape for spec in found.anatomy.inputs)
+    free = any(None in spec.shape or spec.unknown for spec in found.anatomy.inputs)
     figures = Figures(
         artifact_bytes=found.size_bytes,
         inputs=inputs if free and sizes != MADE_UP else None,

@@ -21,6 +21,8 @@ SIZES = (32, 64, 224, 512, 1)  # of a free dimension, tried in this order; the f
 GIVEN, EXAMPLE, STATED, MADE_UP = "given", "an example beside it", "the file", "made up"
 _MOST_NUMBERS = 1 << 28  # of an input
 _GIVE = "give them: --inputs FILE.npz"
+_NOT_EMPTY = "export it with sizes above 0, or with free ones"
+_MOST_LISTED = 160  # characters of shapes
 _SEED = 5
 _NO_AXIS = -1  # in place of the batch's: the batch, too, is as the file states it
 
@@ -66,7 +68,11 @@ def _arrays_of(anatomy: Anatomy, size: int | None, batches: Mapping[str, int]) -
     """Make inputs of that size where a dimension is free and not the batch; None for the sizes that the file states."""
     random = np.random.default_rng(_SEED)
     shapes = {spec.name: _shape(spec, anatomy, size, batches.get(spec.name, 0)) for spec in anatomy.inputs}
-    return {spec.name: _array(spec, shapes[spec.name], random) for spec in anatomy.inputs if not spec.optional}
+    made = {spec.name: _array(spec, shapes[spec.name], random) for spec in anatomy.inputs if not spec.optional}
+    if made and not any(array.size for array in made.values()):
+        listed = ", ".join(f"{shown(name)} {list(array.shape)}" for name, array in made.items())[:_MOST_LISTED]
+        raise Unsupported(f"all that it takes is empty: {listed}; nothing would be computed", remedy=_NOT_EMPTY)
+    return made
 
 
 def _shape(spec: TensorSpec, anatomy: Anatomy, size: int | None, batch: int) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from exports.sizes import artifact_bytes
 _FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}  # of ModelProto -> wire type
 _IR_VERSION, _GRAPH = 1, 7
 _MOST_FIELDS = 1000  # that are looked at
+_UNRANKED = "the file does not tell how many dimensions it has"
 _STANDARD = {"", "ai.onnx"}  # both are the standard operators' domain
 _BITS = {"int4": 4, "uint4": 4, "float4_e2m1fn": 4, "int2": 2, "uint2": 2}  # of types that are packed
 # Operators that run Python, or read a file of their own: those of ONNX Runtime's extensions and of its training.
@@ -96,6 +97,11 @@ class Onnx(Format):
 def locations(artifact: Path) -> list[str]:
     """Return the names by which a file calls those beside it that hold its tensors' data, each once."""
     return list(dict.fromkeys(map(_location, _outside(_parse(artifact)))))
+
+
+def opset(artifact: Path) -> int | None:
+    """Return which version of the standard operators a file is written in; None where it names none."""
+    return max((entry.version for entry in _parse(artifact).opset_import if entry.domain in _STANDARD), default=None)
 
 
 def _is_model(file: BinaryIO) -> bool:
@@ -222,7 +228,8 @@ def _spec(value: Any) -> TensorSpec:
     tensor = value.type.tensor_type
     sizes = [size.dim_value if size.HasField("dim_value") else -1 for size in tensor.shape.dim]
     shape = tuple(size if size >= 0 else None for size in sizes)
-    return TensorSpec(name=str(value.name), dtype=_dtype(tensor.elem_type), shape=shape)
+    unknown = "" if tensor.HasField("shape") else _UNRANKED  # a shape without dimensions is a scalar's
+    return TensorSpec(name=str(value.name), dtype=_dtype(tensor.elem_type), shape=shape, unknown=unknown)
 
 
 def _data_bytes(tensor: Any, folder: Path) -> int:
@@ -240,7 +247,8 @@ def _data_bytes(tensor: Any, folder: Path) -> int:
     else:
         held = wanted if wanted == 0 or any(len(getattr(tensor, name)) for name in _LISTS) else 0
     if held != wanted:
-        raise ValueError(f"the tensor '{tensor.name}' should have {wanted} bytes of data and has {held}")
+        cut = f"its file '{shown(_location(tensor))}' is not whole: " if _is_outside(tensor) else ""
+        raise ValueError(f"{cut}the tensor '{shown(tensor.name)}' should have {wanted} bytes of data and has {held}")
     return wanted
 
 

@@ -6,6 +6,7 @@ Versions: https://onnxruntime.ai/docs/reference/compatibility.html
 
 import re
 
+NO_KERNEL = "Could not find an implementation"
 _NOISE = re.compile(
     r"^\[ONNXRuntimeError\] : \d+ : \w+ : |^Load model from .*? failed:|^/\S+\.(?:h|cc):\d+ [^\n]*?\) (?=[A-Z])"
 )
@@ -27,7 +28,7 @@ _CAUSES = (
         "operators of the domain {0} are used, and no version of it imported",
     ),
     (
-        r"Could not find an implementation for (\S+?)\((\d+)\) node",
+        rf"{NO_KERNEL} for (\S+?)\((\d+)\) node",
         "it has no kernel of {0} for this type (opset {1})",
     ),
 )

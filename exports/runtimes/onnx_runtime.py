@@ -19,6 +19,7 @@ from exports.formats import onnx
 from exports.runtimes import _onnx_values, _onnx_words
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_OLDEST = 7  # https://onnxruntime.ai/docs/reference/compatibility.html
 
 
 class OnnxRuntime(Runtime):
@@ -91,17 +92,25 @@ def _open(artifact: Path, options: Any, providers: list[Any]) -> Any:
     try:
         return onnxruntime.InferenceSession(str(artifact), options, providers=providers)
     except (state.NotImplemented, state.InvalidGraph) as error:
-        raise Unsupported(_refusal(artifact, error)) from error
+        raise Unsupported(f"{_refusal(artifact)}{_too_old(artifact, error)}{_onnx_words.plain(str(error))}") from error
     except state.Fail as error:
         if _onnx_words.is_refusal(str(error)):
-            raise Unsupported(_refusal(artifact, error)) from error
+            raise Unsupported(f"{_refusal(artifact)}{_onnx_words.plain(str(error))}") from error
         raise
 
 
-def _refusal(artifact: Path, error: Exception) -> str:
+def _refusal(artifact: Path) -> str:
     import onnxruntime
 
-    return f"ONNX Runtime {onnxruntime.__version__} refuses {artifact.name}: {_onnx_words.plain(str(error))}"
+    return f"ONNX Runtime {onnxruntime.__version__} refuses {artifact.name}: "
+
+
+def _too_old(artifact: Path, error: Exception) -> str:
+    """Tell of a kernel that is not there whether it is the file's age that it lacks, and not a type."""
+    version = onnx.opset(artifact) if _onnx_words.NO_KERNEL in str(error) else None
+    if version is None or version >= _OLDEST:
+        return ""
+    return f"opset {version} is older than {_OLDEST}, the oldest that it promises to run: "
 
 
 def _no_cuda(reason: str) -> Unavailable:

@@ -73,7 +73,7 @@ def test_weights_beside_the_model_are_counted_and_never_sought_elsewhere(tmp_pat
     onnx.save(made, path, save_as_external_data=True, location="weights.bin", size_threshold=1)
     assert FORMAT.anatomy(path).weights["float32"] == KERNEL.nbytes
     (tmp_path / "weights.bin").write_bytes(b"")
-    with pytest.raises(ValueError, match="should have 48 bytes of data and has 0"):
+    with pytest.raises(ValueError, match=r"'weights\.bin' is not whole: .* should have 48 bytes of data and has 0"):
         FORMAT.anatomy(path)
     (tmp_path / "weights.bin").unlink()
     with pytest.raises(AbsentError, match=r"'weights\.bin' is not there") as absent:
@@ -195,6 +195,7 @@ LOOKED_UP = helper.make_node("Gather", ["table", "x"], ["h"])
     [
         (sized(NCHW, SAME, metadata={"imgsz": "[320, 640]", "batch": "1"}), (1, 3, 320, 640)),
         (sized(NCHW, SAME, metadata={"imgsz": "640"}), (1, 3, 640, 640)),
+        (sized(NCHW, SAME, metadata={"imgsz": "[-1, -1]"}), None),
         (sized(["n", None, None, None], SAME, metadata={"imgsz": "[64, 64]"}), (1, 3, 64, 64)),
         (sized(["n", "h", "w", 1], SAME, metadata={"Image_Size": "(96, 128)"}), (1, 96, 128, 1)),
         (sized(["n", 3, "h", 640], SAME, metadata={"input_shape": "1x3x480x640"}), (1, 3, 480, 640)),
@@ -325,3 +326,15 @@ def test_a_type_of_tomorrow_is_beyond_us_and_not_damaged(tmp_path: Path) -> None
     with pytest.raises(Unavailable, match=r"fweval does not read next\.onnx: it has a tensor of the type 99") as found:
         look(path)
     assert "get it again" not in str(found.value.remedy)
+
+
+def test_no_shape_is_no_scalar(tmp_path: Path) -> None:
+    node = helper.make_node("Add", ["any", "one"], ["sum"])
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("any", None), ("one", []))
+    ]
+    graph = helper.make_graph([node], "graph", ends, [helper.make_tensor_value_info("sum", TensorProto.FLOAT, None)])
+    onnx.save(helper.make_model(graph), tmp_path / "model.onnx")
+    any_rank, one = FORMAT.anatomy(tmp_path / "model.onnx").inputs
+    assert (one.shape, one.unknown) == ((), "")
+    assert "how many dimensions" in any_rank.unknown

@@ -85,6 +85,7 @@ def test_a_number_beside_a_value_of_another_type_stays_one(tmp_path: Path) -> No
     ("operator", "domain", "opset", "ir", "cause"),
     [
         ("Relu", "", 99, 10, r"opset 99 of ai\.onnx is newer than \d+, the newest that it knows: "),
+        ("Relu", "", 5, 3, r"opset 5 is older than 7, the oldest that it promises to run: "),
         ("Relu", "", 18, 99, r"IR version 99 is newer than \d+, the newest that it knows: "),
         ("Frobnicate", "", 18, 9, r"it has no operator Frobnicate in opset 18: "),
         ("Frobnicate", "com.example", 18, 9, r"it has no operator Frobnicate of the domain com\.example: "),

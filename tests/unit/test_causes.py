@@ -212,6 +212,13 @@ SAID = [
         None,
     ),
     case(
+        "ONNX Runtime 1.32.0 refuses model.onnx: opset 5 is older than 7, the oldest that it promises to run: it has "
+        "no kernel of Relu for this type (opset 1): Could not find an implementation for Relu(1) node with name ''",
+        "opset 5 is older than 7",
+        "version mismatch",
+        UNSUPPORTED,
+    ),
+    case(
         f"{ORT}This is an invalid model. Type Error: Type 'tensor(float)' of input parameter (x) of operator "
         "(BitwiseAnd) in node () is invalid.",
         "of input parameter (x) of operator (BitwiseAnd)",
@@ -351,3 +358,10 @@ def test_memory_that_some_machine_could_have_given_is_told_from_sizes_that_are_w
 ) -> None:
     assert wants_memory(f"the last words 1234567890123456789\n{said}\n") is wanted
     assert of_a_gpu(said) is ("CUDA" in said)
+
+
+def test_only_what_was_quantized_is_advised_to_be_quantized_otherwise() -> None:
+    words = "Could not find an implementation for {} node with name 'n'"
+    quantized, other = (next(matches(words.format(name)))[0] for name in ("ConvInteger(10)", "Identity(21)"))
+    assert "quantize" in str(quantized.remedy)
+    assert "quantize" not in str(other.remedy)

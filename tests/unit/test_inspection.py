@@ -266,3 +266,12 @@ def test_arrays_of_another_type_are_no_failure_of_the_artifact() -> None:
     told = msgspec.structs.replace(told, inputs=(*told.inputs, optional))
     _, asked = inspect._inputs(told, {"x": np.ones((2, 3), np.float32)}, inspect.Beside(), form)
     assert [each.sizes for each in asked] == [GIVEN]
+
+
+def test_what_takes_nothing_but_empty_tensors_is_not_run() -> None:
+    with pytest.raises(
+        Unsupported, match=r"all that it takes is empty: image \[0, 3, 8, 8\]; nothing would be computed"
+    ):
+        made_up(anatomy(image=(0, 3, 8, 8)))
+    (asked,) = made_up(anatomy(words=(None, 4), past=(1, 0, 4)))
+    assert shapes(asked) == {"words": (1, 4), "past": (1, 0, 4)}
