@@ -118,13 +118,6 @@ ZIPS: tuple[tuple[tuple[str, ...], Foreign], ...] = (
         Foreign("a zipped Core ML package, which runs on Apple's systems only", ORIGINAL),
     ),
     (
-        (r"(.*/)?serialized_exported_program\.json",),
-        Foreign(
-            "a program of torch.export in the layout of PyTorch before 2.7",
-            "load it with the PyTorch that saved it, and save its module anew with today's: `torch.export.save`",
-        ),
-    ),
-    (
         (r"(.*/)?data/aotinductor/.*",),
         Foreign(
             "a compiled package of AOTInductor, for one machine and one version of PyTorch",

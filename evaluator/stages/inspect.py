@@ -44,6 +44,7 @@ FOUND = "found.json"
 NAMED = "named.json"
 BATCH = 3  # another batch size than 1
 SAMPLING = Sampling(min_queries=20, min_seconds=0.5, cap_seconds=10.0, warmup_queries=2, warmup_seconds=0.1)
+_BFLOAT16_AS_WRITTEN = np.dtype("V2")  # by numpy, which keeps the size of a type of another package and not its name
 _LARGEST_FILE_BYTES = 1 << 28  # that a child may write: what it runs is not trusted
 _MOST_BYTES = 1 << 35  # of an artifact that is looked at: its digest takes minutes
 _MOST_DEFLATED_BYTES = 1 << 30  # of one whose download is weighed: that takes a minute
@@ -320,9 +321,18 @@ def _beside(path: Path, anatomy: Anatomy, settings: Mapping[str, Any]) -> Beside
 def _given(path: Path) -> Arrays:
     """Read the inputs that a person gave; what is wrong with them is not the artifact's failure."""
     try:
-        return read_arrays(path)
+        return {name: _typed(name, array) for name, array in read_arrays(path).items()}
     except ValueError as error:
         raise Unavailable(str(error), remedy="write the inputs with numpy.savez") from error
+
+
+def _typed(name: str, array: Array) -> Array:
+    """Return an array of a type whose name numpy does not write: of those with two bytes there is one."""
+    if array.dtype == _BFLOAT16_AS_WRITTEN:
+        return array.view(dtype_of("bfloat16"))
+    if array.dtype.kind == "V":
+        raise ValueError(f"the array '{shown(name)}' is of a type whose name numpy does not keep ({array.dtype})")
+    return array
 
 
 def _inputs(anatomy: Anatomy, given: Arrays | None, beside: Beside, form: Format) -> tuple[Signature, Sequence[Asked]]:
@@ -332,7 +342,8 @@ def _inputs(anatomy: Anatomy, given: Arrays | None, beside: Beside, form: Format
         asked = [Asked(values=given, sizes=GIVEN)]
         if not signature.inputs and not signature.outputs:  # the file does not tell: in the order of what is given
             specs = tuple(
-                TensorSpec(name=name, dtype=a.dtype.name, shape=a.shape) for name, a in _arrays(given).items()
+                TensorSpec(name=name, dtype=a.dtype.name if holds_numbers(a) else "str", shape=a.shape)
+                for name, a in given.items()
             )
             return msgspec.structs.replace(signature, inputs=specs), asked
         missing = [spec.name for spec in signature.inputs if spec.name not in given and not spec.optional]

@@ -1,5 +1,7 @@
 """PyTorch's zip files: everything lies in one folder, tensors as plain files, the rest as pickles, text and JSON.
 
+Programs of torch.export from before PyTorch 2.8 lie in no folder.
+
 What is read of a stranger's file is bounded: its table of contents, what is unpacked of it in all, and its pickles.
 Layout: https://github.com/pytorch/pytorch/blob/main/torch/csrc/jit/docs/serialization.md
 """
@@ -57,7 +59,8 @@ class Archive:
         self._whole = whole
         self._left = _LARGEST
         listed = whole.infolist()
-        folder = listed[0].filename.partition("/")[0] + "/" if listed else ""  # as PyTorch's reader takes it
+        self.flat = not (listed and "/" in listed[0].filename)
+        folder = "" if self.flat else listed[0].filename.partition("/")[0] + "/"  # as PyTorch's reader takes it
         self._entries: Mapping[str, zipfile.ZipInfo] = {
             name: info
             for info in listed
@@ -144,7 +147,7 @@ def _table(file: _Bounded) -> zipfile.ZipFile:
 
 
 def holds(path: Path, suffixes: tuple[str, ...], *, wanted: tuple[str, ...], unwanted: tuple[str, ...] = ()) -> bool:
-    """Tell whether a path is such a file, with entries that begin like all of one list and none of the other.
+    """Tell whether a path is such a file, with entries in a folder that begin like all of one list and none of another.
 
     One that has too many to look at is taken by the end of its name: its anatomy says what it has too many of.
     """
@@ -152,7 +155,8 @@ def holds(path: Path, suffixes: tuple[str, ...], *, wanted: tuple[str, ...], unw
         return False
     try:
         with opened(path) as archive:
-            return all(archive.names(start) for start in wanted) and not any(archive.names(s) for s in unwanted)
+            found = all(archive.names(start) for start in wanted) and not any(archive.names(s) for s in unwanted)
+            return found and not archive.flat
     except TooLargeError:
         return path.suffix in suffixes
     except ValueError:

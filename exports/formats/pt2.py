@@ -22,6 +22,8 @@ from exports.signatures import judged
 _PROGRAM = "models/"
 _DEFAULT = "model"  # what torch.export calls a file's only program
 _CONFIGURATIONS = {"data/weights/": "_weights_config.json", "data/constants/": "_constants_config.json"}
+_OLD = "serialized_exported_program.json"  # the program of a file from before PyTorch 2.8, in no folder
+_OLD_PICKLES = "serialized_"  # of its weights, constants and example inputs
 _MISREAD = (AttributeError, IndexError, KeyError, TypeError, RecursionError)  # what JSON of another shape ends in
 _DTYPES = {  # https://github.com/pytorch/pytorch/blob/main/torch/_export/serde/schema.py, ScalarType
     1: "uint8",
@@ -53,13 +55,14 @@ _NUMBERS = {  # kinds of arguments that are no tensors but numbers -> numpy's na
 _EXAMPLES = "data/sample_inputs/"
 _OF_TENSORS = re.compile(  # what PyTorch pickles of tensors, and the dictionaries that they lie in
     r"torch\.(_utils\._rebuild\w*|_tensor\._rebuild_from_type_v2|serialization\._get_layout"
-    r"|storage\.\w+|\w*Storage|Size|device|[a-z]+\d+\w*|bool|nn\.parameter\.Parameter)|collections\.OrderedDict"
+    r"|storage\.\w+|\w*Storage|Tensor|Size|device|[a-z]+\d+\w*|bool|nn\.parameter\.Parameter)|collections\.OrderedDict"
 )
 _NOTHING = "as_none"
 _PICKLE = "pickle"  # of a tensor of a class of its own: loading one runs what Python it names
-# A free size, or a multiple of one: "Mul(Integer(2), Symbol('s7', positive=True, integer=True))"; plain in older files.
+# A free size, or a multiple of one: "Mul(Integer(2), Symbol('s7', positive=True, integer=True))"; older: "2*s7".
 _SYMBOL = re.compile(
-    r"(?:Mul\(Integer\((?P<times>\d{1,9})\), )?Symbol\('(?P<name>\w+)'[^()]*\)(?(times)\))|(?P<plain>\w+)"
+    r"(?:Mul\(Integer\((?P<times>\d{1,9})\), )?Symbol\('(?P<name>\w+)'[^()]*\)(?(times)\))"
+    r"|(?:(?P<plainly>\d{1,9})\*)?(?P<plain>\w+)"
 )
 _MOST = (1 << 62) - 1  # PyTorch writes more for a size without a bound
 
@@ -79,7 +82,7 @@ class Pt2(Format):
 
     def recognises(self, path: Path) -> bool:
         """Look for a program as JSON."""
-        return _torch_archive.holds(path, self.suffixes, wanted=("archive_format", _PROGRAM))
+        return _torch_archive.holds(path, self.suffixes, wanted=("archive_format", _PROGRAM)) or _is_old(path)
 
     def anatomy(self, artifact: Path) -> Anatomy:
         """Read programs and weights from their descriptions; the weights themselves are not read.
@@ -90,12 +93,12 @@ class Pt2(Format):
             try:
                 programs = _programs(archive)
                 first, *others = programs.values()
-                weights, pickled = _weights(archive)
+                weights, pickled = _old_weights(archive) if archive.has(_OLD) else _weights(archive)
                 operators = sum((program.operators() for program in others), first.operators())
                 signatures = () if programs.keys() == {_DEFAULT} else tuple(map(_signature, programs.items()))
                 default = judged(signatures, _DEFAULT)
                 name = _DEFAULT if not signatures else "" if default is None else default.name
-                graph_bytes = sum(archive.size(_entry(each)) for each in programs)
+                graph_bytes = sum(archive.size(entry) for entry in _entries(archive).values())
                 told = Anatomy(
                     version=first.version(),
                     operators=dict(operators),
@@ -141,8 +144,8 @@ class _Program:
 
     def classes(self) -> Iterator[str]:
         """Name the classes in whose objects values are given or come out."""
-        calls = [call["signature"] for call in self._whole["graph_module"]["module_call_graph"] if call["signature"]]
-        for call in calls:
+        calls = [call.get("signature") for call in self._whole["graph_module"]["module_call_graph"]]
+        for call in filter(None, calls):
             for each in ("in_spec", "out_spec"):
                 yield from _classes(json.loads(call[each])[1])
 
@@ -155,7 +158,7 @@ class _Program:
     def outputs(self) -> list[TensorSpec]:
         """Describe what comes out, each under its place in the structure that comes out."""
         arguments = [each["user_output"]["arg"] for each in self._said["output_specs"] if "user_output" in each]
-        called = self._whole["graph_module"]["module_call_graph"][0]["signature"]
+        called = self._whole["graph_module"]["module_call_graph"][0].get("signature")
         places = [] if called is None else list(_places(json.loads(called["out_spec"])[1]))
         if len(places) != len(arguments):
             places = [""] * len(arguments)
@@ -193,7 +196,7 @@ class _Program:
             return 0, None
         limits = self._whole["range_constraints"].get(found["name"] or found["plain"], {})
         least, most = limits.get("min_val"), limits.get("max_val")
-        times = int(found["times"] or 1)
+        times = int(found["times"] or found["plainly"] or 1)
         return (
             0 if least is None else times * _size(max(least, 0)),
             None if most is None or most > _MOST else times * _size(most),
@@ -224,15 +227,25 @@ def structures(artifact: Path) -> set[str]:
             raise ValueError(f"the program is damaged: {type(error).__name__}") from error
 
 
+def _is_old(path: Path) -> bool:
+    try:
+        with _torch_archive.opened(path) as archive:
+            return archive.flat and archive.has(_OLD)
+    except (ValueError, OSError):
+        return False
+
+
 def _programs(archive: Archive) -> dict[str, _Program]:
     """Read all programs, by name."""
-    listed = archive.names(_PROGRAM, ".json") or (_entry(_DEFAULT),)
-    names = [entry.removeprefix(_PROGRAM).removesuffix(".json") for entry in listed]
-    return {name: _Program(json.loads(archive.read(_entry(name)))) for name in names}
+    return {name: _Program(json.loads(archive.read(entry))) for name, entry in _entries(archive).items()}
 
 
-def _entry(name: str) -> str:
-    return f"{_PROGRAM}{name}.json"
+def _entries(archive: Archive) -> dict[str, str]:
+    """Return where each program lies, by its name."""
+    if archive.has(_OLD):
+        return {_DEFAULT: _OLD}
+    listed = archive.names(_PROGRAM, ".json") or (f"{_PROGRAM}{_DEFAULT}.json",)
+    return {entry.removeprefix(_PROGRAM).removesuffix(".json"): entry for entry in listed}
 
 
 def _signature(named: tuple[str, _Program]) -> Signature:
@@ -246,7 +259,10 @@ def keys_of(context: Any, count: int) -> list[str]:
     That of a dictionary lists its keys, that of a dataclass its fields and those that are None.
     https://github.com/pytorch/pytorch/blob/main/torch/utils/_pytree.py
     """
-    told = json.loads(context) if isinstance(context, str) else None
+    try:
+        told = json.loads(context) if isinstance(context, str) else None
+    except json.JSONDecodeError:  # of a named tuple it is the name of its class, of others whatever they chose
+        told = None
     for keys in (told, *(told if isinstance(told, list) else ())):
         if isinstance(keys, list) and len(keys) == count and all(isinstance(key, str | int) for key in keys):
             return list(map(str, keys))
@@ -302,13 +318,29 @@ def _weights(archive: Archive) -> tuple[dict[str, int], dict[str, int]]:
     return dict(sizes), {_PICKLE: pickled} if pickled else {}
 
 
+def _old_weights(archive: Archive) -> tuple[dict[str, int], dict[str, int]]:
+    """Sum up the storages of weights and constants, by type; what their pickles ask for is told elsewhere."""
+    sizes: Counter[str] = Counter()
+    for entry in _old_pickles(archive):
+        if "example_inputs" not in entry:
+            with archive.inside(entry) as inner:
+                sizes.update(_torch_archive.weights(inner, {"data.pkl": ("data",)}))
+    return dict(sizes), {}
+
+
+def _old_pickles(archive: Archive) -> list[str]:
+    """Name the pickles of a file of the old layout: empty ones stand for nothing."""
+    names = archive.names(_OLD_PICKLES) if archive.has(_OLD) else ()
+    return [name for name in names if name != _OLD and archive.size(name)]
+
+
 def _unpickling(archive: Archive) -> dict[str, int]:
     """Return what PyTorch imports, and may call, when it unpickles the example inputs: what is none of its own tensors.
 
-    It does so where they are not of the few classes that it knows to be harmless.
+    It does so where they are not of the few classes that it knows to be harmless. Older files pickle weights as well.
     """
     found: Counter[str] = Counter()
-    for entry in archive.names(_EXAMPLES, ".pt"):
+    for entry in (*archive.names(_EXAMPLES, ".pt"), *_old_pickles(archive)):
         with archive.inside(entry) as inner:
             if inner.has("data.pkl"):
                 found.update(

@@ -28,6 +28,7 @@ _SCALARS: dict[str, Callable[[Any], Any]] = {
     "str": str,
 }
 _NAME_SO = "name the arrays so: numpy.savez(FILE, **{NAME: ARRAY, …})"
+_WRAP_IT = "save it within a module whose forward takes tensors, numbers, lists, tuples and dictionaries"
 _LONGEST_TYPE = 500  # characters of what a file says of a type
 
 
@@ -170,10 +171,16 @@ def _required(argument: Argument) -> bool:
 
 def _default(argument: Argument, arguments: Sequence[Argument]) -> Give:
     if _required(argument):
+        if _parts(argument.kind)[0] not in ("Tensor", "List", "Tuple", "Dict", *_SCALARS):
+            raise _not_given(argument.name, argument.kind)
         raise Unavailable(
             f"no array was given for '{argument.name}': it takes {_described(arguments)}", remedy=_how(argument)
         )
     return lambda _: argument.default
+
+
+def _not_given(name: str, kind: str) -> Unsupported:
+    return Unsupported(f"fweval cannot give the argument {name}: it is a {kind[:_LONGEST_TYPE]}", remedy=_WRAP_IT)
 
 
 def _how(argument: Argument) -> str:
@@ -212,7 +219,7 @@ def _give(name: str, kind: str, names: Sequence[str], device: str) -> Give:
         raise Unavailable(
             f"the argument {name} is a {kind[:_LONGEST_TYPE]}: an array is wanted under {wanted}", remedy=_NAME_SO
         )
-    raise Unsupported(f"fweval cannot give the argument {name}: it is a {kind[:_LONGEST_TYPE]}")
+    raise _not_given(name, kind)
 
 
 def _give_list(name: str, kind: tuple[str, list[str]], names: Sequence[str], device: str) -> Give:

@@ -4,6 +4,7 @@ Documentation: https://docs.pytorch.org/docs/stable/export.html
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from exports.runtimes import _torch
 from exports.runtimes._torch_values import Give, tensor_of
 
 _LONGEST_SAID = 500  # characters of what PyTorch says: it repeats whole programs
+_OTHER_SCHEMA = re.compile(r"Serialized .*does not match our current schema version")
+_SEE_ABOVE = "Please check the warnings above"
+_NOT_READ_BACK = re.compile(r"Unable to deserialize output node Argument\(as_(\w+)=")
 
 
 class TorchExport(Runtime):
@@ -60,8 +64,9 @@ def _read(artifact: Path, name: str) -> Any:
             remedy="export it with tensors, lists and dictionaries as inputs, or run it where that class is",
         ) from error
     except (RuntimeError, AssertionError) as error:
-        _refuse(artifact, heard.raised or error)
-        said = str(heard.raised or error)[:_LONGEST_SAID]
+        cause = heard.raised if heard.raised is not None and _SEE_ABOVE in str(error) else error
+        _refuse(artifact, cause)
+        said = str(cause)[:_LONGEST_SAID]
         raise ValueError(f"PyTorch cannot read {artifact.name}: {said}") from error
     finally:
         logger.removeHandler(heard)
@@ -82,14 +87,27 @@ def _refuse(artifact: Path, error: BaseException) -> None:
     """Say what a program asks for that is not here, if that is why it is not read."""
     import torch
 
-    for target in pt2.plugin.anatomy(artifact).operators:
+    about, said = pt2.plugin.anatomy(artifact), str(error)
+    if _OTHER_SCHEMA.search(said):
+        raise Unsupported(
+            f"PyTorch {torch.__version__} does not read programs of {about.version}",
+            remedy="export it from its source with today's PyTorch, or with the PyTorch that saved it as TorchScript: "
+            f"torch.jit.trace(torch.export.load('{artifact.name}').module(), inputs).save('model.pt')",
+        ) from error
+    kind = _NOT_READ_BACK.search(said)
+    if kind is not None:
+        raise Unsupported(
+            f"PyTorch itself does not read back a program that gives a constant ({kind[1]})",
+            remedy="export it with tensors and numbers as outputs",
+        ) from error
+    for target in about.operators:
         space, name, *_ = [*target.split("."), ""]
         if "." in target and not hasattr(getattr(torch.ops, space), name):
             raise Unsupported(
                 f"PyTorch has no operator {space}::{name}: it is of a library that registers it",
                 remedy="export the program without it, or run it where that library is imported",
             ) from error
-    if _torch.wants_cuda(str(error)):
+    if _torch.wants_cuda(said):
         raise Unsupported(
             "it was exported on a CUDA device, and asks for one",
             remedy="export it from a model on the CPU, or move it: torch.export.passes.move_to_device_pass",

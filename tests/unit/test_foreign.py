@@ -136,11 +136,6 @@ FILES: dict[str, tuple[bytes, str, str]] = {
         "yolo export",
     ),
     "part.pt": (pytorch(STATE, **{"code/a.py": b""}), "a TorchScript file that lacks a part", "get it again"),
-    "program.pt2": (
-        zipped({"serialized_exported_program.json": b"{}"}),
-        "a program of torch.export",
-        "torch.export.save",
-    ),
     "forest.pkl": (
         asking_for("sklearn.ensemble._forest", "RandomForest"),
         "a pickle, whose loading",

@@ -275,3 +275,14 @@ def test_what_takes_nothing_but_empty_tensors_is_not_run() -> None:
         made_up(anatomy(image=(0, 3, 8, 8)))
     (asked,) = made_up(anatomy(words=(None, 4), past=(1, 0, 4)))
     assert shapes(asked) == {"words": (1, 4), "past": (1, 0, 4)}
+
+
+def test_text_that_is_given_is_given_and_what_numpy_writes_of_bfloat16_is_read_as_that(tmp_path: Path) -> None:
+    form = registry.load("format", "torchscript")
+    np.savez(tmp_path / "given.npz", x=np.ones((2, 3), dtype_of("bfloat16")), mode=np.array("sum"))
+    given = inspect._given(tmp_path / "given.npz")
+    signature, _ = inspect._inputs(Anatomy(), given, inspect.Beside(), form)
+    assert [(spec.name, spec.dtype) for spec in signature.inputs] == [("x", "bfloat16"), ("mode", "str")]
+    np.savez(tmp_path / "small.npz", x=np.zeros(2, "V4"))
+    with pytest.raises(Unavailable, match="'x' is of a type whose name numpy does not keep"):
+        inspect._given(tmp_path / "small.npz")

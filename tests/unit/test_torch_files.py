@@ -168,6 +168,48 @@ def test_a_multiple_of_a_free_size_has_multiples_of_its_bounds(tmp_path: Path) -
     assert (about.usual, about.bounds) == ({"x": (8, 3)}, {"x": ((4, 32), (3, 3))})
 
 
+def test_a_program_of_before_2_8_lies_in_no_folder_and_is_read(tmp_path: Path) -> None:
+    program = json.loads(json.dumps(PROGRAM))
+    program["graph_module"]["module_call_graph"].append({"fqn": "part"})
+    values = program["graph_module"]["graph"]["tensor_values"]
+    values["x"]["sizes"][0]["as_expr"] = {"expr_str": "2*s7", "hint": {"as_int": 8}}
+    with zipfile.ZipFile(tmp_path / "old.pt2", "w") as archive:
+        archive.writestr("serialized_exported_program.json", json.dumps(program))
+        archive.writestr("serialized_state_dict.pt", stored(tmp_path / "state.pt"))
+        archive.writestr("serialized_constants.pt", b"")
+        archive.writestr("version", "8.20")
+    about = look(tmp_path / "old.pt2")
+    assert (about.version, about.weights, [spec.name for spec in about.outputs]) == (
+        "schema 8.20",
+        {"float32": 16},
+        ["a", "b"],
+    )
+    assert (about.usual, about.bounds) == ({"x": (8, 3)}, {"x": ((4, 32), (3, 3))})
+    assert about.reaches == {"aten::from_file": 1}
+
+
+def stored(path: Path) -> bytes:
+    """Return a file of weights: one tensor of four numbers."""
+    reference = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0000X\3\0\0\0cpuK\4tQ"
+    return write(path, {"data.pkl": b"\x80\x02" + reference + b".", "data/0": bytes(16)}).read_bytes()
+
+
+def test_a_structure_that_names_its_class_has_positions_for_keys(tmp_path: Path) -> None:
+    program = json.loads(json.dumps(PROGRAM))
+    named = {**OUT, "type": "collections.namedtuple", "context": "mine.Pair"}
+    program["graph_module"]["module_call_graph"][0]["signature"]["out_spec"] = json.dumps([1, named])
+    entries = {**ENTRIES["pt2.pt2"], "models/model.json": json.dumps(program).encode()}
+    assert [spec.name for spec in look(write(tmp_path / "a.pt2", entries)).outputs] == ["0", "1"]
+
+
+def test_a_tensor_with_attributes_of_its_own_reaches_nowhere(tmp_path: Path) -> None:
+    inner = write(
+        tmp_path / "inner.pt", {"data.pkl": b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\nctorch\nTensor\n."}
+    )
+    entries = {**ENTRIES["pt2.pt2"], "data/sample_inputs/model.pt": inner.read_bytes()}
+    assert "pickle torch.Tensor" not in look(write(tmp_path / "a.pt2", entries)).reaches
+
+
 def test_other_archives_are_not_taken_for_these(tmp_path: Path) -> None:
     state = write(tmp_path / "state.pt", {"data.pkl": ROOT, "data/0": bytes(4), "version": b"3\n"})
     served = write(tmp_path / "net.mar", {"MANIFEST.json": b"{}"}, "MAR-INF")
@@ -176,7 +218,11 @@ def test_other_archives_are_not_taken_for_these(tmp_path: Path) -> None:
             archive.writestr(f"model/{name}", b"")
     flat = tmp_path / "flat.ptl"
     flat.write_bytes(b"\x18\0\0\0PTMF" + bytes(40))
-    assert not [form for path in (state, served, flat) for form in formats() if form.recognises(path)]
+    loose = tmp_path / "loose.pt"
+    with zipfile.ZipFile(loose, "w") as archive:  # in no folder, where PyTorch does not find it
+        for name, content in ENTRIES["torchscript.pt"].items():
+            archive.writestr(name, content)
+    assert not [form for path in (state, served, flat, loose) for form in formats() if form.recognises(path)]
 
 
 def nested(depth: int) -> bytes:
