@@ -404,7 +404,10 @@ def _batches(session: Session, signature: Signature, asked: Asked) -> tuple[Metr
     free = all(spec.shape and spec.shape[0] is None for spec in signature.inputs)
     if asked.sizes in (GIVEN, EXAMPLE) or not free or not signature.inputs:
         return {}, ()
-    (taken, *_) = {len(array) for array in asked.values.values()} or {1}
+    sizes = {len(array) for array in asked.values.values()}
+    if len(sizes) != 1:  # what differs is no batch that all share, and three times each may be no sizes that fit
+        return {}, ()
+    (taken,) = sizes
     larger = {name: np.repeat(array, BATCH, axis=0) for name, array in asked.values.items()}
     refusal = attempt(lambda: session(larger))
     if isinstance(refusal, Exception):

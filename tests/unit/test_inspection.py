@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from evaluator.core import registry
 from evaluator.core.errors import Unavailable, Unsupported, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Anatomy, Figure, Metrics, Result, Signature, Step, TensorSpec
-from evaluator.core.tensors import dtype_of
+from evaluator.core.tensors import Array, Arrays, dtype_of
 from evaluator.inspecting import inspection, text
 from evaluator.inspecting.inspection import Inspection, Tried
 from evaluator.stages import inspect
@@ -286,3 +287,18 @@ def test_text_that_is_given_is_given_and_what_numpy_writes_of_bfloat16_is_read_a
     np.savez(tmp_path / "small.npz", x=np.zeros(2, "V4"))
     with pytest.raises(Unavailable, match="'x' is of a type whose name numpy does not keep"):
         inspect._given(tmp_path / "small.npz")
+
+
+def test_a_larger_batch_is_asked_for_only_where_all_inputs_share_one() -> None:
+    asked_for: list[int] = []
+
+    def session(inputs: Mapping[str, Array]) -> Arrays:
+        asked_for.extend(map(len, inputs.values()))
+        return {}
+
+    signature = Signature(inputs=anatomy(left=(None, 2), right=(None, 2)).inputs, outputs=())
+    alike = Asked(values={"left": np.ones((2, 2)), "right": np.ones((2, 2))}, sizes=STATED)
+    assert inspect._batches(session, signature, alike) == ({"batch_sizes": (2, 6)}, ())
+    apart = Asked(values={"left": np.ones((5, 2)), "right": np.ones((4, 2))}, sizes=STATED)
+    assert inspect._batches(session, signature, apart) == ({}, ())
+    assert asked_for == [6, 6]
