@@ -40,6 +40,10 @@ _PLACES = (  # where in the model's code, or where in the tool's own
     re.compile(r"File \"(?:[^\"]*/)?([^\"/]+)\", (line \d+)\n[^\n]*\n[^\n]*<--- HERE"),
     re.compile(r"File \"[^\"]*/(?:site|dist)-packages/([^\"]+)\", (line \d+)"),
 )
+_ASIDE = re.compile(  # what is written at the levels of information: Python's, glog's (Abseil, JAX) and TensorFlow's
+    r"^(?:(?:INFO|DEBUG)\b|I\d{4} |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: I )[^\n]*\n?", re.MULTILINE
+)
+_MACHINES = ("missing on this machine", "resource")  # what is not there, which ends a step as unavailable
 _DECIDED = frozenset({Outcome.UNAVAILABLE, Outcome.ERROR, Outcome.TIMED_OUT})  # whatever the step has written
 
 
@@ -52,7 +56,9 @@ def diagnose(failure: Failure) -> Diagnosis:
         return Diagnosis(kind="unsupported precision", said=said, remedy=told or "use another exporter or precision")
     if failure.outcome in _DECIDED:
         return _decided(failure, said, told)
-    for rule, found in matches(reason, failure.stderr):
+    for rule, found in matches(reason, _ASIDE.sub("", failure.stderr)):
+        if failure.outcome is Outcome.UNSUPPORTED and found.string is not reason and rule.kind in _MACHINES:
+            continue
         culprit = _culprit(rule, found)
         if rule.kind in ("wrong result", "accuracy loss"):
             culprit = failure.layer or culprit

@@ -417,3 +417,26 @@ def test_what_ran_out_of_time_is_not_told_to_get_memory() -> None:
     assert found.kind == "resource"
     assert found.remedy is not None
     assert "memory" not in found.remedy
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "INFO:2026-11-29 07:33:16,416:jax._src.xla_bridge:822: Unable to initialize backend 'tpu': {}",
+        "I1129 07:33:16.416000 1234 xla_bridge.cc:822] {}",
+        "2026-11-29 07:33:16.416000: I tensorflow/core/platform/loader.cc:60] {}",
+    ],
+)
+def test_what_is_written_for_information_is_no_cause(line: str) -> None:
+    library = "libtpu.so: cannot open shared object file: No such file or directory"
+    stderr = f"{line.format(library)}\nValueError: no\n"
+    failed = diagnose(Failure(outcome=Outcome.FAILED, reason="it raised", stderr=stderr))
+    assert (failed.kind, failed.said) == ("tool bug", "it raised")
+    failed = diagnose(Failure(outcome=Outcome.FAILED, reason="it raised", stderr=f"ImportError: {library}"))
+    assert (failed.kind, failed.culprit) == ("missing on this machine", "libtpu.so")
+
+
+def test_what_is_unsupported_was_not_missing_whatever_else_was_written() -> None:
+    stderr = "W libcudart.so.11.0: cannot open shared object file\nstd::bad_alloc"
+    found = diagnose(Failure(outcome=Outcome.UNSUPPORTED, reason="it does not lower aten.sub.Tensor", stderr=stderr))
+    assert (found.kind, found.said) == ("unsupported code", "it does not lower aten.sub.Tensor")
