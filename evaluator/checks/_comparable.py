@@ -272,8 +272,8 @@ def _statement(evidence: Evidence, phrase: Phrase, found: Mapping[str, Found], m
 
 def _doubt(made: Comparison) -> str:
     """Say why a difference is not shown."""
-    if made.provisional:
+    if made.doubt == "stand-in":
         return "a stand-in answered for a server"
-    if made.unsettled:
+    if made.doubt == "unsettled":
         return "the measurement had not settled"
     return f"{'one round gives' if made.rounds == 1 else f'{made.rounds} rounds give'} no interval"

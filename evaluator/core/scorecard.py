@@ -12,6 +12,7 @@ from evaluator.core.policy import Risk as Risk  # noqa: PLC0414  # a finding's; 
 from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass, LabelValue, Machine, Record
 from evaluator.core.versions import VERSION
 
+Doubt = Literal["stand-in", "unsettled", "no interval"]
 Verdict = Literal["fits", "does not fit", "undecided"]
 LEAST_EXACT = 0.05  # by which exact figures, such as bytes, must differ: nobody chooses a framework for less
 
@@ -101,16 +102,24 @@ class Comparison(Record, frozen=True, kw_only=True):
         return self.counted and self.ratio is not None and relative_difference(self.ratio.value) <= LEAST_EXACT
 
     @property
+    def doubt(self) -> Doubt | None:
+        """What keeps a difference from being sure; None where nothing does."""
+        if self.counted:
+            return None
+        if self.provisional:
+            return "stand-in"
+        if self.unsettled:
+            return "unsettled"
+        return "no interval" if self.ratio is None or self.ratio.low is None else None
+
+    @property
     def ahead(self) -> str | None:
         """The framework that is shown to be better; None where one measured better, but not so that it is sure.
 
         What is sampled needs an interval, hence several rounds, of measurements that had settled, of what is asked
         about and not of a stand-in. What is counted needs none of it, and a difference that matters.
         """
-        if self.counted:
-            return None if self.slight else self.better
-        sure = self.ratio is not None and self.ratio.low is not None and not self.unsettled and not self.provisional
-        return self.better if sure else None
+        return None if self.slight or self.doubt else self.better
 
 
 def relative_difference(ratio: float) -> float:

@@ -150,11 +150,11 @@ def _named(found: Iterable[Comparison]) -> str:
 
 def _doubt(comparison: Comparison) -> str:
     """Say why a difference is not sure; nothing when it is."""
-    if comparison.ahead:
+    if comparison.doubt is None:
         return ""
-    if comparison.provisional:
+    if comparison.doubt == "stand-in":
         return "a stand-in server"
-    if comparison.unsettled:
+    if comparison.doubt == "unsettled":
         return "had not settled"
     return rounds(comparison.rounds) if comparison.rounds else "no interval"
 

@@ -78,7 +78,7 @@ def test_operators_that_use_files_or_python_are_named(tmp_path: Path) -> None:
         node("a", "ReadFile"),
         node("b", "PyFunc"),
         node("c", "PrintV2", output_stream="stderr"),
-        node("d", "PrintV2", output_stream="file:///root/x"),
+        node("d", "PrintV2", output_stream="file:///kept/x"),
         node("e", "MatMul"),
         node("save/SaveV2", "SaveV2"),
         node("save_1/ReadFile", "ReadFile"),
