@@ -12,9 +12,12 @@ from evaluator.core.policy import Risk as Risk  # noqa: PLC0414  # a finding's; 
 from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass, LabelValue, Machine, Record
 from evaluator.core.versions import VERSION
 
-Doubt = Literal["stand-in", "unsettled", "no interval"]
+Reply = Literal["different", "equivalent", "undecided", "disturbed"]
+Doubt = Literal["stand-in", "undecided", "disturbed", "unsettled", "no interval"]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Verdict = Literal["fits", "does not fit", "undecided"]
-LEAST_EXACT = 0.05  # by which exact figures, such as bytes, must differ: nobody chooses a framework for less
+MARGIN = 0.05  # by which two must differ, unless a scenario says otherwise: nobody chooses a framework for less
+LEAST_EXACT = MARGIN
 
 
 class EvidenceRef(Record, frozen=True, kw_only=True):
@@ -60,7 +63,12 @@ class Interval(Record, frozen=True, kw_only=True):
 
 
 class Comparison(Record, frozen=True, kw_only=True):
-    """PyTorch against TensorFlow on one question, on the same evidence or not at all."""
+    """PyTorch against TensorFlow on one question, on the same evidence or not at all.
+
+    `answer` is "different" where the interval of the ratio lies beyond the margin on either side of 1, "equivalent"
+    where it lies inside, "disturbed" where the machine was not quiet enough to tell, else "undecided". It is None where
+    nothing was compared, and in scorecards of before there were answers, which are judged by the rules of their day.
+    """
 
     id: str  # the same in every run: "latency/bert/server/cpu"
     scenario: str
@@ -73,15 +81,23 @@ class Comparison(Record, frozen=True, kw_only=True):
     lower_is_better: bool
     subjects: dict[str, str]  # framework -> what was measured
     values: dict[str, Interval]  # framework -> the median of all that was measured
-    ratio: Interval | None  # pytorch / tensorflow
-    noise_floor: (
-        Annotated[float, msgspec.Meta(ge=0)] | None
-    )  # relative difference of the A/A pair; smaller differences mean nothing
+    ratio: Interval | None  # pytorch / tensorflow; of the pairs that were measured in turns, where there are any
+    # Relative difference of the one A/A pair that a run had before every candidate was its own: `repeats`.
+    noise_floor: Annotated[float, msgspec.Meta(ge=0)] | None = None
     winner: str | None  # the framework that is shown to be ahead; None where nobody is, or not so that it is sure
     statement: str  # one sentence: "PyTorch is 1.8 times faster", "indistinguishable", "not comparable: …"
     provisional: bool = False
     rounds: int = 0  # that the side with fewer has; 0 where nobody counted them
-    unsettled: tuple[str, ...] = ()  # frameworks of which a measurement had not settled when it was taken
+    unsettled: tuple[str, ...] = ()  # frameworks of which a measurement had not settled; before there were answers
+    answer: Reply | None = None
+    margin: Annotated[float, msgspec.Meta(gt=0)] = MARGIN  # a relative difference of less decides nothing
+    # Framework -> the ratio of its odd to its even blocks, with its 99 % interval: where that leaves out 1, the machine
+    # was not quiet enough to tell anything apart.
+    repeats: dict[str, Interval] = msgspec.field(default_factory=dict)
+    pairs: int = 0  # of blocks that the ratio rests on
+    disturbed: Share | None = None  # of the blocks that others on this machine spoiled: left out; of the worse side
+    others: Share | None = None  # of this machine's time that went to others while it was measured
+    more: float | None = None  # how many times as much would have to be measured; None where more of it would not help
 
     @property
     def counted(self) -> bool:
@@ -92,14 +108,16 @@ class Comparison(Record, frozen=True, kw_only=True):
     @property
     def better(self) -> str | None:
         """The framework that measured better by more than noise, whether that is sure or not."""
-        if self.ratio is None or not distinguishable(self.ratio, self.noise_floor):
+        if self.ratio is None or self.answer in ("equivalent", "disturbed") or self.ratio.value == 1:
+            return None
+        if self.answer is None and not distinguishable(self.ratio, self.noise_floor):
             return None
         return FRAMEWORKS[0] if (self.ratio.value < 1) is self.lower_is_better else FRAMEWORKS[1]
 
     @property
     def slight(self) -> bool:
         """Whether exact figures differ by so little that it decides nothing."""
-        return self.counted and self.ratio is not None and relative_difference(self.ratio.value) <= LEAST_EXACT
+        return self.counted and self.ratio is not None and relative_difference(self.ratio.value) <= self.margin
 
     @property
     def doubt(self) -> Doubt | None:
@@ -108,6 +126,8 @@ class Comparison(Record, frozen=True, kw_only=True):
             return None
         if self.provisional:
             return "stand-in"
+        if self.answer is not None:
+            return self.answer if self.answer in ("undecided", "disturbed") else None
         if self.unsettled:
             return "unsettled"
         return "no interval" if self.ratio is None or self.ratio.low is None else None
@@ -116,8 +136,8 @@ class Comparison(Record, frozen=True, kw_only=True):
     def ahead(self) -> str | None:
         """The framework that is shown to be better; None where one measured better, but not so that it is sure.
 
-        What is sampled needs an interval, hence several rounds, of measurements that had settled, of what is asked
-        about and not of a stand-in. What is counted needs none of it, and a difference that matters.
+        What is sampled needs an interval that lies beyond the margin, of what is asked about and not of a stand-in.
+        What is counted needs none, and a difference that matters.
         """
         return None if self.slight or self.doubt else self.better
 
@@ -134,6 +154,24 @@ def distinguishable(ratio: Interval, floor: float | None) -> bool:
     if ratio.low is None or ratio.high is None:
         return ratio.value != 1
     return not ratio.low <= 1 <= ratio.high
+
+
+class Ranking(Record, frozen=True, kw_only=True):
+    """Which of all candidates for one question in one scenario are the best, with one error rate over all of them.
+
+    Candidates are named as people name them: "TorchScript in torch.jit". Of those in `best` none is shown to be worse
+    than another candidate; each of `slower` is.
+    """
+
+    scenario: str
+    device: str
+    question: str  # "latency", "throughput", "latency on one core"
+    best: tuple[str, ...]
+    slower: tuple[str, ...]
+    statement: str  # one sentence: "these three cannot be told apart, the others are slower: …"
+    unranked: tuple[str, ...] = ()  # measured, but not in turns with the others, or the machine was not quiet enough
+    ratios: dict[str, Interval] = msgspec.field(default_factory=dict)  # candidate -> times what the best figure is
+    error: float = 0.05  # how probable it is that any of `slower` is not
 
 
 def comparison_id(question: str, scenario: str, path: str | None, device: str) -> str:
@@ -225,6 +263,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     curves: tuple[Curve, ...]
     cells: tuple[Cell, ...]
     device_classes: tuple[DeviceClass, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
     edge: tuple[EdgeFit, ...] = ()  # artifact by artifact, class by class
     matrix: tuple[MatrixCell, ...] = ()  # every exporter at every precision
     titles: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)  # kind of plug-in -> name -> in words

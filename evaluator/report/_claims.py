@@ -24,6 +24,7 @@ TARGETS: dict[str | None, str] = {
 _MORE = {"memory": "less memory", "size": "smaller"}
 _NOISY_ABOVE = 0.10  # relative difference of two measurements of the same artifact, from which on it has to be said
 _ROUNDS = {1: "one round", 2: "two rounds", 3: "three rounds"}
+_ANSWERS = {"undecided": "undecided", "disturbed": "too disturbed to rank"}
 _NEEDED = 3  # rounds for an interval
 
 
@@ -55,6 +56,8 @@ def claim(card: Scorecard, comparison: Comparison) -> Claim:
         return Claim(kind="not compared", question=question)
     if comparison.slight:
         return Claim(kind="no difference", question=f"{question} (within {100 * LEAST_EXACT:.0f} %)")
+    if comparison.better is None and comparison.answer in _ANSWERS:
+        return Claim(kind="not compared", question=f"{question} ({_ANSWERS[comparison.answer]})")
     if comparison.better is None:
         return Claim(kind="no difference", question=question)
     doubt = _doubt(comparison)
@@ -154,6 +157,8 @@ def _doubt(comparison: Comparison) -> str:
         return ""
     if comparison.doubt == "stand-in":
         return "a stand-in server"
+    if comparison.doubt in ("undecided", "disturbed"):
+        return _ANSWERS[comparison.doubt]
     if comparison.doubt == "unsettled":
         return "had not settled"
     return rounds(comparison.rounds) if comparison.rounds else "no interval"

@@ -110,8 +110,8 @@ def reach(comparisons: Iterable[Comparison]) -> float:
 def advantage(comparison: Comparison, farthest: float, title: str) -> Markup | None:
     """Draw who is ahead by which factor, on a log scale: left of the middle the first framework is better.
 
-    The band in the middle is the noise floor: a mark inside it means nothing. A factor beyond the end of the axis is an
-    arrow there. None when there is no ratio.
+    The band in the middle is the margin (before there were answers: the noise floor): a mark inside it means nothing. A
+    factor beyond the end of the axis is an arrow there. None when there is no ratio.
     """
     ratio = comparison.ratio
     if ratio is None or ratio.value <= 0:
@@ -121,7 +121,8 @@ def advantage(comparison: Comparison, farthest: float, title: str) -> Markup | N
     def place(value: float) -> float:
         return 0.5 + towards_second * math.log(value) / (2 * math.log(farthest))
 
-    noise = abs(place(1 + (comparison.noise_floor or 0.0)) - 0.5)
+    band = comparison.noise_floor if comparison.answer is None else comparison.margin
+    noise = abs(place(1 + (band or 0.0)) - 0.5)
     ends = [min(1.0, max(0.0, place(v))) for v in _ends(ratio) if v > 0]
     won = series(comparison.ahead) if comparison.ahead else "tie"
     return _picture(
