@@ -11,6 +11,7 @@ from evaluator.measure import neighbours
 from evaluator.pipeline import LEAST_DISK_BYTES
 from evaluator.planning import plan
 from evaluator.planning.capabilities import Capabilities
+from evaluator.running.quiet import BESIDE, REMEDY
 from exports.contract import Device
 from exports.web import programs
 from scenarios.loading import load_scenario, scenario_names
@@ -18,7 +19,6 @@ from scenarios.loading import load_scenario, scenario_names
 LOAD = "load"
 _WATCH_S = 1.0
 _MOST_NAMED = 8
-_QUIET_SHARE = 0.1  # of all cores, busy with others' work: what a desktop does at rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +104,7 @@ def _machine(here: Capabilities) -> Iterator[Diagnosis]:
 def _load() -> Iterator[Diagnosis]:
     """Look whether others leave the machine alone: what is measured beside them says less."""
     found = neighbours.watch(_WATCH_S)
-    named = ", ".join(f"{name} {cores:.1f}" for name, cores in found.busiest)
-    busy = found.busy_cores + found.steal_cores
-    yield Diagnosis(
-        topic="machine",
-        name=LOAD,
-        fine=busy <= _QUIET_SHARE * found.cores,
-        detail=f"others keep {busy:.1f} of {found.cores} cores busy{f' ({named})' if named else ''}",
-        remedy="end that, or measure when it has ended: figures taken beside it are disturbed",
-    )
+    yield Diagnosis(topic="machine", name=LOAD, fine=found.quiet, detail=found.said(), remedy=f"{REMEDY}; {BESIDE}")
 
 
 def _software(here: Capabilities) -> Iterator[Diagnosis]:

@@ -1,4 +1,4 @@
-"""The program as a list: plan → align → train → export → verify → run → edge → serve → load → probe → … → report.
+"""The program as a list: plan → quiet → align → train → export → verify → run → edge → serve → load → … → report.
 
 Up to `probe`, steps leave evidence in the run folder; from `judge` on, everything is a replay of that evidence that
 takes milliseconds and measures nothing.
@@ -28,6 +28,7 @@ from evaluator.planning.capabilities import Capabilities
 from evaluator.planning.selection import Options, check_names, rests_on
 from evaluator.running.execution import execute, tidy
 from evaluator.running.progress import Reporter
+from evaluator.running.quiet import Quiet
 from scenarios import datasets
 from scenarios.loading import Scenario, load_profile, load_scenario, model_of
 
@@ -44,6 +45,7 @@ class Run:
     scenarios: tuple[Scenario, ...]
     stages: tuple["Stage", ...]
     reporter: Reporter
+    quiet: Quiet = field(default_factory=Quiet)  # for how long it may wait until others leave the machine alone
     executor: Executor[Any] = field(default_factory=lambda: registry.load("executor", EXECUTOR))
 
 
@@ -126,6 +128,14 @@ def _bring(run: Run, one: Callable[[], object]) -> None:
         run.reporter.note(f"{error.message} ({error.remedy})")
 
 
+def await_quiet(run: Run) -> None:
+    """Say what others do on this machine before a minute is lost, and wait for a quiet one if that was asked for."""
+    todo = run.folder.unfinished(run.folder.plan.possible)
+    if any(step.measures for step in _of_this_run(run, todo)):
+        found = run.quiet.begin(run.reporter)
+        run.folder.event("watched", others=found.others, said=found.said())
+
+
 def judge(run: Run) -> None:
     """Ask every check its question."""
     replay.judge(run.folder)
@@ -144,6 +154,7 @@ def report(run: Run) -> None:
 STAGES: tuple[Stage, ...] = (
     fetch,
     make_plan,
+    await_quiet,
     steps_of("align"),
     steps_of("train"),
     steps_of("export"),

@@ -36,6 +36,7 @@ class _Devices(click.ParamType[tuple[str, ...]]):
 
 
 DEFAULT_SCENARIOS = ("resnet50", "bert")
+_OF_A_SESSION = ("resume", "wait_s")  # options that do not change what is measured: a run is continued with others
 _RUN_OPTIONS = (
     click.argument("scenarios", nargs=-1, metavar="[SCENARIO]..."),
     click.option("--profile", default="smoke", show_default=True, help="smoke, quick, full, audit, or a .toml file."),
@@ -65,6 +66,13 @@ _RUN_OPTIONS = (
     ),
     click.option("--seed", default=1, show_default=True, help="Seed of weights, data order and samples."),
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (new or empty)."),
+    click.option(
+        "--wait-for-quiet",
+        "wait_s",
+        type=click.IntRange(1, 86_400),
+        metavar="SECONDS",
+        help="Wait until others leave the machine alone, this long at most over the whole run, then measure.",
+    ),
     click.option("--resume", type=str, metavar="RUN", help="Continue a run; finished steps are kept."),
 )
 
@@ -103,6 +111,7 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
     from evaluator import pipeline
     from evaluator.core.records import FRAMEWORKS
     from evaluator.planning.selection import Options
+    from evaluator.running.quiet import Quiet
     from scenarios.loading import load_devices
 
     if given["resume"]:
@@ -127,7 +136,14 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
             command=("fweval", *sys.argv[1:]),
         )
     scenarios = pipeline.load_scenarios(record)
-    return pipeline.Run(folder=folder, record=record, scenarios=scenarios, stages=stages, reporter=reporter)
+    return pipeline.Run(
+        folder=folder,
+        record=record,
+        scenarios=scenarios,
+        stages=stages,
+        reporter=reporter,
+        quiet=Quiet(given["wait_s"] or 0.0),
+    )
 
 
 def _refuse_other_options(given: dict[str, Any]) -> None:
@@ -139,7 +155,7 @@ def _refuse_other_options(given: dict[str, Any]) -> None:
         parameter.opts[0] if isinstance(parameter, click.Option) else "SCENARIO"
         for parameter in context.command.params
         if parameter.name in given
-        and parameter.name != "resume"
+        and parameter.name not in _OF_A_SESSION
         and given[parameter.name]
         and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
     ]

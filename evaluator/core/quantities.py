@@ -44,6 +44,11 @@ def percent(share: float) -> str:
     return f"{significant(100 * share)} %"
 
 
+def share(value: float) -> str:
+    """Write a share as whole per cent, rounded to the nearest."""
+    return f"{value:.0%}".replace("%", " %")
+
+
 def times(factor: float) -> str:
     """Write a factor: "1.83 times"."""
     return f"{significant(factor)} times"

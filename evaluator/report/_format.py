@@ -12,6 +12,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import more as more  # noqa: PLC0414
 from evaluator.core.quantities import percent as percent  # noqa: PLC0414
 from evaluator.core.quantities import seconds as seconds  # noqa: PLC0414  # taken from here, as all dress is
+from evaluator.core.quantities import share as share  # noqa: PLC0414
 from evaluator.core.quantities import significant as significant  # noqa: PLC0414
 from evaluator.core.quantities import size as size  # noqa: PLC0414
 from evaluator.core.quantities import times as times  # noqa: PLC0414
@@ -140,11 +141,6 @@ def score(value: float | None) -> str:
 def coverage(share: float) -> str:
     """Write a share as whole per cent, rounded down: 99.6 % of the evidence is not all of it."""
     return f"{math.floor(round(share * 100, 6))} %"
-
-
-def share(value: float) -> str:
-    """Write a share as whole per cent, rounded to the nearest."""
-    return f"{value:.0%}".replace("%", " %")
 
 
 def interval(low: float, high: float) -> str:

@@ -4,6 +4,7 @@ The display changes when a step starts or ends, and once a minute while none doe
 cores that are measured.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -42,6 +43,7 @@ class Reporter:
         self._promised_s = 0.0
         self._ended = 0
         self._total = 0
+        self._spoke_of_waiting = -math.inf
         self._begun: dict[str, float] = {}  # step -> when, by the monotonic clock
 
     def __enter__(self) -> Self:
@@ -67,7 +69,7 @@ class Reporter:
     def going_on(self, steps: Sequence[Step]) -> None:
         """Say that nothing has ended for a while: what is at work, for how long, and what is left."""
         for step in steps:
-            since = _span(time.monotonic() - self._begun[step.id])
+            since = span(time.monotonic() - self._begun[step.id])
             if self.console.is_interactive:
                 self._refresh(f"{step.title()}, for {since}")
             else:
@@ -89,6 +91,15 @@ class Reporter:
             return
         self._refresh(step.title())
 
+    def waiting(self, said: str, left_s: float) -> None:
+        """Say what is waited for, for how long at most; off a terminal once a minute."""
+        left = f"at most {span(left_s)} more"
+        if time.monotonic() - self._spoke_of_waiting >= SILENCE_S:
+            self._spoke_of_waiting = time.monotonic()
+            self.note(f"waiting for a quiet machine, {left}: {said}")
+        if self.console.is_interactive:
+            self._refresh(f"waiting for a quiet machine, {left}")
+
     def note(self, said: str) -> None:
         """Print a line that is not about one step."""
         self.console.print(text.line(said), markup=False, highlight=False, soft_wrap=True)
@@ -102,7 +113,7 @@ class Reporter:
         """Say what is left and until when, empty once nothing is."""
         left = self.seconds_left()
         clock = time.strftime("%H:%M", time.localtime(time.time() + left))
-        return f" ({_span(left)} left, until {clock})" if self._left else ""
+        return f" ({span(left)} left, until {clock})" if self._left else ""
 
     def _refresh(self, description: str) -> None:
         if self._task is None:
@@ -131,6 +142,7 @@ def _dressed(shown: Shown, value: float) -> str:
     return quantities.quantity(value, metrics.metric(shown.key.name).unit)
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """Write a duration as a clock does: "3:07"."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}"

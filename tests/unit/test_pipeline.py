@@ -54,10 +54,10 @@ def said(run: pipeline.Run) -> str:
 
 def test_the_program_reads_as_a_list() -> None:
     names = [stage.__name__ for stage in pipeline.STAGES]
-    assert names[:2] == ["fetch", "make_plan"]
+    assert names[:3] == ["fetch", "make_plan", "await_quiet"]
     assert names[-3:] == ["judge", "score", "report"]
-    assert names[2:-3] == list(pipeline.PLANNED)
-    assert [stage.__name__ for stage in pipeline.through("export")] == names[:5]
+    assert names[3:-3] == list(pipeline.PLANNED)
+    assert [stage.__name__ for stage in pipeline.through("export")] == names[:6]
 
 
 def test_every_stage_is_in_the_list_once_after_what_it_rests_on() -> None:
@@ -70,8 +70,8 @@ def test_every_stage_is_in_the_list_once_after_what_it_rests_on() -> None:
 @pytest.mark.parametrize("stage", pipeline.PLANNED)
 def test_a_stage_is_reached_by_way_of_what_it_rests_on_and_nothing_else(stage: str) -> None:
     reached = [each.__name__ for each in pipeline.through(stage)]
-    assert reached[:2] == ["fetch", "make_plan"]
-    assert set(reached[2:]) == {stage, *rests_on(stage)}
+    assert reached[:3] == ["fetch", "make_plan", "await_quiet"]
+    assert set(reached[3:]) == {stage, *rests_on(stage)}
     assert reached[-1] == stage
 
 
