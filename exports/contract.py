@@ -1,8 +1,8 @@
-"""What a format, an exporter, a runtime and a device are: the four contracts of this package.
+"""What a format, an exporter, a runtime, a device and a variant are: the five contracts of this package.
 
 A *format* is a kind of artifact; an *exporter* turns a trained model into one; a *runtime* loads one and computes with
-it on a *device*. Each lives in one file that imports no framework at its top, and each is asked the same questions by
-tests/contract.
+it on a *device*, with its defaults or as a *variant* has it. Each lives in one file that imports no framework at its
+top, and each is asked the same questions by tests/contract.
 """
 
 from abc import ABC, abstractmethod
@@ -132,6 +132,7 @@ class Runtime(ABC):
     module: ClassVar[str]  # what `load` imports; importing it is timed on its own
     environment: ClassVar[str | None] = None  # of exports/environments
     standard: ClassVar[bool] = True  # what every profile exports is proven and timed in it, and not in the matrix only
+    openmp: ClassVar[bool] = False  # its threads are OpenMP's, which reads environment variables of its own
     edge: ClassVar[bool] = False  # made for phones and small computers: its artifacts get an edge verdict
     carried: ClassVar[str | None] = None  # its size in applications, as published: how much, of which version, where
     own_metrics: ClassVar[tuple[Metric, ...]] = ()  # of its sessions' facts, those that `core.metrics` does not have
@@ -186,3 +187,20 @@ class Device(ABC):
     def placement(self, runtime: Runtime, artifact: Path) -> Mapping[str, int]:
         """Return where the operators of an artifact run on it; empty where that is not known."""
         return {}
+
+
+class Variant(ABC):
+    """A way to set runtimes up that is not their default; it is measured in turns with the default, beside it."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]  # as people write it, behind what it is a variant of: "passive waiting"
+    summary: ClassVar[str]  # what is set, in half a sentence that a remedy may end with
+    variables: ClassVar[Mapping[str, str]] = {}  # added to the environment of the child
+
+    def threads(self, cores: int) -> int:
+        """Return how many threads the runtime is given on a machine with so many cores."""
+        return cores
+
+    @abstractmethod
+    def applies(self, runtime: Runtime, cores: int) -> bool:
+        """Tell whether it changes anything for a runtime on a machine with so many cores."""

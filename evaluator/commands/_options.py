@@ -55,8 +55,10 @@ _RUN_OPTIONS = (
         show_default=True,
         help="How servers are started: auto takes the first that works here, all takes each that does.",
     ),
-    click.option("--only", multiple=True, help="Only this stage, format, runtime, server or launcher (repeatable)."),
-    click.option("--skip", multiple=True, help="Leave out this stage, format, runtime, server or launcher."),
+    click.option(
+        "--only", multiple=True, help="Only this stage, format, runtime, variant, server or launcher (repeatable)."
+    ),
+    click.option("--skip", multiple=True, help="Leave out this stage, format, runtime, variant, server or launcher."),
     click.option(
         "--budgets",
         "device_classes",

@@ -14,7 +14,7 @@ from evaluator.core.records import FRAMEWORKS, PRECISIONS, Record, Step
 
 NAME = "catalogue.json"
 # Where two kinds share a name, the title of the later one is meant by the bare name.
-_TITLED = ("device", "exporter", "format", "runtime", "server", "launcher", "framework", "probe")
+_TITLED = ("device", "exporter", "format", "runtime", "server", "launcher", "framework", "probe", "variant")
 _SHOWN = (*_TITLED, "stage", "check")  # what reports have words for
 
 

@@ -50,6 +50,8 @@ class Coordinates(Record, frozen=True, kw_only=True):
     launcher: Annotated[str | None, Axis("place", plugin="launcher")] = None
     device: Annotated[str, Axis("place", hidden=DEVICE)] = DEVICE
     machine: Annotated[str, Axis("place", hidden=MACHINE)] = MACHINE
+    # A way to set the runtime up that is not its default; None: as its users have it unless they choose.
+    variant: Annotated[str | None, Axis("place", plugin="variant")] = None
     round: Annotated[int, Axis("repeat", hidden=1, title="round {}", slug="r{}")] = 1
     # The second half of an A/A pair: the same subject, measured again, to learn the noise.
     control: Annotated[bool, Axis("repeat", hidden=False, title="again (A/A)", slug="control")] = False

@@ -19,6 +19,7 @@ KINDS = {
     "exporter": "exports.exporters",
     "runtime": "exports.runtimes",
     "device": "exports.devices",
+    "variant": "exports.variants",
     "server": "serving.servers",
     "launcher": "serving.launchers",
     "probe": "serving.probes",

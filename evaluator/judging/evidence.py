@@ -150,9 +150,11 @@ class Evidence:
         """Return the entries of a stage whose step has the wanted fields; `path` selects by the format's path.
 
         Kept apart, because they must not weigh in: repeats for the noise floor (`control`), and cells of the export
-        matrix that are there to be looked at (not `standard`).
+        matrix that are there to be looked at (not `standard`). A runtime that was set up otherwise than its users have
+        it is none of the entries, unless its `variant` is asked for.
         """
         path = wanted.pop("path", None)
+        wanted.setdefault("variant", None)
         return tuple(
             entry
             for entry in self.entries
@@ -161,6 +163,15 @@ class Evidence:
             and entry.step.standard is standard
             and (path is None or self.paths.get(entry.step.format or "") == path)
             and all(getattr(entry.step, name) == value for name, value in wanted.items())
+        )
+
+    def variants(self, entry: Entry) -> tuple[Entry, ...]:
+        """Return the entries in which the same was measured in the same round, its runtime set up otherwise."""
+        return tuple(
+            other
+            for other in self.entries
+            if other.step.variant is not None
+            and msgspec.structs.replace(other.step, variant=entry.step.variant).key() == entry.step.key()
         )
 
     def sharing(self, step: Step, stage: str, *parts: Part) -> tuple[Entry, ...]:

@@ -22,7 +22,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import PRECISIONS, Profile, Result, Step
 from evaluator.planning.capabilities import Capabilities
 from evaluator.planning.selection import Options, known_devices, left_out
-from exports.contract import Device, Exporter, Format, Runtime
+from exports.contract import Device, Exporter, Format, Runtime, Variant
 from scenarios.loading import Scenario
 from serving.contract import Server
 
@@ -72,7 +72,7 @@ class Draft:
                 "scenario": msgspec.to_builtins(scenario),
                 "profile": msgspec.to_builtins(self.profile),
                 "seed": self.options.seed,
-                "threads": self.capabilities.cores,
+                "threads": _threads(fields.get("variant"), self.capabilities.cores),
                 "environment": environments.identity(fields["environment"]) if fields.get("environment") else None,
             },
             **fields,
@@ -264,6 +264,14 @@ class ScenarioPlan:
         if absent:
             return f"not installed: {', '.join(absent)}", f"pip install -c constraints.txt {' '.join(absent)}"
         return None
+
+
+def _threads(variant: str | None, cores: int) -> int:
+    """Return how many threads a step gets: a runtime's users, too, have one for every core unless they choose."""
+    if variant is None:
+        return cores
+    chosen: Variant = registry.load("variant", variant)
+    return chosen.threads(cores)
 
 
 def _identify(step: Step, versions: Mapping[str, str]) -> str:

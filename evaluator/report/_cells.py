@@ -25,8 +25,12 @@ def scenarios(card: Scorecard) -> tuple[str, ...]:
 
 
 def select(card: Scorecard, stage: str, scenario: str | None = None) -> tuple[Cell, ...]:
-    """Return the cells of a stage, of one scenario or of all; those of the export matrix have a place of their own."""
-    return tuple(c for c in card.cells if c.standard and c.stage == stage and scenario in (None, c.scenario))
+    """Return the cells of a stage, of one scenario or of all.
+
+    Those of the export matrix, and those of runtimes that were set up otherwise than by default, are shown elsewhere.
+    """
+    usual = (cell for cell in card.cells if cell.standard and cell.variant is None)
+    return tuple(cell for cell in usual if cell.stage == stage and scenario in (None, cell.scenario))
 
 
 def subject(cell: Cell, names: Mapping[str, str]) -> str:

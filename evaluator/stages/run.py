@@ -2,6 +2,7 @@
 
 import importlib
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,12 +19,13 @@ from evaluator.measure.sampling import Samples, collect
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import Assignment, read_artifact, read_examples
 from evaluator.stages._figures import latencies
-from exports.contract import Runtime
+from exports.contract import Runtime, Variant
 
 if TYPE_CHECKING:
-    from evaluator.planning.draft import ScenarioPlan
+    from evaluator.planning.draft import Pairing, ScenarioPlan
 
 POOL = 32  # inputs that the timed calls rotate over: a cache of one answer would be seen
+VARIED = "server"  # the deployment path whose artifacts are measured in variants, too
 THROUGHPUT_SHARE = 0.5  # throughput gets half the time and a quarter of the calls: a batch is many queries
 
 
@@ -53,7 +55,7 @@ class Run(Stage):
         """Interleave the candidates, their order reversed every other round (ABBA).
 
         On the CPU, the first of them that can be had is measured once more at the end of each round: an A/A pair shows
-        the noise.
+        the noise. What servers run is measured in its variants, too, in the first round.
         """
         pairings = sorted((pairing for pairing in plan.pairings() if pairing.standard), key=lambda each: each.rank)
         for number in range(1, plan.draft.profile.rounds + 1):
@@ -65,6 +67,8 @@ class Run(Stage):
             able = [pairing for pairing in on_cpu if steps[pairing] not in plan.draft.impossible]
             for control in (able or on_cpu)[:1]:
                 plan.about(self.name, control, needs=plan.proven(control), round=number, control=True)
+            if number == 1:
+                _plan_variants(plan, on_cpu)
 
     def work(self, work: Work) -> Measured:
         """Measure one artifact in one runtime."""
@@ -111,6 +115,15 @@ class Run(Stage):
         }
         figures = latencies(latency.seconds, about.profile)
         return Measured(metrics=metrics, figures=figures, files={"latency": "samples/latency.jsonl"})
+
+
+def _plan_variants(plan: "ScenarioPlan", pairings: Sequence["Pairing"]) -> None:
+    """Plan the variants of what servers run: they share their machines more often than anything else."""
+    variants: tuple[Variant, ...] = registry.load_all("variant")
+    for pairing in pairings:
+        for variant in variants:
+            if pairing.made.format.path == VARIED and variant.applies(pairing.runtime, plan.draft.capabilities.cores):
+                plan.about(Run.name, pairing, needs=plan.proven(pairing), variant=variant.name)
 
 
 def _per_second(samples: Samples, size: int) -> float:

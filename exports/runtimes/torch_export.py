@@ -32,6 +32,7 @@ class TorchExport(Runtime):
     devices = ("cpu",)
     distributions = ("torch",)
     module = "torch"
+    openmp = True
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

@@ -26,6 +26,7 @@ class TorchJit(Runtime):
     devices = ("cpu", "gpu")
     distributions = ("torch",)
     module = "torch"
+    openmp = True
 
     @contextmanager
     def load(self, artifact: Path, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:

@@ -26,6 +26,7 @@ class TorchMobileInterpreter(Runtime):
     devices = ("cpu",)
     distributions = ("torch",)
     module = "torch.jit.mobile"
+    openmp = True
     edge = True
 
     @contextmanager

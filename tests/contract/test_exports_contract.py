@@ -16,7 +16,7 @@ from evaluator.children import environments
 from evaluator.core import machine, registry
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.records import FRAMEWORKS, PRECISIONS, Signature
-from exports.contract import Device, Exporter, Format, Runtime, Session
+from exports.contract import Device, Exporter, Format, Runtime, Session, Variant
 from tests.engine import MACHINE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,11 +27,13 @@ FORMATS: tuple[Format, ...] = registry.load_all("format")
 EXPORTERS: tuple[Exporter, ...] = registry.load_all("exporter")
 RUNTIMES: tuple[Runtime, ...] = registry.load_all("runtime")
 DEVICES: tuple[Device, ...] = registry.load_all("device")
+VARIANTS: tuple[Variant, ...] = registry.load_all("variant")
 
 each_format = pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 each_exporter = pytest.mark.parametrize("exporter", EXPORTERS, ids=lambda exporter: exporter.name)
 each_runtime = pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime.name)
 each_device = pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
+each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 
 
 def extras() -> dict[str, tuple[str, ...]]:
@@ -61,9 +63,11 @@ def test_a_device_is_named_like_its_file(device: Device) -> None:
 
 
 @pytest.mark.parametrize(
-    "plugins", [FORMATS, EXPORTERS, RUNTIMES, DEVICES], ids=["formats", "exporters", "runtimes", "devices"]
+    "plugins",
+    [FORMATS, EXPORTERS, RUNTIMES, DEVICES, VARIANTS],
+    ids=["formats", "exporters", "runtimes", "devices", "variants"],
 )
-def test_titles_are_there_and_differ(plugins: tuple[Format | Exporter | Runtime | Device, ...]) -> None:
+def test_titles_are_there_and_differ(plugins: tuple[Format | Exporter | Runtime | Device | Variant, ...]) -> None:
     titles = Counter(plugin.title for plugin in plugins)
     assert all(titles)
     assert max(titles.values()) == 1, f"the same title twice: {titles.most_common(1)}"
@@ -126,6 +130,31 @@ def test_a_device_that_is_lacking_comes_with_a_remedy_and_any_other_with_a_descr
     lacking = device.lacking()
     assert all(lacking or (device.describe(MACHINE),))
     assert lacking is None or device.name != DEVICE
+
+
+@each_variant
+def test_a_variant_is_named_like_its_file_and_says_what_it_sets(variant: Variant) -> None:
+    assert type(variant).__module__ == f"exports.variants.{variant.name}"
+    assert variant.summary.strip() == variant.summary
+    assert not variant.summary.endswith(".")
+
+
+@each_variant
+@pytest.mark.parametrize("cores", [1, 2, 3, 4, 64])
+def test_a_variant_changes_something_wherever_it_applies(variant: Variant, cores: int) -> None:
+    """What would measure the default a second time, or ask for cores that are not there, is not planned."""
+    threads = variant.threads(cores)
+    assert 1 <= threads <= cores
+    wherever = [runtime for runtime in RUNTIMES if variant.applies(runtime, cores)]
+    assert not wherever or variant.variables or threads < cores
+    assert wherever or cores < 4, "it applies to no runtime"
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 4, 64])
+def test_no_two_variants_of_a_runtime_are_the_same(cores: int) -> None:
+    for runtime in RUNTIMES:
+        planned = [(each.threads(cores), *each.variables.items()) for each in VARIANTS if each.applies(runtime, cores)]
+        assert len(planned) == len(set(planned))
 
 
 class _Paper(Runtime):

@@ -28,7 +28,19 @@ pytestmark = pytest.mark.e2e
 
 COLUMNS = [
     *("stage", "scenario", "framework", "format", "exporter", "precision", "runtime", "server", "launcher", "device"),
-    *("machine", "round", "control", "standard", "outcome", "reason", "remedy", "evidence", "metrics", "figures"),
+    *(
+        "machine",
+        "variant",
+        "round",
+        "control",
+        "standard",
+        "outcome",
+        "reason",
+        "remedy",
+        "evidence",
+        "metrics",
+        "figures",
+    ),
 ]
 BY_FORMAT = {
     ("pytorch", "torchscript", "torch_jit"),
@@ -164,7 +176,8 @@ def test_latencies_are_order_statistics_of_the_samples_kept(rows: list[dict[str,
 
 def test_one_subject_is_measured_twice(rows: list[dict[str, Any]]) -> None:
     (control,) = [row for row in select(rows, stage="run", outcome="passed") if row["control"]]
-    twins = select(rows, stage="run", framework=control["framework"], runtime=control["runtime"], device="cpu")
+    same = {"framework": control["framework"], "runtime": control["runtime"], "device": "cpu", "variant": None}
+    twins = select(rows, stage="run", **same)
     assert len(twins) == 2
 
 

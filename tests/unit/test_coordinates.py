@@ -27,7 +27,7 @@ import importlib.util, json, sys
 source = open(sys.argv[1]).read()
 before = "    round: Annotated"
 assert source.count(before) == 1
-source = source.replace(before, '    variant: Annotated[str | None, Axis("model", plugin="model")] = None\\n' + before)
+source = source.replace(before, '    pruning: Annotated[str | None, Axis("model", plugin="model")] = None\\n' + before)
 spec = importlib.util.spec_from_loader("evaluator.core.coordinates", loader=None)
 module = importlib.util.module_from_spec(spec)
 sys.modules["evaluator.core.coordinates"] = module
@@ -41,7 +41,7 @@ from evaluator.core.store import cell_of
 from evaluator.planning import selection
 from evaluator.report import _cells, csv
 
-step = Step(id="x", stage="run", scenario="tiny", framework="pytorch", variant="pruned")
+step = Step(id="x", stage="run", scenario="tiny", framework="pytorch", pruning="pruned")
 plain = Step(id="y", stage="run", scenario="tiny", framework="pytorch")
 cell = cell_of(step, Result(step="x", outcome=Outcome.PASSED))
 header, row = csv.cells_csv([cell]).splitlines()
@@ -49,7 +49,7 @@ json.dump({
     "slug": step.slug(),
     "title": step.title({"pruned": "half its weights"}),
     "told apart": step.key("model") != plain.key("model"),
-    "column": dict(zip(header.split(","), row.split(",")))["variant"],
+    "column": dict(zip(header.split(","), row.split(",")))["pruning"],
     "bars": len(_cells.by_subject([cell, cell_of(plain, Result(step="y", outcome=Outcome.PASSED))])),
     "selected": selection.left_out(step, selection.Options(skip=("pruned",))),
     "selectable": "tiny" in selection.selectable(),

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import msgspec
 import pytest
 
 from evaluator.core.outcome import Outcome
@@ -15,6 +18,16 @@ def test_repeats_for_the_noise_floor_are_kept_apart() -> None:
     run = fakes.complete_run(rounds=2)
     assert len(run.select("run", runtime="torch_jit", device="cpu")) == 2
     assert len(run.select("run", runtime="torch_jit", device="cpu", control=True)) == 2
+
+
+def test_a_variant_is_never_taken_for_the_default() -> None:
+    run = fakes.complete_run(rounds=2)
+    first, second = run.select("run", runtime="torch_jit", device="cpu")
+    varied = replace(first, step=msgspec.structs.replace(first.step, id="varied", variant="half_threads"))
+    run = replace(run, entries=(*run.entries, varied))
+    assert run.select("run", runtime="torch_jit", device="cpu") == (first, second)
+    assert run.select("run", runtime="torch_jit", variant="half_threads") == (varied,)
+    assert (run.variants(first), run.variants(second)) == ((varied,), ())
 
 
 def test_the_noise_floor_is_the_largest_difference_of_the_pairs() -> None:

@@ -59,7 +59,8 @@ def test_a_plan_holds_every_stage_format_and_framework_for_every_scenario() -> N
             "train": 2 * PROFILE.train_rounds,
             "export": 6,  # ONNX from both
             "verify": runtimes,
-            "run": (runtimes + 1) * PROFILE.rounds,  # and one A/A control a round
+            # And one A/A control a round; in the first, what servers run in the variants that two cores have.
+            "run": (runtimes + 1) * PROFILE.rounds + 3,
             "edge": 5,  # without torch.jit and TensorFlow, which are for servers
             "serve": 5,
             "load": 5,
@@ -147,7 +148,10 @@ def test_limits_come_from_profile_and_stage() -> None:
 def test_candidates_are_interleaved_and_every_other_round_reversed() -> None:
     made = make(options=Options())
     first, second = (
-        [(s.format, s.framework, s.runtime, s.device) for s in steps(made, stage="run", round=n, control=False)]
+        [
+            (s.format, s.framework, s.runtime, s.device)
+            for s in steps(made, stage="run", round=n, control=False, variant=None)
+        ]
         for n in (1, 2)
     )
     assert second == first[::-1]
@@ -160,10 +164,43 @@ def test_candidates_are_interleaved_and_every_other_round_reversed() -> None:
 def test_each_round_ends_with_an_a_a_control_of_the_first_subject() -> None:
     made = make()
     for number in (1, 2):
-        *_, last = steps(made, stage="run", round=number)
+        *_, last = steps(made, stage="run", round=number, variant=None)
         assert last.control
-        (twin,) = steps(made, stage="run", round=number, control=False, framework=last.framework, runtime=last.runtime)
+        same = {"framework": last.framework, "runtime": last.runtime, "variant": None}
+        (twin,) = steps(made, stage="run", round=number, control=False, **same)
         assert (last.format, last.needs, last.device) == (twin.format, twin.needs, "cpu")
+
+
+def test_what_servers_run_is_measured_in_variants_beside_its_default_and_once() -> None:
+    made = make()
+    found = [step for step in steps(made, stage="run") if step.variant]
+    assert {(step.runtime, step.variant, step.settings["threads"]) for step in found} == {
+        ("torch_jit", "passive_wait", 2),
+        ("torch_jit", "half_threads", 1),
+        ("tensorflow", "half_threads", 1),
+    }
+    for step in found:
+        (default,) = steps(made, stage="run", runtime=step.runtime, round=1, variant=None, control=False)
+        assert step.needs == default.needs
+        assert default.settings["threads"] == 2
+    assert {step.round for step in found} == {1}
+    on_more = PaperMachine()
+    on_more.cores = 8
+    threads = {step.variant: step.settings["threads"] for step in steps(make(machine=on_more), runtime="tensorflow")}
+    assert threads == {None: 8, "half_threads": 4, "one_thread": 1}
+
+
+def test_a_variant_is_asked_for_and_left_out_like_anything_else() -> None:
+    asked = make(options=Options(devices=("cpu",), only=("run", "passive_wait")))
+    assert {step.variant for step in asked.steps} == {None, "passive_wait"}
+    without = make(options=Options(devices=("cpu",), skip=("half_threads",)))
+    assert {step.variant for step in without.steps} == {None, "passive_wait"}
+
+
+def test_on_one_core_there_is_nothing_to_vary() -> None:
+    machine = PaperMachine()
+    machine.cores = 1
+    assert not any(step.variant for step in make(machine=machine).steps)
 
 
 def test_the_control_is_of_something_that_can_be_had() -> None:

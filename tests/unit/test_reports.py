@@ -31,7 +31,7 @@ REPORTS = (csv_report.plugin, html_report.plugin, json_report.plugin, junit_repo
 # Written out: a list that the code makes would agree with itself, whatever it lacks.
 COLUMNS = [
     *("stage", "scenario", "framework", "format", "exporter", "precision", "runtime", "server", "launcher", "device"),
-    *("machine", "round", "control", "standard", "outcome", "reason", "remedy", "evidence"),
+    *("machine", "variant", "round", "control", "standard", "outcome", "reason", "remedy", "evidence"),
 ]
 Make = Callable[[], Scorecard]
 VOID = {"meta", "br", "line", "rect", "circle", "polyline"}
