@@ -106,6 +106,10 @@ class Running(Protocol):
         """Return the resident memory of the server's processes now, summed."""
         ...
 
+    def cpu_s(self) -> float | None:
+        """Return the processor time that the server has had so far, with what carries its bytes; None: not known."""
+        ...
+
     def listening(self) -> tuple[str, ...]:
         """List what the server's processes listen on, as "address:port" in their own network namespace."""
         ...

@@ -47,6 +47,9 @@ class ScriptedRunning:
     def memory_bytes(self) -> int:
         return self.memory()
 
+    def cpu_s(self) -> float | None:
+        return None
+
     def listening(self) -> tuple[str, ...]:
         return self.sockets
 

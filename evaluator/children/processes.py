@@ -6,17 +6,20 @@ started it dies (`PR_SET_PDEATHSIG`, Linux; elsewhere the next run of the same f
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 _PR_SET_PDEATHSIG = 1
+_CPU_CLOCK = 2  # CPUCLOCK_SCHED, of a whole process
+_WHO_EVERY_S = 1.0
 _LOOK_EVERY_S = 0.01  # while processes end, when nothing is measured
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -115,6 +118,45 @@ def cpu_seconds(leader: int) -> float:
                 times = process.cpu_times()
                 found += times.user + times.system + times.children_user + times.children_system
     return found
+
+
+def cpu_clock(pid: int) -> float:
+    """Return the seconds of processor time that a process has had, all its threads; `OSError` when it has ended.
+
+    Linux has a clock of every process, to the nanosecond (`clock_getcpuclockid`; Python has none, its number is made as
+    in linux/posix-timers.h): /proc counts in hundredths, which is too coarse for a block of calls.
+    """
+    if _libc is not None:
+        return time.clock_gettime((~pid << 3) | _CPU_CLOCK)
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error as error:
+        raise ProcessLookupError from error
+    return float(times.user + times.system)
+
+
+class CpuSeconds:
+    """The processor time of processes that come and go: what ended ones had had when they were last seen still counts.
+
+    Who they are is looked up now and then, for it takes longer than to read their clocks.
+    """
+
+    def __init__(self, members: Callable[[], Iterable[int]]) -> None:
+        """Begin with nobody; `members` lists them."""
+        self._members = members
+        self._seen: dict[int, float] = {}
+        self._looked = -math.inf
+
+    def __call__(self) -> float | None:
+        """Return the seconds so far; None when there is nobody to be seen."""
+        now = time.monotonic()
+        if now - self._looked > _WHO_EVERY_S:
+            self._seen.update((pid, 0.0) for pid in self._members() if pid not in self._seen)
+            self._looked = now
+        for pid in self._seen:
+            with contextlib.suppress(OSError):
+                self._seen[pid] = max(self._seen[pid], cpu_clock(pid))
+        return sum(self._seen.values()) if self._seen else None
 
 
 def group(leader: int) -> list[psutil.Process]:

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluator.children import engine
+from evaluator.children import engine, processes
 from evaluator.core import machine
 from evaluator.core.errors import Unavailable
 from serving import ports as loopback
@@ -51,6 +51,7 @@ _NOTICED_S = 2.0  # what the engine gets to notice that a container has ended: u
 _LOOK_EVERY_S = 0.05
 _ANY = "0.0.0.0"  # noqa: S104  # of the container's own network; the engine publishes on loopback only
 _IPV4_BYTES = 4
+_PROXY = b"docker-proxy"  # -proto tcp -host-ip 127.0.0.1 -host-port 40001 -container-ip … -container-port 40001
 _LISTEN = "0A"  # TCP_LISTEN (include/net/tcp_states.h)
 _RESOLVER = "127.0.0.11:"  # the engine's own name server, which it puts into the container's network
 
@@ -139,6 +140,7 @@ class ServerContainer:
         self._network: Network | None = None
         self._container: Container | None = None
         self._stop_s: float | None = None
+        self._cpu_s = processes.CpuSeconds(lambda: (*self._members(), *self._carriers()))
 
     def start(self, image: str, options: dict[str, Any]) -> None:
         """Make network and container and start it; whatever was made when this raises is removed by `stop`."""
@@ -204,6 +206,10 @@ class ServerContainer:
     def memory_bytes(self) -> int:
         """Sum the resident memory of all processes."""
         return sum(status_bytes(pid, "VmRSS") for pid in self._members())
+
+    def cpu_s(self) -> float | None:
+        """Read the clocks of the container's processes, and of those of the engine that carry bytes to and from it."""
+        return self._cpu_s()
 
     def listening(self) -> tuple[str, ...]:
         """Read the listening sockets of the container's network."""
@@ -298,6 +304,15 @@ class ServerContainer:
             found += [f"volume {each.name}" for each in client.volumes.list() if each.name in volumes]
         found += [f"port {port} ({role})" for role, port in self._ports.by_role.items() if loopback.in_use(port)]
         return tuple(found)
+
+    def _carriers(self) -> Iterator[int]:
+        """Yield the engine's `docker-proxy` processes of our ports, which are no part of the container."""
+        ports = {str(port).encode() for port in self._ports.by_role.values()}
+        for told in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = told.read_bytes().split(b"\0")
+                if words[0].endswith(_PROXY) and ports & set(words):
+                    yield int(told.parent.name)
 
     def _members(self) -> list[int]:
         """List the container's processes as this machine numbers them: the name of their control group holds its id."""

@@ -81,6 +81,7 @@ class ServerProcess:
         self._log = log
         self._temp = temp
         self._stop_s: float | None = None
+        self._cpu_s = processes.CpuSeconds(self._members)
 
     def alive(self) -> bool:
         """Tell whether the leader is still there."""
@@ -100,6 +101,10 @@ class ServerProcess:
     def memory_bytes(self) -> int:
         """Sum the resident memory (VmRSS) of all processes."""
         return sum(status_bytes(pid, "VmRSS") for pid in self._members())
+
+    def cpu_s(self) -> float | None:
+        """Read the clocks of all processes."""
+        return self._cpu_s()
 
     def listening(self) -> tuple[str, ...]:
         """Ask the system for the listening sockets of all processes."""

@@ -170,6 +170,26 @@ def test_what_is_looked_at_and_done_to_a_server(tmp_path: Path) -> None:
     assert_nothing_left(before, tmp_path, [port])
 
 
+def test_processor_time_of_a_container_is_seen_with_what_carries_its_bytes(tmp_path: Path) -> None:
+    busy = "import threading; threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start();"
+    server = Script(f"{busy}{ANSWER}")
+    bundle, setup = instance(server, tmp_path)
+    with serving(server, ContainerLauncher(), bundle, setup, tmp_path / "run", 30.0) as service:
+
+        def told() -> float:
+            return service.running.cpu_s() or 0.0
+
+        first = until(told, lambda seconds: seconds > 0)
+        until(told, lambda seconds: seconds > first + 0.5)
+        carriers = [each for each in psutil.process_iter(["name"]) if each.info["name"] == "docker-proxy"]
+        assert carriers, "the control"
+        running = service.running
+        assert isinstance(running, ServerContainer)
+        assert set(running._carriers()) <= {each.pid for each in carriers}
+        assert list(running._carriers())
+    assert told() >= first + 0.5, "what ended has had its time"
+
+
 def test_a_stop_is_asked_for_before_it_is_forced(tmp_path: Path) -> None:
     polite = "import signal; signal.signal(signal.SIGTERM, lambda *_: (print('bye', flush=True), sys.exit(7)));"
     server = Script(f"import sys; {polite}{ANSWER}")

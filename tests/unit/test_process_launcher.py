@@ -104,6 +104,9 @@ class _Running:
     def memory_bytes(self) -> int:
         return 0
 
+    def cpu_s(self) -> float | None:
+        return None
+
     def listening(self) -> tuple[str, ...]:
         return ()
 
@@ -247,6 +250,28 @@ def test_a_server_says_what_it_listens_on_and_how_large_it_is(tmp_path: Path) ->
     with serving(script, ProcessLauncher(), _BUNDLE, _setup(script), tmp_path / "s", 30.0) as service:
         assert service.running.listening() == (f"127.0.0.1:{service.ports['rest']}",)
         assert_memory_known(service.running, at_least=1_000_000)
+
+
+_BUSY_WORKER = (
+    "import subprocess, sys; worker = subprocess.Popen([sys.executable, '-c', 'while True: pass']);"
+    "print(worker.pid, flush=True);"
+)
+
+
+def test_processor_time_is_that_of_all_processes_and_what_ended_had_still_counts(tmp_path: Path) -> None:
+    script = _Script(_BUSY_WORKER + _LISTEN + "worker.wait(); time.sleep(60)", _listening)
+    with serving(script, ProcessLauncher(), _BUNDLE, _setup(script), tmp_path / "s", 30.0) as service:
+
+        def told() -> float:
+            return service.running.cpu_s() or 0.0
+
+        worker = int(service.running.log_tail())
+        assert _soon(lambda: told() > 0.3), "the leader only waits"
+        before = told()
+        service.running.kill(worker)
+        assert _soon(lambda: not is_alive(worker))
+        assert before <= told() < before + 10
+    assert before <= told()
 
 
 def test_what_is_missing_is_said_before_anything_starts(tmp_path: Path) -> None:
