@@ -85,6 +85,17 @@ class Evidence:
     entries: tuple[Entry, ...]
     catalogue: Catalogue
     policy: Policy = STANDARD
+    # Stage and scenario -> entries, and stage and None -> those of all scenarios: checks ask once for every place, and
+    # a run of many scenarios would be gone through as often.
+    _known: Mapping[tuple[str, str | None], tuple[Entry, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sort the entries by what checks ask for."""
+        known: dict[tuple[str, str | None], list[Entry]] = {}
+        for entry in self.entries:
+            for scenario in (entry.step.scenario, None):
+                known.setdefault((entry.step.stage, scenario), []).append(entry)
+        object.__setattr__(self, "_known", {key: tuple(entries) for key, entries in known.items()})
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -155,11 +166,11 @@ class Evidence:
         """
         path = wanted.pop("path", None)
         wanted.setdefault("variant", None)
+        scenario = wanted.get("scenario")
         return tuple(
             entry
-            for entry in self.entries
-            if entry.step.stage == stage
-            and entry.step.control is control
+            for entry in self._known.get((stage, scenario if isinstance(scenario, str) else None), ())
+            if entry.step.control is control
             and entry.step.standard is standard
             and (path is None or self.paths.get(entry.step.format or "") == path)
             and all(getattr(entry.step, name) == value for name, value in wanted.items())
@@ -169,14 +180,16 @@ class Evidence:
         """Return the entries in which the same was measured in the same round, its runtime set up otherwise."""
         return tuple(
             other
-            for other in self.entries
+            for other in self._known.get((entry.step.stage, entry.step.scenario), ())
             if other.step.variant is not None
             and msgspec.structs.replace(other.step, variant=entry.step.variant).key() == entry.step.key()
         )
 
     def sharing(self, step: Step, stage: str, *parts: Part) -> tuple[Entry, ...]:
         """Return the entries of a stage that agree with a step in those parts of its coordinates."""
-        return tuple(entry for entry in self.select(stage) if entry.step.key(*parts) == step.key(*parts))
+        scenario = step.scenario if not parts or "model" in parts else None
+        found = self.select(stage) if scenario is None else self.select(stage, scenario=scenario)
+        return tuple(entry for entry in found if entry.step.key(*parts) == step.key(*parts))
 
     def noise_floor(self, scenario: str, device: str, name: str) -> float | None:
         """Return the largest relative difference that the same subject showed when it was measured twice (A/A).
