@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED ?= $(VENV)/installed-all,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help full test unit quick lint coverage mutants images doctor docs constraints hooks release clean
+.PHONY: help full test unit quick lint coverage mutants bench images doctor docs constraints hooks release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,14 +40,19 @@ coverage: $(INSTALLED) ## Say which lines the unit and contract tests run
 mutants: $(INSTALLED) ## Put deliberate faults into what judges, and see that each is noticed: [ARGS="cosine"]
 	$(BIN)/python -m tests.mutants $(ARGS)
 
+bench: $(VENV)/installed-all,dev ## Ask what the numbers are worth, with goals: [ARGS="score_time --quick" | "--keep"]
+	$(BIN)/fweval fetch
+	$(BIN)/python -m bench $(ARGS)
+
 images: | $(BIN)/python ## Build our container images, without a registry: [ARGS="--from debian:bookworm-slim"]
 	PYTHON=$(BIN)/python docker/build $(ARGS)
 
 doctor: $(VENV)/installed-all ## Say what this machine can measure, and how to get the rest
 	$(BIN)/fweval doctor
 
-docs: $(VENV)/installed-all,dev ## Renew the generated tables of README.md
+docs: $(VENV)/installed-all,dev ## Renew what is generated in README.md and docs/
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m bench --page
 
 constraints: ## Renew constraints.txt: the newest versions that fit together, in a fresh environment
 	rm -rf $(VENV)

@@ -16,7 +16,7 @@ from scenarios.loading import profile_names, scenario_names
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"evaluator", "exports", "scenarios", "serving"}
-SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "docs", "tests", *sorted(PACKAGES))
+SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "docs", "tests", "bench", *sorted(PACKAGES))
 LIST = """
 import json, evaluator
 from evaluator.core import registry

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.mutants import ROOT, Fault, faults
 
-_COPIED = ("evaluator", "exports", "scenarios", "serving", "tests", "docs", "setup.cfg")
+_COPIED = ("bench", "evaluator", "exports", "scenarios", "serving", "tests", "docs", "setup.cfg")
 _LIMIT_S = 300.0  # a fault may make a test endless
 
 

@@ -1,0 +1,64 @@
+"""What a question of the benchmark answers: lines with goals, the raw figures behind them, and where that was."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from evaluator.core.records import Record
+
+Unit = Literal["share", "times", "s", "count"]
+
+
+class Line(Record, frozen=True, kw_only=True):
+    """One figure with its goal; `reached` is None where it could not be had, and `note` says why."""
+
+    what: str
+    unit: Unit
+    reached: float | None
+    low: float | None = None  # the ends of its 95 % interval, where there is one
+    high: float | None = None
+    at_least: float | None = None  # the goal's bounds; a figure without any only informs
+    at_most: float | None = None
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal was reached; None where there is none, or no figure."""
+        if self.reached is None or self.at_least is self.at_most is None:
+            return None
+        enough = self.at_least is None or self.reached >= self.at_least
+        return enough and (self.at_most is None or self.reached <= self.at_most)
+
+
+class Answer(Record, frozen=True, kw_only=True):
+    """What one question found, once, on one machine."""
+
+    question: str
+    title: str
+    at: str  # ISO 8601, UTC
+    machine: str  # processor and cores
+    beside: str  # who else was at work there meanwhile
+    quick: bool = False  # with fewer repetitions, for a first look
+    lines: tuple[Line, ...]
+    raw: dict[str, Any] = msgspec.field(default_factory=dict)  # what the lines were computed from
+
+
+class Kept(Record, frozen=True, kw_only=True):
+    """`docs/bench.json`: the last answer to each question, in the order of the questions."""
+
+    answers: tuple[Answer, ...] = ()
+
+    def with_answer(self, new: Answer, order: tuple[str, ...]) -> "Kept":
+        """Return these with one answer renewed."""
+        known = {**{each.question: each for each in self.answers}, new.question: new}
+        return Kept(answers=tuple(known[name] for name in order if name in known))
+
+
+def dump(kept: Kept) -> str:
+    """Write the answers as JSON that diffs well."""
+    return msgspec.json.format(msgspec.json.encode(kept, order="deterministic"), indent=1).decode() + "\n"
+
+
+def load(text: str | bytes) -> Kept:
+    """Read the answers back; `msgspec.ValidationError` where they are none."""
+    return msgspec.json.decode(text, type=Kept)

@@ -1,0 +1,79 @@
+"""How much of `full`'s wall time is neither training, nor export, nor measured work? At most 15 %.
+
+What is neither: starting processes, importing, loading, writing, and everything between the steps. The figure is
+computed from what a run leaves: when each step began and ended, and how long its samples took.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench import _runs
+from bench._question import How, Question
+from bench._records import Line
+from evaluator.core.store import RunFolder
+
+_WORK = ("train", "export")
+_GOAL = 0.15
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A time in which something was done, in seconds."""
+
+    begin: float
+    end: float
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a line of events.jsonl says when something was."""
+
+    at: datetime
+
+
+def covered(spans: Iterable[Span]) -> float:
+    """Return the seconds in which at least one of several things was done."""
+    total, reached = 0.0, float("-inf")
+    for span in sorted(spans, key=lambda each: each.begin):
+        total += max(0.0, span.end - max(span.begin, reached))
+        reached = max(reached, span.end)
+    return total
+
+
+def sessions(lines: Iterable[bytes]) -> float:
+    """Return the seconds from the first to the last event of a run's events, read as lines."""
+    at = [msgspec.json.decode(line, type=_Event).at.timestamp() for line in lines if line.strip()]
+    return max(at) - min(at) if at else 0.0
+
+
+def read(run: Path) -> tuple[float, dict[str, list[Span]]]:
+    """Return how long a run took, and when the steps of each stage were at work."""
+    folder = RunFolder.open(run)
+    stages: dict[str, list[Span]] = {}
+    for step, result in folder.results():
+        if result.started_at and result.seconds:
+            begin = datetime.fromisoformat(result.started_at).timestamp()
+            kind = step.stage if step.stage in _WORK else "measured" if step.measures else "other"
+            stages.setdefault(kind, []).append(Span(begin, begin + result.seconds))
+    return sessions((run / "events.jsonl").read_bytes().splitlines()), stages
+
+
+def _lines(how: How) -> tuple[tuple[Line, ...], Mapping[str, Any]]:
+    wall, stages = read(_runs.quiet_run(how))
+    seconds = {kind: covered(spans) for kind, spans in stages.items()}
+    useful = covered(span for kind, spans in stages.items() if kind != "other" for span in spans)
+    others = tuple(
+        Line(what=f"Of it: {kind}", unit="share", reached=taken / wall) for kind, taken in sorted(seconds.items())
+    )
+    rest = Line(
+        what="Share of a run that is neither train, export nor measured work",
+        unit="share",
+        reached=max(0.0, 1 - useful / wall),
+        at_most=_GOAL,
+    )
+    return (rest, *others), {"wall_s": wall, "seconds": seconds}
+
+
+question = Question(name="work_share", title="How much of a run is spent on anything else?", lines=_lines)
