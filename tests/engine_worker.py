@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 from evaluator.children import processes, worker
@@ -20,6 +21,7 @@ from evaluator.children.work import Work, blame
 from evaluator.core.errors import IncompleteEvidence, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured
+from evaluator.core.turns import Track
 
 
 def work(work: Work) -> Measured:
@@ -187,6 +189,46 @@ def do_leave_children(work: Work) -> Measured:
     (work.folder / "pids.part").write_text(json.dumps(pids))
     (work.folder / "pids.part").rename(work.folder / "pids.json")
     return do_pass(work)
+
+
+def do_take_turns(work: Work, block: Callable[[int], object] = lambda _: None) -> Measured:
+    """Be asked for calls that take `call_s`; `block` is what else each does."""
+    settings = work.step.settings
+    track = Track(name="latency", min_calls=6, min_blocks=settings.get("min_blocks", 4), block_s=0.02)
+
+    def call(index: int) -> None:
+        time.sleep(settings.get("call_s", 0.002))
+        (work.folder / "asked").touch()
+        block(index)
+
+    taken = work.turns.take({track: call})
+    taken.write(work.folder)
+    return Measured(metrics=taken.metrics())
+
+
+def _in_the_second_block(what: Callable[[], object]) -> Callable[[int], object]:
+    return lambda index: what() if index > 20 else None
+
+
+def do_die_in_a_turn(work: Work) -> Measured:
+    return do_take_turns(work, _in_the_second_block(lambda: os._exit(3)))
+
+
+def do_hang_in_a_turn(work: Work) -> Measured:
+    return do_take_turns(work, _in_the_second_block(lambda: time.sleep(60)))
+
+
+def do_fail_in_a_turn(work: Work) -> Measured:
+    def fail() -> None:
+        raise ValueError("no ink")
+
+    with blame("asking Paper"):
+        return do_take_turns(work, _in_the_second_block(fail))
+
+
+def do_never_be_ready(work: Work) -> Measured:
+    with blame("loading Paper"):
+        raise ValueError("no ink")
 
 
 def do_look_beside(work: Work) -> Measured:

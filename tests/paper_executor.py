@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from evaluator.children.cleaning import Leftover
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
+from evaluator.core.turns import Answered, Ask, Over, Ready, Said, Track, Wanted
 from evaluator.executors._contract import Executor
 from evaluator.planning.capabilities import Capabilities
 from tests.engine import PaperMachine
@@ -23,6 +26,8 @@ class PaperJob:
     folder: Path  # of the run, where it is to be fetched to
     place: Path
     until: float
+    wanted: list[Wanted] = field(default_factory=list)  # in turns: all that it was asked, in order
+    told: list[Said] = field(default_factory=list)  # and what it has said
 
 
 @dataclass(kw_only=True)
@@ -41,6 +46,8 @@ class PaperExecutor(Executor[PaperJob]):
     interrupt_at: float | None = None  # a person loses patience while it waits, or fetches
     interrupt_in: str = "wait"
     stubborn: tuple[str, ...] = ()  # steps that cannot be cancelled
+    asked: list[tuple[str, str, int]] = field(default_factory=list)  # in turns: step, track, turn, in order
+    over: dict[str, Over] = field(default_factory=dict)  # step -> what it was told in the end
 
     def machines(self) -> Mapping[str, Capabilities]:
         return {name: PaperMachine() for name in self.names}
@@ -53,6 +60,39 @@ class PaperExecutor(Executor[PaperJob]):
         self.together.append((self.together or [frozenset()])[-1] | {step.id})
         seconds = min(step.settings.get("seconds", 1.0), step.timeout_s)
         return PaperJob(step=step, folder=folder, place=place, until=self.now + seconds)
+
+    def ask(self, job: PaperJob, wanted: Wanted) -> None:
+        job.wanted.append(wanted)
+        if isinstance(wanted, Ask):
+            self.asked.append((job.step.id, wanted.track, wanted.turn))
+        else:
+            self.over[job.step.id] = wanted
+
+    def hear(self, job: PaperJob, at_most_s: float) -> Said | None:
+        """Say what the step's settings say: `tracks`, `block_s` a call, and `dies_at` which block it ends."""
+        self._lose_patience("hear")
+        settings = job.step.settings
+        if not job.told:
+            if settings.get("never_ready"):
+                return None
+            job.told.append(Ready(tracks=msgspec.convert(settings["tracks"], tuple[Track, ...])))
+            return job.told[-1]
+        wanted = job.wanted[-1]
+        if isinstance(wanted, Over) or len(job.told) > settings.get("dies_at", len(job.told)):
+            return None
+        call_s = settings.get("call_s", 0.05)
+        self.now += 3 * call_s
+        answered = Answered(
+            calls=3,
+            median_s=call_s,
+            elapsed_s=3 * call_s,
+            own_s=None,
+            idle_s=settings.get("idle_cores", 0.0),
+            idle_for_s=1.0,
+            finished=len(job.told) >= settings.get("blocks", 10**6),
+        )
+        job.told.append(answered)
+        return answered
 
     def wait(self, jobs: Sequence[PaperJob], at_most_s: float) -> list[PaperJob]:
         self.now = max(self.now, min(self.now + at_most_s, *(job.until for job in jobs)))

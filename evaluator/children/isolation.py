@@ -5,18 +5,24 @@ The child gets a time limit, a memory limit, its own session, its own TMPDIR, an
 (which are this machine's to give: `memory.py`).
 """
 
+import contextlib
+import math
 import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from evaluator.children import environments, memory, processes
 from evaluator.children.patience import Patience
+from evaluator.children.turns import TURNS, Line
 from evaluator.core import causes, clock, files, machine, registry, scratch, surroundings
 from evaluator.core.cache import VARIABLE as CACHE
 from evaluator.core.cache import cache_folder
@@ -24,6 +30,7 @@ from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.outcome import Outcome
 from evaluator.core.reading import read_end
 from evaluator.core.records import Result, Step
+from evaluator.core.turns import Said, Wanted
 
 GRACE_S = 15.0  # a server's clean stop takes a few seconds
 _TAIL_BYTES = 20_000  # of stderr, where dying programs say why
@@ -61,9 +68,13 @@ class Child:
         After SIGINT it has some seconds to stop what it started. What runs a stranger's artifact is killed.
         """
         self._stop = stop
+        self._line: Line | None = None
+        theirs: socket.socket | None = None
+        if step.in_turns:
+            self._line, theirs = _line()
         self.step = step
         self.folder = folder
-        self._patience = Patience(step.timeout_s)
+        self._patience: Patience | None = Patience(step.timeout_s)  # None: it rests between its turns
         self._started_at = clock.utc_now()
         self._begin = time.monotonic()
         environment = _environment(step)
@@ -73,25 +84,57 @@ class Child:
         lock = scratch.make_locked(temp)
         files.write_record(folder / "job.json", step)
         _write_reproduce(step, folder, environment)
+        told = () if theirs is None else (f"{TURNS}{theirs.fileno()}",)
         self.process: subprocess.Popen[bytes] = processes.start(
-            (*(worker or worker_of(step)), str(folder.resolve())),
+            (*(worker or worker_of(step)), str(folder.resolve()), *told),
             env={**_inherited(), **_person(temp), **environment, "TMPDIR": str(temp), "TEMP": str(temp)},
             cwd=folder,
             stdout=folder / "stdout",
             stderr=folder / "stderr",
             prepare=lambda: memory.limit(step.memory_bytes),
+            passed=() if theirs is None else (theirs.fileno(),),
         )
+        if theirs is not None:
+            theirs.close()
         self.descriptor = os.pidfd_open(self.process.pid)  # readable when the child has ended: no polling
         self._open = [self.descriptor, lock]
 
     @property
     def deadline(self) -> float:
         """When its time is up, by the monotonic clock, unless others have its cores (`is_over`)."""
-        return self._patience.deadline
+        return math.inf if self._patience is None else self._patience.deadline
 
     def is_over(self) -> bool:
         """Tell whether its time is up; a deadline that comes while others have its cores is put off."""
-        return self._patience.is_over(lambda: processes.cpu_seconds(self.process.pid))
+        patience = self._patience
+        return patience is not None and patience.is_over(lambda: processes.cpu_seconds(self.process.pid))
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """The socket over which it speaks of its turns, if it does; readable when it says something."""
+        return () if self._line is None else (self._line.end.fileno(),)
+
+    def ask(self, wanted: Wanted) -> None:
+        """Ask for a block, or say that it is over: its time begins anew. One that has ended does not hear it."""
+        self._patience = Patience(self.step.timeout_s)
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                self._line.send(wanted)
+
+    def said(self) -> Said | None:
+        """Return what it says, and let its time rest; None when it will say nothing more."""
+        message = None if self._line is None else self._line.receive()
+        if message is None:
+            self._hang_up()
+            return None
+        self._patience = None
+        said: Said = msgspec.json.decode(message, type=Said)
+        return said
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line.end.close()
+            self._line = None
 
     def finish(self) -> Result:
         """Collect the ended (or, past its deadline, stopped) child and map its ending."""
@@ -108,6 +151,7 @@ class Child:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end(self) -> None:
+        self._hang_up()
         processes.end_group(self.process, first=self._stop, grace_s=GRACE_S)
         scratch.clear(self.folder)
         while self._open:  # an interrupted child is ended twice: a number may be another file's by then
@@ -144,7 +188,7 @@ class Child:
         reason = f"was stopped at its time limit of {limit_s:.0f} s"
         if before_s is not None:
             reason += f" ({before_s:.0f} s, times {limit_s / before_s:.1f} for the speed of this machine)"
-        if self._patience.given_s:
+        if self._patience is not None and self._patience.given_s:
             reason += f" and {self._patience.given_s:.0f} s more, because others had its cores"
         return self._ended(Outcome.TIMED_OUT, reason)
 
@@ -157,6 +201,12 @@ class Child:
             started_at=self._started_at,
             seconds=time.monotonic() - self._begin,
         )
+
+
+def _line() -> tuple[Line, socket.socket]:
+    """Return our end of a socket, and the child's."""
+    ours, theirs = socket.socketpair()
+    return Line(ours), theirs
 
 
 def _inherited() -> dict[str, str]:

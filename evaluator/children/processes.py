@@ -30,7 +30,7 @@ def die_with_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def start(
+def start(  # noqa: PLR0913  # all that a process is given
     argv: Sequence[str],
     *,
     env: Mapping[str, str],
@@ -38,8 +38,12 @@ def start(
     stdout: Path,
     stderr: Path,
     prepare: Callable[[], None] | None = None,
+    passed: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, its output to files; `prepare` runs in the child before it."""
+    """Start a program in a session of its own, its output to files; `prepare` runs in the child before it.
+
+    `passed` are the file descriptors that it is given.
+    """
     ours = os.getpid()
 
     def before_exec() -> None:
@@ -59,6 +63,7 @@ def start(
             stderr=err,
             start_new_session=True,
             preexec_fn=before_exec,  # noqa: PLW1509  # two system calls, no lock is taken
+            pass_fds=passed,
         )
 
 

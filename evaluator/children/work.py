@@ -1,11 +1,12 @@
 """What a step's code is handed in its child, and how it says whose failure something is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from evaluator.children.turns import Turns
 from evaluator.core.records import Step
 
 T = TypeVar("T")
@@ -19,6 +20,7 @@ class Work:
     step: Step
     folder: Path
     steps: Path
+    turns: Turns = field(default_factory=Turns)  # who asks for blocks of calls; by default nobody does
 
     @property
     def time_factor(self) -> float:

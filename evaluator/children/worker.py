@@ -1,7 +1,8 @@
 """The child's side of a step: reads `job.json`, does the work, writes `result.json`. Started by `isolation` only.
 
-`python -P -m evaluator.children.worker FOLDER [STEPS]`: FOLDER holds job.json and takes the results; STEPS (default:
-the folder above) holds the folders of the steps that this one needs.
+`python -P -m evaluator.children.worker FOLDER [STEPS] [--turns=SOCKET]`: FOLDER holds job.json and takes the results;
+STEPS (default: the folder above) holds the folders of the steps that this one needs; SOCKET is the number of the socket
+over which it is asked for its turns.
 """
 
 import importlib
@@ -19,6 +20,7 @@ import msgspec
 
 from evaluator.children import memory
 from evaluator.children.processes import die_with_parent
+from evaluator.children.turns import TURNS, Turns
 from evaluator.children.work import Work, blamed
 from evaluator.core import clock, files, metrics, surroundings
 from evaluator.core.causes import lacking, of_a_gpu, pruned, shortened, wants_memory
@@ -46,11 +48,14 @@ def main(argv: list[str]) -> int:
     ):  # the first is ignored in a background job's children otherwise
         signal.signal(number, _interrupt)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    asked = next((int(each.removeprefix(TURNS)) for each in argv if each.startswith(TURNS)), None)
+    argv = [each for each in argv if not each.startswith(TURNS)]
     folder = Path(argv[0]).resolve()
     steps = Path(argv[1]).resolve() if len(argv) > 1 else folder.parent
     step = files.read_record(folder / "job.json", Step)
     started_at, begin = clock.utc_now(), time.perf_counter()
-    measured = _attempt(Work(step=step, folder=folder, steps=steps))
+    turns = Turns.over(asked)
+    measured = _attempt(Work(step=step, folder=folder, steps=steps, turns=turns))
     result = Result(
         step=step.id,
         outcome=measured.outcome,
@@ -60,7 +65,7 @@ def main(argv: list[str]) -> int:
         figures=measured.figures,
         files=measured.files,
         started_at=started_at,
-        seconds=time.perf_counter() - begin,
+        seconds=time.perf_counter() - begin - turns.slept_s,
     )
     files.write_record(folder / "resources.json", _resources())
     files.write_record(folder / "result.json", result)

@@ -19,7 +19,7 @@ from evaluator.core.records import Figure, LabelValue, Metrics, Record, Value
 
 Better = Literal["lower", "higher", "neither"]
 # How a value is to be read: seconds, bytes, per second, 0 to 1, a plain number, a count; or no number at all.
-Unit = Literal["s", "bytes", "1/s", "share", "1", "count", "yes or no", "text", "list"]
+Unit = Literal["s", "bytes", "1/s", "share", "1", "count", "cores", "yes or no", "text", "list"]
 
 # What labels mean, in the order in which they are written.
 LABELS = {
@@ -145,6 +145,15 @@ _PROOF = (
 _RUNNING = (
     Metric("throughput_per_s", "1/s", "higher", "Examples per second in batches of `throughput_batch`.", CLOCK),
     Metric("throughput_batch", "count", "neither", "The examples in a batch for the throughput.", DECLARED),
+    Metric("neighbour_latency_s", "s", "lower", "A median answer beside a busy neighbour on each core.", CLOCK),
+    Metric("neighbour_slowdown", "1", "lower", "How many times as long as alone that takes.", COMPUTED),
+)
+_TURNS = (
+    Metric("blocks", "count", "neither", "The blocks of calls that it was asked for in turns.", COUNTED),
+    Metric("own_cores", "cores", "neither", "The cores that it kept busy during its blocks.", KERNEL),
+    Metric("idle_cores", "cores", "lower", "The cores that it kept busy while others were asked.", KERNEL),
+    Metric("others_cores", "cores", "lower", "The cores that others kept busy during its blocks.", KERNEL),
+    Metric("disturbed_share", "share", "lower", "The blocks that are left out of comparisons.", COMPUTED),
 )
 _SMALL = (
     Metric("isa", "text", "neither", "The instruction set of the machine.", TOLD),
@@ -256,6 +265,7 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "Exporting": _EXPORT,
     "Proving that an artifact computes the same": _PROOF,
     "Running": _RUNNING,
+    "Measured in turns": _TURNS,
     "Running on small computers": _SMALL,
     "Inspecting": _INSPECTION,
     "Serving": _SERVING,

@@ -75,6 +75,7 @@ class Step(Coordinates, frozen=True, kw_only=True):
     id: StepId
     environment: str | None = None  # of tools whose pins clash with ours, which it runs in
     measures: bool = False  # a measuring step has its machine to itself
+    in_turns: bool = False  # or shares it in turns with those that it is compared with
     needs: dict[str, str] = msgspec.field(default_factory=dict)  # role -> id of the step that must have passed
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
     timeout_s: float = 600.0

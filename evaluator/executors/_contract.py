@@ -11,6 +11,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from evaluator.children.cleaning import Leftover
 from evaluator.core.records import Result, Step
+from evaluator.core.turns import Said, Wanted
 from evaluator.planning.capabilities import Capabilities
 
 
@@ -43,6 +44,20 @@ class Executor(ABC, Generic[J]):
         An executor may put the end of its time off while others have the cores, as `evaluator.children.patience` does.
         `folder`, which does not exist yet, is where the step's files must lie once they have been fetched. `needed` are
         the folders of the steps that this one needs: they must lie beside the step's own where it runs.
+        """
+
+    @abstractmethod
+    def ask(self, job: J, wanted: Wanted) -> None:
+        """Ask a job whose step is measured in turns (`Step.in_turns`); one that has ended does not hear it.
+
+        Its limit of time is for each of its answers: it begins anew when it is asked, and rests while it is not.
+        """
+
+    @abstractmethod
+    def hear(self, job: J, at_most_s: float) -> Said | None:
+        """Block until such a job says something, and return that; None when it has ended, or its time is up.
+
+        `TimeoutError` when nothing of that has come after `at_most_s` seconds. Polls nothing.
         """
 
     @abstractmethod

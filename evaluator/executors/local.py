@@ -13,6 +13,7 @@ from evaluator.children.cleaning import Leftover, clean
 from evaluator.children.isolation import Child
 from evaluator.core.coordinates import MACHINE
 from evaluator.core.records import Result, Step
+from evaluator.core.turns import Said, Wanted
 from evaluator.executors._contract import Executor
 from evaluator.executors._this_machine import ThisMachine
 from evaluator.planning.capabilities import Capabilities
@@ -37,6 +38,24 @@ class Local(Executor[Child]):
     def start(self, step: Step, folder: Path, needed: Sequence[Path]) -> Child:
         """Start a child; what it needs lies beside its folder already."""
         return self._launch(step, folder)
+
+    def ask(self, job: Child, wanted: Wanted) -> None:
+        """Write to the child's socket."""
+        job.ask(wanted)
+
+    def hear(self, job: Child, at_most_s: float) -> Said | None:
+        """Read from the child's socket."""
+        until = time.monotonic() + at_most_s
+        while True:
+            wait_s = max(0.0, min(until, job.deadline) - time.monotonic())
+            readable, _, _ = select.select([*job.lines, job.descriptor], [], [], wait_s)
+            said = job.said() if job.lines and job.lines[0] in readable else None
+            if said is not None:
+                return said
+            if job.descriptor in readable or job.is_over():
+                return None
+            if time.monotonic() >= until:
+                raise TimeoutError
 
     def wait(self, jobs: Sequence[Child], at_most_s: float) -> list[Child]:
         """Block until a child has ended or its time is up; return those, and none after `at_most_s` seconds."""

@@ -17,6 +17,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD, Policy
 from evaluator.core.records import FRAMEWORKS, LabelValue, Result, RunRecord, Step
 from evaluator.core.scorecard import EvidenceRef
+from evaluator.core.turns import Blocks, medians
 from evaluator.measure.statistics import noise_floor
 
 RESULT = "result.json"
@@ -31,6 +32,7 @@ class Entry:
     result: Result
     folder: str  # relative to the run folder
     samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # raw, as in samples/*.jsonl
+    blocks: Blocks = field(default_factory=Blocks)  # what was measured in turns, as in blocks.json
     digests: Mapping[str, str] = field(default_factory=dict)  # file below `folder` -> sha256
 
     @classmethod
@@ -72,6 +74,10 @@ class Entry:
         number = metrics.number(self.result.metrics.get(name))
         values = self.samples.get(name, () if number is None else (number,))
         return values if values and min(values) >= 0 and float(np.median(values)) > 0 else ()
+
+    def medians(self, track: str) -> dict[int, float]:
+        """Return the median of each quiet block of a track, in seconds, by its turn; empty without blocks."""
+        return medians(self.blocks, track, self.samples.get(track, ())) if self.blocks.blocks else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from evaluator.core.records import Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
+from evaluator.core.turns import read_blocks
 from evaluator.judging import fitting, matrix, scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 
@@ -95,4 +96,5 @@ def _entry(folder: RunFolder, step: Step) -> Entry:
     if result is None:
         return Entry.unfinished(step, relative)
     digests = {RESULT: files.sha256(place / RESULT)}
-    return Entry(step=step, result=result, samples=files.read_samples(place), folder=relative, digests=digests)
+    samples, blocks = files.read_samples(place), read_blocks(place)
+    return Entry(step=step, result=result, samples=samples, blocks=blocks, folder=relative, digests=digests)

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from evaluator.core.clock import Clock
+from evaluator.core.clock import Clock, SystemClock
 from evaluator.core.records import Record, Sampling
+
+_SYSTEM = SystemClock()
 
 
 class Samples(Record, frozen=True, kw_only=True):
@@ -24,7 +26,7 @@ def collect(call: Callable[[int], object], sampling: Sampling, clock: Clock) -> 
 
     An exception from `call` ends the loop and goes to the caller: a failed call has no latency.
     """
-    index = _warm_up(call, sampling, clock)
+    index = warm_up(call, sampling, clock)
     taken: list[float] = []
     begin = clock.now()
     while True:
@@ -68,7 +70,7 @@ def joined(blocks: tuple[Samples, ...]) -> Samples:
     return Samples(seconds=seconds, capped=any(samples.capped for samples in blocks))
 
 
-def _warm_up(call: Callable[[int], object], sampling: Sampling, clock: Clock) -> int:
+def warm_up(call: Callable[[int], object], sampling: Sampling, clock: Clock = _SYSTEM) -> int:
     """Run untimed calls until both minima of the warm-up hold (or the cap); return how many were made."""
     begin = clock.now()
     made = 0

@@ -66,6 +66,7 @@ class Draft:
             id="",
             scenario=scenario.name,
             measures=stage.measures,
+            in_turns=stage.in_turns,
             timeout_s=limit_s * device.time_factor + beside_s,
             memory_bytes=stage.memory_bytes,
             settings={

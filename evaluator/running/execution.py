@@ -12,6 +12,7 @@ from evaluator.executors._contract import Executor, Job
 from evaluator.running.pace import paced
 from evaluator.running.progress import SILENCE_S, Reporter
 from evaluator.running.slots import may_start
+from evaluator.running.turns import Conductor, group_of
 from evaluator.stages._contract import Stage
 
 
@@ -20,33 +21,80 @@ def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter, execut
 
     On any interruption the jobs at work are cancelled, with all they started, and the exception goes on.
     """
-    machines = executor.machines()
     waiting = [step for step in steps if folder.reusable(step.id) is None]
     for step in waiting:
         folder.discard(step.id)
-    running: list[Job] = []
+    course = _Course(waiting, folder, reporter, executor)
     try:
-        while waiting or running:
-            for step in tuple(waiting):
-                machine = machines.get(step.machine)
-                if machine is None or may_start(step, [job.step for job in running], waiting, machine):
-                    waiting.remove(step)
-                    if not _ended_at_once(step, folder, reporter, machines):
-                        needed = [folder.folder(each) for each in dict.fromkeys(step.needs.values())]
-                        at_its_pace = paced(step, machines[step.machine].time_factor)
-                        running.append(executor.start(at_its_pace, folder.folder(step.id), needed))
-            ended = executor.wait(running, SILENCE_S) if running else ()
-            if running and not ended:
-                reporter.going_on([job.step for job in running])
-            for job in ended:
-                result = executor.fetch(job)
-                running.remove(job)
-                _finish(job.step, result, folder, reporter)
-                if result.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT):
-                    # A container that it had started is the engine's child, not its own.
-                    tidy(executor, (job.step.machine,), reporter)
+        course.run()
     finally:
-        _cancel(running, executor)
+        course.cancel()
+
+
+class _Course:
+    """The steps that wait and the jobs at work."""
+
+    def __init__(self, waiting: list[Step], folder: RunFolder, reporter: Reporter, executor: Executor[Any]) -> None:
+        self._waiting = waiting
+        self._running: list[Job] = []
+        self._folder = folder
+        self._reporter = reporter
+        self._executor = executor
+        self._machines = executor.machines()
+
+    def run(self) -> None:
+        """Start what may start and collect what has ended, until nothing is left."""
+        while self._waiting or self._running:
+            while step := next(filter(self._may_start, self._waiting), None):
+                if step.in_turns and step.machine in self._machines:
+                    self._conduct(step)
+                else:
+                    self._waiting.remove(step)
+                    self._begin(step)
+            self._collect()
+
+    def cancel(self) -> None:
+        """Cancel every job, also when one of them cannot be; the first reason for that goes on afterwards."""
+        with contextlib.ExitStack() as stack:
+            for job in self._running:
+                stack.callback(self._executor.cancel, job)
+
+    def _may_start(self, step: Step) -> bool:
+        machine = self._machines.get(step.machine)
+        return machine is None or may_start(step, [job.step for job in self._running], self._waiting, machine)
+
+    def _conduct(self, first: Step) -> None:
+        """Measure a step in turns with those that it is compared with; nothing else is at work on any machine."""
+        group = [each for each in self._waiting if group_of(each) == group_of(first) and self._may_start(each)]
+        self._waiting = [each for each in self._waiting if each not in group]
+        machine = self._machines[first.machine]
+        Conductor(self._executor, machine, self._reporter, begin=self._begin, end=self._end).conduct(group)
+
+    def _begin(self, step: Step) -> Job | None:
+        """Start a step; None when it has ended at once."""
+        if _ended_at_once(step, self._folder, self._reporter, self._machines):
+            return None
+        needed = [self._folder.folder(each) for each in dict.fromkeys(step.needs.values())]
+        at_its_pace = paced(step, self._machines[step.machine].time_factor)
+        job: Job = self._executor.start(at_its_pace, self._folder.folder(step.id), needed)
+        self._running.append(job)
+        return job
+
+    def _collect(self) -> None:
+        """Wait until something has ended, and save it; once a minute say what is at work."""
+        ended = self._executor.wait(self._running, SILENCE_S) if self._running else ()
+        if self._running and not ended:
+            self._reporter.going_on([job.step for job in self._running])
+        for job in ended:
+            self._end(job)
+
+    def _end(self, job: Job) -> None:
+        result = self._executor.fetch(job)
+        self._running.remove(job)
+        _finish(job.step, result, self._folder, self._reporter)
+        if result.outcome in (Outcome.CRASHED, Outcome.TIMED_OUT):
+            # A container that it had started is the engine's child, not its own.
+            tidy(self._executor, (job.step.machine,), self._reporter)
 
 
 def tidy(executor: Executor[Any], machines: Iterable[str], reporter: Reporter) -> None:
@@ -55,13 +103,6 @@ def tidy(executor: Executor[Any], machines: Iterable[str], reporter: Reporter) -
         for leftover in executor.tidy(machine):
             if not leftover.in_use:
                 reporter.note(leftover.line())
-
-
-def _cancel(jobs: Iterable[Job], executor: Executor[Any]) -> None:
-    """Cancel every job, also when one of them cannot be; the first reason for that goes on afterwards."""
-    with contextlib.ExitStack() as stack:
-        for job in jobs:
-            stack.callback(executor.cancel, job)
 
 
 def _ended_at_once(step: Step, folder: RunFolder, reporter: Reporter, machines: Iterable[str]) -> bool:

@@ -38,6 +38,7 @@ class Stage(ABC):
     example: ClassVar[str] = ""  # of its command
     rests_on: ClassVar[tuple[str, ...]] = ()  # stages whose steps its own need
     measures: ClassVar[bool] = False  # measuring steps run strictly one at a time
+    in_turns: ClassVar[bool] = False  # `work` asks `work.turns` for its calls: those of one scenario take turns
     memory_bytes: ClassVar[int]  # what a step may use at most, with all that it starts
     timeout_s: ClassVar[float]  # what a step may take at most, where the profile does not say
     expected_s: ClassVar[float]  # what a step is expected to take before any has ended, but for `measuring_s`

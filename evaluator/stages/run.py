@@ -1,21 +1,26 @@
-"""Run: a proven artifact is loaded in a fresh process and timed: load, first call, warm latency, throughput, memory."""
+"""Run: a proven artifact is loaded in a fresh process and timed: load, first call, warm latency, throughput, memory.
+
+All artifacts of a scenario take turns. In the end each is asked beside deliberately busy neighbours, too: shared hosts
+are how models are served, and runtimes do not suffer alike.
+"""
 
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import median
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from evaluator.children.turns import Call, Taken
 from evaluator.children.work import Work, blame
-from evaluator.core import files, registry
-from evaluator.core.clock import SystemClock
+from evaluator.core import registry
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.metrics import key
-from evaluator.core.records import Measured, Metrics, Profile
-from evaluator.core.tensors import rows
+from evaluator.core.records import Measured, Metrics, Profile, Sampling
+from evaluator.core.tensors import Arrays, rows
+from evaluator.core.turns import NAME, Track
 from evaluator.measure.resources import peak_memory
-from evaluator.measure.sampling import Samples, collect
+from evaluator.measure.sampling import warm_up
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import Assignment, read_artifact, read_examples
 from evaluator.stages._figures import latencies
@@ -27,6 +32,10 @@ if TYPE_CHECKING:
 POOL = 32  # inputs that the timed calls rotate over: a cache of one answer would be seen
 VARIED = "server"  # the deployment path whose artifacts are measured in variants, too
 THROUGHPUT_SHARE = 0.5  # throughput gets half the time and a quarter of the calls: a batch is many queries
+INTERVAL_BLOCKS = 12  # of each track: fewer give an interval that decides nothing
+NEIGHBOUR = "neighbour"  # the track beside busy neighbours
+NEIGHBOUR_BLOCKS = 6
+NEIGHBOUR_BLOCK_S = 0.25  # longer than the slices in which a kernel hands out a core
 
 
 class Run(Stage):
@@ -39,6 +48,7 @@ class Run(Stage):
     example = "fweval run resnet50 --device cpu"
     rests_on = ("verify",)
     measures = True
+    in_turns = True
     memory_bytes = 6 * GIB
     timeout_s = 120.0
     expected_s = 8.0
@@ -48,8 +58,8 @@ class Run(Stage):
     )
 
     def measuring_s(self, profile: Profile) -> float:
-        """Return the time of a sample of latencies, and half of it for throughput."""
-        return 1.5 * profile.sampling.min_seconds
+        """Return the time of a sample of latencies, half of it for throughput, and the blocks beside neighbours."""
+        return 1.5 * profile.sampling.min_seconds + 1.5 * NEIGHBOUR_BLOCKS * NEIGHBOUR_BLOCK_S
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Interleave the candidates, their order reversed every other round (ABBA).
@@ -80,14 +90,6 @@ class Run(Stage):
         pool = [rows(inputs, index, index + 1) for index in range(min(POOL, len(next(iter(inputs.values())))))]
         batch = rows(inputs, 0, about.scenario.throughput_batch)
         size = len(next(iter(batch.values())))  # a short profile may hold out fewer examples than a batch has
-        sampling = about.profile.sampling
-        shorter = msgspec.structs.replace(
-            sampling,
-            min_queries=max(1, sampling.min_queries // 4),
-            min_seconds=sampling.min_seconds * THROUGHPUT_SHARE,
-            cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
-            warmup_queries=2,
-        )
         with blame(f"importing {runtime.title}"):
             start = time.perf_counter()
             importlib.import_module(runtime.module)
@@ -99,22 +101,30 @@ class Run(Stage):
             loaded = time.perf_counter()
             session(pool[0])
             first = time.perf_counter()
-            latency = collect(lambda index: session(pool[index % len(pool)]), sampling, SystemClock())
-            throughput = collect(lambda _: session(batch), shorter, SystemClock())
+            answer = partial(_answer, session, pool)
+            warm_up(answer, about.profile.sampling)
+            session(batch)
+            latency, throughput, beside = tracks(about.profile.sampling)
+            calls: dict[Track, Call] = {latency: answer, throughput: lambda _: session(batch)}
+            if work.step.device == DEVICE:
+                calls[beside] = answer
+            taken = work.turns.take(calls)
             memory = peak_memory()
-        files.write_samples(work.folder, {"latency": latency.seconds, "throughput": throughput.seconds})
+        taken.write(work.folder)
         metrics: Metrics = {
             "import_s": begin - start,
             "load_s": loaded - begin,
             "first_call_s": first - loaded,
-            "queries": len(latency.seconds),
-            "throughput_per_s": _per_second(throughput, size),
+            "queries": len(taken.series[latency.name]),
+            "throughput_per_s": _per_second(taken.seconds(throughput.name), size),
             "throughput_batch": size,
             **memory,
-            "capped": latency.capped or throughput.capped,
+            "capped": taken.capped(latency.name) or taken.capped(throughput.name),
+            **taken.metrics(),
+            **_beside_neighbours(taken, latency.name, beside.name),
         }
-        figures = latencies(latency.seconds, about.profile)
-        return Measured(metrics=metrics, figures=figures, files={"latency": "samples/latency.jsonl"})
+        figures = latencies(taken.seconds(latency.name), about.profile)
+        return Measured(metrics=metrics, figures=figures, files={"latency": "samples/latency.jsonl", "blocks": NAME})
 
 
 def _plan_variants(plan: "ScenarioPlan", pairings: Sequence["Pairing"]) -> None:
@@ -126,9 +136,47 @@ def _plan_variants(plan: "ScenarioPlan", pairings: Sequence["Pairing"]) -> None:
                 plan.about(Run.name, pairing, needs=plan.proven(pairing), variant=variant.name)
 
 
-def _per_second(samples: Samples, size: int) -> float:
+def tracks(sampling: Sampling) -> tuple[Track, Track, Track]:
+    """Return what an artifact is asked for: one answer at a time, batches, and answers beside busy neighbours."""
+    latency = Track(
+        name="latency",
+        min_calls=sampling.min_queries,
+        min_seconds=sampling.min_seconds,
+        min_blocks=INTERVAL_BLOCKS,
+        cap_seconds=sampling.cap_seconds,
+    )
+    throughput = Track(
+        name="throughput",
+        min_calls=max(1, sampling.min_queries // 4),
+        min_seconds=sampling.min_seconds * THROUGHPUT_SHARE,
+        min_blocks=INTERVAL_BLOCKS,
+        cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
+    )
+    beside = Track(
+        name=NEIGHBOUR,
+        min_blocks=NEIGHBOUR_BLOCKS,
+        cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
+        block_s=NEIGHBOUR_BLOCK_S,
+        neighbours=True,
+    )
+    return latency, throughput, beside
+
+
+def _answer(session: Callable[[Arrays], Arrays], pool: Sequence[Arrays], index: int) -> object:
+    return session(pool[index % len(pool)])
+
+
+def _per_second(seconds: Sequence[float], size: int) -> float:
     """Return items per second over all the timed batches."""
-    return size * len(samples.seconds) / sum(samples.seconds)
+    return size * len(seconds) / sum(seconds)
+
+
+def _beside_neighbours(taken: Taken, alone: str, beside: str) -> Metrics:
+    """Return how long an answer takes beside one busy neighbour on each core, and how many times as long as alone."""
+    if not taken.series.get(beside):
+        return {}
+    slow, usual = median(taken.series[beside]), median(taken.seconds(alone))
+    return {"neighbour_latency_s": slow, **({"neighbour_slowdown": slow / usual} if usual else {})}
 
 
 plugin = Run()

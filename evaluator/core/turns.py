@@ -1,0 +1,145 @@
+"""What measuring in turns is made of: tracks that a candidate can be asked for, and blocks of calls.
+
+Candidates of one question are alive at once, each in a process of its own, and asked for one short block at a time, so
+that what the machine does meanwhile happens to all of them alike (rigour.md, "Sampling").
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import msgspec
+
+from evaluator.core import files
+from evaluator.core.coordinates import Record
+from evaluator.core.errors import IncompleteEvidence
+
+NAME = "blocks.json"
+Natural = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+Cores = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
+class Track(Record, frozen=True, kw_only=True):
+    """One kind of call that a candidate can be asked for again and again: an answer, a batch, a training step.
+
+    Blocks of it are asked for until all minima hold, of all that are alive, or the cap is reached.
+    """
+
+    name: str  # also of its samples: `samples/<name>.jsonl`
+    min_calls: int = 1
+    min_seconds: float = 0.0
+    min_blocks: int = 1  # what an interval needs
+    cap_seconds: float = 1e9
+    block_s: float = 0.15  # what one block takes at the least,
+    block_calls: int = 3  # and how many calls it has at the least
+    untimed: int = 1  # calls before those of each block: what ran meanwhile has taken the caches
+    neighbours: bool = False  # measured beside deliberately busy neighbours, one for each core
+
+
+class Block(Record, frozen=True, kw_only=True):
+    """One block of calls. Its samples are the next `calls` of its track's."""
+
+    track: str
+    turn: Natural  # blocks of one turn are neighbours in time: each candidate alive has one
+    calls: Natural
+    begin_s: Seconds  # since the first one began
+    elapsed_s: Seconds
+    own_cores: Cores | None = None  # that the processes of the one that was asked kept busy; None: not known
+    others_cores: Cores | None = None  # that everybody else on the machine kept busy
+    steal_cores: Cores = 0.0  # that the machine's host gave to other guests
+    slowdown: Cores | None = None  # how many times as long as at best fixed work took before or after it
+    quiet: bool = True  # whether it counts in comparisons
+
+
+class Blocks(Record, frozen=True, kw_only=True):
+    """`blocks.json`: all blocks of one step, in the order in which they were measured."""
+
+    together: tuple[str, ...] = ()  # ids of the steps that were alive at once, in the order of the plan
+    begun: Natural = 0  # Unix time when the turns began: what tells turns of one group from those of another
+    idle_cores: Cores | None = None  # that this one kept busy while others were asked
+    blocks: tuple[Block, ...] = ()
+
+
+_A_GROUP = 1_000_000  # more turns than a group has
+
+
+def read_blocks(folder: Path) -> Blocks:
+    """Read the blocks of a step from its folder; none where it left none. `IncompleteEvidence` when damaged."""
+    path = folder / NAME
+    if not path.exists():
+        return Blocks()
+    found = files.read_record(path, Blocks)
+    series = files.read_samples(folder)
+    for track in {block.track for block in found.blocks}:
+        try:
+            medians(found, track, series.get(track, ()))
+        except ValueError as error:
+            raise IncompleteEvidence(f"{path} is damaged: {error}", remedy=files.again(folder)) from error
+    return found
+
+
+def medians(found: Blocks, track: str, seconds: Sequence[float]) -> dict[int, float]:
+    """Return the median of each quiet block of a track by its turn, in seconds; `seconds` are the track's samples.
+
+    Turns are numbered so that those of two groups are never the same. `ValueError` when the samples are not those of
+    the blocks.
+    """
+    own = [block for block in found.blocks if block.track == track]
+    if sum(block.calls for block in own) != len(seconds):
+        raise ValueError(f"{NAME} counts {sum(block.calls for block in own)} calls of '{track}', not {len(seconds)}")
+    told: dict[int, float] = {}
+    begin = 0
+    for block in own:
+        samples = seconds[begin : begin + block.calls]
+        begin += block.calls
+        if block.quiet and samples:
+            told[found.begun * _A_GROUP + block.turn] = median(samples)
+    return told
+
+
+class Mark(Record, frozen=True, kw_only=True):
+    """What was seen of the machine during one block, by who asked for it."""
+
+    others_cores: Cores | None = None
+    steal_cores: Cores = 0.0
+    slowdown: Cores | None = None
+    quiet: bool = True
+
+
+class Ready(Record, frozen=True, kw_only=True, tag="ready"):
+    """A candidate is loaded and warm: what it can be asked for."""
+
+    tracks: tuple[Track, ...]
+
+
+class Answered(Record, frozen=True, kw_only=True, tag="answered"):
+    """A candidate has made a block of calls, and sleeps again."""
+
+    calls: int
+    median_s: float | None  # of its calls; None: there were none
+    elapsed_s: float
+    own_s: float | None  # processor time that its processes had meanwhile; None: not known
+    idle_s: float  # processor time since its last block,
+    idle_for_s: float  # and how long that was
+    finished: bool = False  # there are no more calls to be made on this track
+
+
+class Ask(Record, frozen=True, kw_only=True, tag="ask"):
+    """A block of a track is wanted."""
+
+    track: str
+    turn: int
+
+
+class Over(Record, frozen=True, kw_only=True, tag="over"):
+    """Nothing more is wanted; what was seen during each of the blocks, in their order."""
+
+    together: tuple[str, ...]
+    begun: int
+    marks: tuple[Mark, ...]
+
+
+Said = Ready | Answered  # by a candidate
+Wanted = Ask | Over  # of it

@@ -1,0 +1,136 @@
+"""What disturbs a block of calls: others who have the cores, a host that gives them to other guests, a slow state.
+
+Others' processor time is what the machine was busy less what the one that was asked had. A guest on the same physical
+core shows nowhere in /proc: the metronome notices it, the same few milliseconds of fixed work on each core before and
+after each block (rigour.md, "Disturbance").
+"""
+
+import hashlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+from typing import Self
+
+import psutil
+
+from evaluator.core.turns import Mark
+
+OTHERS_FROM = 0.2  # of a core: kernel threads, the pipe and idle pools take less on a quiet machine, a program more
+SLOW_FROM = 1.25  # times the fastest beat: states of 1.6 times were seen, and 1.1 by chance
+_ITERATIONS = 6_000  # of the fixed work, which takes two to four milliseconds
+_MOST_CORES = 8  # that are listened to
+_BEST = 10  # the fastest tenth of beats is what this machine can do
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What the machine has done since it was started, in seconds, and when that was looked up."""
+
+    at: float
+    idle_s: float
+    steal_s: float
+
+    @classmethod
+    def now(cls) -> "Times":
+        """Look it up."""
+        told = psutil.cpu_times()
+        idle = told.idle + getattr(told, "iowait", 0.0)
+        return cls(at=time.perf_counter(), idle_s=idle, steal_s=getattr(told, "steal", 0.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What was seen during one block."""
+
+    others_cores: float | None  # None: what the one that was asked had is not known
+    steal_cores: float
+    beats: tuple[tuple[float, ...], tuple[float, ...]]  # seconds of the fixed work, core by core, before and after
+
+
+def sight(begin: Times, end: Times, own_s: float | None, beats: tuple[tuple[float, ...], tuple[float, ...]]) -> Sight:
+    """Say what others had between two moments."""
+    elapsed = max(end.at - begin.at, 1e-9)
+    steal = max(0.0, end.steal_s - begin.steal_s)
+    cores = os.cpu_count() or 1
+    busy_s = max(0.0, cores * elapsed - (end.idle_s - begin.idle_s) - steal)
+    others = None if own_s is None else max(0.0, busy_s - own_s) / elapsed
+    return Sight(others_cores=others, steal_cores=steal / elapsed, beats=beats)
+
+
+def marks(seen: Sequence[Sight]) -> tuple[Mark, ...]:
+    """Judge blocks by all that were seen together: the limit and the fastest beat are theirs."""
+    limit = others_limit([each.others_cores for each in seen if each.others_cores is not None])
+    best = _fastest([beat for each in seen for beat in each.beats])
+    return tuple(_mark(each, limit, best) for each in seen)
+
+
+def others_limit(found: Sequence[float]) -> float:
+    """Return how many cores others may keep busy beside a block that counts.
+
+    What the quietest quarter of the blocks shows goes without saying on this machine, up to as much again.
+    """
+    usual = quantiles(found, n=4)[0] if len(found) > 1 else 0.0
+    return OTHERS_FROM + min(max(usual, 0.0), OTHERS_FROM)
+
+
+def _mark(each: Sight, limit: float, best: Sequence[float]) -> Mark:
+    shares = [now / least for beat in each.beats for now, least in zip(beat, best, strict=True) if least > 0]
+    slowdown = max(shares, default=None)
+    disturbed = (
+        (each.others_cores is not None and each.others_cores > limit)
+        or each.steal_cores > limit
+        or (slowdown is not None and slowdown > SLOW_FROM)
+    )
+    return Mark(others_cores=each.others_cores, steal_cores=each.steal_cores, slowdown=slowdown, quiet=not disturbed)
+
+
+def _fastest(beats: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Return, core by core, what the fastest tenth of the beats do not exceed."""
+    if len(beats) < 2:
+        return tuple(beats[0]) if beats else ()
+    return tuple(quantiles(core, n=_BEST)[0] for core in zip(*beats, strict=True))
+
+
+class Metronome:
+    """Fixed work on each core that this process may use, all at once. Use as a context: it has a thread for each."""
+
+    def __init__(self) -> None:
+        """Start a thread on each core; on machines with many, on some of them."""
+        cores = sorted(os.sched_getaffinity(0))
+        chosen = cores[:: max(1, len(cores) // _MOST_CORES)][:_MOST_CORES]
+        self._calls: list[queue.SimpleQueue[bool]] = [queue.SimpleQueue() for _ in chosen]
+        self._told: queue.SimpleQueue[tuple[int, float]] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._listen, args=(number, core), daemon=True)
+            for number, core in enumerate(chosen)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> Self:
+        self.beat()  # the first one is slow
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for call in self._calls:
+            call.put(False)
+        for thread in self._threads:
+            thread.join()
+
+    def beat(self) -> tuple[float, ...]:
+        """Return the seconds that the fixed work takes now, core by core."""
+        for call in self._calls:
+            call.put(True)
+        found = dict(self._told.get() for _ in self._threads)
+        return tuple(found[number] for number in range(len(found)))
+
+    def _listen(self, number: int, core: int) -> None:
+        os.sched_setaffinity(threading.get_native_id(), {core})
+        while self._calls[number].get():
+            begin = time.perf_counter()
+            hashlib.pbkdf2_hmac("sha256", b"beat", b"fixed", _ITERATIONS)  # in C, without Python's lock, in registers
+            self._told.put((number, time.perf_counter() - begin))

@@ -1,0 +1,255 @@
+"""Measuring in turns: all candidates of a question are alive at once, and asked for one short block at a time.
+
+Each is made ready alone, in the order of the plan, while the others sleep. Then come the turns: in each, every
+candidate has one block of each track, in an order drawn by the seed and then its mirror image. What does not fit into
+memory together is measured in groups that share their first candidate (rigour.md, "Sampling").
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from evaluator.children import neighbours
+from evaluator.core.records import Step
+from evaluator.core.turns import Answered, Ask, Mark, Over, Ready, Said, Track
+from evaluator.executors._contract import Executor
+from evaluator.measure.disturbance import OTHERS_FROM, Metronome, Sight, Times, marks, sight
+from evaluator.planning.capabilities import Capabilities
+from evaluator.running.progress import SILENCE_S, Reporter
+
+_SETTLE_S = 0.005  # after a block, before the metronome: threads that wait actively give up within it
+_LISTENED = 3  # turns, after which one that never sleeps is known
+_ROOM = 1.25  # times what the largest candidate took is wanted for the next one
+_RESERVE_BYTES = 1 << 30
+Beat = tuple[float, ...]  # seconds of the metronome's work, core by core
+Enough = Callable[[str, Sequence["Candidate"]], bool]  # whether a track needs no more than its minima
+
+
+def group_of(step: Step) -> tuple[object, ...] | None:
+    """Return what steps agree in that are measured in turns with each other; None for a step that is not."""
+    if not step.in_turns:
+        return None
+    return (step.stage, step.scenario, step.device, step.machine, step.round)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one candidate is on one track."""
+
+    track: Track
+    calls: int = 0
+    seconds: float = 0.0
+    medians: dict[int, float] = field(default_factory=dict)  # turn -> seconds
+    finished: bool = False
+
+    def add(self, turn: int, answered: Answered) -> None:
+        """Count a block."""
+        self.calls += answered.calls
+        self.seconds += answered.elapsed_s
+        self.finished |= answered.finished
+        if answered.median_s is not None:
+            self.medians[turn] = answered.median_s
+
+    @property
+    def open(self) -> bool:
+        """Tell whether it can be asked for more."""
+        return not self.finished and self.seconds < self.track.cap_seconds
+
+    @property
+    def wanting(self) -> bool:
+        """Tell whether a minimum is not met, and can be."""
+        track = self.track
+        met = (
+            self.calls >= track.min_calls
+            and self.seconds >= track.min_seconds
+            and len(self.medians) >= track.min_blocks
+        )
+        return self.open and not met
+
+
+@dataclass(slots=True, eq=False)
+class Candidate:
+    """One step that is alive and takes part."""
+
+    job: Any  # the executor's
+    step: Step
+    tracks: dict[str, Progress]
+    sights: list[Sight] = field(default_factory=list)  # block by block
+    beside: list[bool] = field(default_factory=list)  # whether neighbours were kept busy on purpose meanwhile
+    idle: list[float] = field(
+        default_factory=lambda: [0.0, 0.0]
+    )  # processor time while others were asked, and how long
+    awake: bool = False  # it never sleeps: it is compared with nobody
+
+    @property
+    def idle_cores(self) -> float:
+        """How much of a core it kept busy while others were asked."""
+        return self.idle[0] / self.idle[1] if self.idle[1] else 0.0
+
+
+class Conductor:
+    """Measures one group; `begin` starts a step's job, or ends the step at once and returns None; `end` saves it."""
+
+    def __init__(
+        self,
+        executor: Executor[Any],
+        machine: Capabilities,
+        reporter: Reporter,
+        *,
+        begin: Callable[[Step], Any | None],
+        end: Callable[[Any], None],
+        enough: Enough = lambda _track, _candidates: True,
+    ) -> None:
+        self._executor = executor
+        self._machine = machine
+        self._reporter = reporter
+        self._begin = begin
+        self._end = end
+        self._enough = enough
+        self._begun = 0
+        self._turn = 0
+        self._alive: list[Candidate] = []
+        self._together: tuple[str, ...] = ()
+
+    def conduct(self, group: Sequence[Step]) -> None:
+        """Measure the steps; every ending is handed to `end`."""
+        waiting = list(group)
+        draw = random.Random(f"{group[0].settings.get('seed')}/{group_of(group[0])}")  # noqa: S311  # an order, no secret
+        self._begun = int(time.time())
+        while waiting:
+            self._make_ready(waiting)
+            if not self._alive:
+                continue
+            self._together = tuple(dict.fromkeys((*self._together, *(each.step.id for each in self._alive))))
+            with Metronome() as metronome:
+                self._play(draw, metronome, beside=False)
+                if any(each.track.neighbours for one in self._alive for each in one.tracks.values()):
+                    with neighbours.busy():
+                        self._play(draw, metronome, beside=True)
+            shared = self._alive[:1] if waiting and len(self._alive) > 1 else []  # one that is alone joins nothing
+            self._finish([one for one in self._alive if one not in shared])
+            for one in shared:
+                one.tracks = {name: Progress(each.track) for name, each in one.tracks.items()}
+        self._finish(list(self._alive))
+
+    # Making ready -----------------------------------------------------------------------------------------------------
+
+    def _make_ready(self, waiting: list[Step]) -> None:
+        """Start steps one after the other until all wait for their turn, or memory is short."""
+        largest = 0
+        while waiting and not (self._alive and self._short_of_memory(largest)):
+            free = self._machine.free_memory_bytes
+            step = waiting.pop(0)
+            job = self._begin(step)
+            if job is None:
+                continue
+            said = self._hear(job, step)
+            if not isinstance(said, Ready):
+                self._end(job)
+                continue
+            self._alive.append(Candidate(job, step, {track.name: Progress(track) for track in said.tracks}))
+            largest = max(largest, free - self._machine.free_memory_bytes)
+
+    def _short_of_memory(self, largest: int) -> bool:
+        """Tell whether one more candidate like the largest would leave too little."""
+        return self._machine.free_memory_bytes < _ROOM * largest + _RESERVE_BYTES
+
+    # Turns ------------------------------------------------------------------------------------------------------------
+
+    def _play(self, draw: random.Random, metronome: Metronome, *, beside: bool) -> None:
+        """Go through turns until no track needs more; tracks are those with neighbours, or those without."""
+        names = [
+            name
+            for name in dict.fromkeys(name for one in self._alive for name in one.tracks)
+            if any(name in one.tracks and one.tracks[name].track.neighbours is beside for one in self._alive)
+        ]
+        order: list[Candidate] = []
+        beat = metronome.beat()
+        played = 0
+        while open_tracks := [name for name in names if self._wanted(name)]:
+            order = order[::-1] if played % 2 else draw.sample(self._alive, len(self._alive))
+            for name in open_tracks:
+                for candidate in [one for one in order if one in self._alive and not one.awake]:
+                    if name in candidate.tracks and candidate.tracks[name].open:
+                        beat = self._block(candidate, name, metronome, beat)
+            played += 1
+            self._turn += 1
+            if played == _LISTENED and not beside:
+                self._leave_out_the_sleepless()
+
+    def _wanted(self, name: str) -> bool:
+        taking = [one for one in self._alive if name in one.tracks and not one.awake]
+        if not any(one.tracks[name].open for one in taking):
+            return False
+        return any(one.tracks[name].wanting for one in taking) or not self._enough(name, taking)
+
+    def _block(self, candidate: Candidate, name: str, metronome: Metronome, before: Beat) -> Beat:
+        """Ask for one block; return the beat after it. A candidate that does not answer has ended: its row only."""
+        progress = candidate.tracks[name]
+        begin = Times.now()
+        self._executor.ask(candidate.job, Ask(track=name, turn=self._turn))
+        said = self._hear(candidate.job, candidate.step)
+        end = Times.now()
+        if not isinstance(said, Answered):
+            self._alive.remove(candidate)
+            self._end(candidate.job)
+            return metronome.beat()
+        time.sleep(_SETTLE_S)
+        after = metronome.beat()
+        progress.add(self._turn, said)
+        candidate.idle[0] += said.idle_s
+        candidate.idle[1] += said.idle_for_s
+        candidate.sights.append(sight(begin, end, said.own_s, (before, after)))
+        candidate.beside.append(progress.track.neighbours)
+        return after
+
+    def _leave_out_the_sleepless(self) -> None:
+        """Name those that keep a core busy while others are asked; what was measured beside one counts for nobody."""
+        for one in self._alive:
+            if one.idle_cores > OTHERS_FROM and len(self._alive) > 1:
+                one.awake = True
+                self._reporter.note(
+                    f"{one.step.title()} never sleeps: it kept {one.idle_cores:.1f} of a core busy while others were "
+                    "measured; it is compared with nobody"
+                )
+        sleepless = [one for one in self._alive if one.awake]
+        self._finish(sleepless)
+
+    def _hear(self, job: Any, step: Step) -> Said | None:
+        """Wait for what a job says; None when it has ended or its time is up."""
+        while True:
+            try:
+                return self._executor.hear(job, SILENCE_S)
+            except TimeoutError:
+                self._reporter.going_on([step])
+
+    # Endings ----------------------------------------------------------------------------------------------------------
+
+    def _finish(self, candidates: Sequence[Candidate]) -> None:
+        """Tell candidates what was seen during their blocks, and wait for their endings, one after the other."""
+        found = iter(_judged(self._alive))
+        judged = {id(one): [next(found) for _ in one.sights] for one in self._alive}
+        for one in candidates:
+            self._alive.remove(one)
+            over = Over(together=self._together, begun=self._begun, marks=tuple(judged[id(one)]))
+            self._executor.ask(one.job, over)
+            self._hear(one.job, one.step)
+            self._end(one.job)
+
+
+def _judged(candidates: Sequence[Candidate]) -> Iterator[Mark]:
+    """Yield the mark of every block, candidate by candidate. Where neighbours were wanted, they disturb nothing."""
+    every = [each for one in candidates for each, beside in zip(one.sights, one.beside, strict=True) if not beside]
+    alone = iter(marks(every))
+    for one in candidates:
+        for each, beside in zip(one.sights, one.beside, strict=True):
+            if beside:
+                (mark,) = marks([each])
+                yield msgspec.structs.replace(mark, slowdown=None, quiet=True)
+            else:
+                mark = next(alone)
+                yield msgspec.structs.replace(mark, quiet=mark.quiet and not one.awake)
