@@ -1,4 +1,4 @@
-"""Renews what is generated from the program itself, README.md's tables and docs/metrics.md: `make docs`; tests look.
+"""Renews what is generated from the program itself, README.md's tables and two pages of docs/: `make docs`; tests look.
 
 A table stands between `<!-- NAME -->` and `<!-- /NAME -->`, for every NAME in TABLES. `python docs/generate.py RUN`
 writes docs/matrix.md from the scorecard of a real run that was made with `fweval export --matrix`.
@@ -12,7 +12,7 @@ import click
 
 from evaluator import cli
 from evaluator.commands._topics import TOPICS
-from evaluator.core import metrics, registry
+from evaluator.core import metrics, registry, settings
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
 from evaluator.judging.replay import read_scorecard
@@ -22,6 +22,7 @@ from scenarios.loading import load_profile, profile_names
 
 MATRIX = Path(__file__).with_name("matrix.md")
 METRICS = Path(__file__).with_name("metrics.md")
+SETTINGS = Path(__file__).with_name("settings.md")
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -175,6 +176,33 @@ def glossary() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def settings_page() -> str:
+    """Return the page about all that fweval sets around what it measures."""
+    variants = ((f"`{each.name}`", each.title, each.summary) for each in registry.load_all("variant"))
+    lines = [
+        "# What fweval sets",
+        "",
+        "A runtime is measured as its users have it, the number of threads aside. This is all that fweval sets around",
+        "what it measures, from `evaluator/core/settings.py`; tests look at started processes for anything else.",
+        "",
+        "## Environment variables",
+        "",
+        _table(("Variable", "Why"), ((f"`{name}`", why) for name, why in settings.VARIABLES.items())),
+        "A person's own `OMP_NUM_THREADS` is kept to, up to the number of cores, and stands in `run.json`. Other",
+        "variables by which libraries are tuned are not passed on; `fweval doctor` and the start of a run name them.",
+        "",
+        "## Options, limits and configuration",
+        "",
+        _table(("What", "Why"), settings.OPTIONS.items()),
+        "## Variants",
+        "",
+        "What else people set is measured beside the default, never in its place.",
+        "",
+        _table(("Variant", "Title", "What is set"), variants),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
@@ -193,4 +221,5 @@ if __name__ == "__main__":
     for run in sys.argv[1:]:
         MATRIX.write_text(matrix_page(read_scorecard(RunFolder.open(Path(run)))), encoding="utf-8")
     METRICS.write_text(glossary(), encoding="utf-8")
+    SETTINGS.write_text(settings_page(), encoding="utf-8")
     README.write_text(renew(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,12 +1,13 @@
 """What `fweval doctor` looks at: everything that decides which steps of a plan can run on this machine."""
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evaluator.children import confinement, environments
-from evaluator.core import machine, registry
+from evaluator.core import machine, registry, settings
 from evaluator.measure import neighbours
 from evaluator.pipeline import LEAST_DISK_BYTES
 from evaluator.planning import plan
@@ -43,7 +44,8 @@ class Diagnosis:
 
 def examine(here: Capabilities) -> list[Diagnosis]:
     """Look at machine, frameworks, exporters, runtimes, programs, servers and data, in this order; takes a second."""
-    looked_at = (_machine(here), _load(), _wall(), _software(here), _matrix(here), _web(), _servers(here), _data(here))
+    of_this_machine = (_machine(here), _environment(), _load(), _wall())
+    looked_at = (*of_this_machine, _software(here), _matrix(here), _web(), _servers(here), _data(here))
     return [finding for part in looked_at for finding in part]
 
 
@@ -99,6 +101,12 @@ def _machine(here: Capabilities) -> Iterator[Diagnosis]:
         detail=f"{disk / 2**30:.0f} GiB free in the current folder",
         remedy=f"free at least {LEAST_DISK_BYTES / 2**30:.0f} GiB, or use --out",
     )
+
+
+def _environment() -> Iterator[Diagnosis]:
+    """Say what becomes of variables by which a person tunes libraries."""
+    told = settings.said(os.environ, machine.cores()) or ("nothing in it changes how runtimes compute",)
+    yield Diagnosis(topic="machine", name="environment", fine=True, detail="; ".join(told))
 
 
 def _load() -> Iterator[Diagnosis]:

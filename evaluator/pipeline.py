@@ -4,6 +4,7 @@ Up to `probe`, steps leave evidence in the run folder; from `judge` on, everythi
 takes milliseconds and measures nothing.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,7 @@ import msgspec
 
 import evaluator
 from evaluator.children import environments
-from evaluator.core import catalogue, clock, files, machine, registry
+from evaluator.core import catalogue, clock, files, machine, registry, settings
 from evaluator.core.coordinates import MACHINE
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.records import DeviceClass, Profile, RunRecord, Step
@@ -132,6 +133,8 @@ def await_quiet(run: Run) -> None:
     """Say what others do on this machine before a minute is lost, and wait for a quiet one if that was asked for."""
     todo = run.folder.unfinished(run.folder.plan.possible)
     if any(step.measures for step in _of_this_run(run, todo)):
+        for line in settings.said(os.environ, machine.cores()):
+            run.reporter.note(line)
         found = run.quiet.begin(run.reporter)
         run.folder.event("watched", others=found.others, said=found.said())
 

@@ -53,7 +53,7 @@ class PaperMachine:
         versions: Mapping[str, str] | None = None,
         no_devices: tuple[str, ...] = ("gpu",),
     ) -> None:
-        self.cores = 2
+        self.cores = self.threads = 2
         self.time_factor = 1.0
         self.memory_bytes = self.free_memory_bytes = 8 << 30
         self.versions = versions or {"torch": "2.13.0"}

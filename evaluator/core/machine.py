@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from evaluator.core import cgroups
+from evaluator.core import cgroups, settings
 from evaluator.core.records import Machine
 
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
@@ -26,6 +26,7 @@ def describe(java: str | None, docker: str | None) -> Machine:
         cpu=_cpu(),
         cores=cores(),
         cpu_quota_cores=cgroups.cpu_quota(),
+        threads_wished=settings.wished_threads(os.environ),
         memory_bytes=memory(),
         system=platform.platform(),
         python=platform.python_version(),
@@ -43,15 +44,17 @@ def cores() -> int:
     return own if quota is None else max(1, min(own, math.ceil(quota)))
 
 
+def threads() -> int:
+    """Return how many threads what is measured gets: one for each core, or fewer where a person wants that."""
+    return min(cores(), settings.wished_threads(os.environ) or cores())
+
+
 def thread_environment(threads: int) -> dict[str, str]:
     """Return the environment that makes the native libraries of a child or a server use that many threads.
 
-    GNU OpenMP's threads (PyTorch's) spin for a moment only while they wait. By default they spin on: when another
-    program wants a core, the spinning thread keeps it from the one that it waits for, and calls were seen to take fifty
-    times as long. Not spinning at all would be unfair to PyTorch: on an idle machine it costs a factor of 1.7; 10,000
-    turns cost nothing that could be told from the default.
+    It says their number and nothing else (`core.settings`): libraries follow it whose numbers have no other name.
     """
-    return {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "10000"}
+    return {"OMP_NUM_THREADS": str(threads)}
 
 
 def memory() -> int:

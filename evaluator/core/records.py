@@ -141,13 +141,17 @@ class Machine(Record, frozen=True, kw_only=True):
     docker: str | None
     versions: dict[str, str]
     cpu_quota_cores: float | None = None  # the time of so many cores is all that a container's limit allows
+    threads_wished: int | None = None  # what the person had set OMP_NUM_THREADS to; more than the cores are not given
 
     @property
     def processor(self) -> str:
         """The processor, and how much of it may be used."""
         cores = f"{self.cpu}, {self.cores} core{'' if self.cores == 1 else 's'}"
-        quota = self.cpu_quota_cores
-        return cores if quota is None else f"{cores} (a limit allows the time of {quota:.3g})"
+        quota, threads = self.cpu_quota_cores, self.threads_wished
+        limits = () if quota is None else (f"a limit allows the time of {quota:.3g}",)
+        if threads is not None and threads < self.cores:
+            limits = (*limits, f"{threads} thread{'' if threads == 1 else 's'}, by OMP_NUM_THREADS")
+        return f"{cores} ({'; '.join(limits)})" if limits else cores
 
 
 class Sampling(Record, frozen=True, kw_only=True):

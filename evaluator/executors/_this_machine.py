@@ -23,6 +23,11 @@ class ThisMachine:
         return machine.cores()
 
     @property
+    def threads(self) -> int:
+        """How many threads children get."""
+        return machine.threads()
+
+    @property
     def time_factor(self) -> float:
         """How slow it is now."""
         return speed.time_factor()

@@ -17,6 +17,11 @@ class Capabilities(Protocol):
         ...
 
     @property
+    def threads(self) -> int:
+        """How many threads what is measured gets: one for each core, unless the person wants fewer."""
+        ...
+
+    @property
     def time_factor(self) -> float:
         """How many times as long steps take there now as where fweval's time limits were set, at least 1."""
         ...

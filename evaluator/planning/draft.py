@@ -73,7 +73,7 @@ class Draft:
                 "scenario": msgspec.to_builtins(scenario),
                 "profile": msgspec.to_builtins(self.profile),
                 "seed": self.options.seed,
-                "threads": _threads(fields.get("variant"), self.capabilities.cores),
+                "threads": _threads(fields.get("variant"), self.capabilities.threads),
                 "environment": environments.identity(fields["environment"]) if fields.get("environment") else None,
             },
             **fields,
@@ -267,12 +267,12 @@ class ScenarioPlan:
         return None
 
 
-def _threads(variant: str | None, cores: int) -> int:
-    """Return how many threads a step gets: a runtime's users, too, have one for every core unless they choose."""
+def _threads(variant: str | None, threads: int) -> int:
+    """Return how many threads a step gets: those that everything gets, or as its variant has it."""
     if variant is None:
-        return cores
+        return threads
     chosen: Variant = registry.load("variant", variant)
-    return chosen.threads(cores)
+    return chosen.threads(threads)
 
 
 def _identify(step: Step, versions: Mapping[str, str]) -> str:

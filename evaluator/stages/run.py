@@ -132,7 +132,7 @@ def _plan_variants(plan: "ScenarioPlan", pairings: Sequence["Pairing"]) -> None:
     variants: tuple[Variant, ...] = registry.load_all("variant")
     for pairing in pairings:
         for variant in variants:
-            if pairing.made.format.path == VARIED and variant.applies(pairing.runtime, plan.draft.capabilities.cores):
+            if pairing.made.format.path == VARIED and variant.applies(pairing.runtime, plan.draft.capabilities.threads):
                 plan.about(Run.name, pairing, needs=plan.proven(pairing), variant=variant.name)
 
 

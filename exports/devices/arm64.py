@@ -17,6 +17,7 @@ import msgspec
 import evaluator
 import exports
 from evaluator.children import engine, environments
+from evaluator.core import machine
 from evaluator.core.causes import wants_memory
 from evaluator.core.errors import Unavailable, Unsupported
 from evaluator.core.records import Machine, Metrics, Signature
@@ -237,7 +238,7 @@ def _options(artifact: Mapping[Path, Path], threads: int) -> dict[str, Any]:
             "LANG": "C.UTF-8",
             "PYTHONPATH": f"{_CODE}:{_PACKAGES}",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "OMP_NUM_THREADS": str(threads),
+            **machine.thread_environment(threads),
         },
         "working_dir": "/",
         "mounts": [engine.read_only(outside, where) for outside, where in mounted.items()],

@@ -46,9 +46,7 @@ class OnnxRuntime(Runtime):
         cuda: bool = registry.load("device", device).cuda
         if cuda and _CUDA not in onnxruntime.get_available_providers():
             raise _no_cuda("this build of ONNX Runtime has no CUDA support")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+        options = session_options(threads)
         engine = _open(artifact, options, [(_CUDA, {"use_tf32": "0"}), _CPU] if cuda else [_CPU])
         if cuda and _CUDA not in engine.get_providers():  # it falls back to the CPU with a warning only
             raise _no_cuda("ONNX Runtime cannot use a CUDA device")
@@ -83,6 +81,15 @@ class OnnxRuntime(Runtime):
             kernels = onnx.plugin.anatomy(optimised).operators
         own = sum(count for name, count in kernels.items() if "::" in name)
         return {"CPU": sum(kernels.values()) - own, "CPU, its own kernels": own}
+
+
+def session_options(threads: int) -> Any:
+    """Return what a session is opened with: the defaults, but for the threads that an operator is computed on."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return options
 
 
 def _open(artifact: Path, options: Any, providers: list[Any]) -> Any:

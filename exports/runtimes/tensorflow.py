@@ -177,7 +177,7 @@ def _old_session(device: str, threads: int) -> Iterator[Any]:
     cuda: bool = registry.load("device", device).cuda
     settings = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=threads,
-        inter_op_parallelism_threads=1,
+        inter_op_parallelism_threads=threads,
         device_count={} if cuda else {"GPU": 0},
     )
     with tf.compat.v1.Session(config=settings) as session:
@@ -197,7 +197,7 @@ def _configure(device: str, threads: int) -> None:
     if not cuda:
         tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_tensor_float_32_execution(False)
 
 

@@ -112,7 +112,7 @@ class _Trainer:
             optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
             return loss
 
-        self._step = tf.function(step, jit_compile=False)
+        self._step = tf.function(step)
 
     def step(self, inputs: Mapping[str, Array], labels: Array) -> float:
         """Take one step; reading the loss waits for the forward pass, `sync_devices` for the rest."""

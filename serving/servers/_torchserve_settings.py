@@ -62,7 +62,6 @@ _OPEN = {
     "ts_open_inference_protocol": "true",
     "metrics_mode": "prometheus",
     "disable_system_metrics": "true",
-    "number_of_netty_threads": "2",
     "max_request_size": str(_LARGEST_MESSAGE_BYTES),
     "max_response_size": str(_LARGEST_MESSAGE_BYTES),
 }

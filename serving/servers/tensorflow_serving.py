@@ -69,7 +69,7 @@ class TensorFlowServing(Server):
         lacking = self.missing(launcher)
         if lacking is not None:
             raise Unavailable(lacking[0], remedy=lacking[1])
-        threads = machine.cores()
+        threads = machine.threads()
         flags = (
             f"--port={setup.ports['grpc']}",
             f"--rest_api_port={setup.ports['rest']}",

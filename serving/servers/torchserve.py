@@ -30,7 +30,7 @@ from serving.errors import ServerError
 from serving.servers import _torchserve_archive as archive
 from serving.servers import _torchserve_settings as settings
 
-_JVM = ("-Xmx1g", "-XX:+UseSerialGC")
+_HEAP = "-Xmx1g"
 # The image knows where its Python is and where that keeps TorchServe; `exec`, so that signals reach the JVM.
 _IN_CONTAINER = """\
 home=$(python -c 'import os, importlib.util as u; print(os.path.dirname(os.path.dirname(u.find_spec("ts").origin)))') &&
@@ -80,7 +80,7 @@ class TorchServe(Server):
         configuration.write_text(settings.properties(setup, place), encoding="ascii")
         logging.write_text(settings.LOGGING)
         options = (
-            *_JVM,
+            _HEAP,
             f"-Dlog4j.configurationFile={logging.as_uri()}",
             f"-Djava.io.tmpdir={place.temp}",
             f"-Duser.dir={place.temp}",  # where it writes the file of its tokens
@@ -89,7 +89,7 @@ class TorchServe(Server):
         env = {
             "LOG_LOCATION": str(place.temp),
             "METRICS_LOCATION": str(place.temp),
-            **machine.thread_environment(machine.cores()),
+            **machine.thread_environment(machine.threads()),
         }
         if launcher == "container":
             return Command(argv=("sh", "-c", _IN_CONTAINER, "torchserve", *options, *server), env=env)

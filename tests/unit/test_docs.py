@@ -71,6 +71,11 @@ def test_generated_tables_are_current() -> None:
     assert renew(read("README.md")) == read("README.md"), "run `make docs`"
 
 
+def test_what_fweval_sets_is_current() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["settings_page"]
+    assert page() == read("docs/settings.md"), "run `make docs`"
+
+
 def test_the_glossary_is_current() -> None:
     glossary = runpy.run_path(str(ROOT / "docs" / "generate.py"))["glossary"]
     assert glossary() == read("docs/metrics.md"), "run `make docs`"

@@ -118,7 +118,7 @@ def test_ids_change_with_whatever_can_change_a_result(changed: dict[str, Any]) -
 
 def test_ids_change_with_the_number_of_threads() -> None:
     machine = PaperMachine()
-    machine.cores = 4
+    machine.threads = 4
     assert {step.id for step in make().steps}.isdisjoint(step.id for step in make(machine=machine).steps)
 
 
@@ -185,7 +185,7 @@ def test_what_servers_run_is_measured_in_variants_beside_its_default_and_once() 
         assert default.settings["threads"] == 2
     assert {step.round for step in found} == {1}
     on_more = PaperMachine()
-    on_more.cores = 8
+    on_more.threads = 8
     threads = {step.variant: step.settings["threads"] for step in steps(make(machine=on_more), runtime="tensorflow")}
     assert threads == {None: 8, "half_threads": 4, "one_thread": 1}
 
@@ -199,7 +199,7 @@ def test_a_variant_is_asked_for_and_left_out_like_anything_else() -> None:
 
 def test_on_one_core_there_is_nothing_to_vary() -> None:
     machine = PaperMachine()
-    machine.cores = 1
+    machine.threads = 1
     assert not any(step.variant for step in make(machine=machine).steps)
 
 

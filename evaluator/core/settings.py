@@ -1,0 +1,92 @@
+"""What fweval sets around what it measures, all of it, each with its reason.
+
+A runtime is measured as its users have it, the number of threads aside. Whatever else could change how it computes is a
+variant with a name (`exports/variants/`), or it stands here because without it nothing could be compared. Tests compare
+the environment of every process that is measured with the one that fweval was started in, and the options of runtimes
+with their defaults: what is neither the default nor listed here fails.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+# Environment variables of children, servers and containers.
+VARIABLES: Mapping[str, str] = {
+    "OMP_NUM_THREADS": "the number of threads: one for each core that fweval may use, or as a variant has it",
+    "CUDA_VISIBLE_DEVICES": "the device that is asked for, and no other",
+    "CUDA_DEVICE_ORDER": "passed on: it decides which GPU a number means",
+    "KERAS_BACKEND": "Keras computes in TensorFlow; a person's configuration may say otherwise",
+    "TF_CPP_MIN_LOG_LEVEL": "logs without notices",
+    "PYTHONHASHSEED": "the same order of sets in every process",
+    "PYTHONUTF8": "files are read and written alike in every locale",
+    "PYTHONPATH": "where packages lie: an environment of tools, a container",
+    "PYTHONDONTWRITEBYTECODE": "containers cannot write beside packages",
+    "FWEVAL_ENVIRONMENT": "where the files of an environment of tools lie",
+    "FWEVAL_CACHE": "where data packages and environments lie",
+    "FWEVAL_REFERENCE_ADDRESS": "what the stand-in for a server binds in a container",
+    "LOG_LOCATION": "TorchServe writes its logs into the temporary folder",
+    "METRICS_LOCATION": "TorchServe writes its metrics into the temporary folder",
+    "HOME": "a folder that can be written to; of a server, one of its own",
+    "USER": "libraries ask for a name, and in containers there is none",
+    "LANG": "servers speak the same language everywhere",
+    "TMPDIR": "a temporary folder that is removed with the step",
+    "TEMP": "the same, for Java",
+}
+
+# What is set in code, on command lines and in configuration files, and is not the default.
+OPTIONS: Mapping[str, str] = {
+    "threads: intra-op threads of PyTorch, TensorFlow, ONNX Runtime, TFLite and WebAssembly": (
+        "as many as fweval gives; in TensorFlow, inter-op threads as well, whose default is the number of cores, too"
+    ),
+    "GPU: full 32-bit floats, no TensorFloat-32": "fp32 means the same in every runtime, and can be proven equal",
+    "edge: affinity to one core": "the question is about one core",
+    "limits of memory, in containers of cores and processes as well": (
+        "what runs away is ended and not the machine; none is below what the work needs"
+    ),
+    "TorchServe: one worker with all threads": (
+        "as many computations at a time as TF Serving's one process; its default, a worker for each core, holds the "
+        "model as often"
+    ),
+    "TorchServe: a heap of 1 GiB (-Xmx1g)": (
+        "what Java takes by default in a container of 4 GiB; elsewhere it would take a quarter of the machine's memory"
+    ),
+    "TorchServe: no collector of system metrics": "a Python process once a minute would disturb one measurement in ten",
+    "TorchServe: metrics for Prometheus, no access log": "TF Serving writes no line for each request either",
+    "servers: requests of up to 256 MB, no token": "the limits that they ship refuse a JSON batch of two large images",
+    "Chromium: no GPU": "WebAssembly is measured, on the processor",
+}
+
+# Beginnings of the names of variables by which people tune such libraries. They reach no child.
+_TUNING = (
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "DNNL_", "ONEDNN_", "TF_", "XLA_", "PYTORCH_", "ATEN_"),
+    *("TORCHINDUCTOR_", "TORCHDYNAMO_", "TORCH_COMPILE", "TORCH_CUDNN_", "TORCH_BLAS_", "TORCH_ALLOW_TF32", "ORT_"),
+    *("XNNPACK_", "CUBLAS_", "CUDNN_", "NVIDIA_TF32", "MALLOC_", "JEMALLOC_", "TCMALLOC_", "GLIBC_TUNABLES"),
+    *("LD_PRELOAD", "JAVA_TOOL_OPTIONS", "JAVA_OPTS", "JDK_JAVA_OPTIONS", "NODE_OPTIONS"),
+)
+_WISH = "OMP_NUM_THREADS"
+_NUMBER = re.compile(r"[1-9]\d{0,5}")
+DEFAULTS = "a runtime is measured with its defaults; variants of it are measured beside them"
+
+
+def wished_threads(environment: Mapping[str, str]) -> int | None:
+    """Return how many threads a person wants (OMP_NUM_THREADS, its first level); None where nothing sound is said."""
+    first = environment.get(_WISH, "").partition(",")[0].strip()
+    return int(first) if _NUMBER.fullmatch(first) else None
+
+
+def not_passed_on(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the variables that would change how something computes, and that reach no child."""
+    return tuple(sorted(name for name in names if name.startswith(_TUNING) and name not in VARIABLES))
+
+
+def said(environment: Mapping[str, str], cores: int) -> tuple[str, ...]:
+    """Say in a line each what becomes of a person's own settings; nothing where there are none."""
+    wish, ignored = wished_threads(environment), not_passed_on(environment)
+    told = []
+    if wish is not None:
+        given = min(wish, cores)
+        given = min(wish, cores)
+        bound = f", one for each core (it says {wish})" if wish > cores else ""
+        told.append(f"OMP_NUM_THREADS is kept to: what is measured gets {given} thread{'s' * (given > 1)}{bound}")
+    if ignored:
+        told.append(f"not passed on to what is measured: {', '.join(ignored)} ({DEFAULTS})")
+    return tuple(told)
