@@ -20,6 +20,8 @@ from evaluator.core.scorecard import (
     EvidenceRef,
     Finding,
     Interval,
+    Ranking,
+    Reply,
     Risk,
     Robustness,
     Scorecard,
@@ -68,6 +70,8 @@ FACTOR = {
     "ai_edge_litert": 0.8,
 }
 
+BESIDE = {"torchjit": 4.1, "tensorflow": 1.3}  # times slower beside a neighbour
+
 DEVICES = (
     DeviceClass(
         name="phone",
@@ -103,6 +107,7 @@ def scorecard() -> Scorecard:
         machine=machine(),
         scores=scores(),
         comparisons=comparisons(),
+        rankings=rankings(),
         robustness=Robustness(
             draws=10_000,
             seed=7,
@@ -136,6 +141,7 @@ TITLES = {
         "process": "process on this machine",
     },
     "probe": {"tls": "TLS"},
+    "variant": {"passive_wait": "passive waiting"},
     "stage": {"run": "Runtimes", "serve": "Serving"},
     "check": {"serving_readiness": "Serving readiness"},
 }
@@ -148,6 +154,7 @@ def empty() -> Scorecard:
         scenarios={},
         scores=(),
         comparisons=(),
+        rankings=(),
         robustness=None,
         findings=(),
         warnings=(),
@@ -351,6 +358,8 @@ def _format(scenario: str, framework: str, name: str, runtimes: tuple[str, ...])
             "throughput_per_s": 1.9 / speed,
             "peak_rss_bytes": int(4e8 + size * 2.2),
             "capped": False,
+            "neighbour_latency_s": speed * BESIDE.get(runtime, 1.9),
+            "neighbour_slowdown": BESIDE.get(runtime, 1.9),
         }
         run = msgspec.structs.replace(run, **figures.fields(measured))
         if (scenario, runtime) == ("bert", "tflite_runtime"):
@@ -382,7 +391,10 @@ def _format(scenario: str, framework: str, name: str, runtimes: tuple[str, ...])
                 **figures.fields(measured | {"latency_s statistic=p50": speed * 1.03}),
             }
             repeat = msgspec.structs.replace(run, evidence=f"{run.evidence}-aa", control=True)
-            rows += [msgspec.structs.replace(run, **again), repeat]
+            quick, slow = {"neighbour_latency_s": 1.4 * speed}, {"latency_s statistic=median": 1.11 * speed}
+            passive = figures.fields({**measured, **slow, **quick, "neighbour_slowdown": 1.25})
+            varied = msgspec.structs.replace(run, evidence=f"{run.evidence}-p", variant="passive_wait", **passive)
+            rows += [msgspec.structs.replace(run, **again), repeat, varied]
     if name in ("torchscript", "savedmodel"):
         rows.append(_missing(rows[-1], NO_GPU, device="gpu"))
     return rows
@@ -607,13 +619,26 @@ def _score(
     )
 
 
+METRICS = {
+    "size": "size_bytes",
+    "memory": "peak_rss_bytes",
+    "peak memory": "peak_rss_bytes",
+    "throughput": "throughput_per_s",
+    "accuracy": "heldout_accuracy",
+}
+
+
 def comparisons() -> tuple[Comparison, ...]:
-    """Return five questions per scenario: won by either side, indistinguishable, provisional, not comparable."""
+    """Return questions with every answer: won by either side, equivalent, undecided, disturbed, not comparable."""
     found: list[Comparison] = []
     for scenario in CAPTIONS:
         found += [
             _comparison(scenario, "training time", None, "s", (58.0, 81.0)),
-            _comparison(scenario, "latency", "portable", "s", (0.00707, 0.00712)),
+            _comparison(scenario, "latency", "portable", "s", (0.00707, 0.00712), answer="equivalent"),
+            _comparison(scenario, "latency", "server", "s", (0.0114, 0.0159)),
+            _comparison(scenario, "latency beside a neighbour", "server", "s", (0.0413, 0.0352)),
+            _comparison(scenario, "memory", "server", "bytes", (1.12e9, 1.19e9), answer="undecided", more=3.2),
+            _comparison(scenario, "latency", "mobile", "s", (0.021, 0.012), answer="disturbed", others=0.38),
             _comparison(scenario, "size", "server", "bytes", (95.2e6, 206.5e6)),
             _comparison(scenario, "throughput", "server", "1/s", (166.0, 88.0)),
             _comparison(scenario, "peak memory", "mobile", "bytes", (612e6, 402e6)),
@@ -633,22 +658,25 @@ def _comparison(
     **rest: object,
 ) -> Comparison:
     lower_is_better = unit != "1/s" and question != "accuracy"
-    values, ratio, winner = {}, None, None
+    values, ratio, winner, answer = {}, None, None, rest.get("answer")
     statement = f"not comparable: {NO_GPU[0]}"
     if pair is not None:
         ends = [(v * 0.96, v * 1.05) if unit != "bytes" else (None, None) for v in pair]
         values = {f: Interval(value=v, low=a, high=b) for f, v, (a, b) in zip(OFFERS, pair, ends, strict=True)}
         factor = pair[0] / pair[1]
         ratio = Interval(value=factor, low=factor * 0.95, high=factor * 1.06)
-        statement = "indistinguishable"
-        if abs(math.log(factor)) > math.log(1.06):
-            winner = "pytorch" if (factor < 1) == lower_is_better else "tensorflow"
-            name = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}[winner]
-            statement = f"{name} is ahead by a factor of {max(factor, 1 / factor):.2f}"
+        about = {"equivalent": (0.98, 1.03), "undecided": (0.93, 1.10)}.get(str(answer))
+        ratio = msgspec.structs.replace(ratio, low=factor * about[0], high=factor * about[1]) if about else ratio
+        statement = f"{answer}: so it is"
+        if answer is None:
+            answer = "different"
+            better = "pytorch" if (factor < 1) == lower_is_better else "tensorflow"
+            winner = None if rest.get("provisional") else better
+            statement = f"{TITLES['framework'][better]} is ahead by a factor of {max(factor, 1 / factor):.2f}"
     device = str(rest.get("device", "cpu"))
     return Comparison(
         id=comparison_id(question, scenario, path, device),
-        metric={"s": "latency_s", "bytes": "size_bytes"}.get(unit, "throughput_per_s"),
+        metric=METRICS.get(question, "latency_s"),
         scenario=scenario,
         question=question,
         path=path,
@@ -658,12 +686,54 @@ def _comparison(
         subjects={"pytorch": "TorchScript in torch.jit", "tensorflow": "SavedModel in TensorFlow"},
         values=values,
         ratio=ratio,
-        noise_floor=None if unit == "bytes" else 0.034,
         winner=winner,
         statement=statement,
         provisional=rest.get("provisional", False) is True,
         rounds=3,
+        answer=msgspec.convert(answer, Reply | None),
+        repeats={name: Interval(value=1.0, low=0.98, high=1.02) for name in values},
+        pairs=48 if values else 0,
+        disturbed=0.6 if answer == "disturbed" else 0.0,
+        others=msgspec.convert(rest.get("others"), float | None),
+        more=msgspec.convert(rest.get("more"), float | None),
     )
+
+
+def rankings() -> tuple[Ranking, ...]:
+    """Return two questions for each scenario: one in which several are the best, and one with a single best."""
+    three = ("PyTorch: TorchScript in torch.jit", "PyTorch: ONNX in ONNX Runtime", "TensorFlow: ONNX in ONNX Runtime")
+    others = ("TensorFlow: SavedModel in TensorFlow", "PyTorch: PT2 in torch.export")
+    factors = dict(zip((*three, *others), (1.0, 1.01, 1.02, 1.4, 3.1), strict=True))
+    ratios = {name: Interval(value=at, low=at * 0.97, high=at * 1.03) for name, at in factors.items()}
+    found = []
+    for scenario in CAPTIONS:
+        about = {"scenario": scenario, "device": "cpu", "question": "latency", "best": three, "slower": others}
+        statement = "these three cannot be told apart, the others are slower"
+        found.append(Ranking(**about, statement=statement, ratios=ratios))  # type: ignore[arg-type]
+        only = {**about, "question": "throughput", "best": three[:1], "slower": three[1:], "unranked": others}
+        worse = {name: Interval(value=1 / at, low=0.97 / at, high=1.03 / at) for name, at in factors.items()}
+        statement = f"{three[0]} is the best"
+        found.append(Ranking(**only, statement=statement, ratios=worse))  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def before_answers(card: Scorecard) -> Scorecard:
+    """Return the scorecard as it was written before comparisons had answers, and anything was ranked."""
+    old: dict[str, object] = {
+        "answer": None,
+        "repeats": {},
+        "pairs": 0,
+        "disturbed": None,
+        "others": None,
+        "more": None,
+    }
+    comparisons = (
+        msgspec.structs.replace(each, **old, noise_floor=None if each.unit == "bytes" else 0.034)
+        for each in card.comparisons
+        if "neighbour" not in each.question
+    )
+    cells = (cell for cell in card.cells if cell.variant is None)
+    return msgspec.structs.replace(card, comparisons=tuple(comparisons), rankings=(), cells=tuple(cells))
 
 
 def curves() -> tuple[Curve, ...]:

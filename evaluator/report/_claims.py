@@ -1,18 +1,21 @@
 """What may be said of who is ahead, for what, by how much and how surely: one claim for every comparison.
 
-A claim is worded from the figures of a comparison, and says no more than they show: nobody is ahead without an
-interval, in measurements that had not settled, or against a stand-in for a server.
+A claim is worded from the figures of a comparison, and says no more than they show: nobody is ahead unless the answer
+is "different", and not against a stand-in for a server. Scorecards of before there were answers keep the words of their
+day: there nobody is ahead without an interval, or in measurements that had not settled.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from evaluator.core import answers
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import LEAST_EXACT, Comparison, Interval, Scorecard
 from evaluator.report import _cells, _format
 
-Kind = Literal["ahead", "not sure", "no difference", "not compared"]
+# "no difference" is said in scorecards without answers only.
+Kind = Literal["ahead", "not sure", "equivalent", "undecided", "too disturbed", "no difference", "not compared"]
 # What people deploy to, and what is made before: path -> its name, in the order in which they are shown.
 TARGETS: dict[str | None, str] = {
     "server": "Server",
@@ -21,11 +24,13 @@ TARGETS: dict[str | None, str] = {
     "portable": "Portable",
     None: "Training",
 }
+BESIDE = " beside a neighbour"  # how a question ends that is asked again while others keep every core busy
+STAND_IN = "a stand-in server"
 _MORE = {"memory": "less memory", "size": "smaller"}
 _NOISY_ABOVE = 0.10  # relative difference of two measurements of the same artifact, from which on it has to be said
 _ROUNDS = {1: "one round", 2: "two rounds", 3: "three rounds"}
-_ANSWERS = {"undecided": "undecided", "disturbed": "too disturbed to rank"}
-_NEEDED = 3  # rounds for an interval
+_KINDS: dict[str, Kind] = {"equivalent": "equivalent", "undecided": "undecided", "disturbed": "too disturbed"}
+_NEEDED = answers.ROUNDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +49,21 @@ class Claim:
     question: str  # "latency on GPU"
     framework: str = ""  # that measured better
     amount: str = ""  # "1.60 times lower latency (1.40 to 1.90, three rounds)"
-    doubt: str = ""  # why it is not sure
+    doubt: str = ""  # why it is not sure, or what would tell
 
 
 def claim(card: Scorecard, comparison: Comparison) -> Claim:
     """Say what a comparison shows."""
     device = _cells.device(card, comparison.device)
     question = f"{comparison.question}{f' on {device}' if device else ''}"
-    ratio = comparison.ratio
+    answer, ratio = comparison.answer, comparison.ratio
+    if answer is not None and answer != "different":
+        asked = f"{question} ({STAND_IN})" if comparison.provisional else question
+        return Claim(kind=_KINDS[answer], question=asked, doubt=answers.details(comparison))
     if ratio is None or min(_ends(ratio)) <= 0:
         return Claim(kind="not compared", question=question)
     if comparison.slight:
         return Claim(kind="no difference", question=f"{question} (within {100 * LEAST_EXACT:.0f} %)")
-    if comparison.better is None and comparison.answer in _ANSWERS:
-        return Claim(kind="not compared", question=f"{question} ({_ANSWERS[comparison.answer]})")
     if comparison.better is None:
         return Claim(kind="no difference", question=question)
     doubt = _doubt(comparison)
@@ -75,6 +81,31 @@ def claims(card: Scorecard, scenario: str, path: str | None) -> tuple[Claim, ...
     return tuple(claim(card, c) for c in card.comparisons if (c.scenario, c.path) == (scenario, path))
 
 
+def answered(card: Scorecard) -> bool:
+    """Whether the comparisons have answers: those of before have none."""
+    return any(each.answer is not None for each in card.comparisons)
+
+
+def turns(card: Scorecard) -> tuple[str, ...]:
+    """Say where another framework is ahead beside a neighbour than alone."""
+    alone = {(c.scenario, c.path, c.device, c.question): c for c in card.comparisons if c.ahead}
+    found = []
+    for beside in card.comparisons:
+        asked = beside.question.removesuffix(BESIDE)
+        before = alone.get((beside.scenario, beside.path, beside.device, asked))
+        if asked != beside.question and before and beside.ahead and before.ahead != beside.ahead:
+            where = (beside.scenario, _format.path(beside.path), _cells.device(card, beside.device))
+            both = f"alone {_leads(before, asked)}, beside a neighbour {_leads(beside, asked)}"
+            found.append(f"{', '.join(filter(None, where))}: {both}")
+    return tuple(found)
+
+
+def _leads(comparison: Comparison, question: str) -> str:
+    if comparison.ahead is None or comparison.ratio is None:
+        return ""
+    return f"{_format.framework(comparison.ahead)} has {_amount(comparison, question, comparison.ratio)}"
+
+
 def rounds(number: int) -> str:
     """Write a number of rounds in words."""
     return _ROUNDS.get(number, f"{number} rounds")
@@ -82,8 +113,47 @@ def rounds(number: int) -> str:
 
 def cautions(card: Scorecard) -> tuple[Caution, ...]:
     """Say what the figures rest on that a reader must know before relying on them."""
-    sampled = [c for c in card.comparisons if c.ratio is not None and not c.counted]
-    return (*_few_rounds(sampled), *_unsettled(sampled), *_noise(sampled), *_servers(card))
+    sampled = [c for c in card.comparisons if c.ratio is not None and not c.counted and c.answer is None]
+    asked = [c for c in card.comparisons if c.answer is not None]
+    return (
+        *_disturbed(asked),
+        *_undecided(asked),
+        *_few_rounds(sampled),
+        *_unsettled(sampled),
+        *_noise(sampled),
+        *_servers(card),
+    )
+
+
+def _disturbed(asked: Sequence[Comparison]) -> Iterable[Caution]:
+    found = [c for c in asked if c.answer == "disturbed"]
+    if not found:
+        return
+    most = max((c.others or 0.0 for c in found), default=0.0)
+    others = f", of whose time up to {_format.share(most)} went to others," if most else ""
+    yield Caution(
+        sentence=f"This machine{others} was too disturbed to rank {_of(found, asked)}: {_named(found)}. "
+        f"Nobody is called ahead there. {answers.REMEDY.capitalize()}.",
+        brief=f"a machine that was too disturbed to answer {_of(found, asked)}",
+    )
+
+
+def _undecided(asked: Sequence[Comparison]) -> Iterable[Caution]:
+    found = [c for c in asked if c.answer == "undecided"]
+    if not found:
+        return
+    helped = [c for c in found if c.more is not None]
+    more = f" More measuring would decide {len(helped)} of them: the comparison says how much." if helped else ""
+    are = "is" if len(found) == 1 else "are"
+    yield Caution(
+        sentence=f"{_of(found, asked)} {are} undecided, which is not “the same”: {_named(found)}. Nobody is called "
+        f"ahead there, and the coverage is lower for it.{more}",
+        brief=f"{_of(found, asked)} undecided",
+    )
+
+
+def _of(found: Sequence[Comparison], asked: Sequence[Comparison]) -> str:
+    return f"{len(found)} of {len(asked)} questions"
 
 
 def _few_rounds(sampled: list[Comparison]) -> Iterable[Caution]:
@@ -156,9 +226,7 @@ def _doubt(comparison: Comparison) -> str:
     if comparison.doubt is None:
         return ""
     if comparison.doubt == "stand-in":
-        return "a stand-in server"
-    if comparison.doubt in ("undecided", "disturbed"):
-        return _ANSWERS[comparison.doubt]
+        return STAND_IN
     if comparison.doubt == "unsettled":
         return "had not settled"
     return rounds(comparison.rounds) if comparison.rounds else "no interval"

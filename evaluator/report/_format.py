@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 from urllib.parse import quote
 
-from evaluator.core import metrics, quantities
+from evaluator.core import answers, metrics, quantities
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import more as more  # noqa: PLC0414
 from evaluator.core.quantities import percent as percent  # noqa: PLC0414
@@ -28,7 +28,6 @@ _NO_LABELS: Mapping[str, LabelValue] = MappingProxyType({})
 PERCENTILES = "Percentiles (p50, p90 …) are observed values that the true ones do not exceed, with 99 % confidence."
 
 _PATHS = {"mobile": "phone", "web": "browser"}  # deployment paths, where their raw name is not what people say
-_FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 
 # Outcomes as a letter, a sign and a tone: colour never carries the meaning alone.
 LETTERS = {
@@ -74,7 +73,7 @@ def words(name: str) -> str:
 
 def framework(name: str) -> str:
     """Return a framework's name as its makers write it."""
-    return _FRAMEWORKS.get(name, name)
+    return answers.NAMES.get(name, name)
 
 
 def path(name: str | None) -> str:

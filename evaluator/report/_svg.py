@@ -15,6 +15,13 @@ from evaluator.core.scorecard import Comparison, Curve, Interval
 from evaluator.report import _format
 from evaluator.report._blocks import Bars
 
+# Where ticks of ratios may lie, closer together where it is not far from the first to the last.
+_LADDERS = (
+    (0.8, 0.9, 1.0, 1.1, 1.2),
+    (0.5, 0.7, 1.0, 1.5, 2.0, 3.0),
+    (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0),
+    (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0),
+)
 _REACHES = (2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # where the axis of a comparison may end, as a factor
 
 
@@ -79,6 +86,28 @@ def span(scale: Axis, low: float, high: float, framework: str, title: str) -> Ma
         '<circle cx="{0}" cy="9" r="5" class="fill {2}"/>'
     ).format(start, end, series(framework))
     return _picture(title, _grid(scale), shape)
+
+
+def around_one(ratios: Iterable[Interval]) -> Axis | None:
+    """Return an axis that holds ratios, their intervals and 1; None when there is nothing to draw."""
+    values = [end for ratio in ratios for end in _ends(ratio) if end > 0]
+    if not values:
+        return None
+    low, high = min(1.0, *values), max(1.0, *values)
+    ladder = next((each for each in _LADDERS if each[0] <= low and high <= each[-1]), _LADDERS[-1])
+    first = max((i for i, tick in enumerate(ladder) if tick <= low), default=0)
+    last = min((i for i, tick in enumerate(ladder) if tick >= high), default=len(ladder) - 1)
+    return Axis(ladder[first : max(last, first + 1) + 1], log=True)
+
+
+def estimate(scale: Axis, ratio: Interval, title: str, *, good: bool) -> Markup:
+    """Draw a ratio as a dot with its interval; a full dot is among the best."""
+    ends = [scale.share(end) for end in _ends(ratio) if end > 0]
+    style = "s2" if good else "tie"
+    shape = Markup('<line x1="{}" x2="{}" y1="9" y2="9" class="range {}"/>').format(
+        _percent(min(ends, default=0)), _percent(max(ends, default=0)), style
+    )
+    return _picture(title, _grid(scale), shape, _mark(scale.share(ratio.value) if ratio.value > 0 else 0.0, style))
 
 
 def score(value: float | None, lower: float, upper: float, framework: str, title: str) -> Markup:

@@ -2,11 +2,11 @@
 
 import time
 
+from evaluator.core.answers import REMEDY as REMEDY  # noqa: PLC0414  # said before a run as well as after it
 from evaluator.measure import neighbours
 from evaluator.running.progress import Reporter, span
 
 BESIDE = "what is measured beside that is marked, and left out of comparisons"
-REMEDY = "close other programs, or let it wait for a quiet machine: --wait-for-quiet 600"
 
 
 class Quiet:

@@ -3,6 +3,8 @@
 ORDER = (
     "verdict",
     "comparison",
+    "rankings",
+    "neighbours",
     "exports",
     "matrix",
     "plots",

@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
+from evaluator.core import answers
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Interval, Scorecard
-from evaluator.report import _cells, _format, _svg
+from evaluator.report import _cells, _claims, _format, _svg
 from evaluator.report._base import Section
 from evaluator.report._blocks import (
     Block,
@@ -31,11 +32,17 @@ READING = (
     "Both sides on the same evidence, or not compared at all. A figure is the median of all that was measured, below "
     "it its 95 % confidence interval where there is one."
 )
+ANSWERS = (
+    "The ratio is that of neighbouring blocks, measured in turns: different where its interval lies beyond the margin, "
+    "equivalent where it lies inside, else undecided. Blocks beside a neighbour are left out; where too few are left, "
+    "or where a side differs from itself, the machine was too disturbed to rank."
+)
 PICTURES = (
     "A mark on the left half means that PyTorch is better, on the right half TensorFlow; the line is the confidence "
-    "interval of the ratio. An arrow lies beyond the axis. The grey band is the noise of this machine: what lies in it "
-    "means nothing."
+    "interval of the ratio. An arrow lies beyond the axis."
 )
+_MARGIN = "The grey band is the margin: who differs by less is not better."
+_NOISE = "The grey band is the noise of this machine: what lies in it means nothing."
 
 
 class SideBySide(Section):
@@ -47,9 +54,10 @@ class SideBySide(Section):
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return a table for each scenario, and what could not be compared in it."""
         found = tuple(block for scenario in _cells.scenarios(card) for block in _scenario(card, scenario))
+        answered = _claims.answered(card)
         return (
-            soft(READING),
-            Prose(line=(PICTURES,), soft=True, picture=True),
+            soft(f"{READING} {ANSWERS}" if answered else READING),
+            Prose(line=(f"{PICTURES} {_MARGIN if answered else _NOISE}",), soft=True, picture=True),
             *(found or (missing("Nothing was compared."),)),
         )
 
@@ -142,8 +150,30 @@ def _ratio(comparison: Comparison) -> tuple[Line, ...]:
     ends = ""
     if ratio.low is not None and ratio.high is not None:
         ends = f" ({_format.interval(ratio.low, ratio.high)})"
-    noise = f"; noise ±{_format.percent(comparison.noise_floor)}" if comparison.noise_floor else ""
-    return ((Text(f"PyTorch / TensorFlow: {_format.significant(ratio.value)}{ends}{noise}", "soft"),),)
+    said = f"PyTorch / TensorFlow: {_format.significant(ratio.value)}{ends}"
+    if comparison.answer is None:
+        noise = f"; noise ±{_format.percent(comparison.noise_floor)}" if comparison.noise_floor else ""
+        return ((Text(f"{said}{noise}", "soft"),),)
+    return tuple((Text(text, "soft"),) for text in (f"{said}{_resting(comparison)}", _repeats(comparison)) if text)
+
+
+def _resting(comparison: Comparison) -> str:
+    """Say what the ratio rests on: pairs of blocks, rounds, and what was left out."""
+    told = []
+    if comparison.pairs:
+        told.append(f"{comparison.pairs:,} pairs of blocks")
+    if comparison.rounds and not comparison.counted:
+        told.append(_claims.rounds(comparison.rounds))
+    if comparison.disturbed:
+        told.append(f"{_format.share(comparison.disturbed)} left out")
+    return f"; {', '.join(told)}" if told else ""
+
+
+def _repeats(comparison: Comparison) -> str:
+    """Say how far each side differs from itself: 1 is not at all."""
+    told = (f"{_format.framework(name)} {answers.ends(found)}" for name, found in comparison.repeats.items())
+    said = ", ".join(told)
+    return f"Each against itself: {said}" if said else ""
 
 
 def _place(card: Scorecard, comparison: Comparison) -> str:

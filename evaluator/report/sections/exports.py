@@ -95,7 +95,7 @@ def formats(card: Scorecard) -> tuple[str, ...]:
 
 def steps(card: Scorecard) -> tuple[Cell, ...]:
     """Return the export, verify and run steps. Several rounds of a step are one entry: the worst of them."""
-    made = [c for c in card.cells if c.standard and c.stage in ("export", "verify", "run")]
+    made = [cell for stage in ("export", "verify", "run") for cell in _cells.select(card, stage)]
     return tuple(max(same, key=lambda c: _BADNESS.index(c.outcome)) for same in _cells.by_subject(made))
 
 

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from evaluator.core.scorecard import Scorecard
-from evaluator.report import _format
+from evaluator.report import _claims, _format
 from evaluator.report._base import Section
 from evaluator.report._blocks import Block, soft
 
@@ -27,7 +27,11 @@ class Reading(Section):
         policy = card.policy
         heaviest_first = sorted(policy.risks.items(), key=lambda each: -each[1])
         weights = ", ".join(f"{risk} {_format.tick(weight, None)}" for risk, weight in heaviest_first)
-        return {"weights": weights, "needed": _format.coverage(policy.least_coverage)}
+        return {
+            "answered": _claims.answered(card),
+            "weights": weights,
+            "needed": _format.coverage(policy.least_coverage),
+        }
 
 
 plugin = Reading()

@@ -24,8 +24,16 @@ from evaluator.report._blocks import (
     lines,
 )
 from evaluator.report._candidates import overall_scores, scenario_scores
-from evaluator.report._claims import Claim
+from evaluator.report._claims import Claim, Kind
 
+TURNED = "The order turns beside a neighbour"
+OPEN = "Equivalent, or not told (PyTorch / TensorFlow)"
+_OPEN: dict[Kind, str] = {
+    "equivalent": "Equivalent",
+    "undecided": "Undecided",
+    "too disturbed": "Too disturbed to rank",
+}
+_IN_BRIEF = 2  # places in which the order turns that the terminal names
 CAREFUL = "Read these figures with care"
 NO_BROWSER = "Nothing is timed in a browser; the export matrix (fweval export --matrix) proves what runs in one."
 _VERDICTS = {  # -> what is said of one framework, and of both
@@ -55,7 +63,7 @@ class Verdict(Section):
         said = headline(card)
         run = f"Run {card.run}, {card.created_at}, profile {card.profile}, fweval {card.fweval}."
         opening = Prose(line=(Text(said.sentence, "strong"), f" {said.support}"))
-        return (opening, *_careful(card), targets(card), Prose(line=(run,)), _scores(card))
+        return (opening, *_turns(card), *_careful(card), targets(card), Prose(line=(run,)), _scores(card))
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
         """Return who is ahead for what, with what that rests on, the scores of all scenarios, and the verdict."""
@@ -68,11 +76,22 @@ class Verdict(Section):
         """Return what the page sets apart: headline, cautions, targets, and the scores of which it makes cards."""
         return {
             "headline": headline(card),
+            "turned": TURNED,
+            "turns": _claims.turns(card),
             "careful": CAREFUL,
             "cautions": [each.sentence for each in _claims.cautions(card)],
             "targets": targets(card),
             "scores": overall_scores(card),
         }
+
+
+def _turns(card: Scorecard, most: int | None = None) -> tuple[Block, ...]:
+    """Say where the order turns beside a neighbour, of so many places."""
+    found = _claims.turns(card)
+    if not found:
+        return ()
+    more = f" ({len(found) - most} more in the report)" if most and len(found) > most else ""
+    return (Prose(line=(Text(f"{TURNED}{more}:", "flag"),)), Items(items=tuple(map(item, found[:most]))))
 
 
 def _ahead(card: Scorecard) -> tuple[Block, ...]:
@@ -83,7 +102,8 @@ def _ahead(card: Scorecard) -> tuple[Block, ...]:
     rows = tuple((lines(Text(target)), lines(said)) for target, said in told if said)
     resting = ", ".join(each.brief for each in _claims.cautions(card))
     careful = (Prose(line=(Text(f"These figures rest on {resting}.", "flag"),)),) if resting else ()
-    return (Heading(text="Ahead"), Table(caption="Ahead", columns=(column(""), column("")), rows=rows), *careful)
+    table = Table(caption="Ahead", columns=(column(""), column("")), rows=rows)
+    return (Heading(text="Ahead"), table, *_turns(card, _IN_BRIEF), *careful)
 
 
 def _in_short(card: Scorecard, path: str | None) -> str:
@@ -94,10 +114,11 @@ def _in_short(card: Scorecard, path: str | None) -> str:
     for scenario, one in found:
         if one.kind == "ahead":
             where.setdefault(one.framework, {}).setdefault(one.question, []).append(scenario)
-    if where:
-        return "; ".join(f"{_format.framework(who)} in {_questions(what, names)}" for who, what in where.items())
-    kinds = [one.kind for _, one in found if one.kind != "not compared"]
+    ahead = [f"{_format.framework(who)} in {_questions(what, names)}" for who, what in where.items()]
+    kinds = [one.kind for _, one in found if one.kind not in ("ahead", "not compared")]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    if ahead:
+        return "; ".join((*ahead, counts) if counts and _claims.answered(card) else ahead)
     return f"nobody ({counts})" if kinds else ""
 
 
@@ -165,7 +186,11 @@ def targets(card: Scorecard) -> Table:
             rows[-len(names) :] = [(lines(Text(target, "strong")), *rows[-1][1:])]
     return Table(
         caption="Who is ahead, for what, by how much, and how sure that is",
-        columns=(column("For"), column("Ahead"), column("No difference shown, or not sure")),
+        columns=(
+            column("For"),
+            column("Ahead"),
+            column(OPEN if _claims.answered(card) else "No difference shown, or not sure"),
+        ),
         rows=tuple(rows) if card.comparisons else (),
         otherwise="Nothing was compared.",
         layout="stacked",
@@ -190,13 +215,20 @@ def _unsure(found: tuple[Claim, ...]) -> Lines:
     for one in found:
         if one.kind == "not sure":
             unsure.setdefault(one.doubt, []).append(f"{_format.framework(one.framework)} {one.amount}")
+    answers = ((title, [one for one in found if one.kind == kind]) for kind, title in _OPEN.items())
     equal = [one.question for one in found if one.kind == "no difference"]
     without = [one.question for one in found if one.kind == "not compared"]
     return lines(
         *((Text(f"Not sure ({doubt}):", "strong"), f" {'; '.join(told)}") for doubt, told in unsure.items()),
+        *((Text(f"{title}:", "strong"), f" {'; '.join(map(_told, ones))}") for title, ones in answers if ones),
         *([(Text("No difference shown:", "strong"), f" {', '.join(equal)}")] if equal else []),
         *([Text(f"Not compared: {', '.join(without)}", "soft")] if without else []),
     )
+
+
+def _told(one: Claim) -> str:
+    """Name a question with what its answer rests on."""
+    return f"{one.question}{' ' if one.kind == 'equivalent' else ': '}{one.doubt}"
 
 
 def _scores(card: Scorecard) -> Table:
