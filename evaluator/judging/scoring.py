@@ -51,10 +51,17 @@ _SENTENCES = {
     "unstable": "{count} measurement[|s] had not settled; in {place} a third of the samples lies {amount} off. "
     "Close other programs and measure again.",
     "noisy": "{count} measurement[ varies|s vary] by more than 2.5 %, most in {place} ({amount}).",
+    "disturbed": "In {count} measurement[|s] others had the machine during some blocks, which are left out of "
+    "comparisons; most in {place} ({amount}). Close other programs, or begin with --wait-for-quiet 600.",
+    "awake": "{count} candidate[|s] did not sleep while others were asked, above all {place}: a core was busy in "
+    "{amount} of that time.",
+    "greedy": "{count} candidate[|s] used more cores than given, above all {place} ({amount} of them).",
     "outliers": "{count} measurement[ holds|s hold] outliers, which were kept; the most in {place} ({amount}).",
 }
 _FORMS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")
-_SHARES = ("unstable", "noisy")  # kinds whose amount is a share
+_SHARES = ("unstable", "noisy", "disturbed", "awake", "greedy")  # kinds whose amount is a share
+_AWAKE_FROM = 0.01  # of a core, while others are asked: what sleeps takes less
+_GREEDY_FROM = 1.1  # times the cores that it was given
 
 Verdict = Literal["ready", "not ready", "insufficient evidence"]
 
@@ -235,7 +242,7 @@ def warnings(evidence: Evidence) -> tuple[str, ...]:
             told = percent(amount) if kind in _SHARES else quantity(amount, "count")
             worded = _FORMS.sub(r"\1" if len(cases) == 1 else r"\2", sentence)
             found.append(worded.format(count=len(cases), amount=told, place=place))
-    return tuple(found)
+    return (*found, *_groups(evidence))
 
 
 def _candidate(about: tuple[str, str | None], findings: Sequence[Finding], policy: Policy) -> CandidateScore:
@@ -309,9 +316,43 @@ def _doubts(evidence: Evidence, entry: Entry) -> list[tuple[str, float, str]]:
     ended = entry.result.metrics.get("image_end_of_life")
     if isinstance(ended, str) and ended < evidence.run.created_at[: len(ended)]:
         doubts.append(("old", 0.0, f"{place} (since {ended})"))
+    doubts += [(kind, amount, place) for kind, amount in _manners(entry)]
     for name in ("latency", "rest", "grpc"):
         doubts += [(kind, amount, place) for kind, amount in _unsteady(entry.samples.get(name, ()))]
     return doubts
+
+
+def _manners(entry: Entry) -> Iterator[tuple[str, float]]:
+    """Yield what happened while it was measured in turns, as (kind, amount)."""
+    spoiled, idle, own = (entry.number(name) or 0.0 for name in ("disturbed_share", "idle_cores", "own_cores"))
+    given = float(entry.step.settings.get("threads", 0))
+    if spoiled:
+        yield "disturbed", spoiled
+    if idle > _AWAKE_FROM:
+        yield "awake", idle
+    if given and own > _GREEDY_FROM * given:
+        yield "greedy", own / given
+
+
+def _groups(evidence: Evidence) -> Iterator[str]:
+    """Say of what was to be compared and was never alive together how it was measured."""
+    found: dict[tuple[str, str, str, int], set[frozenset[str]]] = {}
+    for entry in evidence.entries:
+        if entry.blocks.together:
+            step = entry.step
+            key = (step.stage, step.scenario, step.device, step.round)
+            found.setdefault(key, set()).add(frozenset(entry.blocks.together))
+    titles = {entry.step.id: entry.step.title(evidence.titles) for entry in evidence.entries}
+    for (stage, scenario, _, number), groups in found.items():
+        if len(groups) > 1:
+            shared = sorted(titles.get(each, each) for each in frozenset.intersection(*groups))
+            through = (
+                f"compared through {', '.join(shared)}" if shared else "which share nothing to compare them through"
+            )
+            yield (
+                f"Candidates of {scenario} ({stage}, round {number}) were measured in {len(groups)} groups, {through}: "
+                "they did not fit into memory together, or the run was resumed."
+            )
 
 
 def _unsteady(samples: Sequence[float]) -> list[tuple[str, float]]:

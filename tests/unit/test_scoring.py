@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from random import Random
 
 import msgspec
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD
 from evaluator.core.scorecard import CandidateScore, CategoryScore, Finding, Risk
+from evaluator.core.turns import Blocks
 from evaluator.judging import scoring
 from tests import fakes
 
@@ -298,3 +300,39 @@ def test_warnings_count_one_as_one_and_several_as_several() -> None:
     assert "measures 1 round: " in told
     assert "container image" in told
     assert not re.search(r"\b1 (measurements|servers|container images) ", told)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({"disturbed_share": 0.38}, "others had the machine during some blocks, which are left out"),
+        ({"idle_cores": 0.4}, "did not sleep while others were asked"),
+        ({"own_cores": 8.0}, "used more cores than given"),
+    ],
+)
+def test_who_disturbs_and_what_was_disturbed_is_a_warning(metrics: dict[str, float], said: str) -> None:
+    (entry,) = fakes.complete_run(rounds=1).select("run", scenario="resnet50", runtime="torch_jit", device="cpu")
+    for share, warned in ((1.0, True), (0.0, False)):
+        told = msgspec.structs.replace(entry.result, metrics={name: share * at for name, at in metrics.items()})
+        step = msgspec.structs.replace(entry.step, settings={"threads": 2})
+        run = replace(fakes.complete_run(), entries=(replace(entry, step=step, result=told),))
+        assert [said in text for text in scoring.warnings(run) if "profile" not in text.lower()] == [True] * warned
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ([("a", "b"), ("a", "b")], None),
+        ([("a", "b"), ("a", "c")], "were measured in 2 groups, compared through a:"),
+        ([("a",), ("b",)], "were measured in 2 groups, which share nothing to compare them through:"),
+    ],
+)
+def test_what_was_not_measured_together_is_a_warning(groups: list[tuple[str, ...]], said: str | None) -> None:
+    run = fakes.complete_run(rounds=1)
+    entries = [
+        replace(entry, blocks=Blocks(together=group))
+        for entry, group in zip(run.select("run", scenario="resnet50", device="cpu"), groups, strict=False)
+    ]
+    told = [text for text in scoring.warnings(replace(run, entries=tuple(entries))) if "groups" in text]
+    assert [said in text for text in told if said] == [True] * bool(said)
+    assert len(told) == bool(said)
