@@ -12,7 +12,7 @@ from bench import _page, _words
 from bench._question import How, Question
 from bench._records import Answer, Kept, dump, load
 
-QUESTIONS = ("contradictions", "work_share", "score_time")
+QUESTIONS = ("false_alarms", "contradictions", "work_share", "score_time")
 
 
 def find(name: str) -> Question:

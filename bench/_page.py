@@ -6,7 +6,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from bench import _words
-from bench._records import Answer, Kept, Line, Unit
+from bench._records import Answer, Kept, Line
 from evaluator.report._svg import Axis
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -56,13 +56,15 @@ def _table(answer: Answer) -> str:
 
 def pictures(answer: Answer) -> Mapping[str, str]:
     """Draw the figures of an answer that share a unit and are more than one: name of the file -> SVG."""
-    found: dict[Unit, list[Line]] = {}
+    found: dict[str, list[Line]] = {}
     for line in answer.lines:
         if line.reached is not None:
-            found.setdefault(line.unit, []).append(line)
+            # What is to be high is drawn apart from what is to be low: coverage beside false alarms would be two lumps.
+            name = f"{_SUFFIX[line.unit]}{'-at-least' if line.at_least is not None and line.at_most is None else ''}"
+            found.setdefault(name, []).append(line)
     return {
-        f"bench-{answer.question}-{_SUFFIX[unit]}.svg": picture(lines, answer.title)
-        for unit, lines in found.items()
+        f"bench-{answer.question.replace('_', '-')}-{name}.svg": picture(lines, answer.title)
+        for name, lines in found.items()
         if len(lines) > 1
     }
 
@@ -93,10 +95,11 @@ def place(scale: Axis, value: float) -> float:
 
 
 def _axis(lines: Sequence[Line]) -> Axis:
-    """Return an axis that holds every figure, interval and bound of a goal; shares and seconds begin at zero."""
+    """Return an axis that holds every figure, interval and bound of a goal; from zero, unless all are far from it."""
     known = [(line.reached, line.low, line.high, line.at_least, line.at_most) for line in lines]
     values = [value for each in known for value in each if value is not None]
-    low, high = (min(values), max(values)) if lines[0].unit == "times" else (0.0, max(values))
+    from_zero = lines[0].unit != "times" and min(values) < max(values) / 2
+    low, high = 0.0 if from_zero else min(values), max(values)
     room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     first, last = (low - room if low else 0.0), high + room
     return Axis(tuple(first + (last - first) * part / 4 for part in range(5)), log=False)

@@ -88,7 +88,7 @@ def test_the_page_is_drawn_from_what_is_kept() -> None:
 def test_a_picture_marks_what_missed_its_goal() -> None:
     met, missed = line(1.01, low=1.0, high=1.02, at_most=1.02), line(1.5, at_most=1.02, what="<b>")
     name, text = next(iter(_page.pictures(answer(met, missed, line(None))).items()))
-    assert name == "bench-score_time-ratios.svg"
+    assert name == "bench-score-time-ratios.svg"
     drawn = ET.fromstring(text)  # noqa: S314  # our own
     groups = drawn.findall("{http://www.w3.org/2000/svg}g")
     assert [each.get("class") for each in groups] == ["met", "missed"]

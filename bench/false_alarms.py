@@ -1,0 +1,162 @@
+"""How often an artifact seems to differ from itself, and how often an interval holds the truth.
+
+Two candidates that are the same are measured in turns and compared like any others. Whoever names a winner raises a
+false alarm: in at most 5 % of pairs. The interval of their ratio is to hold 1 in at least 94 %. Asked on made-up noise
+of many kinds, on what this machine was recorded to do, and live, beside a neighbour that is busy for four seconds and
+idle for four.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import betaincinv
+
+from bench import _noise
+from bench._noise import Kind
+from bench._question import How, Question
+from bench._records import Line
+from evaluator.core.scorecard import Reply
+from evaluator.measure import pairs
+from evaluator.measure.pairs import Rounds
+
+MOST_ALARMS = 0.05
+LEAST_COVERAGE = 0.94
+SEED = 12
+DESIGNS = ((1, 16), (1, 48), (2, 16), (3, 16), (6, 16))  # rounds, and turns in each
+KINDS = (
+    Kind(name="white", own=_noise.white(0.02)),
+    Kind(name="AR(1), half a second", own=_noise.hanging(0.02, 0.5)),
+    Kind(name="AR(1), two seconds", own=_noise.hanging(0.02, 2.0)),
+    Kind(name="drift", own=_noise.white(0.01), machine=_noise.drift(0.02)),
+    Kind(name="heavy tails", own=_noise.heavy(0.02)),
+    Kind(name="slow states of half a second", own=_noise.white(0.01), machine=_noise.states(1.65, 0.2, 0.5)),
+    Kind(name="slow states of four seconds", own=_noise.white(0.01), machine=_noise.states(1.65, 0.5, 4.0)),
+    Kind(
+        name="all of it",
+        own=_noise.both(_noise.hanging(0.01, 0.5), _noise.heavy(0.01)),
+        machine=_noise.both(_noise.drift(0.02), _noise.states(1.65, 0.2, 0.5)),
+    ),
+)
+Pair = Callable[[np.random.Generator], tuple[Rounds, Rounds]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """How pairs that are the same were judged; only those with an interval count."""
+
+    tried: int = 0
+    alarms: int = 0  # named different
+    missed: int = 0  # the interval leaves out 1
+    disturbed: int = 0  # the A/A interval of one of both leaves out 1
+
+    def add(self, a: Rounds, b: Rounds, confidence: float = pairs.CONFIDENCE) -> None:
+        """Judge one more pair, as comparisons do; one that has no interval is none."""
+        found = pairs.ratio(a, b)
+        if found is None or found.error is None:
+            return
+        interval = found.interval(confidence)
+        repeats = [one for one in (pairs.repeat(a), pairs.repeat(b)) if one is not None]
+        reply: Reply = pairs.answer(interval, repeats=repeats)
+        self.tried += 1
+        self.alarms += reply == "different"
+        self.missed += not pairs.holds_1(interval)
+        self.disturbed += reply == "disturbed"
+
+    def plus(self, other: "Tally") -> "Tally":
+        """Return both together."""
+        return Tally(
+            self.tried + other.tried,
+            self.alarms + other.alarms,
+            self.missed + other.missed,
+            self.disturbed + other.disturbed,
+        )
+
+
+def share(count: int, of: int) -> tuple[float, float, float]:
+    """Return a share with its interval of 95 % (C. J. Clopper and E. S. Pearson, 1934)."""
+    low = float(betaincinv(count, of - count + 1, 0.025)) if count else 0.0
+    high = float(betaincinv(count + 1, of - count, 0.975)) if count < of else 1.0
+    return count / of, low, high
+
+
+def lines(name: str, tallies: Mapping[str, Tally]) -> tuple[Line, ...]:
+    """Return both figures of one kind of noise, over all designs; the note names the worst of these."""
+    found = {design: each for design, each in tallies.items() if each.tried}
+    whole = sum_of(found.values())
+    if not whole.tried:
+        return (Line(what=f"Coverage, {name}", unit="share", reached=None, note="nothing was measured"),)
+    missed = {design: each.missed / each.tried for design, each in found.items()}
+    worst = max(missed, key=lambda design: missed[design])
+    covered, low, high = share(whole.tried - whole.missed, whole.tried)
+    coverage = Line(
+        what=f"Coverage, {name}",
+        unit="share",
+        reached=covered,
+        low=low,
+        high=high,
+        at_least=LEAST_COVERAGE,
+        note=f"worst: {100 * (1 - found[worst].missed / found[worst].tried):.1f} % in {worst}"
+        if len(found) > 1
+        else "",
+    )
+    alarms, low, high = share(whole.alarms, whole.tried)
+    false = Line(what=f"False alarms, {name}", unit="share", reached=alarms, low=low, high=high, at_most=MOST_ALARMS)
+    return coverage, false
+
+
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """Return all together."""
+    whole = Tally()
+    for each in tallies:
+        whole = whole.plus(each)
+    return whole
+
+
+def judged(pair: Pair, times: int, rng: np.random.Generator) -> Tally:
+    """Judge so many pairs."""
+    found = Tally()
+    for _ in range(times):
+        found.add(*pair(rng))
+    return found
+
+
+def looked(kind: Kind, times: int, rng: np.random.Generator) -> Tally:
+    """Judge pairs as they are where measuring goes on until it is decided: at three, six and ten rounds.
+
+    An alarm at any look is one, and so is a miss: the error rate is that of all looks together.
+    """
+    found = Tally()
+    for _ in range(times):
+        a, b = kind.pair(rng, pairs.ROUNDS[-1], DESIGNS[-1][1])
+        looks = Tally()
+        for rounds, confidence in zip(pairs.ROUNDS, pairs.LOOKS, strict=True):
+            first = range(1, rounds + 1)
+            looks.add({number: a[number] for number in first}, {number: b[number] for number in first}, confidence)
+        found = found.plus(Tally(1, bool(looks.alarms), bool(looks.missed), bool(looks.disturbed)))
+    return found
+
+
+def _lines(how: How) -> tuple[tuple[Line, ...], Mapping[str, Any]]:
+    rng = np.random.default_rng(SEED)
+    times = how.times(600, 60)
+    shown: list[Line] = []
+    raw: dict[str, Any] = {}
+    for kind in KINDS:
+        how.say(f"made-up noise: {kind.name}")
+        tallies = {
+            _named(rounds, turns): judged(lambda draw, k=kind, r=rounds, t=turns: k.pair(draw, r, t), times, rng)  # type: ignore[misc]
+            for rounds, turns in DESIGNS
+        }
+        tallies["up to ten rounds, three looks"] = looked(kind, times // 4, rng)
+        shown += lines(kind.name, tallies)
+        raw[kind.name] = tallies
+    return tuple(shown), raw
+
+
+def _named(rounds: int, turns: int) -> str:
+    return f"{rounds} round{'' if rounds == 1 else 's'} of {turns} turns"
+
+
+question = Question(name="false_alarms", title="Does an artifact differ from itself?", lines=_lines)
