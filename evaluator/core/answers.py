@@ -47,6 +47,8 @@ def ends(interval: Interval) -> str:
 
 def decided_by(made: Comparison) -> str:
     """Say what would decide an undecided question."""
+    if made.ratio is not None and beyond_doubt(made.ratio, made.margin):
+        return "but not against each of the other's candidates"
     if made.more is None:
         if made.rounds < ROUNDS:
             return f"{ROUNDS} rounds would tell more (profile quick)"
@@ -69,14 +71,22 @@ def disturbance(made: Comparison) -> str:
     return ", ".join(found) or "the same, measured twice, differs from itself"
 
 
+def beyond_doubt(ratio: Interval, margin: float) -> bool:
+    """Whether an interval lies beyond a margin, or inside it."""
+    if ratio.low is None or ratio.high is None:
+        return False
+    least, most = 1 / (1 + margin), 1 + margin
+    return ratio.high < least or ratio.low > most or least < ratio.low <= ratio.high < most
+
+
 def leaves_out_1(interval: Interval) -> bool:
     """Whether an interval says that two are not the same."""
     return interval.low is not None and interval.high is not None and not interval.low <= 1 <= interval.high
 
 
 def _ratio(value: float) -> str:
-    """Write a ratio; around 1 those below and above it with the same places."""
-    return f"{value:.2f}" if 0.5 <= value < 2 else significant(value)
+    """Write a ratio: those below and above 1 with as many places."""
+    return f"{value:.2f}" if 0.1 <= value < 10 else significant(value)
 
 
 def _span(made: Comparison) -> str:

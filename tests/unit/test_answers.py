@@ -8,9 +8,11 @@ import pytest
 from rich.console import Console
 
 from evaluator.core import answers
+from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Comparison, Interval, Reply
 from evaluator.report import _claims, _svg, html, markdown
 from evaluator.report import _terminal as terminal
+from evaluator.report.sections import gaps
 from tests import sample_scorecard
 
 CARD = sample_scorecard.scorecard()
@@ -83,6 +85,7 @@ SPAN = Interval(value=1.01, low=0.93, high=1.1)
             "undecided: 0.93 to 1.10; more than 100 times as much measuring would decide it",
         ),
         ("undecided", {"rounds": 1}, "undecided: 0.93 to 1.10; 3 rounds would tell more (profile quick)"),
+        ("undecided", {"ratio": CLEAR}, "undecided: 0.40 to 0.60; but not against each of the other's candidates"),
         ("undecided", {"rounds": 3}, "undecided: 0.93 to 1.10; more of the same would not decide it"),
         (
             "disturbed",
@@ -154,6 +157,15 @@ def test_undecided_and_disturbed_questions_are_counted_before_the_figures() -> N
     )
     assert answers.REMEDY in disturbed.lower()
     assert undecided.startswith("1 of 3 questions is undecided, which is not “the same”: memory (server).")
+
+
+def test_what_is_undecided_is_one_gap_whatever_its_figures() -> None:
+    asked = on_server(answer="undecided", ratio=SPAN)
+    finding = next(f for f in CARD.findings if f.path == "server" and f.scenario == asked.scenario)
+    about = {"score": None, "metric": asked.metric, "state": Outcome.UNAVAILABLE, "remedy": "more rounds"}
+    first, second = (msgspec.structs.replace(finding, **about, reason=f"it took {n} ms: undecided") for n in (1, 2))
+    told = gaps.unmeasured(msgspec.structs.replace(CARD, comparisons=(asked,), findings=(first, second), cells=()))
+    assert [(each.reason, len(each.affected)) for each in told] == [("undecided which framework is better", 2)]
 
 
 def test_the_words_of_before_are_kept_for_scorecards_of_before_and_only_for_these() -> None:

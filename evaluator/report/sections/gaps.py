@@ -4,10 +4,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from evaluator.core.outcome import Outcome
-from evaluator.core.scorecard import Scorecard
+from evaluator.core.scorecard import Comparison, Scorecard
 from evaluator.report import _cells, _format
 from evaluator.report._base import Section
 from evaluator.report._blocks import Block, Item, Items, Line, Prose, Text, lines
+
+# Answers that score nothing -> what is said once of all of them; the comparison has the figures of each.
+_UNANSWERED = {
+    "undecided": "undecided which framework is better",
+    "disturbed": "this machine was too disturbed to tell which framework is better",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +57,24 @@ def unmeasured(card: Scorecard) -> tuple[Unmeasured, ...]:
         if cell.standard and not cell.outcome.is_answer and cell.outcome is not Outcome.NOT_APPLICABLE:
             affected.setdefault((cell.reason or _cells.NO_REASON, cell.remedy), []).append(_cells.told(card, cell))
     known = {reason for reason, _ in affected}
+    unanswered = {_place(each): each.answer for each in card.comparisons if each.answer in _UNANSWERED}
     for finding in card.findings:
         missing = finding.score is None and finding.state is not Outcome.NOT_APPLICABLE
         if missing and finding.reason not in known:
+            answer = unanswered.get((str(finding.metric), finding.scenario, finding.path, finding.device))
+            reason = _UNANSWERED[answer] if answer else finding.reason
             what = (
                 card.title("check", finding.check),
                 finding.scenario,
                 _format.framework(finding.candidate),
                 finding.subject,
             )
-            affected.setdefault((finding.reason, finding.remedy), []).append(_cells.joined(what))
+            affected.setdefault((reason, finding.remedy), []).append(_cells.joined(what))
     return tuple(Unmeasured(reason=why, remedy=how, affected=tuple(what)) for (why, how), what in affected.items())
+
+
+def _place(asked: Comparison) -> tuple[str, str, str | None, str]:
+    return asked.metric, asked.scenario, asked.path, asked.device
 
 
 def _item(found: Unmeasured) -> Item:
