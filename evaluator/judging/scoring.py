@@ -224,10 +224,12 @@ def warnings(evidence: Evidence) -> tuple[str, ...]:
     profile = evidence.run.profile
     if profile.rounds < 3 and any(entry.passed for entry in evidence.select("run")):
         rounds = f"{profile.rounds} round{'' if profile.rounds == 1 else 's'}"
-        found.append(
-            f"Profile {profile.name} measures {rounds}: the interval of a ratio needs three, so only the noise floor "
-            "guards the comparisons. Profile quick has three."
+        guarded = (
+            "intervals are of blocks within one start, widened by what two starts of the same artifact differ"
+            if any(entry.blocks.blocks for entry in evidence.select("run"))
+            else "the interval of a ratio needs three, so only the noise floor guards the comparisons"
         )
+        found.append(f"Profile {profile.name} measures {rounds}: {guarded}. Profile quick has three.")
     quota = evidence.run.machine.cpu_quota_cores
     if quota is not None:
         found.append(

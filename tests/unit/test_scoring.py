@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD
 from evaluator.core.scorecard import CandidateScore, CategoryScore, Finding, Risk
-from evaluator.core.turns import Blocks
+from evaluator.core.turns import Block, Blocks
 from evaluator.judging import scoring
 from tests import fakes
 
@@ -336,3 +336,13 @@ def test_what_was_not_measured_together_is_a_warning(groups: list[tuple[str, ...
     told = [text for text in scoring.warnings(replace(run, entries=tuple(entries))) if "groups" in text]
     assert [said in text for text in told if said] == [True] * bool(said)
     assert len(told) == bool(said)
+
+
+def test_what_carries_the_intervals_of_few_rounds_is_said() -> None:
+    run = fakes.complete_run(rounds=1)
+    assert "only the noise floor guards the comparisons" in " ".join(scoring.warnings(run))
+    block = Block(track="latency", turn=0, calls=1, begin_s=0.0, elapsed_s=0.1)
+    entries = tuple(replace(entry, blocks=Blocks(blocks=(block,))) for entry in run.entries)
+    told = " ".join(scoring.warnings(replace(run, entries=entries)))
+    assert "measures 1 round: intervals are of blocks within one start, widened" in told
+    assert "noise floor" not in told
