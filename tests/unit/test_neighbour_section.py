@@ -59,6 +59,13 @@ def test_nothing_helps_that_is_not_faster_by_more_than_the_margin(cells: tuple[C
     assert rows(*cells)[0][-1] == helps
 
 
+def test_beside_others_nothing_is_said_to_help() -> None:
+    passive = {**USUAL, "neighbour_latency_s": 0.0142, "disturbed_share": 0.9}
+    first, second = rows(*measured((None, {**USUAL, "disturbed_share": 0.4}), ("passive_wait", passive)))
+    assert (first[1], first[-1]) == ("12.7 ms", "too disturbed to tell")
+    assert second[1] == "12.7 ms; others were busy"
+
+
 def test_a_variant_is_compared_with_the_default_of_its_own_round() -> None:
     slower = {"latency_s statistic=median": 1.0, "neighbour_latency_s": 2.0}
     cells = (*measured((None, USUAL), ("passive_wait", USUAL)), *measured((None, slower), round_number=2))

@@ -35,7 +35,8 @@ READING = (
     "gets, and what helps. Runtimes run with their own defaults; everything else that can be set is a variant, "
     "measured in turns with the default, and never its figure."
 )
-_BESIDE, _SLOWER = Key("neighbour_latency_s"), Key("neighbour_slowdown")
+_DISTURBED_FROM = 0.5  # of the blocks beside others: what is called "alone" was not
+_BESIDE, _SLOWER, _DISTURBED = Key("neighbour_latency_s"), Key("neighbour_slowdown"), Key("disturbed_share")
 
 
 class Neighbours(Section):
@@ -112,7 +113,13 @@ def _figures(same: Sequence[Cell]) -> tuple[Lines, ...]:
     slower = _median(same, _SLOWER)
     if slower is None and alone and beside:
         slower = beside / alone
-    return lines(_time(alone)), lines(_time(beside)), lines(_times(slower))
+    flag = (Text("others were busy", "flag"),) if _spoiled(same) else ()
+    return lines(_time(alone), *flag), lines(_time(beside)), lines(_times(slower))
+
+
+def _spoiled(same: Iterable[Cell]) -> bool:
+    """Whether most of the blocks that were to be alone were beside others on this machine."""
+    return (_median(same, _DISTURBED) or 0.0) > _DISTURBED_FROM
 
 
 def _helps(card: Scorecard, same: Sequence[Cell], variants: Sequence[Sequence[Cell]]) -> Line:
@@ -121,6 +128,8 @@ def _helps(card: Scorecard, same: Sequence[Cell], variants: Sequence[Sequence[Ce
     found = [(at, other) for other in variants if (at := _median(other, _BESIDE)) is not None]
     if beside is None or not found:
         return ()
+    if any(map(_spoiled, (same, *variants))):
+        return (Text("too disturbed to tell", "missing"),)
     best, other = min(found, key=lambda each: each[0])
     if best * (1 + MARGIN) > beside:
         return ("nothing that was tried",)
