@@ -1,4 +1,4 @@
-"""What can go wrong with a server: it refuses a call, or it never becomes ready."""
+"""What can go wrong with a server: it refuses a call, it never becomes ready, or it ends."""
 
 from evaluator.core.errors import FwevalError
 
@@ -17,6 +17,10 @@ class ServerError(FwevalError):
 
 class NotReady(FwevalError):
     """A server that died, gave up or ran out of time before its model was ready; the message ends with its log."""
+
+
+class Ended(FwevalError):
+    """A server that ended while it was asked; the message ends with its log."""
 
 
 class BundleError(FwevalError):

@@ -247,7 +247,8 @@ class _Log:
         """Return all blocks with what was seen of the machine."""
         marked = tuple(_marked(block, mark) for block, mark in zip(self.taken, over.marks, strict=True))
         spent_s, for_s = self._idle
-        idle = spent_s / for_s if over.together and self._cpu_then is not None and for_s > 0 else None
+        others = len(over.together) > 1  # else it never was asleep for longer than it takes to be asked again
+        idle = spent_s / for_s if others and self._cpu_then is not None and for_s > 0 else None
         return Blocks(together=over.together, begun=over.begun, idle_cores=idle, blocks=marked)
 
 

@@ -200,7 +200,7 @@ _LOADING = (
     Metric("errors", "count", "lower", "The requests that failed.", COUNTED, _RATE),
     Metric("keeps_up", "yes or no", "higher", "At least 95 % of the offered rate was answered.", COMPUTED, _RATE),
     Metric("invalid", "text", "neither", "Why the latencies at this rate do not count.", COMPUTED, _RATE),
-    Metric("saturation_per_s", "1/s", "higher", "The most that closed loops achieved.", CLOCK, _LOAD),
+    Metric("saturation_per_s", "1/s", "higher", "What the server sustains in closed loops.", CLOCK, _LOAD),
     Metric("knee_per_s", "1/s", "higher", "Where throughput over latency is highest.", COMPUTED, _WIRE),
     Metric("in_time_per_s", "1/s", "higher", "The highest rate within the scenario's time limit.", COMPUTED, _WIRE),
     Metric("not_in_time_per_s", "1/s", "higher", "The next rate, which was not within it.", COMPUTED, _WIRE),

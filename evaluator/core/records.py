@@ -165,12 +165,12 @@ class Sampling(Record, frozen=True, kw_only=True):
 
 
 class LoadPlan(Record, frozen=True, kw_only=True):
-    """How servers are loaded: saturated in closed loops first, then open-loop at shares of what they sustained.
+    """How servers are loaded: saturated in closed loops first, in turns, then open-loop at shares of what they sustain.
 
     Each rate is sampled by the profile's minima and cap.
     """
 
-    saturation_s: Seconds  # per closed loop: of one client, of two, of four …
+    saturation_s: Seconds  # of closed loops, at least, over each wire, without and with batching
     most_clients: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     # Of the saturation rate, growing; above 1 is more than the server can take.
     shares: Annotated[tuple[Share, ...], msgspec.Meta(min_length=1, max_length=100)]

@@ -82,11 +82,6 @@ def invalid(load: Load) -> str | None:
     return client_bound(load)
 
 
-def saturation(loads: Sequence[Load]) -> float | None:
-    """Return the highest rate that valid closed loops achieved; None when there is none."""
-    return max((load.achieved_per_s for load in loads if load.kind == "closed" and invalid(load) is None), default=None)
-
-
 def knee(loads: Sequence[Load]) -> float | None:
     """Return the asked rate beyond which more load costs more latency than it brings throughput.
 

@@ -4,9 +4,7 @@ Warm-up by count *and* time with the same inputs as the timed calls; then both m
 cap ends the cell and the samples say so (rigour.md, "Sampling"). Inputs rotate over a pool: a cache would be seen.
 """
 
-from collections.abc import Callable, Mapping
-
-import msgspec
+from collections.abc import Callable
 
 from evaluator.core.clock import Clock, SystemClock
 from evaluator.core.records import Record, Sampling
@@ -40,34 +38,6 @@ def collect(call: Callable[[int], object], sampling: Sampling, clock: Clock) -> 
             return Samples(seconds=tuple(taken), capped=False)
         if elapsed >= sampling.cap_seconds:
             return Samples(seconds=tuple(taken), capped=True)
-
-
-def interleave(
-    calls: Mapping[str, Callable[[int], object]], sampling: Sampling, clock: Clock, blocks: int = 5
-) -> dict[str, tuple[Samples, ...]]:
-    """Time several calls in turns: in each block every one gets its part of the sampling, forwards, then backwards.
-
-    On a shared host drift is larger than differences: what will be compared must not be measured one after the other
-    (rigour.md, "Sampling"). Returns the blocks of each call, by its name; each block but the first warms up briefly.
-    """
-    part = msgspec.structs.replace(
-        sampling,
-        min_queries=-(-sampling.min_queries // blocks),
-        min_seconds=sampling.min_seconds / blocks,
-        cap_seconds=sampling.cap_seconds / blocks,
-    )
-    brief = msgspec.structs.replace(part, warmup_queries=1, warmup_seconds=sampling.warmup_seconds / blocks)
-    taken: dict[str, list[Samples]] = {name: [] for name in calls}
-    for number in range(blocks):
-        for name in list(calls) if number % 2 == 0 else list(calls)[::-1]:
-            taken[name].append(collect(calls[name], brief if number else part, clock))
-    return {name: tuple(samples) for name, samples in taken.items()}
-
-
-def joined(blocks: tuple[Samples, ...]) -> Samples:
-    """Return the blocks of one call as if they were one."""
-    seconds = tuple(second for samples in blocks for second in samples.seconds)
-    return Samples(seconds=seconds, capped=any(samples.capped for samples in blocks))
 
 
 def warm_up(call: Callable[[int], object], sampling: Sampling, clock: Clock = _SYSTEM) -> int:

@@ -1,7 +1,7 @@
 """What the stages that start servers share: the server of a step, its bundle, its set-up, its life."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,15 @@ from evaluator.stages._evidence import Assignment, read_artifact
 from exports.contract import Runtime
 from serving import images
 from serving.contract import Batching, Bundle, Launcher, Server, Setup
+from serving.errors import Ended, ServerError
 from serving.life import Service, serving
 from serving.ports import free_ports
 
 if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
 
+COMMON_WIRES = ("rest", "grpc")  # those that every server has, so that servers can be set side by side
+INTERVAL_BLOCKS = 12  # of each track: fewer give an interval that decides nothing
 _READY_WITHIN_S = 90.0
 _LEAST_FILES = 128  # TorchServe's JVM was seen to take 60, a probe's clients 64
 REFERENCE = "reference implementation, not tensorflow_model_server"
@@ -57,18 +60,32 @@ class Served:
         """Describe an instance on ports that are free now."""
         settings = self.about.scenario.serve
         batches = Batching(max_size=settings.batch_size, max_delay_s=settings.batch_delay_s) if batching else None
-        ports = free_ports(self.server.ports, settings.first_port)
-        return Setup(ports=ports, images=self.images, batching=batches)
+        first = settings.first_port
+        if first is not None:
+            first += _ports_before(self.server, self.launcher, batching=batching)
+        return Setup(ports=free_ports(self.server.ports, first), images=self.images, batching=batches)
 
     @contextmanager
-    def serve(self, bundle: Bundle, folder: Path, *, batching: bool = False) -> Iterator[Service]:
-        """Start the server, wait until it is ready, and stop it in the end."""
+    def serve(self, bundle: Bundle, folder: Path, *, batching: bool = False, stop: bool = True) -> Iterator[Service]:
+        """Start the server, wait until it is ready, and in the end stop it; kill it where its stop is not asked about.
+
+        A clean stop takes seconds.
+        """
         setup = self.setup(batching=batching)
         with (
             blame(f"serving by {self.server.title}"),
             serving(self.server, self.launcher, bundle, setup, folder, self.ready_within_s) as service,
         ):
-            yield service
+            try:
+                yield service
+            except ServerError as error:
+                if service.running.alive():
+                    raise
+                log = service.running.log_tail()
+                raise Ended(f"{self.server.title} ended while it was asked; it last wrote:\n{log}") from error
+            finally:
+                if not stop:
+                    service.running.kill()
 
     def in_process(self) -> AbstractContextManager[Any]:
         """Load the same artifact in this process, by the first runtime that reads its format."""
@@ -100,6 +117,28 @@ class Served:
         except Unavailable as error:  # the server was measured all the same
             told["image_packages_missing"] = error.message
         return {name: value for name, value in told.items() if value is not None}
+
+
+def cpu_seconds(ours: Callable[[], float | None], *services: Service) -> Callable[[], float | None]:
+    """Return what tells the processor time of this process and of servers; None when one of them does not tell."""
+    clocks = (ours, *(service.running.cpu_s for service in services))
+
+    def told() -> float | None:
+        seconds = [clock() for clock in clocks]
+        return None if None in seconds else sum(each for each in seconds if each is not None)
+
+    return told
+
+
+def _ports_before(server: Server, launcher: Launcher, *, batching: bool) -> int:
+    """Count the ports that others have that may be alive at once: each server by each launcher, batching or not."""
+    servers: tuple[Server, ...] = registry.load_all("server")
+    instances = [
+        (each.name, how, batches) for each in servers for how in sorted(each.launchers) for batches in (False, True)
+    ]
+    ports = {each.name: len(each.ports) for each in servers}
+    before = instances[: instances.index((server.name, launcher.name, batching))]
+    return sum(ports[name] for name, _, _ in before)
 
 
 def plan_on_servers(plan: "ScenarioPlan", stage: str, *, protocol: bool = False) -> None:

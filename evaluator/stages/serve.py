@@ -1,26 +1,31 @@
 """Serve: bundle → launch → READY → parity through the wire → latency over every wire → measured stop → nothing left.
 
-The same artifact is timed in this process as well, in turns with the wires: the difference is what the server costs.
+All servers of a scenario are alive at once and take turns, wire by wire. The same artifact is asked in this process,
+too: the difference is what the server costs.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
+from evaluator.children.turns import Taken, own_cpu_s
 from evaluator.children.work import Work
-from evaluator.core import files, registry
-from evaluator.core.clock import SystemClock
+from evaluator.core import registry
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Figure, LabelValue, Measured, Metrics, Profile
+from evaluator.core.scorecard import Interval
 from evaluator.core.tensors import Arrays, rows
+from evaluator.core.turns import NAME, Track, medians
 from evaluator.measure import fidelity
-from evaluator.measure.sampling import Samples, interleave, joined
+from evaluator.measure.sampling import warm_up
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import read_examples
 from evaluator.stages._figures import labelled, latencies
-from evaluator.stages._serving import REFERENCE, Served
+from evaluator.stages._serving import COMMON_WIRES, INTERVAL_BLOCKS, REFERENCE, Served, cpu_seconds
 from serving.contract import Launcher, Server, Wire
 from serving.life import Service
 
@@ -30,8 +35,8 @@ if TYPE_CHECKING:
 WIRE_TOLERANCE = 1e-5  # relative to the output scale, served against in-process: the wire adds no arithmetic
 IN_PROCESS = "in_process"
 LAUNCHERS = ("container", "process", "embedded")  # the order in which `auto` tries them; `all` takes each that works
-
-Blocks = Mapping[str, tuple[Samples, ...]]
+_LONE_BLOCK_S = 0.5  # of a wire that no other server has: it is compared with nobody, and longer blocks cost less
+_STAND_IN_S = 0.6  # a glance: how quick a stand-in is says nothing of what it stands for
 
 
 class Serve(Stage):
@@ -44,9 +49,10 @@ class Serve(Stage):
     example = "fweval serve resnet50 --device cpu"
     rests_on = ("verify",)
     measures = True
+    in_turns = True
     memory_bytes = 8 * GIB
     timeout_s = 180.0
-    expected_s = 25.0
+    expected_s = 20.0
     gives: ClassVar = {"served": "serving it"}
     figures = (
         Shown(key("ready_s"), "ready after {}"),
@@ -56,7 +62,7 @@ class Serve(Stage):
 
     def measuring_s(self, profile: Profile) -> float:
         """Return the time of two wires and of the call in process."""
-        return 3.0 * profile.sampling.min_seconds
+        return 3.3 * profile.sampling.min_seconds
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan each framework's artifact in its server, by the launcher that was asked for; the others stay visible."""
@@ -71,21 +77,25 @@ class Serve(Stage):
         bundle = served.bundle(work.folder / "bundle")
         metrics: Metrics = {"bundle_s": time.perf_counter() - begin, "reference": served.reference}
         with served.serve(bundle, work.folder / "server") as service:
-            figures, problems, blocks = _measure(served, work, service)
+            figures, problems, taken = _measure(served, work, service)
             metrics["peak_rss_bytes"] = service.running.peak_memory_bytes()
         metrics |= {"ready_s": service.ready_s, "leftovers": len(service.leftovers)}
         if service.stop_s is not None:
             metrics["stop_s"] = service.stop_s
-        figures += _figures(blocks, served)
         metrics |= served.image_facts(work.folder)
+        files = {"log": "server"}
+        if taken is not None:
+            taken.write(work.folder)
+            metrics |= taken.metrics()
+            figures += _figures(taken, served)
+            files["blocks"] = NAME
         problems += [f"left behind after the stop: {', '.join(service.leftovers)}"] if service.leftovers else []
-        files.write_samples(work.folder, {name: joined(each).seconds for name, each in blocks.items()})
         if problems:
             see = f"see steps/{work.step.id}/server"
             said = "; ".join(problems)
             return Measured(outcome=Outcome.FAILED, reason=said, remedy=see, metrics=metrics, figures=figures)
         reason = REFERENCE if served.reference else None
-        return Measured(reason=reason, metrics=metrics, figures=figures, files={"log": "server"})
+        return Measured(reason=reason, metrics=metrics, figures=figures, files=files)
 
 
 def _plan(plan: "ScenarioPlan", server: Server) -> None:
@@ -120,7 +130,7 @@ def _chosen(plan: "ScenarioPlan", server: Server, able: Sequence[Launcher], imag
     return [each.name for each in able if wanted in ("auto", "all", each.name)]
 
 
-def _measure(served: Served, work: Work, service: Service) -> tuple[tuple[Figure, ...], list[str], Blocks]:
+def _measure(served: Served, work: Work, service: Service) -> tuple[tuple[Figure, ...], list[str], Taken | None]:
     """Prove parity through every wire, then time those that passed, in turns with the runtime in this process."""
     inputs, expected = read_examples(work.need("verified"))
     pool = [rows(inputs, index, index + 1) for index in range(len(next(iter(inputs.values()))))]
@@ -137,9 +147,12 @@ def _measure(served: Served, work: Work, service: Service) -> tuple[tuple[Figure
             else:
                 problems.append(f"answers over {wire} differ from the runtime's: {found.first_difference}")
         if not calls:
-            return figures, problems, {}
+            return figures, problems, None
         calls[IN_PROCESS] = _calling(opened.enter_context(served.in_process()), pool)
-        return figures, problems, interleave(calls, served.about.profile.sampling, SystemClock())
+        for call in calls.values():
+            warm_up(call, served.about.profile.sampling)
+        asked = {_track(name, served): call for name, call in calls.items()}
+        return figures, problems, work.turns.take(asked, cpu_seconds(own_cpu_s, service))
 
 
 def _calling(call: Callable[[Any], object], pool: list[Any]) -> Callable[[int], object]:
@@ -151,24 +164,40 @@ def _answers(connection: Wire, inputs: Arrays) -> Arrays:
     return connection.decode(connection.call(connection.encode(inputs)))
 
 
-def _figures(blocks: Blocks, served: Served) -> tuple[Figure, ...]:
-    """Return latencies by wire, and by how much they exceed the call in this process."""
-    from evaluator.measure.statistics import difference_interval
+def _track(name: str, served: Served) -> Track:
+    """Return how a server is asked over a wire, or the artifact in this process."""
+    sampling, common = served.about.profile.sampling, name in (*COMMON_WIRES, IN_PROCESS)
+    track = Track(
+        name=name,
+        min_calls=sampling.min_queries,
+        min_seconds=sampling.min_seconds,
+        min_blocks=INTERVAL_BLOCKS if common else 1,
+        cap_seconds=_STAND_IN_S if served.reference else sampling.cap_seconds,
+    )
+    return track if common else msgspec.structs.replace(track, block_s=_LONE_BLOCK_S)
 
+
+def _figures(taken: Taken, served: Served) -> tuple[Figure, ...]:
+    """Return latencies by wire, and by how much they exceed the call in this process."""
     figures: list[Figure] = []
-    for name, each in blocks.items():
-        samples = joined(each)
-        figures += latencies(samples.seconds, served.about.profile, wire=name)
-        figures += labelled({"queries": len(samples.seconds)}, wire=name)
-        if name != IN_PROCESS:
-            extra = difference_interval(_rounds(each), _rounds(blocks[IN_PROCESS]))
+    for name in taken.tracks:
+        figures += latencies(taken.seconds(name), served.about.profile, wire=name)
+        figures += labelled({"queries": len(taken.series[name])}, wire=name)
+        if name != IN_PROCESS and (extra := _overhead(taken, name)) is not None:
             labels: dict[str, LabelValue] = {"wire": name}
             figures.append(Figure(name="overhead_s", value=extra.value, low=extra.low, high=extra.high, labels=labels))
     return tuple(figures)
 
 
-def _rounds(blocks: tuple[Samples, ...]) -> list[tuple[float, ...]]:
-    return [block.seconds for block in blocks]
+def _overhead(taken: Taken, wire: str) -> Interval | None:
+    """Return what a call over a wire takes more than one in this process, from the quiet blocks of the same turns."""
+    from evaluator.measure.statistics import difference_interval
+
+    over, within = (medians(taken.found, name, taken.series[name]) for name in (wire, IN_PROCESS))
+    turns = sorted(over.keys() & within.keys())
+    if not turns:
+        return None
+    return difference_interval([(over[turn],) for turn in turns], [(within[turn],) for turn in turns])
 
 
 plugin = Serve()

@@ -10,12 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from evaluator.measure.load import Load
 from serving.load.calls import Call, Connect, timed, undisturbed
 
+_LEAST_CALLS = 2  # of each client of a crowd: the first one does not count
 _AFTER_FAILURE_S = 0.01  # a server that is gone refuses within microseconds: do not spin
 
 
@@ -64,7 +65,57 @@ def saturate(connect: Connect, requests: Sequence[Any], clients: int, seconds: f
         with calling(connect, requests, clients) as calls:
             time.sleep(seconds)
         wall_s, client_cpu_s = time.perf_counter() - begin, time.process_time() - cpu
-    taken = sorted(calls.taken)
+    return _closed(clients, sorted(calls.taken), wall_s, client_cpu_s)
+
+
+class Crowd:
+    """Clients that stay connected, and keep a server busy whenever they are asked to.
+
+    What they sustain is compared with what another server sustains at about the same time: each is asked for a moment
+    at a time, in turns, and connections are not part of it.
+    """
+
+    def __init__(self, opened: ExitStack, connect: Connect, requests: Sequence[Any], clients: int) -> None:
+        """Connect that many clients; `opened` closes their connections."""
+        self._wires = [opened.enter_context(connect()) for _ in range(clients)]
+        self._pool = opened.enter_context(ThreadPoolExecutor(clients, thread_name_prefix="client"))
+        self._requests = requests
+        self._begun = 0
+        self._taken: list[Call] = []
+        self._wall_s = self._cpu_s = 0.0
+
+    def keep_busy(self, seconds: float) -> float | None:
+        """Let all clients call for that long; return the calls per second in steady state, None when one failed.
+
+        The first call of each finds a server that is not busy yet, and does not count; each makes two at least.
+        """
+        with undisturbed():
+            begin, cpu = time.perf_counter(), time.process_time()
+            taken = list(self._pool.map(lambda number: self._client(number, begin + seconds), range(len(self._wires))))
+            self._wall_s += time.perf_counter() - begin
+            self._cpu_s += time.process_time() - cpu
+        self._begun += max(map(len, taken))
+        self._taken += [call for calls in taken for call in calls]
+        if any(call.code is not None for calls in taken for call in calls):
+            return None
+        return sum((len(calls) - 1) / (calls[-1].end - calls[0].end) for calls in taken)
+
+    @property
+    def load(self) -> Load:
+        """What all of it came to."""
+        return _closed(len(self._wires), sorted(self._taken), self._wall_s, self._cpu_s)
+
+    def _client(self, number: int, until: float) -> list[Call]:
+        calls: list[Call] = []
+        while len(calls) < _LEAST_CALLS or calls[-1].end < until:
+            request = self._requests[(self._begun + number + len(calls)) % len(self._requests)]
+            calls.append(timed(self._wires[number], request))
+            if calls[-1].code is not None:
+                break
+        return calls
+
+
+def _closed(clients: int, taken: Sequence[Call], wall_s: float, client_cpu_s: float) -> Load:
     return Load(
         kind="closed",
         clients=clients,

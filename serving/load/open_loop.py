@@ -39,10 +39,17 @@ class Query(NamedTuple):
     done_s: float
 
 
-def offer(
-    connect: Connect, requests: Sequence[Any], rate_per_s: float, seconds: float, seed: int, folder: Path
-) -> Load:
-    """Offer requests at that rate for that long; the same seed gives the same schedule. The logs go to `folder`.
+class Demand(NamedTuple):
+    """A rate to be offered, and for how long: both minima hold, or the most seconds end it."""
+
+    rate_per_s: float
+    seconds: float
+    queries: int = 1
+    most_seconds: float = 0.0  # 0: no end but that of the minima
+
+
+def offer(connect: Connect, requests: Sequence[Any], demand: Demand, seed: int, folder: Path) -> Load:
+    """Offer requests at a rate for a while; the same seed gives the same schedule. The logs go to `folder`.
 
     There are as many connections as requests in flight at a time. When more are in flight than arrive in two seconds
     (at most 512), no more are sent and the load is `aborted`: an overload ends in bounded time.
@@ -50,11 +57,11 @@ def offer(
     import mlperf_loadgen as loadgen
 
     folder.mkdir(parents=True, exist_ok=True)
-    most = max(_LEAST_IN_FLIGHT, min(MOST_IN_FLIGHT, int(rate_per_s * LONGEST_QUEUE_S)))
+    most = max(_LEAST_IN_FLIGHT, min(MOST_IN_FLIGHT, int(demand.rate_per_s * LONGEST_QUEUE_S)))
     senders = senders_for(connect, requests, most)
     sut = loadgen.ConstructFastSUT(senders.issue, lambda: None)
     library = loadgen.ConstructQSL(len(requests), len(requests), lambda _: None, lambda _: None)
-    settings = _settings(rate_per_s, seconds, seed, most)
+    settings = _settings(demand, seed, most)
     try:
         with undisturbed():
             cpu = time.process_time()
@@ -70,7 +77,7 @@ def offer(
     issued_late_s = sum(query.issued_s for query in queries) / len(queries)
     return Load(
         kind="open",
-        rate_per_s=rate_per_s,
+        rate_per_s=demand.rate_per_s,
         clients=senders.connections,
         seconds=tuple(query.done_s for query, call in zip(queries, calls, strict=True) if call.code is None),
         errors=dict(Counter(call.code for call in calls if call.code is not None)),
@@ -102,16 +109,17 @@ def _compress(path: Path) -> None:
     path.unlink()
 
 
-def _settings(rate_per_s: float, seconds: float, seed: int, most: int) -> Any:
+def _settings(demand: Demand, seed: int, most: int) -> Any:
     import mlperf_loadgen as loadgen
 
     settings = loadgen.TestSettings()
     settings.scenario = loadgen.TestScenario.Server
     settings.mode = loadgen.TestMode.PerformanceOnly
-    settings.server_target_qps = rate_per_s
+    settings.server_target_qps = demand.rate_per_s
     settings.server_max_async_queries = most
-    settings.min_duration_ms = round(seconds * 1000)
-    settings.min_query_count = 1
+    settings.min_duration_ms = round(demand.seconds * 1000)
+    settings.max_duration_ms = round(demand.most_seconds * 1000)
+    settings.min_query_count = demand.queries
     settings.schedule_rng_seed = settings.sample_index_rng_seed = settings.qsl_rng_seed = seed
     return settings
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ import pytest
 
 from evaluator.core.records import LoadPlan, Sampling, Signature
 from evaluator.core.tensors import Array, Arrays
-from evaluator.measure.load import Load, invalid, knee, saturation
+from evaluator.measure.load import Load, invalid, knee
 from serving.load.calls import Connect
-from serving.load.closed_loop import calling, saturate
-from serving.load.open_loop import offer, read_trace
-from serving.load.sweep import SweepPlan, sweep
+from serving.load.closed_loop import Crowd, calling, saturate
+from serving.load.open_loop import Demand, offer, read_trace
+from serving.load.sweep import SweepPlan, offer_shares, saturating
 from serving.wires.http import Http
 from serving.wires.rest import RestWire
 from tests import children
@@ -118,7 +118,7 @@ def test_background_calls_show_when_a_server_went(service: Service) -> None:
 @pytest.mark.parametrize("kind", ["asking", "blocking"])
 def test_latencies_are_those_of_loadgen(service: Service, kind: str, tmp_path: Path) -> None:
     # Of 4 s, the host may stall for 5 % before the end: that much behind, a server does not keep up.
-    load = offer(_connects(service)[kind], [GOOD], 200, 4.0, 1, tmp_path)
+    load = offer(_connects(service)[kind], [GOOD], Demand(200, 4.0), 1, tmp_path)
     summary = (tmp_path / "mlperf_log_summary.txt").read_text()
     printed = dict(re.findall(r"^(.+?)\s*(?:\(ns\)\s*)?: ([\d.]+)$", summary, re.MULTILINE))
     ordered = sorted(load.seconds)
@@ -138,7 +138,7 @@ def test_latencies_are_those_of_loadgen(service: Service, kind: str, tmp_path: P
 def test_the_seed_decides_when_requests_are_due(service: Service, tmp_path: Path) -> None:
     dues = []
     for number, seed in enumerate((1, 1, 2)):
-        offer(service.connect, [GOOD], 100, 0.5, seed, tmp_path / str(number))
+        offer(service.connect, [GOOD], Demand(100, 0.5), seed, tmp_path / str(number))
         dues.append([query.due_s for query in read_trace(tmp_path / str(number))])
     assert dues[0] == pytest.approx(dues[1], abs=1e-5)
     assert dues[0] != pytest.approx(dues[2], abs=1e-5)
@@ -146,7 +146,7 @@ def test_the_seed_decides_when_requests_are_due(service: Service, tmp_path: Path
 
 @pytest.mark.parametrize("kind", ["asking", "blocking"])
 def test_failed_calls_are_counted_and_have_no_latency(service: Service, kind: str, tmp_path: Path) -> None:
-    load = offer(_connects(service)[kind], [GOOD, BAD], 200, 1.0, 1, tmp_path)
+    load = offer(_connects(service)[kind], [GOOD, BAD], Demand(200, 1.0), 1, tmp_path)
     assert list(load.errors) == ["503"]
     assert len(load.seconds) + load.errors["503"] == len(read_trace(tmp_path))
     assert load.errors["503"] == pytest.approx(load.calls / 2, rel=0.4)
@@ -156,7 +156,7 @@ def test_failed_calls_are_counted_and_have_no_latency(service: Service, kind: st
 @pytest.mark.parametrize("kind", ["asking", "blocking"])
 def test_a_server_that_dies_does_not_hold_up_the_client(service: Service, kind: str, tmp_path: Path) -> None:
     threading.Timer(0.5, service.process.kill).start()
-    load = offer(_connects(service)[kind], [GOOD], 100, 1.5, 1, tmp_path)
+    load = offer(_connects(service)[kind], [GOOD], Demand(100, 1.5), 1, tmp_path)
     assert list(load.errors) == ["UNREACHABLE"]
     assert load.seconds
     assert load.wall_s < 3
@@ -164,14 +164,14 @@ def test_a_server_that_dies_does_not_hold_up_the_client(service: Service, kind: 
 
 def test_a_mistake_of_ours_is_raised_after_the_end(service: Service, tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
-        offer(service.connect_blocking, [GOOD, b"mistake"], 100, 0.5, 1, tmp_path)
+        offer(service.connect_blocking, [GOOD, b"mistake"], Demand(100, 0.5), 1, tmp_path)
 
 
 @pytest.mark.parametrize("service", [("0.01", "one")], indirect=True)
 @pytest.mark.parametrize("kind", ["asking", "blocking"])
 def test_an_overload_ends_early_and_says_so(service: Service, kind: str, tmp_path: Path) -> None:
     """300 per second are asked of a server that does 100: after 3 s the 600 are in flight that arrive in two."""
-    load = offer(_connects(service)[kind], [GOOD], 300, 30.0, 1, tmp_path)
+    load = offer(_connects(service)[kind], [GOOD], Demand(300, 30.0), 1, tmp_path)
     assert load.aborted
     assert not load.keeps_up
     assert load.achieved_per_s <= 100
@@ -214,7 +214,7 @@ def _stalled(service: Service, folder: Path) -> tuple[Load, float]:
 
     thread = threading.Thread(target=stall)
     thread.start()
-    load = offer(service.connect, [GOOD], RATE, WHOLE_S, 1, folder)
+    load = offer(service.connect, [GOOD], Demand(RATE, WHOLE_S), 1, folder)
     thread.join(60)
     assert not load.aborted
     assert not load.errors
@@ -248,7 +248,7 @@ def test_the_client_is_cheap(service: Service, size: int, tmp_path: Path) -> Non
     requests = [b"1" * size] * 4
     told = []
     for attempt in range(3):
-        load = offer(service.connect, requests, 500, 2.0, attempt, tmp_path / str(attempt))
+        load = offer(service.connect, requests, Demand(500, 2.0), attempt, tmp_path / str(attempt))
         assert not load.errors
         cost, least = _per_1000(load), _per_1000(saturate(service.connect, requests, 1, 1.0))
         told.append(f"{cost:.3f} s, and {least:.3f} s in a closed loop")
@@ -261,31 +261,74 @@ def _per_1000(load: Load) -> float:
     return 1000 * load.client_cpu_s / load.calls
 
 
+def test_a_rate_is_offered_until_both_minima_hold_or_the_most_seconds_end_it(service: Service, tmp_path: Path) -> None:
+    """By chance fewer are due in a while than the rate says: then a percentile would have too few calls."""
+    counts = []
+    for seed in range(4):
+        load = offer(
+            service.connect, [GOOD], Demand(80, 0.5, queries=64, most_seconds=10.0), seed, tmp_path / str(seed)
+        )
+        counts.append(load.calls)
+    assert all(count >= 64 for count in counts)
+    longer = offer(service.connect, [GOOD], Demand(80, 1.5, queries=1, most_seconds=10.0), 0, tmp_path / "longer")
+    assert longer.calls > 80
+    capped = offer(service.connect, [GOOD], Demand(20, 0.1, queries=1000, most_seconds=1.0), 0, tmp_path / "capped")
+    assert 1 <= capped.calls < 100
+    assert not capped.aborted
+
+
+SAMPLING = Sampling(min_queries=64, min_seconds=4.0, cap_seconds=5.0, warmup_queries=1, warmup_seconds=0.2)
+
+
+def plan(**load: Any) -> SweepPlan:
+    return SweepPlan(sampling=SAMPLING, load=LoadPlan(**{"saturation_s": 1.5, "most_clients": 16, **load}))
+
+
+@pytest.mark.parametrize("service", [("0.02",)], indirect=True)
+def test_clients_are_doubled_as_long_as_that_brings_more(service: Service) -> None:
+    """The server answers as many at a time as come: eight clients, the most, get four times as much as two."""
+    clients, looks = saturating(service.connect, [GOOD], plan(most_clients=8, shares=(0.5,)), 2)
+    assert [look.clients for look in looks] == [2, 4, 8]
+    assert clients == 8
+
+
 @pytest.mark.parametrize("service", [("0.005", "one")], indirect=True)
 def test_a_sweep_finds_the_end(service: Service, tmp_path: Path) -> None:
     """The server answers one request at a time: more clients bring nothing, and 1.5 times the rate is too much."""
-    sampling = Sampling(min_queries=64, min_seconds=4.0, cap_seconds=5.0, warmup_queries=1, warmup_seconds=0.2)
-    plan = SweepPlan(sampling=sampling, load=LoadPlan(saturation_s=0.5, most_clients=16, shares=(0.2, 0.5, 1.5, 2.0)))
-    loads = sweep(service.connect, [GOOD], plan, tmp_path)
-    closed, opened = (
-        [load for load in loads if load.kind == "closed"],
-        [load for load in loads if load.kind == "open"],
-    )
-    assert [load.clients for load in closed][:2] == [1, 2]
-    most = saturation(loads)
-    assert most is not None
-    assert most <= 200
+    asked = plan(shares=(0.2, 0.5, 1.5, 2.0))
+    clients, looks = saturating(service.connect, [GOOD], asked, 2)
+    assert [look.clients for look in looks] == [2, 4]
+    with ExitStack() as stack:
+        rates = [Crowd(stack, service.connect, [GOOD], clients).keep_busy(0.5) for _ in range(2)]
+    most = max(rate for rate in rates if rate is not None)
+    assert 0.5 * most < min(rate for rate in rates if rate is not None) <= most <= 205
+    opened = offer_shares(service.connect, [GOOD], asked, most, tmp_path)
     assert [load.rate_per_s for load in opened] == pytest.approx([0.2 * most, 0.5 * most, 1.5 * most])
     assert [load.keeps_up for load in opened] == [True, True, False]
-    assert all(load.calls >= 50 for load in opened)
+    assert all(load.calls >= 64 for load in opened)
     counting = {load.rate_per_s for load in opened if load.keeps_up and invalid(load) is None}  # on a busy host: none
-    assert knee(loads) in (counting or {None})
+    assert knee(opened) in (counting or {None})
     assert (tmp_path / "0.20" / "mlperf_log_summary.txt").is_file()
 
 
-def test_a_sweep_of_a_server_that_refuses_has_no_rate(service: Service, tmp_path: Path) -> None:
-    sampling = Sampling(min_queries=10, min_seconds=0.1, cap_seconds=1.0, warmup_queries=1, warmup_seconds=0.1)
-    plan = SweepPlan(sampling=sampling, load=LoadPlan(saturation_s=0.2, most_clients=16, shares=(0.1, 1.0)))
-    loads: Any = sweep(service.connect, [BAD], plan, tmp_path)
-    assert {load.kind for load in loads} == {"closed"}
-    assert saturation(loads) is None
+@pytest.mark.parametrize("service", [("0.02",)], indirect=True)
+def test_a_crowd_is_counted_in_steady_state_whenever_it_is_asked(service: Service) -> None:
+    """Four clients, each answered after 20 ms, get at most 200 per second; their connections stay open in between."""
+    with ExitStack() as stack:
+        crowd = Crowd(stack, service.connect, [GOOD], 4)
+        rates = [crowd.keep_busy(0.3) for _ in range(3)]
+        slow = crowd.keep_busy(0.0)
+    assert all(rate is not None and 100 < rate <= 200 for rate in rates)
+    assert slow is not None, "each client makes two calls at least"
+    load = crowd.load
+    assert (load.kind, load.clients, load.errors) == ("closed", 4, {})
+    assert load.calls >= 3 * 4 * 10 / 2
+    assert 0 < load.client_cpu_s < load.wall_s
+
+
+def test_a_crowd_whose_call_fails_has_no_rate(service: Service) -> None:
+    with ExitStack() as stack:
+        crowd = Crowd(stack, service.connect, [BAD], 2)
+        assert crowd.keep_busy(0.2) is None
+    assert crowd.load.errors == {"503": 2}
+    assert invalid(crowd.load) == "calls failed (503: 2)"

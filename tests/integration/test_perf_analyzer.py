@@ -21,7 +21,7 @@ from evaluator.core.records import Signature, TensorSpec
 from serving.contract import HOST, Server, Setup
 from serving.life import Service, serving
 from serving.load.calls import Connect
-from serving.load.open_loop import offer
+from serving.load.open_loop import Demand, offer
 from serving.ports import free_ports
 from tests import children
 from tests.containers import launcher_or_skip
@@ -99,7 +99,7 @@ def _ratios(
         ours, theirs = 0.0, 0.0
         for who in ("ours", "theirs") if number % 2 else ("theirs", "ours"):
             if who == "ours":
-                load = offer(connect, requests, RATE_PER_S, SECONDS, number, folder / str(number))
+                load = offer(connect, requests, Demand(RATE_PER_S, SECONDS), number, folder / str(number))
                 assert not load.errors
                 ours = statistics.median(load.seconds)
             else:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluator.measure import statistics
-from evaluator.measure.load import Best, Load, best_under, client_bound, invalid, knee, saturation
+from evaluator.measure.load import Best, Load, best_under, client_bound, invalid, knee
 
 
 def opened(rate_per_s: float, latency_s: float = 0.01, **changes: Any) -> Load:
@@ -102,12 +102,6 @@ def test_a_client_that_is_the_bottleneck_is_named(changes: dict[str, Any], words
 def test_loads_that_must_not_count(changes: dict[str, Any], words: str | None) -> None:
     reason = invalid(opened(100, **changes))
     assert reason is None if words is None else words in str(reason)
-
-
-def test_saturation_is_the_best_of_the_valid_closed_loops() -> None:
-    loads = [closed(50), closed(80), closed(90, client_cpu_s=9.0), closed(95, errors={"503": 1}), opened(200)]
-    assert saturation(loads) == 80
-    assert saturation([opened(200)]) is None
 
 
 def queue(rate_per_s: float) -> Load:

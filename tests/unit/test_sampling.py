@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from evaluator.core.records import Sampling
-from evaluator.measure.sampling import Samples, collect, interleave, joined
+from evaluator.measure.sampling import Samples, collect
 from evaluator.measure.statistics import tail
 from scenarios.loading import load_profile, profile_names
 
@@ -89,35 +89,6 @@ def test_a_call_that_fails_ends_it() -> None:
 
     with pytest.raises(ValueError, match="the runtime gave up"):
         take(durations)
-
-
-def test_interleaved_calls_take_turns_forwards_and_backwards_and_keep_both_minima() -> None:
-    clock = FakeClock()
-    order: list[str] = []
-
-    def calling(name: str, seconds: float) -> Callable[[int], None]:
-        def call(_: int) -> None:
-            if not order or order[-1] != name:
-                order.append(name)
-            clock.sleep(seconds)
-
-        return call
-
-    blocks = interleave({"a": calling("a", 0.25), "b": calling("b", 0.125)}, SAMPLING, clock, blocks=4)
-    assert order == ["a", "b", "a", "b", "a"]  # a b | b a | a b | b a: neighbours of one name are seen once
-    assert {name: len(each) for name, each in blocks.items()} == {"a": 4, "b": 4}
-    for name, seconds in (("a", 0.25), ("b", 0.125)):
-        every = joined(blocks[name])
-        assert set(every.seconds) == {seconds}
-        assert len(every.seconds) >= SAMPLING.min_queries
-        assert sum(every.seconds) >= SAMPLING.min_seconds
-        assert not every.capped
-
-
-def test_a_capped_block_caps_the_whole() -> None:
-    assert joined((Samples(seconds=(1.0,), capped=False), Samples(seconds=(2.0,), capped=True))) == Samples(
-        seconds=(1.0, 2.0), capped=True
-    )
 
 
 @pytest.mark.parametrize("name", profile_names())

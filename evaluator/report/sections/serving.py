@@ -33,6 +33,7 @@ def figures(usual: str) -> _servers.Figures:
             "Server adds to the call in process, REST and gRPC",
             (key("overhead_s", wire="rest"), key("overhead_s", wire="grpc")),
         ),
+        ("Keeps busy while others are asked", (key("idle_cores"),)),
         ("Stopped in", (key("stop_s"),)),
     )
 
