@@ -2,7 +2,7 @@
 
 This is the JUnit XML that Jenkins and GitLab read (https://github.com/testmoapp/junitxml). A suite is a framework in a
 scenario, a test case a finding. What speaks against the subject is a failure, what could not be measured is skipped,
-and our own bugs are errors.
+and our own bugs are errors. A suite more for each scenario has the comparisons: those without an answer are skipped.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import ClassVar
 from xml.etree import ElementTree as ET
 
 from evaluator.core.outcome import Outcome
-from evaluator.core.scorecard import Finding, Scorecard
+from evaluator.core.scorecard import Comparison, Finding, Scorecard
 from evaluator.report import _format
 from evaluator.report._base import Report
 
@@ -33,12 +33,19 @@ class Junit(Report):
         suites: dict[tuple[str, str], list[Finding]] = {}
         for finding in scorecard.findings:
             suites.setdefault((finding.scenario, finding.candidate), []).append(finding)
-        root = ET.Element("testsuites", {"name": _text(f"fweval {scorecard.run}"), **_counts(scorecard.findings)})
+        kinds = [*map(_kind, scorecard.findings), *map(_answered, scorecard.comparisons)]
+        root = ET.Element("testsuites", {"name": _text(f"fweval {scorecard.run}"), **_counts(kinds)})
         for (scenario, candidate), found in suites.items():
             about = {"name": _text(f"{scenario}.{candidate}"), "timestamp": _text(scorecard.created_at)}
-            suite = ET.SubElement(root, "testsuite", {**about, **_counts(found)})
+            suite = ET.SubElement(root, "testsuite", {**about, **_counts([*map(_kind, found)])})
             for finding in found:
                 _add_case(suite, finding)
+        for scenario in dict.fromkeys(each.scenario for each in scorecard.comparisons):
+            asked = [each for each in scorecard.comparisons if each.scenario == scenario]
+            about = {"name": _text(f"{scenario}.comparison"), "timestamp": _text(scorecard.created_at)}
+            suite = ET.SubElement(root, "testsuite", {**about, **_counts([*map(_answered, asked)])})
+            for comparison in asked:
+                _add_comparison(suite, comparison)
         ET.indent(root)
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
@@ -47,13 +54,31 @@ def _add_case(suite: ET.Element, finding: Finding) -> None:
     name = " · ".join(part for part in (finding.subject, finding.path, finding.device) if part)
     where = _text(f"{finding.scenario}.{finding.candidate}.{finding.category}.{finding.check}")
     case = ET.SubElement(suite, "testcase", classname=where, name=_text(name))
-    kind = _ELEMENTS.get(finding.state, "failure")
+    kind = _kind(finding)
     element = ET.SubElement(case, kind)
     if kind != "system-out":
         element.set("message", _text(finding.reason))
     if kind in ("failure", "error"):
         element.set("type", finding.state)
     element.text = _text("\n".join(_details(finding)))
+
+
+def _add_comparison(suite: ET.Element, asked: Comparison) -> None:
+    name = " · ".join(part for part in (asked.question, asked.path, asked.device) if part)
+    case = ET.SubElement(suite, "testcase", classname=_text(f"{asked.scenario}.comparison"), name=_text(name))
+    element = ET.SubElement(case, _answered(asked))
+    if element.tag == "skipped":
+        element.set("message", _text(asked.statement))
+    element.text = _text(asked.statement)
+
+
+def _kind(finding: Finding) -> str:
+    return _ELEMENTS.get(finding.state, "failure")
+
+
+def _answered(asked: Comparison) -> str:
+    """Return the element of a comparison: whoever wins passed nothing and failed nothing, and has an answer."""
+    return "skipped" if asked.ratio is None or asked.answer in ("undecided", "disturbed") else "system-out"
 
 
 def _details(finding: Finding) -> list[str]:
@@ -66,8 +91,7 @@ def _details(finding: Finding) -> list[str]:
     return lines
 
 
-def _counts(findings: Sequence[Finding]) -> dict[str, str]:
-    kinds = [_ELEMENTS.get(finding.state, "failure") for finding in findings]
+def _counts(kinds: Sequence[str]) -> dict[str, str]:
     return {
         "tests": str(len(kinds)),
         "failures": str(kinds.count("failure")),

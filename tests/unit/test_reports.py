@@ -157,7 +157,8 @@ def test_csv_survives_separators_in_names() -> None:
 
 def test_junit_counts_what_it_contains(card: Scorecard) -> None:
     root = ET.fromstring(junit_report.plugin.render(card))  # noqa: S314  # our own text
-    assert int(root.attrib["tests"]) == len(root.findall(".//testcase")) == len(card.findings)
+    asked = len(card.findings) + len(card.comparisons)
+    assert int(root.attrib["tests"]) == len(root.findall(".//testcase")) == asked
     for suite in root.findall("testsuite"):
         for count, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
             assert int(suite.attrib[count]) == len(suite.findall(f"testcase/{kind}"))
@@ -170,6 +171,17 @@ def test_junit_tells_failures_from_what_could_not_be_asked(card: Scorecard) -> N
         reasons = {finding.reason for finding in card.findings if finding.state is state}
         assert reasons
         assert reasons <= {element.get("message") for element in root.iter(kind)}
+
+
+def test_junit_skips_comparisons_without_an_answer(card: Scorecard) -> None:
+    root = ET.fromstring(junit_report.plugin.render(card))  # noqa: S314  # our own text
+    cases = root.findall("testsuite/testcase[@classname='bert.comparison']")
+    asked = [each for each in card.comparisons if each.scenario == "bert"]
+    skipped = [each.statement for each in asked if each.answer in ("undecided", "disturbed", None)]
+    assert len(cases) == len(asked)
+    assert [element.get("message") for case in cases for element in case.findall("skipped")] == skipped
+    told = [element.text for case in cases for element in case.findall("system-out")]
+    assert sorted([*told, *skipped], key=str) == sorted(each.statement for each in asked)
 
 
 def test_junit_stays_well_formed_whatever_the_text() -> None:
