@@ -90,7 +90,9 @@ def _ratio(value: float) -> str:
 
 
 def _span(made: Comparison) -> str:
-    return "" if made.ratio is None else ends(made.ratio)
+    if made.ratio is None:
+        return ""
+    return ends(made.ratio) if made.ratio.low is not None else f"{ends(made.ratio)} without an interval"
 
 
 def _in_brackets(made: Comparison) -> str:

@@ -85,6 +85,11 @@ SPAN = Interval(value=1.01, low=0.93, high=1.1)
             "undecided: 0.93 to 1.10; more than 100 times as much measuring would decide it",
         ),
         ("undecided", {"rounds": 1}, "undecided: 0.93 to 1.10; 3 rounds would tell more (profile quick)"),
+        (
+            "undecided",
+            {"ratio": Interval(value=7.45, low=None, high=None), "rounds": 1},
+            "undecided: 7.45 without an interval; 3 rounds would tell more (profile quick)",
+        ),
         ("undecided", {"ratio": CLEAR}, "undecided: 0.40 to 0.60; but not against each of the other's candidates"),
         ("undecided", {"rounds": 3}, "undecided: 0.93 to 1.10; more of the same would not decide it"),
         (

@@ -104,7 +104,8 @@ def _variant(card: Scorecard, usual: Sequence[Cell], same: Sequence[Cell]) -> tu
         ("alone", _against(_alone(same), _alone(usual))),
         ("beside a neighbour", _against(_median(same, _BESIDE), _median(usual, _BESIDE))),
     )
-    effect = ", ".join(f"{when} {words}" for when, words in told if words)
+    spoiled = _spoiled(same) or _spoiled(usual)
+    effect = "" if spoiled else ", ".join(f"{when} {words}" for when, words in told if words)
     return (lines(Text(f"with {name}", "soft")), *_figures(same), lines(Text(effect, "soft")))
 
 
