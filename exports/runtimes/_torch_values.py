@@ -47,6 +47,10 @@ def arrays_of(result: Any, names: Sequence[str]) -> Arrays:
 
     Raises `Unsupported` for values that no array can hold.
     """
+    import torch
+
+    if len(names) == 1 and type(result) is torch.Tensor and not result.is_nested:
+        return {names[0]: _array(result)}  # at once: of a call of a tenth of a millisecond, looking took a twentieth
     found = list(_named(result))
     if len(found) == len(names):
         return {name: array for name, (_, array) in zip(names, found, strict=True)}

@@ -95,7 +95,7 @@ class _Wanted:
 
         def call(inputs: Mapping[str, Array]) -> Arrays:
             given = {**self._defaults, **{name: inputs[name] for name in self._takes if name in inputs}}
-            results = function(**{name: tf.convert_to_tensor(array) for name, array in given.items()})
+            results = function(**{name: tf.constant(array) for name, array in given.items()})
             # `.numpy()` waits for the device, and of a tensor without dimensions it gives no array.
             return {name: np.asarray(results[name].numpy()) for name in self._gives}
 
