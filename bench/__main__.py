@@ -12,7 +12,7 @@ from bench import _page, _words
 from bench._question import How, Question
 from bench._records import Answer, Kept, dump, load
 
-QUESTIONS = ("false_alarms", "contradictions", "work_share", "score_time")
+QUESTIONS = ("bare_loop", "false_alarms", "planted", "contradictions", "work_share", "score_time")
 
 
 def find(name: str) -> Question:
@@ -71,7 +71,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="fweval-bench-") as place:
         scratch = scratch or Path(place)
         scratch.mkdir(parents=True, exist_ok=True)
-        how = How(quick=quick, scratch=scratch, runs=runs or (), say=console.print)
+        how = How(quick=quick, keep=keep, scratch=scratch, runs=runs or (), say=console.print)
         answers = []
         for name in questions or QUESTIONS:
             question = find(name)

@@ -18,6 +18,7 @@ class How:
     """How thorough to be, where files may go, what was measured before, and whom to tell how it goes."""
 
     quick: bool = False
+    keep: bool = False  # what is found is kept in the repository
     scratch: Path
     runs: tuple[Path, ...] = ()  # complete ones that are there already: a quiet one, and one beside a neighbour
     say: Say = field(default=lambda _: None)

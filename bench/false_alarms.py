@@ -6,17 +6,23 @@ of many kinds, on what this machine was recorded to do, and live, beside a neigh
 idle for four.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.special import betaincinv
 
-from bench import _noise
+from bench import _live, _neighbour, _noise, _recorded
+from bench._live import Candidate
+from bench._loops import Loop, Loops
 from bench._noise import Kind
 from bench._question import How, Question
+from bench._recorded import Pair, Recording
 from bench._records import Line
+from evaluator.core import clock, machine
 from evaluator.core.scorecard import Reply
 from evaluator.measure import pairs
 from evaluator.measure.pairs import Rounds
@@ -39,7 +45,12 @@ KINDS = (
         machine=_noise.both(_noise.drift(0.02), _noise.states(1.65, 0.2, 0.5)),
     ),
 )
-Pair = Callable[[np.random.Generator], tuple[Rounds, Rounds]]
+RUNTIMES = ("torch_jit", "tensorflow", "onnx_runtime")
+RECORDED = ((1, 8), (1, 16), (3, 8), (3, 16))  # of what was recorded: rounds, and turns in each
+SWITCHED = (4.0, 4.0)  # seconds that the neighbour is busy, and idle
+QUIET, BESIDE = "no neighbour", "a neighbour that is busy for 4 s and idle for 4 s"
+_TRACK = "ours"
+Drawn = Callable[[np.random.Generator], tuple[Rounds, Rounds] | None]
 
 
 @dataclass(slots=True)
@@ -114,11 +125,13 @@ def sum_of(tallies: Iterable[Tally]) -> Tally:
     return whole
 
 
-def judged(pair: Pair, times: int, rng: np.random.Generator) -> Tally:
+def judged(pair: Drawn, times: int, rng: np.random.Generator) -> Tally:
     """Judge so many pairs."""
     found = Tally()
     for _ in range(times):
-        found.add(*pair(rng))
+        drawn = pair(rng)
+        if drawn is not None:
+            found.add(*drawn)
     return found
 
 
@@ -138,21 +151,86 @@ def looked(kind: Kind, times: int, rng: np.random.Generator) -> Tally:
     return found
 
 
+def live(how: How, beside: str) -> Recording:
+    """Measure every runtime twice in turns, round by round with fresh processes, beside the neighbour or without it."""
+    switched = beside == BESIDE
+    rounds: dict[str, list[Pair]] = {name: [] for name in RUNTIMES}
+    for number in range(how.times(5, 1)):
+        name = f"twice-{'switched' if switched else 'quiet'}-{number}"
+        with _neighbour.busy(*SWITCHED) if switched else contextlib.nullcontext():
+            found = _live.conduct(how, name, candidates(how.times(4, 2)))
+        for runtime in RUNTIMES:
+            both = (found[f"{runtime}_{which}"].medians(_TRACK) for which in "ab")
+            rounds[runtime].append((next(both), next(both)))
+    return Recording(
+        at=clock.utc_now(),
+        machine=machine.describe(None, None).processor,
+        beside=beside,
+        rounds={name: tuple(each) for name, each in rounds.items()},
+    )
+
+
+def candidates(seconds: float) -> tuple[Candidate, ...]:
+    """Return every runtime twice."""
+    loops = Loops(tracks=(Loop(name=_TRACK, seconds=seconds),))
+    return tuple(
+        Candidate(name=f"{runtime}_{which}", scenario=_live.SLOW, runtime=runtime, loops=loops)
+        for runtime in RUNTIMES
+        for which in "ab"
+    )
+
+
+def of_rounds(recording: Recording) -> dict[str, Tally]:
+    """Judge what was measured as it was: each round alone, and three rounds in a row together."""
+    tallies = {"1 round": Tally(), "3 rounds": Tally()}
+    for rounds in recording.rounds.values():
+        for a, b in rounds:
+            tallies["1 round"].add({1: a}, {1: b})
+        for begin in range(0, len(rounds) - 2, 3):
+            three = dict(enumerate(rounds[begin : begin + 3]))
+            one, other = ({number: pair[side] for number, pair in three.items()} for side in (0, 1))
+            tallies["3 rounds"].add(one, other)
+    return tallies
+
+
+def again(recording: Recording, times: int, rng: np.random.Generator) -> dict[str, Tally]:
+    """Judge what was recorded, drawn again in several designs."""
+    return {
+        _named(rounds, turns): sum_of(
+            judged(partial(_drawn, pairs_, rounds, turns), times // len(recording.rounds), rng)
+            for pairs_ in recording.rounds.values()
+        )
+        for rounds, turns in RECORDED
+    }
+
+
+def _drawn(found: tuple[Pair, ...], rounds: int, turns: int, rng: np.random.Generator) -> tuple[Rounds, Rounds] | None:
+    return _recorded.drawn(found, rng, rounds, turns)
+
+
+def _made_up(kind: Kind, rounds: int, turns: int, rng: np.random.Generator) -> tuple[Rounds, Rounds]:
+    return kind.pair(rng, rounds, turns)
+
+
 def _lines(how: How) -> tuple[tuple[Line, ...], Mapping[str, Any]]:
     rng = np.random.default_rng(SEED)
     times = how.times(600, 60)
-    shown: list[Line] = []
-    raw: dict[str, Any] = {}
+    found: dict[str, dict[str, Tally]] = {}
     for kind in KINDS:
         how.say(f"made-up noise: {kind.name}")
-        tallies = {
-            _named(rounds, turns): judged(lambda draw, k=kind, r=rounds, t=turns: k.pair(draw, r, t), times, rng)  # type: ignore[misc]
+        found[kind.name] = {
+            _named(rounds, turns): judged(partial(_made_up, kind, rounds, turns), times, rng)
             for rounds, turns in DESIGNS
         }
-        tallies["up to ten rounds, three looks"] = looked(kind, times // 4, rng)
-        shown += lines(kind.name, tallies)
-        raw[kind.name] = tallies
-    return tuple(shown), raw
+        found[kind.name]["up to ten rounds, three looks"] = looked(kind, times // 4, rng)
+    for beside in (QUIET, BESIDE):
+        measured = live(how, beside)
+        found[f"live, {beside}"] = of_rounds(measured)
+        if how.keep:
+            _recorded.write(_recorded.read().with_one(measured))
+    for recording in _recorded.read().recordings:
+        found[f"recorded, {recording.beside}"] = again(recording, times, rng)
+    return tuple(line for name, tallies in found.items() for line in lines(name, tallies)), found
 
 
 def _named(rounds: int, turns: int) -> str:
