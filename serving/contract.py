@@ -17,6 +17,8 @@ from evaluator.core.records import Signature
 from evaluator.core.tensors import Array, Arrays
 
 HOST = "127.0.0.1"
+SHOWN_LINES = 50  # of a log, in messages
+ALL_LINES = 5_000  # that a server may write while it starts: more than any was seen to
 MODEL = "model"  # the name under which every server serves the one model that it is given
 
 
@@ -94,8 +96,8 @@ class Running(Protocol):
         """Tell whether the process (or container) is still there."""
         ...
 
-    def log_tail(self) -> str:
-        """Return the last lines that the server wrote, for messages."""
+    def log_tail(self, lines: int = SHOWN_LINES) -> str:
+        """Return the last lines that the server wrote, about so many: for messages, or to look for words of its."""
         ...
 
     def peak_memory_bytes(self) -> int:

@@ -9,7 +9,7 @@ from evaluator.core import surroundings
 from evaluator.core.causes import wants_memory
 from evaluator.core.clock import Clock, SystemClock
 from evaluator.core.errors import FwevalError, Unavailable
-from serving.contract import Bundle, Launcher, Ports, Running, Server, Setup
+from serving.contract import ALL_LINES, Bundle, Launcher, Ports, Running, Server, Setup
 from serving.errors import NotReady, ServerError
 
 _ASK_EVERY_S = 0.1  # how often a starting server is asked; the resolution of `ready_s`
@@ -76,7 +76,7 @@ def wait_until_ready(
             raise _not_ready(server, running, f"will not have the model ({error.said})") from error
         if ready:
             return clock.now() - begin
-        if server.gave_up(running.log_tail()):
+        if server.gave_up(running.log_tail(ALL_LINES)):
             raise _not_ready(server, running, "could not load the model")
         if clock.now() - begin > timeout_s:
             raise _not_ready(server, running, f"was not ready after {timeout_s:.0f} s")

@@ -5,7 +5,9 @@ back. The order is from harmless to deadly, so that a server which does not surv
 """
 
 import contextlib
+import logging
 import shutil
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +28,7 @@ from serving.load import closed_loop
 from serving.load.closed_loop import Calls
 from serving.ports import free_ports
 
+_log = logging.getLogger(__name__)
 REPLIES = "probes.json"
 END_OF_LOG = "; it last wrote:"
 WRONG = "WRONG"  # the code of an answer that came, and is not the model's
@@ -242,7 +245,10 @@ def ask_all(
     field.folder.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(field):
         for probe in sorted(probes, key=lambda probe: (_HARMS.index(probe.harm), probe.name)):
+            begin = time.monotonic()
             replies[probe.name] = _ask(field, probe)
+            took = time.monotonic() - begin
+            _log.info("%s: %s in %.1f s", probe.name, replies[probe.name].outcome.value, took)
             files.write_record(field.folder / REPLIES, replies)
             if progress is not None:
                 progress(probe, replies[probe.name])

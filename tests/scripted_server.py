@@ -9,7 +9,7 @@ import numpy as np
 
 from evaluator.core.records import Signature, TensorSpec
 from evaluator.core.tensors import Array, Arrays
-from serving.contract import Bundle, Command, Launcher, Place, Ports, Running, Server, Setup
+from serving.contract import SHOWN_LINES, Bundle, Command, Launcher, Place, Ports, Running, Server, Setup
 from serving.errors import ServerError
 from serving.probing import Field
 
@@ -38,7 +38,7 @@ class ScriptedRunning:
     def alive(self) -> bool:
         return self.is_alive
 
-    def log_tail(self) -> str:
+    def log_tail(self, lines: int = SHOWN_LINES) -> str:
         return "the end of the log"
 
     def peak_memory_bytes(self) -> int:

@@ -57,7 +57,20 @@ OPTIONS: Mapping[str, str] = {
 
 # Beginnings of the names of variables by which people tune such libraries. They reach no child.
 _TUNING = (
-    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "DNNL_", "ONEDNN_", "TF_", "XLA_", "PYTORCH_", "ATEN_"),
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "DNNL_", "ONEDNN_", "XLA_", "PYTORCH_", "ATEN_"),
+    # TensorFlow's: "TF_" alone would name Terraform's, too.
+    *(
+        "TF_ENABLE_",
+        "TF_DISABLE_",
+        "TF_NUM_",
+        "TF_XLA_",
+        "TF_FORCE_",
+        "TF_GPU_",
+        "TF_CUDNN_",
+        "TF_USE_",
+        "TF_AUTOTUNE_",
+    ),
+    *("TF_DETERMINISTIC_", "TF_MKL_", "TF_ONEDNN_", "TF_SET_ONEDNN_", "TF_OVERRIDE_"),
     *("TORCHINDUCTOR_", "TORCHDYNAMO_", "TORCH_COMPILE", "TORCH_CUDNN_", "TORCH_BLAS_", "TORCH_ALLOW_TF32", "ORT_"),
     *("XNNPACK_", "CUBLAS_", "CUDNN_", "NVIDIA_TF32", "MALLOC_", "JEMALLOC_", "TCMALLOC_", "GLIBC_TUNABLES"),
     *("LD_PRELOAD", "JAVA_TOOL_OPTIONS", "JAVA_OPTS", "JDK_JAVA_OPTIONS", "NODE_OPTIONS"),

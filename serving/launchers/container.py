@@ -29,7 +29,7 @@ from evaluator.children import engine, processes
 from evaluator.core import machine
 from evaluator.core.errors import Unavailable
 from serving import ports as loopback
-from serving.contract import HOST, Bundle, Command, Launcher, Place, Ports, Running, Server, Setup
+from serving.contract import HOST, SHOWN_LINES, Bundle, Command, Launcher, Place, Ports, Running, Server, Setup
 from serving.images import SBOM_S
 from serving.launchers.process import GRACE_S, LOG, status_bytes
 
@@ -46,7 +46,6 @@ _ENVIRONMENT = {
     "LANG": "C.UTF-8",
 }
 _LOG_BYTES = 20 << 20
-_TAIL_LINES = 50
 _NOTICED_S = 2.0  # what the engine gets to notice that a container has ended: until then it says "running"
 _LOOK_EVERY_S = 0.05
 _ANY = "0.0.0.0"  # noqa: S104  # of the container's own network; the engine publishes on loopback only
@@ -179,14 +178,14 @@ class ServerContainer:
                 return None
             return str(self._container.status)
 
-    def log_tail(self) -> str:
+    def log_tail(self, lines: int = SHOWN_LINES) -> str:
         """Return the last lines that the server wrote, and how its container ended."""
         with engine.translated():
             if self._container is not None and self._stop_s is None:
-                said = self._container.logs(tail=_TAIL_LINES).decode(errors="replace")
+                said = self._container.logs(tail=lines).decode(errors="replace")
                 return f"{said}{self._ending()}".strip()
-        lines = (self._folder / LOG).read_text(errors="replace").splitlines()
-        return "\n".join(lines[-_TAIL_LINES:]).strip()
+        written = (self._folder / LOG).read_text(errors="replace").splitlines()
+        return "\n".join(written[-lines:]).strip()
 
     def _ending(self) -> str:
         """Say in a line how the container ended; nothing while it runs."""

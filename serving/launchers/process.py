@@ -18,11 +18,11 @@ import psutil
 from evaluator.children import processes
 from evaluator.core.errors import Unavailable
 from serving import ports as loopback
-from serving.contract import Bundle, Launcher, Place, Ports, Running, Server, Setup
+from serving.contract import SHOWN_LINES, Bundle, Launcher, Place, Ports, Running, Server, Setup
 
 GRACE_S = 10.0  # what a server gets after SIGTERM; TorchServe was seen to take 2 to 4 s
 LOG = "server.log"
-_TAIL_BYTES = 4_000
+_LINE_BYTES = 80
 _LONGEST_TEMP = 80  # bytes: a unix socket's path ends at 107, and servers append names of up to 27
 
 
@@ -87,11 +87,11 @@ class ServerProcess:
         """Tell whether the leader is still there."""
         return self._process.poll() is None
 
-    def log_tail(self) -> str:
+    def log_tail(self, lines: int = SHOWN_LINES) -> str:
         """Return the end of what the server wrote to stdout and stderr."""
         with self._log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL_BYTES))
+            file.seek(max(0, size - lines * _LINE_BYTES))
             return file.read().decode(errors="replace").strip()
 
     def peak_memory_bytes(self) -> int:

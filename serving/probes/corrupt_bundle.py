@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from evaluator.core.records import Metrics
-from serving.contract import Bundle, Running, Setup
+from serving.contract import ALL_LINES, Bundle, Running, Setup
 from serving.errors import BundleError, ServerError
 from serving.probing import Field, Probe, Reply, failed, passed
 
@@ -89,7 +89,8 @@ def _said(field: Field, bundle: Bundle, setup: Setup, running: Running) -> str |
             return _READY
     except ServerError as error:
         return f"it answered {error.code}"
-    return "its log said that the model cannot be loaded" if field.server.gave_up(running.log_tail()) else None
+    gave_up = field.server.gave_up(running.log_tail(ALL_LINES))
+    return "its log said that the model cannot be loaded" if gave_up else None
 
 
 plugin = CorruptBundle()

@@ -12,7 +12,7 @@ import pytest
 
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
-from serving.contract import Admin, Bundle, Command, Place, Ports, Server, Setup, Wire
+from serving.contract import SHOWN_LINES, Admin, Bundle, Command, Place, Ports, Server, Setup, Wire
 from serving.errors import NotReady, ServerError
 from serving.launchers.embedded import EmbeddedLauncher
 from serving.launchers.process import LOG, ProcessLauncher
@@ -95,7 +95,7 @@ class _Running:
     def alive(self) -> bool:
         return self._alive.pop(0) if len(self._alive) > 1 else self._alive[0]
 
-    def log_tail(self) -> str:
+    def log_tail(self, lines: int = SHOWN_LINES) -> str:
         return self._log
 
     def peak_memory_bytes(self) -> int:
@@ -328,6 +328,19 @@ def test_a_server_that_gave_up_ends_the_wait() -> None:
     with pytest.raises(NotReady, match="could not load the model"):
         _wait(_Script("", lambda _: False), _Running(True, log="cannot load it"), clock)
     assert clock.time == 0.0
+
+
+def test_what_a_server_wrote_behind_its_last_word_about_the_model_hides_it_from_nobody(tmp_path: Path) -> None:
+    """TorchServe writes pages of traces when a worker dies, and by then starts the next: it was waited for in vain."""
+    script = _Script(
+        f"print('cannot load it' + 400 * '\\n  at a line of a trace');{_LISTEN}time.sleep(60)", lambda _: False
+    )
+    with (
+        pytest.raises(NotReady, match="could not load the model") as raised,
+        serving(script, ProcessLauncher(), _BUNDLE, _setup(script), tmp_path / "s", 20.0),
+    ):
+        pass
+    assert len(raised.value.message) < 5_000
 
 
 def test_a_server_that_refuses_the_model_ends_the_wait() -> None:
