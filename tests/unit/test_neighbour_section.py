@@ -1,12 +1,16 @@
 """How runtimes bear a busy neighbour, and what helps: figures, words, and the picture."""
 
+import io
+
 import msgspec
 import pytest
+from rich.console import Console
 
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import Scorecard
+from evaluator.report import _terminal as terminal
 from evaluator.report import html, markdown
-from evaluator.report.sections import exports, neighbours, plots
+from evaluator.report.sections import cells, exports, neighbours, plots
 from tests import figures, sample_scorecard
 
 CARD = sample_scorecard.scorecard()
@@ -79,6 +83,12 @@ def test_a_variant_is_nobodys_figure_elsewhere() -> None:
     assert len(exports.steps(card)) == 1
 
 
+def test_what_a_quota_costs_stands_beside_what_a_neighbour_does() -> None:
+    (cell,) = measured((None, USUAL))
+    limited = msgspec.structs.replace(cell, metrics={**cell.metrics, "quota_slowdown": 2.5})
+    assert rows(limited)[0][3] == "3.25 times; under a quota of one core: 2.50 times"
+
+
 def test_every_default_has_a_bar_from_alone_to_beside() -> None:
     section = html.plugin.render(CARD).partition('<section id="neighbours">')[2].partition("</section>")[0]
     told = [c for c in CARD.cells if "neighbour_latency_s" in c.metrics and not (c.variant or c.control or c.round > 1)]
@@ -94,3 +104,11 @@ def before(card: Scorecard) -> Scorecard:
 
 def test_a_run_without_neighbours_and_variants_has_no_such_section() -> None:
     assert neighbours.plugin.blocks(before(CARD)) == ()
+
+
+def test_the_table_of_cells_has_the_slowdown_of_every_artifact() -> None:
+    (cell,) = measured((None, USUAL))
+    shown = terminal.rendered((cells.short([cell], CARD.names),))
+    screen = io.StringIO()
+    Console(file=screen, width=200).print(shown)
+    assert "neighbour slowdown 3.25" in screen.getvalue()

@@ -60,7 +60,7 @@ def short(cells: Sequence[Cell], names: Mapping[str, str]) -> Table:
     Stages and frameworks have the names by which commands select them.
     """
     titles = (column(name) for name in ("stage", "scenario", "framework", "subject"))
-    shown = _shown(_cells.typical(cells))
+    shown = (*_shown(_cells.typical(cells)), key("neighbour_slowdown"))
     return Table(
         caption="Steps",
         columns=(*titles, column("outcome", whole=True), column("reason or figures")),

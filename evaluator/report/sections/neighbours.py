@@ -32,9 +32,11 @@ from evaluator.report._blocks import (
 
 READING = (
     "A deliberately busy process on every core, beside the same calls as alone: how many times slower each artifact "
-    "gets, and what helps. Runtimes run with their own defaults; everything else that can be set is a variant, "
-    "measured in turns with the default, and never its figure."
+    "gets, and what helps. Where a quota can be had, also what the time of one core costs that sees them all. Runtimes "
+    "run with their own defaults; everything else that can be set is a variant, measured in turns with the default, "
+    "and never its figure."
 )
+_QUOTA = Key("quota_slowdown")
 _DISTURBED_FROM = 0.5  # of the blocks beside others: what is called "alone" was not
 _BESIDE, _SLOWER, _DISTURBED = Key("neighbour_latency_s"), Key("neighbour_slowdown"), Key("disturbed_share")
 
@@ -115,7 +117,9 @@ def _figures(same: Sequence[Cell]) -> tuple[Lines, ...]:
     if slower is None and alone and beside:
         slower = beside / alone
     flag = (Text("others were busy", "flag"),) if _spoiled(same) else ()
-    return lines(_time(alone), *flag), lines(_time(beside)), lines(_times(slower))
+    quota = _median(same, _QUOTA)
+    limited = (Text(f"under a quota of one core: {_format.times(quota)}", "soft"),) if quota is not None else ()
+    return lines(_time(alone), *flag), lines(_time(beside)), lines(_times(slower), *limited)
 
 
 def _spoiled(same: Iterable[Cell]) -> bool:
