@@ -7,7 +7,7 @@ takes milliseconds and measures nothing.
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -54,15 +54,33 @@ Stage = Callable[[Run], None]
 
 
 def steps_of(stage: str) -> Stage:
-    """Return the stage that runs the planned steps of the plug-in of that name."""
+    """Return the stage that runs the planned steps of the plug-in of that name.
+
+    While its last ones are at work, those of the next stages fill the cores, where neither measures anything.
+    """
 
     def run_steps(run: Run) -> None:
-        steps = [step for step in run.folder.plan.possible if step.stage == stage]
+        together = (stage, *_behind(stage, run.stages))
+        steps = [step for name in together for step in run.folder.plan.possible if step.stage == name]
         execute(steps, run.folder, run.reporter, run.executor)
         registry.load("stage", stage).conclude([each for each in run.folder.results() if each[0].stage == stage])
 
     run_steps.__name__ = stage
     return run_steps
+
+
+def _behind(stage: str, stages: Sequence[Stage]) -> Iterator[str]:
+    """Yield the stages that follow one in a run, up to the first that measures, if it measures nothing itself."""
+    names = [each.__name__ for each in stages]
+    for name in names[names.index(stage) + 1 :] if stage in names and not _measures(stage) else ():
+        if name not in registry.names("stage") or _measures(name):
+            return
+        yield name
+
+
+def _measures(stage: str) -> bool:
+    measures: bool = registry.load("stage", stage).measures
+    return measures
 
 
 def make_plan(run: Run) -> None:

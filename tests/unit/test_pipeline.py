@@ -113,6 +113,16 @@ def test_only_the_steps_of_the_stages_that_will_run_are_counted(begin: Callable[
     assert left["align"] < left["report"] or left["report"] == 0  # 0: neither framework is installed here
 
 
+def test_cores_are_filled_by_the_next_stage_where_neither_measures(begin: Callable[..., pipeline.Run]) -> None:
+    whole, short = begin("report").stages, begin("export").stages
+    behind = {name: list(pipeline._behind(name, whole)) for name in pipeline.PLANNED}
+    assert behind["export"][0] == "verify"
+    assert behind["align"] == behind["train"] == behind["run"] == []
+    assert not any(registry.load("stage", name).measures for names in behind.values() for name in names)
+    assert list(pipeline._behind("export", short)) == []
+    assert list(pipeline._behind("export", ())) == []
+
+
 def test_two_different_models_stop_the_run(begin: Callable[..., pipeline.Run]) -> None:
     run = begin()
     pipeline.make_plan(run)
