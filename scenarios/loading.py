@@ -17,6 +17,7 @@ import msgspec
 
 from evaluator.core import registry
 from evaluator.core.errors import UsageError
+from evaluator.core.policy import STANDARD
 from evaluator.core.reading import read_bytes
 from evaluator.core.records import DeviceClass, Name, Profile, Record, Rows, Title
 from scenarios.contract import Fraction, Model, Positive, TrainSettings
@@ -68,6 +69,7 @@ class Scenario(Record, frozen=True, kw_only=True):
     throughput_batch: Rows = 8  # rows per call when throughput is measured
     # Largest absolute difference of outputs, relative to the largest absolute output of the origin:
     start_tolerance: Positive = 1e-4  # between the two frameworks before training
+    margin: Annotated[float, msgspec.Meta(gt=0, le=1)] = STANDARD.margin  # a smaller difference decides nothing
     tolerance: dict[Precision, Positive] = msgspec.field(default_factory=dict)  # of an artifact
     targets: Targets = msgspec.field(default_factory=Targets)
     serve: ServeSettings = msgspec.field(default_factory=ServeSettings)

@@ -5,7 +5,7 @@ deterministic; only relations between them (who is faster, what is missing) may 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -30,6 +30,7 @@ from evaluator.core.records import (
 )
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import cell_of
+from evaluator.core.turns import Block, Blocks
 from evaluator.judging import scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 from tests.figures import fields
@@ -115,6 +116,7 @@ DEVICES = (
         required=False,
     ),
 )
+TRACKS = {"latency", "throughput", "rest", "grpc", "step"}  # of samples that are measured in turns
 ON_GPU = ("torch_jit", "tensorflow", "onnx_runtime")
 SERVERS = {
     "pytorch": ("torchserve", "torchscript", (("container", False), ("process", True))),
@@ -158,7 +160,32 @@ def change(evidence: Evidence, wanted: Wanted, *figures: Figure, **metrics: floa
 
 def resample(evidence: Evidence, wanted: Wanted, name: str, samples: tuple[float, ...]) -> Evidence:
     """Overwrite one series of samples of the entries whose step is wanted."""
-    return _edit(evidence, wanted, lambda e: dataclasses.replace(e, samples={**e.samples, name: samples}))
+
+    def resampled(entry: Entry) -> Entry:
+        changed = {**entry.samples, name: samples}
+        return dataclasses.replace(
+            entry, samples=changed, blocks=_in_turns(changed) if entry.blocks.blocks else Blocks()
+        )
+
+    return _edit(evidence, wanted, resampled)
+
+
+def disturb(evidence: Evidence, wanted: Wanted, turns: range, others_cores: float = 0.9) -> Evidence:
+    """Let others keep a part of the machine busy in some turns of the entries whose step is wanted."""
+
+    def disturbed(block: Block) -> Block:
+        return msgspec.structs.replace(block, others_cores=others_cores, quiet=False)
+
+    def changed(entry: Entry) -> Entry:
+        blocks = tuple(disturbed(each) if each.turn in turns else each for each in entry.blocks.blocks)
+        return dataclasses.replace(entry, blocks=msgspec.structs.replace(entry.blocks, blocks=blocks))
+
+    return _edit(evidence, wanted, changed)
+
+
+def one_after_the_other(evidence: Evidence) -> Evidence:
+    """Return the run as it would be without turns."""
+    return _edit(evidence, lambda _: True, lambda e: dataclasses.replace(e, blocks=Blocks()))
 
 
 def end(evidence: Evidence, wanted: Wanted, outcome: Outcome, reason: str = "told to") -> Evidence:
@@ -167,7 +194,9 @@ def end(evidence: Evidence, wanted: Wanted, outcome: Outcome, reason: str = "tol
         evidence,
         wanted,
         lambda e: dataclasses.replace(
-            _result(e, outcome=outcome, reason=reason, remedy="look into it", metrics={}, figures=()), samples={}
+            _result(e, outcome=outcome, reason=reason, remedy="look into it", metrics={}, figures=()),
+            samples={},
+            blocks=Blocks(),
         ),
     )
 
@@ -389,7 +418,33 @@ def _unavailable(step: Step, reason: str) -> Entry:
 
 
 def _entry(step: Step, result: Result, samples: dict[str, tuple[float, ...]]) -> Entry:
-    return Entry(step=step, result=result, folder=f"steps/{step.id}", samples=samples, digests={RESULT: "a" * 64})
+    return Entry(
+        step=step,
+        result=result,
+        folder=f"steps/{step.id}",
+        samples=samples,
+        blocks=_in_turns(samples),
+        digests={RESULT: "a" * 64},
+    )
+
+
+def _in_turns(samples: Mapping[str, tuple[float, ...]]) -> Blocks:
+    """Return what was timed as blocks: fifteen of each track, or one for each call where there are fewer."""
+    blocks: list[Block] = []
+    for track in sorted(TRACKS & samples.keys()):
+        for turn, part in enumerate(np.array_split(samples[track], min(15, len(samples[track]) or 1))):
+            block = Block(
+                track=track,
+                turn=turn,
+                calls=len(part),
+                begin_s=float(turn),
+                elapsed_s=float(part.sum()),
+                own_cores=1.9,
+                others_cores=0.05,
+                slowdown=1.0,
+            )
+            blocks.append(block)
+    return Blocks(together=("some", "others"), begun=1, idle_cores=0.0, blocks=tuple(blocks)) if blocks else Blocks()
 
 
 def _noisy(middle: float, name: str, count: int) -> tuple[float, ...]:

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from evaluator.core import files
-from evaluator.core.scorecard import Scorecard
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import Finding, Scorecard
 
 _PACKED = Path(__file__).parent / "data" / "run-format-1.tar.xz"
 
@@ -37,17 +38,23 @@ def differences(card: Scorecard) -> list[str]:
     Left out are what that code did not have (ids and metrics of findings, rounds of comparisons, titles of proofs) and
     sentences that may come to say the same figures better: of warnings, the numbers are compared; the figures of a
     finding and of a comparison stand beside what is said of them, those of a verdict on a device in its row; of what a
-    tool said another part may be quoted, while the class, the culprit and the remedy are the same. A comparison named
-    as its winner who measured better; now it does only where that is shown.
+    tool said another part may be quoted, while the class, the culprit and the remedy are the same.
+
+    Who is better is judged by today's rules: that run was measured one after the other, its A/A pairs lie 414 % apart,
+    and it named winners. So of comparisons the figures are compared, of findings that rest on one what was measured,
+    and no scores.
     """
     return list(_differences(_compared(card), _compared(scorecard()), ""))
 
 
 def _compared(card: Scorecard) -> Any:
     told = [[_written(number) for number in re.findall(r"(?<![\w.])\d[\d.,]*", each)] for each in card.warnings]
-    findings = [msgspec.structs.replace(each, id="", metric=None, reason="") for each in card.findings]
     replace = msgspec.structs.replace
-    comparisons = [replace(each, statement="", rounds=0, unsettled=(), winner=each.better) for each in card.comparisons]
+    findings = [replace(each, id="", metric=None, reason="", **_judged_anew(each)) for each in card.findings]
+    comparisons = [
+        {"about": (each.scenario, each.question, each.path, each.device), "of": each.subjects, "values": each.values}
+        for each in card.comparisons
+    ]
     edge = [replace(each, reason="") for each in card.edge]
     matrix = [
         replace(
@@ -57,9 +64,14 @@ def _compared(card: Scorecard) -> Any:
         )
         for cell in card.matrix
     ]
-    robustness = None if card.robustness is None else replace(card.robustness, statement="")
-    parts = {"findings": findings, "comparisons": comparisons, "edge": edge, "matrix": matrix, "robustness": robustness}
-    return {**msgspec.to_builtins(card), **msgspec.to_builtins(parts), "warnings": told}
+    parts = {"findings": findings, "comparisons": comparisons, "edge": edge, "matrix": matrix, "robustness": None}
+    return {**msgspec.to_builtins(card), **msgspec.to_builtins(parts), "scores": None, "warnings": told}
+
+
+def _judged_anew(finding: Finding) -> dict[str, Any]:
+    if finding.check not in ("latency", "memory", "training_time") or finding.value is None:
+        return {}
+    return {"state": Outcome.PASSED, "score": None, "baseline": None, "formula": None, "remedy": None}
 
 
 def _in_words(tried: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,35 +3,26 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import ClassVar
 
 import msgspec
 
+from evaluator.checks._measured import Found, Gap, Measurement, weigh
 from evaluator.core import metrics
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import more, percent, quantity, significant, times
 from evaluator.core.records import FRAMEWORKS, LabelValue
-from evaluator.core.scorecard import (
-    LEAST_EXACT,
-    Comparison,
-    Finding,
-    Interval,
-    comparison_id,
-    distinguishable,
-    relative_difference,
-)
+from evaluator.core.scorecard import Comparison, Finding, Interval, comparison_id
 from evaluator.judging.contract import PATHS, Answer, Check, Subject
-from evaluator.judging.evidence import Entry, Evidence
-from evaluator.measure.statistics import (
-    UNSTABLE_ABOVE,
-    median_interval,
-    ratio_interval,
-    stability,
-)
+from evaluator.judging.evidence import Evidence
+from evaluator.measure.pairs import holds_1
 
-BASELINE = "the baseline is the better of the two frameworks"
+BASELINE = "the baseline is what the better framework would have in the same turns"
+REMEDIES = {  # of an answer that ranks nobody
+    "undecided": "measure in more rounds: a longer profile, or one of your own",
+    "disturbed": "close other programs, or let it wait for a quiet machine: --wait-for-quiet 600",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,41 +32,6 @@ class Place:
     scenario: str
     path: str | None
     device: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """What one framework showed: values by round, and the steps they come from (the first one is repeatable)."""
-
-    subject: str
-    rounds: tuple[tuple[float, ...], ...]
-    entries: tuple[Entry, ...]
-    provisional: bool = False
-
-    @property
-    def interval(self) -> Interval:
-        """Return the median of all values with its interval."""
-        return median_interval(tuple(chain.from_iterable(self.rounds)))
-
-    @property
-    def settled(self) -> bool:
-        """Whether every round was steady from its beginning to its end; what is no sample is."""
-        drifts = (stability(samples) for samples in self.rounds)
-        return all(drift is None or drift <= UNSTABLE_ABOVE for drift in drifts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """Why there is nothing to compare: the subject failed (an answer), or the evidence is missing."""
-
-    subject: str
-    state: Outcome
-    reason: str
-    remedy: str | None = None
-    entries: tuple[Entry, ...] = ()
-
-
-Found = Measurement | Gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +58,14 @@ class Phrase:
 
 
 class ComparableCheck(Check):
-    """A check whose score is a log-ratio to the better framework, measured in the same run, scenario and place.
+    """A check whose score is a log-ratio to the better framework, measured in the same turns, scenario and place.
 
-    What half as good costs is the policy's. Inside the noise floor, or with an interval that holds 1, both are the
-    baseline. Without the counterpart there is none and hence no score, so that missing evidence never helps.
+    What half as good costs is the policy's. Two that are equivalent are both the baseline; of what is undecided, or was
+    too disturbed to tell, there is no score, and without the counterpart there is none either: missing evidence never
+    helps.
     """
 
     phrase: ClassVar[Phrase]
-    noise: ClassVar[str] = "latency"  # what the A/A pair is compared on: a sample set or metric of the run stage
 
     @abstractmethod
     def places(self, evidence: Evidence) -> Iterable[Place]:
@@ -119,17 +75,13 @@ class ComparableCheck(Check):
     def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
         """Return what a framework showed in a place."""
 
-    def floor(self, evidence: Evidence, place: Place) -> float | None:
-        """Return the relative difference below which nothing can be told apart; None when it is not known."""
-        return evidence.noise_floor(place.scenario, place.device, self.noise)
-
     def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
         """Score each framework against the better one."""
         findings = []
         for place in self.places(evidence):
             found = {name: self.measure(evidence, place, name) for name in FRAMEWORKS}
+            made = comparison(evidence, self.phrase, place, found)
             for name in evidence.frameworks:
-                other = _counterpart(name)
                 subject = Subject(
                     scenario=place.scenario,
                     candidate=name,
@@ -137,82 +89,23 @@ class ComparableCheck(Check):
                     path=place.path,
                     device=place.device,
                 )
-                answer = self._answer(evidence, place, name, found)
-                findings.append(self.finding(subject, answer, (*found[name].entries, *found[other].entries)))
+                other = found[_counterpart(name)]
+                answer = _answer(evidence, name, found, made)
+                findings.append(self.finding(subject, answer, (*found[name].entries, *other.entries)))
         return tuple(findings)
 
     def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
         """Set the frameworks side by side in every place."""
         return tuple(
-            comparison(
-                evidence,
-                self.phrase,
-                place,
-                {name: self.measure(evidence, place, name) for name in FRAMEWORKS},
-                self.floor(evidence, place),
-            )
+            comparison(evidence, self.phrase, place, {name: self.measure(evidence, place, name) for name in FRAMEWORKS})
             for place in self.places(evidence)
         )
 
-    def _answer(self, evidence: Evidence, place: Place, name: str, found: Mapping[str, Found]) -> Answer:
-        """Judge one framework by its own and its counterpart's figures in a place."""
-        other_name = _counterpart(name)
-        own, other, other_title = found[name], found[other_name], evidence.title(other_name)
-        if isinstance(own, Gap):
-            score = 0.0 if own.state.is_answer else None
-            return Answer(state=own.state, score=score, reason=own.reason, remedy=own.remedy)
-        value, unit = own.interval.value, self.phrase.unit
-        if isinstance(other, Gap):
-            return Answer(
-                state=Outcome.UNAVAILABLE,
-                score=None,
-                reason=f"not comparable: {self.phrase.question} of {other_title} is missing ({other.reason})",
-                remedy=other.remedy or f"measure {other_title} too",
-                value=value,
-                metric=self.phrase.metric,
-            )
-        ratio = ratio_interval(own.rounds, other.rounds)
-        best = min(value, other.interval.value)
-        unsure = self._unsure((own, other), ratio)
-        if not distinguishable(ratio, self.floor(evidence, place)):
-            score, standing = 10.0, f"not distinguishable from {other_title}"
-        elif value == best:
-            score, standing = 10.0, f"better than {other_title}'s {quantity(other.interval.value, unit)}{unsure}"
-        else:
-            score = evidence.policy.points(value / best)
-            standing = f"{times(value / best)} {other_title}'s {quantity(best, unit)}{unsure}"
-        return Answer(
-            state=Outcome.PASSED,
-            score=score,
-            reason=f"{quantity(value, unit)} with {own.subject}: {standing}",
-            value=value,
-            metric=self.phrase.metric,
-            baseline=best,
-            formula=f"{evidence.policy.formula('value / baseline')}; {BASELINE}",
-        )
 
-    def _unsure(self, both: tuple[Measurement, ...], ratio: Interval) -> str:
-        """Say why figures that measured apart show no difference; nothing where they do, or are counted."""
-        if metrics.metric(self.phrase.metric).provenance == metrics.COUNTED:
-            return ""
-        if not all(one.settled for one in both):
-            return " (not shown: had not settled)"
-        return "" if ratio.low is not None else " (not shown: no interval)"
-
-
-def _counterpart(framework: str) -> str:
-    return next(name for name in FRAMEWORKS if name != framework)
-
-
-def comparison(
-    evidence: Evidence, phrase: Phrase, place: Place, found: Mapping[str, Found], floor: float | None
-) -> Comparison:
+def comparison(evidence: Evidence, phrase: Phrase, place: Place, found: Mapping[str, Found]) -> Comparison:
     """Put what both frameworks showed side by side, and say in one sentence what it means."""
     measured = {name: one for name, one in found.items() if isinstance(one, Measurement)}
-    ratio = None
-    if len(measured) == len(FRAMEWORKS):
-        first, second = (measured[name] for name in FRAMEWORKS)
-        ratio = ratio_interval(first.rounds, second.rounds)
+    weighed = weigh(evidence, phrase.metric, place.scenario, found)
     made = Comparison(
         id=comparison_id(phrase.question, place.scenario, place.path, place.device),
         scenario=place.scenario,
@@ -225,15 +118,27 @@ def comparison(
         lower_is_better=phrase.lower_is_better,
         subjects={name: one.subject for name, one in found.items()},
         values={name: one.interval for name, one in measured.items()},
-        ratio=ratio,
-        noise_floor=floor,
+        ratio=None,
         winner=None,
         statement="",
         provisional=any(one.provisional for one in measured.values()),
         rounds=min((len(one.rounds) for one in measured.values()), default=0),
-        unsettled=tuple(name for name, one in measured.items() if not one.settled),
     )
-    return msgspec.structs.replace(made, winner=made.ahead, statement=_statement(evidence, phrase, found, made))
+    if weighed is None:
+        return msgspec.structs.replace(made, statement=_missing(evidence, phrase, found))
+    made = msgspec.structs.replace(
+        made,
+        ratio=weighed.ratio,
+        answer=weighed.reply,
+        margin=weighed.margin,
+        repeats=dict(weighed.repeats),
+        pairs=weighed.pairs,
+        disturbed=weighed.disturbed,
+        others=weighed.others,
+        more=weighed.more,
+    )
+    statement = _statement(evidence, phrase, made, weighed.contender)
+    return msgspec.structs.replace(made, winner=made.ahead, statement=statement)
 
 
 def across(evidence: Evidence, stage: str) -> tuple[Place, ...]:
@@ -248,32 +153,95 @@ def across(evidence: Evidence, stage: str) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def _statement(evidence: Evidence, phrase: Phrase, found: Mapping[str, Found], made: Comparison) -> str:
+def _answer(evidence: Evidence, name: str, found: Mapping[str, Found], made: Comparison) -> Answer:
+    """Judge one framework by how it stands to its counterpart in a place."""
+    own, other, title = found[name], found[_counterpart(name)], evidence.title(_counterpart(name))
+    if isinstance(own, Gap):
+        score = 0.0 if own.state.is_answer else None
+        return Answer(state=own.state, score=score, reason=own.reason, remedy=own.remedy)
+    value, remedy = own.interval.value, REMEDIES.get(made.answer or "")
+    if isinstance(other, Gap):
+        reason = f"not comparable: {made.question} of {title} is missing ({other.reason})"
+        remedy = other.remedy or f"measure {title} too"
+    else:
+        reason = f"{quantity(value, made.unit)} with {own.subject}: {made.statement}"
+    if isinstance(other, Gap) or made.ratio is None or made.answer in ("undecided", "disturbed"):
+        unknown = Outcome.UNAVAILABLE
+        return Answer(state=unknown, score=None, reason=reason, remedy=remedy, value=value, metric=made.metric)
+    times_worse = 1.0 if made.answer == "equivalent" else _times_worse(name, made, made.ratio)
+    return Answer(
+        state=Outcome.PASSED,
+        score=evidence.policy.points(times_worse),
+        reason=reason,
+        value=value,
+        metric=made.metric,
+        baseline=value / times_worse if made.lower_is_better else value * times_worse,
+        formula=f"{evidence.policy.formula('value / baseline')}; {BASELINE}",
+    )
+
+
+def _times_worse(name: str, made: Comparison, ratio: Interval) -> float:
+    """Return how many times worse than its counterpart a framework is: 1 where it is better."""
+    first = ratio.value if made.lower_is_better else 1 / ratio.value
+    return max(1.0, first if name == FRAMEWORKS[0] else 1 / first)
+
+
+def _counterpart(framework: str) -> str:
+    return next(name for name in FRAMEWORKS if name != framework)
+
+
+def _missing(evidence: Evidence, phrase: Phrase, found: Mapping[str, Found]) -> str:
+    gaps = {evidence.title(name): one.reason for name, one in found.items() if isinstance(one, Gap)}
+    reasons = "; ".join(dict.fromkeys(gaps.values()))
+    return f"not comparable: {phrase.question} of {' and '.join(gaps)} is missing ({reasons})"
+
+
+def _statement(evidence: Evidence, phrase: Phrase, made: Comparison, contender: str) -> str:
     """Say what a comparison means: who is ahead only where that is shown."""
-    ratio, floor = made.ratio, made.noise_floor
-    if ratio is None:
-        gaps = {evidence.title(name): one.reason for name, one in found.items() if isinstance(one, Gap)}
-        reasons = "; ".join(dict.fromkeys(gaps.values()))
-        return f"not comparable: {phrase.question} of {' and '.join(gaps)} is missing ({reasons})"
-    difference = relative_difference(ratio.value)
-    if made.better is not None:
-        told = phrase.sentence.format(who=evidence.title(made.better), amount=more(1 + difference))
-        if made.slight:
-            return f"within {100 * LEAST_EXACT:.0f} %, which decides nothing: {told}"
-        return told if made.ahead else f"not shown: {told}, but {_doubt(made)}"
-    if floor is not None and difference <= floor:
-        inside = f"{percent(difference)} lies inside the noise floor of {percent(floor)}"
-        return f"indistinguishable: the difference of {inside}"
+    if made.ratio is None or made.answer == "disturbed":
+        return f"too disturbed to rank: {'; '.join(_disturbances(evidence, made))}"
+    ratio = made.ratio
+    better = FRAMEWORKS[0] if (ratio.value < 1) is made.lower_is_better else FRAMEWORKS[1]
+    told = phrase.sentence.format(who=evidence.title(better), amount=more(max(ratio.value, 1 / ratio.value)))
+    if made.answer == "undecided":
+        return f"undecided: {_undecided(made, ratio, contender)} (as measured, {told})"
+    if made.answer == "different":
+        return told if made.ahead else f"not shown: {told}, but a stand-in answered for a server"
+    if made.counted:
+        return f"equivalent within {percent(made.margin)}: {'both are equal' if ratio.value == 1 else told}"
+    return f"equivalent: the interval of the ratio, {_ends(ratio)}, lies within {percent(made.margin)}"
+
+
+def _undecided(made: Comparison, ratio: Interval, contender: str) -> str:
+    """Say why it is not known which of two is better, and what would tell."""
+    if contender:
+        return f"it is not shown to hold against {contender}, too"
     if ratio.low is None or ratio.high is None:
-        return "indistinguishable: both are equal"
-    ends = f"{significant(ratio.low)} to {significant(ratio.high)}"
-    return f"indistinguishable: the interval of the ratio, {ends}, holds 1"
+        return f"{_too_few(made)} no interval"
+    longer = "" if made.more is None else f"; about {times(made.more)} as much measuring would tell"
+    ends = _ends(ratio)
+    return f"the interval of the ratio, {ends}, lies neither beyond {percent(made.margin)} nor within{longer}"
 
 
-def _doubt(made: Comparison) -> str:
-    """Say why a difference is not shown."""
-    if made.doubt == "stand-in":
-        return "a stand-in answered for a server"
-    if made.doubt == "unsettled":
-        return "the measurement had not settled"
-    return f"{'one round gives' if made.rounds == 1 else f'{made.rounds} rounds give'} no interval"
+def _disturbances(evidence: Evidence, made: Comparison) -> list[str]:
+    """Name what was seen of disturbances: at least one thing."""
+    told = []
+    if made.others is not None:
+        told.append(f"{percent(made.others)} of this machine's time went to others")
+    if made.disturbed:
+        told.append(f"{percent(made.disturbed)} of the blocks had to be left out")
+    for name, one in made.repeats.items():
+        if not holds_1(one):
+            told.append(f"one half of {evidence.title(name)}'s own blocks took {_ends(one)} times as long as the other")
+    return told
+
+
+def _ends(interval: Interval) -> str:
+    return f"{significant(interval.low or 0.0)} to {significant(interval.high or 0.0)}"
+
+
+def _too_few(made: Comparison) -> str:
+    """Say of what there is too little for an interval."""
+    if made.pairs:
+        return f"{made.pairs} pair{' of blocks gives' if made.pairs == 1 else 's of blocks give'}"
+    return "one round gives" if made.rounds == 1 else f"{made.rounds} rounds give"

@@ -1,6 +1,7 @@
 """Trainings whose figures count: both frameworks started from the same model, and the result is good enough."""
 
-from evaluator.checks._comparable import Found, Gap, Measurement, Place
+from evaluator.checks._comparable import Place
+from evaluator.checks._measured import Found, Gap, Measurement
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import percent, significant
 from evaluator.judging.evidence import Entry, Evidence
@@ -22,7 +23,14 @@ def trained(evidence: Evidence, place: Place, framework: str) -> Found:
         found = _not_counting(evidence, entry, subject)
         if found is not None:
             return found
-    return Measurement(subject=subject, rounds=tuple(entry.values("train_s") for entry in entries), entries=entries)
+    rounds = tuple(entry.values("train_s") for entry in entries)
+    return Measurement(subject=subject, rounds=rounds, entries=entries, track="step", worth=_total_s)
+
+
+def _total_s(entry: Entry, step_s: float) -> float:
+    """Return how long the training took if each step but the first took that long."""
+    steps = entry.number("steps") or 1.0
+    return (entry.number("time_to_first_step_s") or 0.0) + (steps - 1) * step_s
 
 
 def _not_counting(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:

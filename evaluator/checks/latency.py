@@ -1,12 +1,14 @@
 """How long does a user wait for one answer? The median of warm calls with one example, one in flight.
 
 Each deployment path is answered by the fastest runtime that computes the same as the origin. Throughput at the
-scenario's larger batch is set side by side too, but not scored: it is the same machine time, seen twice.
+scenario's larger batch is set side by side too, but not scored: it is the same machine time, seen twice. Neither is the
+latency beside deliberately busy neighbours: it is another question, and may have another answer.
 """
 
 from collections.abc import Iterable
 
-from evaluator.checks._comparable import ComparableCheck, Found, Gap, Measurement, Phrase, Place, across, comparison
+from evaluator.checks._comparable import ComparableCheck, Phrase, Place, across, comparison
+from evaluator.checks._measured import Found, Gap, Measurement
 from evaluator.checks._proven import fastest
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS
@@ -15,6 +17,11 @@ from evaluator.judging.evidence import Evidence
 
 THROUGHPUT = Phrase(
     question="throughput", metric="throughput_per_s", sentence="{who} computes {amount} more per second"
+)
+NEIGHBOUR = Phrase(
+    question="latency beside a neighbour",
+    metric="neighbour_latency_s",
+    sentence="{who} has {amount} lower latency beside a busy neighbour on each core",
 )
 
 
@@ -37,28 +44,28 @@ class Latency(ComparableCheck):
         return fastest(evidence, place, framework)
 
     def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
-        """Compare latency, and the throughput of the same runtimes."""
-        throughput = tuple(
+        """Compare latency, and the throughput and the latency beside a busy neighbour of the same runtimes."""
+        more = tuple(
             comparison(
                 evidence,
-                THROUGHPUT,
+                phrase,
                 place,
-                {name: _throughput(self.measure(evidence, place, name)) for name in FRAMEWORKS},
-                evidence.noise_floor(place.scenario, place.device, "throughput_per_s"),
+                {name: _also(self.measure(evidence, place, name), phrase, track) for name in FRAMEWORKS},
             )
+            for phrase, track in ((THROUGHPUT, "throughput"), (NEIGHBOUR, "neighbour"))
             for place in self.places(evidence)
         )
-        return (*super().compare(evidence), *throughput)
+        return (*super().compare(evidence), *(one for one in more if one.values or one.metric != NEIGHBOUR.metric))
 
 
-def _throughput(found: Found) -> Found:
-    """Return the throughput of the steps that a latency comes from."""
+def _also(found: Found, phrase: Phrase, track: str) -> Found:
+    """Return another figure of the steps that a latency comes from."""
     if isinstance(found, Gap):
         return found
-    rounds = tuple(e.values("throughput_per_s") for e in found.entries if e.step.stage == "run")
+    rounds = tuple(e.values(phrase.metric) for e in found.entries if e.step.stage == "run")
     if not all(rounds):
         return Gap(subject=found.subject, state=Outcome.UNAVAILABLE, reason="not measured", entries=found.entries)
-    return Measurement(subject=found.subject, rounds=rounds, entries=found.entries)
+    return Measurement(subject=found.subject, rounds=rounds, entries=found.entries, track=track)
 
 
 plugin = Latency()

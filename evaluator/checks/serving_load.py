@@ -4,7 +4,8 @@ The rates were offered in an open loop, with Poisson arrivals and latencies coun
 stalled server cannot hide its queue. Rates at which the client was the bottleneck do not count.
 """
 
-from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
+from evaluator.checks._comparable import Phrase, Place, comparison
+from evaluator.checks._measured import Found, Gap, Measurement
 from evaluator.checks._served import chosen, missing
 from evaluator.core import metrics
 from evaluator.core.coordinates import DEVICE
@@ -57,7 +58,6 @@ class ServingLoad(Check):
                 ),
                 Place(scenario=scenario, path="server", device=DEVICE),
                 {name: _rate(evidence, scenario, name, wire) for name in FRAMEWORKS},
-                evidence.noise_floor(scenario, DEVICE, "latency"),
             )
             for scenario in evidence.scenarios
             for wire, title in WIRES.items()

@@ -5,7 +5,8 @@ A stand-in speaks for bundle, protocol and parity, provisionally. Its stop, and 
 
 from dataclasses import dataclass
 
-from evaluator.checks._comparable import Found, Gap, Measurement, Phrase, Place, comparison
+from evaluator.checks._comparable import Phrase, Place, comparison
+from evaluator.checks._measured import Found, Gap, Measurement
 from evaluator.checks._served import chosen, missing
 from evaluator.core import metrics
 from evaluator.core.coordinates import DEVICE
@@ -63,7 +64,6 @@ class ServingReadiness(Check):
                 phrase,
                 Place(scenario=scenario, path="server", device=DEVICE),
                 {name: _latency(evidence, scenario, name, wire) for name in FRAMEWORKS},
-                evidence.noise_floor(scenario, DEVICE, "latency"),
             )
             for scenario in evidence.scenarios
             for wire, phrase in WIRES.items()
@@ -185,7 +185,9 @@ def _latency(evidence: Evidence, scenario: str, framework: str, wire: str) -> Fo
         reason = entry.result.reason or "not measured"
         return Gap(subject=subject, state=entry.result.outcome, reason=reason, entries=(entry,))
     subject = evidence.server(entry)
-    return Measurement(subject=subject, rounds=(entry.values(wire),), entries=(entry,), provisional=entry.reference)
+    return Measurement(
+        subject=subject, rounds=(entry.values(wire),), entries=(entry,), provisional=entry.reference, track=wire
+    )
 
 
 plugin = ServingReadiness()

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from evaluator.checks._comparable import ComparableCheck, Found, Gap, Measurement, Phrase, Place
+from evaluator.checks._comparable import ComparableCheck, Phrase, Place
+from evaluator.checks._measured import Found, Gap, Measurement
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import Policy
@@ -48,10 +49,6 @@ class Size(ComparableCheck):
                 entries = (*found.entries, *((weights,) if weights else ()))
                 findings.append(self.finding(subject, _score(found, weights, evidence.policy), entries))
         return tuple(findings)
-
-    def floor(self, evidence: Evidence, place: Place) -> float | None:
-        """Sizes are known exactly."""
-        return 0.0
 
 
 def _artifact(evidence: Evidence, entry: Entry) -> Found:

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 
-from evaluator.checks._comparable import ComparableCheck, Found, Phrase, Place
+from evaluator.checks._comparable import ComparableCheck, Phrase, Place
+from evaluator.checks._measured import Found
 from evaluator.checks._training import trained
 from evaluator.core.scorecard import Risk
 from evaluator.judging.evidence import Evidence
 
 
 class TrainingTime(ComparableCheck):
-    """Seconds of all training steps, per device; the noise floor is the host's, from the run stage's A/A pair."""
+    """Seconds of all training steps, per device."""
 
     name = "training_time"
     category = "training"

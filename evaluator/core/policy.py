@@ -42,6 +42,7 @@ class Policy(Record, frozen=True, kw_only=True):
     least_coverage: float = 0.7  # below it the verdict is "insufficient evidence"
     least_score: float = 5.0  # below it the verdict is "not ready"
     points_per_halving: float = 5.0  # that being half as good as the baseline costs, of ten
+    margin: float = 0.05  # a relative difference of less decides nothing, where a scenario does not say otherwise
     # How far two trainings may lie apart and still be the same, relative: their outputs before the first step
     # (rigour.md: fp32; a scenario can set `start_tolerance`), and their first losses. Seen on equal trainings: losses
     # 1e-7 (tiny), 1e-4 (BERT), 1e-2 (ResNet-50, AdamW) apart.

@@ -16,7 +16,7 @@ Reply = Literal["different", "equivalent", "undecided", "disturbed"]
 Doubt = Literal["stand-in", "undecided", "disturbed", "unsettled", "no interval"]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Verdict = Literal["fits", "does not fit", "undecided"]
-MARGIN = 0.05  # by which two must differ, unless a scenario says otherwise: nobody chooses a framework for less
+MARGIN = STANDARD.margin
 LEAST_EXACT = MARGIN
 
 

@@ -18,7 +18,6 @@ from evaluator.core.policy import STANDARD, Policy
 from evaluator.core.records import FRAMEWORKS, LabelValue, Result, RunRecord, Step
 from evaluator.core.scorecard import EvidenceRef
 from evaluator.core.turns import Blocks, medians
-from evaluator.measure.statistics import noise_floor
 
 RESULT = "result.json"
 _MOST = 1e9  # of a setting that is a number
@@ -166,7 +165,7 @@ class Evidence:
     ) -> tuple[Entry, ...]:
         """Return the entries of a stage whose step has the wanted fields; `path` selects by the format's path.
 
-        Kept apart, because they must not weigh in: repeats for the noise floor (`control`), and cells of the export
+        Kept apart, because they must not weigh in: repeats (`control`), and cells of the export
         matrix that are there to be looked at (not `standard`). A runtime that was set up otherwise than its users have
         it is none of the entries, unless its `variant` is asked for.
         """
@@ -196,17 +195,3 @@ class Evidence:
         scenario = step.scenario if not parts or "model" in parts else None
         found = self.select(stage) if scenario is None else self.select(stage, scenario=scenario)
         return tuple(entry for entry in found if entry.step.key(*parts) == step.key(*parts))
-
-    def noise_floor(self, scenario: str, device: str, name: str) -> float | None:
-        """Return the largest relative difference that the same subject showed when it was measured twice (A/A).
-
-        None when no pair was measured in this scenario on this device.
-        """
-        floors = []
-        for repeat in self.select("run", control=True, scenario=scenario, device=device):
-            for twin in self.select("run", scenario=scenario, device=device):
-                pair = twin.values(name), repeat.values(name)
-                same = msgspec.structs.replace(repeat.step, control=False).key() == twin.step.key()
-                if twin.passed and repeat.passed and same and all(pair):
-                    floors.append(noise_floor(*pair))
-        return max(floors, default=None)

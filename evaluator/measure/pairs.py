@@ -32,6 +32,7 @@ ROUNDS = (3, 6, 10)  # at which is looked
 TIMES_LEAST = (1, 2, 4)  # the least number of blocks: at which is looked within a round
 REPEAT = 0.99  # confidence of an A/A interval: one in a hundred questions is called disturbed for no reason
 CARRYING = 3  # rounds, from which on they carry the interval
+LEAST_IN_ROUND = 3  # pairs of blocks that a round must have to carry it with others
 LEAST_PAIRS = 6  # of blocks in a round: with fewer, Wilcoxon's signed ranks have no interval at 0.95
 MOST_MORE = 100.0  # times as much measuring: who would need more lies on the margin
 _MOST = 200  # differences that are summarised one by one; of more, neighbours are put together
@@ -87,8 +88,9 @@ def ratio(a: Rounds, b: Rounds, start: float = START_DEVIATION) -> Estimate | No
     if not found:
         return None
     count = sum(map(len, found))
-    if len(found) >= CARRYING:
-        return _over_rounds([_location(each)[0] for each in found], count)
+    carrying = [each for each in found if len(each) >= LEAST_IN_ROUND]
+    if len(carrying) >= CARRYING:
+        return _over_rounds([_location(each)[0] for each in carrying], count)
     known = [_location(each) for each in found if len(each) >= LEAST_PAIRS]
     if not known:
         return Estimate(log=float(np.median(np.concatenate(found))), error=None, pairs=count, rounds=len(found))
@@ -100,19 +102,19 @@ def ratio(a: Rounds, b: Rounds, start: float = START_DEVIATION) -> Estimate | No
     return Estimate(log=middle, error=error, freedom=freedom, pairs=count, rounds=rounds, blocks=blocks)
 
 
-def once(a: Mapping[int, float], b: Mapping[int, float], start: float) -> Estimate | None:
+def once(a: Mapping[int, float], b: Mapping[int, float], start: float | None = None) -> Estimate | None:
     """Return a / b of figures that a process has one of, such as its largest memory: round -> figure.
 
-    With one or two rounds the error is what starts are known to differ by.
+    With one or two rounds the error is what starts are known to differ by: none where that is not known.
     """
     logs = [log(a[number] / b[number]) for number in sorted(a.keys() & b.keys())]
-    if not logs:
+    count = len(logs)
+    if not count:
         return None
-    if len(logs) >= CARRYING:
-        return _over_rounds(logs, len(logs))
-    return Estimate(
-        log=float(np.mean(logs)), error=start * sqrt(2 / len(logs)), pairs=len(logs), rounds=len(logs), blocks=0.0
-    )
+    if count >= CARRYING:
+        return _over_rounds(logs, count)
+    error = None if start is None else start * sqrt(2 / count)
+    return Estimate(log=float(np.mean(logs)), error=error, pairs=count, rounds=count)
 
 
 def between(a: Rounds, b: Rounds, others: Iterable[Rounds] = (), start: float = START_DEVIATION) -> Estimate | None:

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.core.scorecard import Interval, relative_difference
+from evaluator.core.scorecard import Interval
 
 TAILS = (50.0, 90.0, 95.0, 97.0, 99.0, 99.9)  # the percentiles that are printed, where there are samples enough
 OUTLIER_ABOVE = 14.826  # distances from the median in MADs: ten standard deviations of a normal distribution
@@ -41,7 +41,7 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Inter
     """Return the median between two order statistics that hold it with at least that confidence.
 
     Distribution-free (David & Nagaraja, Order Statistics, 7.1). The ends are None below six samples at 0.95. It takes
-    samples for independent; between rounds they are not, so comparisons use `ratio_interval` instead.
+    samples for independent; between rounds they are not, so comparisons are made of pairs instead (`pairs`).
     """
     ordered = _ordered(samples)
     value = float(np.median(ordered))
@@ -90,11 +90,6 @@ def difference_interval(
         return Interval(value=value, low=None, high=None)
     reach = float(_students_t((1 + confidence) / 2, count - 1) * differences.std(ddof=1) / np.sqrt(count))
     return Interval(value=value, low=value - reach, high=value + reach)
-
-
-def noise_floor(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return how far the medians of an A/A pair (the same subject, measured twice) lie apart, relatively."""
-    return relative_difference(float(np.median(_ordered(a)) / np.median(_ordered(b))))
 
 
 def is_loss(lost: int, gained: int, confidence: float = 0.95) -> bool:

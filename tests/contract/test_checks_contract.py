@@ -115,7 +115,7 @@ def test_comparisons_state_a_winner_or_why_there_is_none(name: str, run: str) ->
         assert comparison.subjects.keys() == {"pytorch", "tensorflow"}
         assert comparison.winner == comparison.ahead
         if comparison.winner is None:
-            reasons = ("indistinguishable: ", "not comparable: ", "not shown: ", "within 5 %, which decides nothing: ")
+            reasons = ("equivalent", "undecided: ", "too disturbed to rank: ", "not comparable: ", "not shown: ")
             assert comparison.statement.startswith(reasons)
         else:
             assert evidence.title(comparison.winner) in comparison.statement

@@ -43,13 +43,19 @@ main()
 
 
 def test_a_run_of_version_1_scores_for_ever_as_it_did(tmp_path: Path) -> None:
-    """Every figure, finding, row and curve: only sentences of warnings and reasons may differ."""
+    """Every figure, finding, row and curve; sentences may differ, and what is said of which framework is better."""
     folder = RunFolder.open(old_run.unpack(tmp_path))
     assert replay.read_scorecard(folder) == old_run.scorecard()
     (folder.path / "scorecard.json").unlink()
     replay.judge(folder)
     assert old_run.differences(replay.score(folder)) == []
-    assert old_run.differences(replay.read_scorecard(folder)) == []
+    card = replay.read_scorecard(folder)
+    assert old_run.differences(card) == []
+    latencies = [each for each in card.comparisons if each.question == "latency" and each.ratio is not None]
+    assert {each.answer for each in latencies} == {"undecided"}  # three rounds, far apart
+    assert all(each.winner == each.ahead for each in card.comparisons)
+    assert {score.verdict for score in card.scores} == {"insufficient evidence"}
+    assert (card.rankings, [each for each in card.comparisons if each.pairs]) == ((), [])
     assert {path.name for path in replay.report(folder)} >= {"scorecard.html", "scorecard.md", "scorecard.csv"}
     links = re.findall(r'href="(steps/[^"]+)"', (folder.path / "scorecard.html").read_text())
     assert len(set(links)) > 400

@@ -3,7 +3,6 @@ from dataclasses import replace
 from typing import ClassVar
 
 import msgspec
-import pytest
 
 from evaluator.core import registry
 from evaluator.core.outcome import Outcome
@@ -17,7 +16,7 @@ def test_steps_are_selected_by_field_and_path() -> None:
     assert {entry.step.runtime for entry in found} == {"ai_edge_litert", "tflite_runtime"}
 
 
-def test_repeats_for_the_noise_floor_are_kept_apart() -> None:
+def test_repeats_are_kept_apart() -> None:
     run = fakes.complete_run(rounds=2)
     assert len(run.select("run", runtime="torch_jit", device="cpu")) == 2
     assert len(run.select("run", runtime="torch_jit", device="cpu", control=True)) == 2
@@ -31,17 +30,6 @@ def test_a_variant_is_never_taken_for_the_default() -> None:
     assert run.select("run", runtime="torch_jit", device="cpu") == (first, second)
     assert run.select("run", runtime="torch_jit", variant="half_threads") == (varied,)
     assert (run.variants(first), run.variants(second)) == ((varied,), ())
-
-
-def test_the_noise_floor_is_the_largest_difference_of_the_pairs() -> None:
-    run = fakes.complete_run(rounds=2)
-    for number, seconds in ((1, 1.0), (2, 2.0)):
-        run = fakes.resample(run, fakes.is_step(runtime="torch_jit", round=number), "latency", (seconds,))
-    assert run.noise_floor("resnet50", "cpu", "latency") == 0
-    run = fakes.resample(run, fakes.is_step(runtime="torch_jit", round=2, control=True), "latency", (2.5,))
-    assert run.noise_floor("resnet50", "cpu", "latency") == pytest.approx(0.25)
-    assert run.noise_floor("resnet50", "gpu", "latency") is None
-    assert run.noise_floor("another", "cpu", "latency") is None
 
 
 def test_a_step_that_has_not_ended_is_visible() -> None:

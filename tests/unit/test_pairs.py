@@ -111,6 +111,13 @@ def test_few_blocks_give_a_ratio_without_an_interval() -> None:
     assert found.beyond() == 1
 
 
+def test_a_round_of_two_blocks_carries_nothing() -> None:
+    few = blocks([2.0] * 12, [2.0] * 12, [2.0] * 2)
+    assert estimate(few, blocks(*[[1.0] * 12] * 3)).rounds == 2
+    assert estimate(blocks(*[[2.0] * 2] * 3), blocks(*[[1.0] * 2] * 3)).error is None
+    assert estimate(blocks(*[[2.0] * 3] * 3), blocks(*[[1.0] * 3] * 3)).rounds == 3
+
+
 def test_only_blocks_of_the_same_turn_and_round_are_neighbours() -> None:
     a = {1: dict.fromkeys(range(20), 2.0), 2: {0: 9.0}}
     b = {1: dict.fromkeys(range(8, 30), 1.0), 3: {0: 9.0}}
