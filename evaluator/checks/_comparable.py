@@ -8,20 +8,19 @@ from typing import ClassVar
 import msgspec
 
 from evaluator.checks._measured import Found, Gap, Measurement, weigh
-from evaluator.core import metrics
+from evaluator.core import answers, metrics
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
-from evaluator.core.quantities import more, percent, quantity, significant, times
+from evaluator.core.quantities import more, quantity
 from evaluator.core.records import FRAMEWORKS, LabelValue
 from evaluator.core.scorecard import Comparison, Finding, Interval, comparison_id
 from evaluator.judging.contract import PATHS, Answer, Check, Subject
 from evaluator.judging.evidence import Evidence
-from evaluator.measure.pairs import holds_1
 
 BASELINE = "the baseline is what the better framework would have in the same turns"
 REMEDIES = {  # of an answer that ranks nobody
     "undecided": "measure in more rounds: a longer profile, or one of your own",
-    "disturbed": "close other programs, or let it wait for a quiet machine: --wait-for-quiet 600",
+    "disturbed": answers.REMEDY,
 }
 
 
@@ -137,7 +136,7 @@ def comparison(evidence: Evidence, phrase: Phrase, place: Place, found: Mapping[
         others=weighed.others,
         more=weighed.more,
     )
-    statement = _statement(evidence, phrase, made, weighed.contender)
+    statement = _statement(evidence, phrase, made)
     return msgspec.structs.replace(made, winner=made.ahead, statement=statement)
 
 
@@ -196,52 +195,14 @@ def _missing(evidence: Evidence, phrase: Phrase, found: Mapping[str, Found]) -> 
     return f"not comparable: {phrase.question} of {' and '.join(gaps)} is missing ({reasons})"
 
 
-def _statement(evidence: Evidence, phrase: Phrase, made: Comparison, contender: str) -> str:
+def _statement(evidence: Evidence, phrase: Phrase, made: Comparison) -> str:
     """Say what a comparison means: who is ahead only where that is shown."""
     if made.ratio is None or made.answer == "disturbed":
-        return f"too disturbed to rank: {'; '.join(_disturbances(evidence, made))}"
-    ratio = made.ratio
-    better = FRAMEWORKS[0] if (ratio.value < 1) is made.lower_is_better else FRAMEWORKS[1]
-    told = phrase.sentence.format(who=evidence.title(better), amount=more(max(ratio.value, 1 / ratio.value)))
-    if made.answer == "undecided":
-        return f"undecided: {_undecided(made, ratio, contender)} (as measured, {told})"
+        return answers.told(made)
+    ratio = made.ratio.value
+    better = FRAMEWORKS[0] if (ratio < 1) is made.lower_is_better else FRAMEWORKS[1]
+    told = phrase.sentence.format(who=evidence.title(better), amount=more(max(ratio, 1 / ratio)))
     if made.answer == "different":
         return told if made.ahead else f"not shown: {told}, but a stand-in answered for a server"
-    if made.counted:
-        return f"equivalent within {percent(made.margin)}: {'both are equal' if ratio.value == 1 else told}"
-    return f"equivalent: the interval of the ratio, {_ends(ratio)}, lies within {percent(made.margin)}"
-
-
-def _undecided(made: Comparison, ratio: Interval, contender: str) -> str:
-    """Say why it is not known which of two is better, and what would tell."""
-    if contender:
-        return f"it is not shown to hold against {contender}, too"
-    if ratio.low is None or ratio.high is None:
-        return f"{_too_few(made)} no interval"
-    longer = "" if made.more is None else f"; about {times(made.more)} as much measuring would tell"
-    ends = _ends(ratio)
-    return f"the interval of the ratio, {ends}, lies neither beyond {percent(made.margin)} nor within{longer}"
-
-
-def _disturbances(evidence: Evidence, made: Comparison) -> list[str]:
-    """Name what was seen of disturbances: at least one thing."""
-    told = []
-    if made.others is not None:
-        told.append(f"{percent(made.others)} of this machine's time went to others")
-    if made.disturbed:
-        told.append(f"{percent(made.disturbed)} of the blocks had to be left out")
-    for name, one in made.repeats.items():
-        if not holds_1(one):
-            told.append(f"one half of {evidence.title(name)}'s own blocks took {_ends(one)} times as long as the other")
-    return told
-
-
-def _ends(interval: Interval) -> str:
-    return f"{significant(interval.low or 0.0)} to {significant(interval.high or 0.0)}"
-
-
-def _too_few(made: Comparison) -> str:
-    """Say of what there is too little for an interval."""
-    if made.pairs:
-        return f"{made.pairs} pair{' of blocks gives' if made.pairs == 1 else 's of blocks give'}"
-    return "one round gives" if made.rounds == 1 else f"{made.rounds} rounds give"
+    measured = "" if made.answer == "equivalent" or ratio == 1 else f" (as measured, {told})"
+    return f"{answers.told(made)}{measured}"

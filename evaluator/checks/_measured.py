@@ -79,7 +79,6 @@ class Weighed:
     reply: Reply
     margin: float
     rounds: int
-    contender: str = ""  # a candidate against which what is said of the better ones is not shown to hold
     repeats: Mapping[str, Interval] = field(default_factory=dict)
     pairs: int = 0
     disturbed: float | None = None
@@ -100,7 +99,13 @@ def weigh(evidence: Evidence, metric: str, scenario: str, found: Mapping[str, Fo
     about = metrics.metric(metric)
     if about.provenance == metrics.COUNTED:
         return _counted(first, second, margin)
-    pairing = _Pairing(evidence, margin, lower=about.better == "lower", pairs=_alike(first) * _alike(second))
+    pairing = _Pairing(
+        evidence,
+        margin,
+        lower=about.better == "lower",
+        pairs=_alike(first) * _alike(second),
+        looked=_looked(evidence, first, second),
+    )
     estimate = pairing.estimate(first, second)
     interval = estimate.interval(pairing.confidence)
     repeats = {name: again for name in FRAMEWORKS if (again := _repeat(found[name])) is not None}
@@ -111,11 +116,11 @@ def weigh(evidence: Evidence, metric: str, scenario: str, found: Mapping[str, Fo
     longer = None
     if reply == "undecided" and (in_turns or estimate.error is not None):
         longer = pairs.more(estimate, margin, pairing.confidence)
-    contender = pairing.contender(reply, first, second)
+    if not pairing.holds(reply, first, second):
+        reply = "undecided"
     return Weighed(
         ratio=interval if pairing.lower else estimate.inverse.interval(pairing.confidence),
-        reply="undecided" if contender else reply,
-        contender=contender,
+        reply=reply,
         margin=margin,
         repeats=repeats,
         pairs=estimate.pairs if in_turns else 0,
@@ -134,10 +139,12 @@ class _Pairing:
     margin: float
     lower: bool  # is better
     pairs: int  # that share one error rate
+    looked: float  # the confidence that all of them are to have
 
     @property
     def confidence(self) -> float:
-        return 1 - (1 - pairs.CONFIDENCE) / self.pairs
+        """Return the confidence of one of so many intervals, of a run that may be looked at several times."""
+        return 1 - (1 - self.looked) / self.pairs
 
     def estimate(self, a: Measurement, b: Measurement) -> Estimate:
         """Return a / b, or b / a where more is better; seconds of blocks are better when they are fewer."""
@@ -149,23 +156,20 @@ class _Pairing:
             raise ValueError("a measurement has no round")
         return told if self.lower else told.inverse
 
-    def contender(self, reply: Reply, first: Measurement, second: Measurement) -> str:
-        """Name a candidate of either framework against which what is said of the better ones is not shown to hold."""
+    def holds(self, reply: Reply, first: Measurement, second: Measurement) -> bool:
+        """Tell whether what is said of the better candidates is shown to hold against each other one of either side."""
         if reply == "different":
             better = self.estimate(first, second).log < 0
             ahead, behind = (first, second) if better else (second, first)
-            return self._not_behind(ahead, behind.rivals, 1 + self.margin)
+            return self._behind(ahead, behind.rivals, 1 + self.margin)
         if reply == "equivalent":
             least = 1 / (1 + self.margin)
-            return self._not_behind(first, second.rivals, least) or self._not_behind(second, first.rivals, least)
-        return ""
+            return self._behind(first, second.rivals, least) and self._behind(second, first.rivals, least)
+        return True
 
-    def _not_behind(self, ahead: Measurement, rivals: Iterable[Measurement], least: float) -> str:
-        for rival in rivals:
-            low = self.estimate(rival, ahead).interval(self.confidence).low
-            if low is None or low <= least:
-                return rival.subject
-        return ""
+    def _behind(self, ahead: Measurement, rivals: Iterable[Measurement], least: float) -> bool:
+        lows = [self.estimate(rival, ahead).interval(self.confidence).low for rival in rivals]
+        return all(low is not None and low > least for low in lows)
 
 
 def companions(evidence: Evidence, one: Measurement) -> Iterable[Rounds]:
@@ -194,6 +198,14 @@ def _counted(first: Measurement, second: Measurement, margin: float) -> Weighed:
         margin=margin,
         rounds=min(len(first.rounds), len(second.rounds)),
     )
+
+
+def _looked(evidence: Evidence, first: Measurement, second: Measurement) -> float:
+    """Return the confidence of what was looked at more than once: blocks within a round, or rounds."""
+    rounds = min(len(first.rounds), len(second.rounds))
+    if rounds < pairs.CARRYING and first.paired and second.paired:
+        return pairs.LOOKS[-1]
+    return pairs.confidence(rounds, evidence.run.profile.most_rounds)
 
 
 def _alike(one: Measurement) -> int:

@@ -33,15 +33,9 @@ def fastest(evidence: Evidence, place: Place, framework: str) -> Found:
     return Gap(subject=f"{name} on the {place.path} path", state=Outcome.UNAVAILABLE, reason="not part of this run")
 
 
-def subject_of(evidence: Evidence, entry: Entry) -> str:
-    """Name an artifact in a runtime for people: "TorchScript in torch.jit"."""
-    precision = "" if entry.step.precision in (None, "fp32") else f" ({entry.step.precision})"
-    return f"{evidence.title(entry.step.format)}{precision} in {evidence.title(entry.step.runtime)}"
-
-
 def _in_runtime(evidence: Evidence, proof: Entry) -> Found:
     """Return the latency in the runtime of one proof, over all rounds."""
-    subject = subject_of(evidence, proof)
+    subject = evidence.subject(proof)
     if not proof.passed:
         return _gap(subject, proof, "not proven to compute the same")
     runs = evidence.sharing(proof.step, "run", "model", "artifact", "place")

@@ -3,7 +3,6 @@
 The comparison itself is made when the step runs (`evaluator.measure.fidelity`); this check reads its ending.
 """
 
-from evaluator.checks._proven import subject_of
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import percent, significant
 from evaluator.core.scorecard import Finding, Risk
@@ -42,7 +41,7 @@ class Parity(Check):
         subject = Subject(
             scenario=step.scenario,
             candidate=step.framework,
-            text=subject_of(evidence, entry),
+            text=evidence.subject(entry),
             path=evidence.paths.get(step.format or ""),
             device=step.device,
             topic=f"{step.format}.{step.precision}.{step.runtime}",

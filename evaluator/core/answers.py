@@ -65,9 +65,8 @@ def disturbance(made: Comparison) -> str:
         found.append(f"{share(made.others)} of this machine's time went to others")
     if made.disturbed:
         found.append(f"{share(made.disturbed)} of the blocks had to be left out")
-    if not found:
-        apart = ((NAMES.get(name, name), each) for name, each in made.repeats.items() if leaves_out_1(each))
-        found += [f"{name} differs from itself ({ends(each)} times)" for name, each in apart]
+    apart = ((NAMES.get(name, name), each) for name, each in made.repeats.items() if leaves_out_1(each))
+    found += [f"{name} differs from itself ({ends(each)} times)" for name, each in apart]
     return ", ".join(found) or "the same, measured twice, differs from itself"
 
 

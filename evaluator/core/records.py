@@ -76,6 +76,7 @@ class Step(Coordinates, frozen=True, kw_only=True):
     environment: str | None = None  # of tools whose pins clash with ours, which it runs in
     measures: bool = False  # a measuring step has its machine to itself
     in_turns: bool = False  # or shares it in turns with those that it is compared with
+    spare: bool = False  # done only where a question is undecided without it
     needs: dict[str, str] = msgspec.field(default_factory=dict)  # role -> id of the step that must have passed
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
     timeout_s: float = 600.0
@@ -183,6 +184,7 @@ class Profile(Record, frozen=True, kw_only=True):
     summary: Title
     sampling: Sampling
     rounds: Times
+    most_rounds: Times | None = None  # that runtimes take where a question is undecided without; None: no more
     train_rounds: Times
     train_samples: Rows
     heldout_samples: Rows

@@ -126,6 +126,11 @@ class Evidence:
         """Return a name as people write it."""
         return self.titles.get(name or "", name or "")
 
+    def subject(self, entry: Entry) -> str:
+        """Name an artifact in a runtime for people: "TorchScript in torch.jit"."""
+        precision = "" if entry.step.precision in (None, "fp32") else f" ({entry.step.precision})"
+        return f"{self.title(entry.step.format)}{precision} in {self.title(entry.step.runtime)}"
+
     def server(self, entry: Entry) -> str:
         """Name a server and how it was started, for people; a reference server never passes for the real one."""
         how = self.title(entry.step.launcher)

@@ -39,6 +39,7 @@ from evaluator.core.scorecard import (
 )
 from evaluator.judging import fitting
 from evaluator.judging.evidence import Entry, Evidence
+from evaluator.judging.ranking import rankings
 from evaluator.measure import statistics
 
 # Kind of doubt -> what the scorecard says about it, [of one|of several]. `place` is the worst case.
@@ -89,6 +90,7 @@ def assemble(
         curves=curves(evidence),
         cells=tuple(cells),
         device_classes=evidence.run.device_classes,
+        rankings=rankings(evidence),
         edge=fitting.table(evidence),
         titles=evidence.catalogue.titles,
         archived=evidence.catalogue.archived,
@@ -227,7 +229,7 @@ def warnings(evidence: Evidence) -> tuple[str, ...]:
         guarded = (
             "intervals are of blocks within one start, widened by what two starts of the same artifact differ"
             if any(entry.blocks.blocks for entry in evidence.select("run"))
-            else "the interval of a ratio needs three, so only the noise floor guards the comparisons"
+            else "what is not measured in turns has an interval from three on only, and nothing is decided without"
         )
         found.append(f"Profile {profile.name} measures {rounds}: {guarded}. Profile quick has three.")
     quota = evidence.run.machine.cpu_quota_cores

@@ -130,6 +130,17 @@ def between(a: Rounds, b: Rounds, others: Iterable[Rounds] = (), start: float = 
     return min(found, key=lambda one: inf if one.error is None else one.error, default=None)
 
 
+def confidence(rounds: int, most_rounds: int | None) -> float:
+    """Return the confidence of an interval after so many rounds, where up to `most_rounds` may be looked at.
+
+    Without further ones it is looked at once.
+    """
+    if most_rounds is None or most_rounds <= ROUNDS[0]:
+        return CONFIDENCE
+    look = next((number for number, reached in enumerate(ROUNDS) if rounds <= reached), len(ROUNDS) - 1)
+    return LOOKS[look]
+
+
 def repeat(rounds: Rounds) -> Interval | None:
     """Return a candidate's ratio to itself at 99 %: its even against its odd blocks. None with fewer than a dozen.
 

@@ -69,7 +69,7 @@ def test_equivalents_share_full_marks() -> None:
     run = run_of([0.010], [0.0102], rounds=3)
     found = versus(run)
     assert (found.answer, found.winner, found.better) == ("equivalent", None, None)
-    assert found.statement == "equivalent: the interval of the ratio, 0.980 to 0.980, lies within 5.00 %"
+    assert found.statement == "equivalent: within ±5 % (0.98 to 0.98)"
     assert points(run) == [10, 10]
 
 
@@ -79,7 +79,7 @@ def test_undecided_is_unmeasured_and_says_how_much_longer_it_would_take() -> Non
     assert (found.answer, found.winner, found.better) == ("undecided", None, "pytorch")
     assert found.more is not None
     assert found.more > 1
-    assert "as much measuring would tell (as measured, PyTorch has 8.00 % lower latency)" in found.statement
+    assert "as much measuring would decide it (as measured, PyTorch has 8.00 % lower latency)" in found.statement
     assert points(run) == [None, None]
     unknown = findings(run)["pytorch"]
     assert unknown.state is Outcome.UNAVAILABLE
@@ -112,7 +112,7 @@ def test_with_too_few_quiet_blocks_nobody_is_ranked() -> None:
     assert (found.answer, found.winner, found.better, found.pairs) == ("disturbed", None, None, 4)
     assert found.others == pytest.approx((11 * 0.9 + 4 * 0.05) / 15 / 2)
     assert found.statement == (
-        "too disturbed to rank: 33.7 % of this machine's time went to others; 73.3 % of the blocks had to be left out"
+        "too disturbed to rank: 34 % of this machine's time went to others, 73 % of the blocks had to be left out"
     )
     assert points(run) == [None, None]
     assert "--wait-for-quiet" in str(findings(run)["pytorch"].remedy)
@@ -122,7 +122,7 @@ def test_few_blocks_that_nobody_disturbed_are_undecided() -> None:
     found = versus(run_of([0.010], [0.020], calls=4))
     assert (found.answer, found.pairs) == ("undecided", 4)
     assert found.more == pytest.approx(1.5)
-    assert found.statement.startswith("undecided: 4 pairs of blocks give no interval")
+    assert found.statement.startswith("undecided: 0.50 without an interval; about 1.5 times")
 
 
 def test_every_candidate_is_its_own_pair() -> None:
@@ -130,7 +130,7 @@ def test_every_candidate_is_its_own_pair() -> None:
     found = versus(run_of(blocks, [0.040], calls=15))
     assert found.answer == "disturbed"
     assert (found.repeats["tensorflow"].low, found.repeats["tensorflow"].high) == (1, 1)
-    assert found.statement.endswith("one half of PyTorch's own blocks took 0.833 to 0.833 times as long as the other")
+    assert found.statement.endswith("PyTorch differs from itself (0.83 to 0.83 times)")
 
 
 def test_what_was_not_measured_in_turns_is_undecided_without_rounds() -> None:
@@ -138,7 +138,8 @@ def test_what_was_not_measured_in_turns_is_undecided_without_rounds() -> None:
     found = versus(run)
     assert (found.answer, found.pairs, found.more) == ("undecided", 0, None)
     assert found.statement == (
-        "undecided: one round gives no interval (as measured, PyTorch has 2.00 times lower latency)"
+        "undecided: 0.50 without an interval; 3 rounds would tell more (profile quick) "
+        "(as measured, PyTorch has 2.00 times lower latency)"
     )
     assert findings(run)["pytorch"].value == pytest.approx(0.010)
     rounds = fakes.one_after_the_other(run_of([0.010], [0.020], rounds=3))
@@ -151,7 +152,7 @@ def test_what_is_counted_needs_no_interval() -> None:
     assert (found.answer, found.winner) == ("different", "tensorflow")
     slight = versus(fakes.complete_run(rounds=1), "size", size)
     assert (slight.answer, slight.winner) == ("equivalent", None)
-    assert slight.statement == "equivalent within 5.00 %: TensorFlow is 0.990 % smaller"
+    assert slight.statement == "equivalent: within ±5 % (0.990 % apart)"
 
 
 def test_one_round_of_memory_varies_by_what_starts_do() -> None:
@@ -195,7 +196,7 @@ def test_an_equivalent_with_a_rival_that_may_be_better_is_undecided() -> None:
     shaky = fakes.resample(run, MOBILE["tflite_runtime"], "latency", tuple(islice(cycle([0.0085, 0.0125]), 45)))
     found = versus(shaky, path="mobile")
     assert found.answer == "undecided"
-    assert "not shown to hold against TFLite in tflite-runtime" in found.statement
+    assert "but not against each of the other's candidates" in found.statement
     assert points(shaky, path="mobile") == [None, None]
 
 
