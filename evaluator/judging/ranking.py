@@ -47,8 +47,9 @@ def rankings(evidence: Evidence) -> tuple[Ranking, ...]:
 
 
 def _ranking(evidence: Evidence, scenario: str, device: str, question: _Question) -> Iterator[Ranking]:
+    entries = evidence.select(question.stage, scenario=scenario, device=device)
     measured = _candidates(evidence, scenario, device, question)
-    if len(measured) < 2 or not any(measured.values()):
+    if len(measured) < 2 or not any(block.track == question.track for each in entries for block in each.blocks.blocks):
         return
     margin = evidence.setting(scenario, "margin", default=evidence.policy.margin)
     ranked = {name: rounds for name, rounds in measured.items() if rounds and _like_itself(rounds)}
