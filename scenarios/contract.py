@@ -16,13 +16,12 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 import msgspec
 
 from evaluator.core.errors import Unavailable
-from evaluator.core.records import Record, Rows, Signature
+from evaluator.core.records import NO_PLAN, Epochs, Record, Rows, Signature, TrainPlan
 from evaluator.core.tensors import Array, Arrays
 
 OUTPUT = "logits"  # every model is a classifier with this one output: unnormalised scores, (batch, classes)
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=10**6)]
-Epochs = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
@@ -132,6 +131,7 @@ class TrainSettings(Record, frozen=True, kw_only=True):
     epochs: Epochs = 1
     momentum: Fraction = 0.0  # of "sgd"
     weight_decay: Fraction = 0.0  # of "adamw", decoupled from the gradient
+    plan: TrainPlan = NO_PLAN  # the training at full size that times are compared for
 
     def __post_init__(self) -> None:
         """Refuse what would be ignored, or would mean different things in the two frameworks."""

@@ -5,6 +5,7 @@ container rows unavailable, a few failures. Every figure is invented; none of th
 """
 
 import math
+from typing import Any
 
 import msgspec
 
@@ -25,6 +26,8 @@ from evaluator.core.scorecard import (
     Risk,
     Robustness,
     Scorecard,
+    Training,
+    TrainingCost,
     comparison_id,
 )
 from tests import figures
@@ -124,6 +127,7 @@ def scorecard() -> Scorecard:
         device_classes=DEVICES,
         edge=edge(),
         matrix=matrix(),
+        trainings=trainings(),
         titles=TITLES,
         archived={"torchserve": "https://github.com/pytorch/serve"},
     )
@@ -155,6 +159,7 @@ def empty() -> Scorecard:
         scores=(),
         comparisons=(),
         rankings=(),
+        trainings=(),
         robustness=None,
         findings=(),
         warnings=(),
@@ -734,6 +739,54 @@ def before_answers(card: Scorecard) -> Scorecard:
     )
     cells = (cell for cell in card.cells if cell.variant is None)
     return msgspec.structs.replace(card, comparisons=tuple(comparisons), rankings=(), cells=tuple(cells))
+
+
+def trainings() -> tuple[Training, ...]:
+    """Return what two planned trainings would cost: one order turns, the other framework's training does not count."""
+    costs = {
+        "pytorch": TrainingCost(
+            import_s=2.1,
+            build_s=0.31,
+            first_step_s=0.82,
+            step_s=0.329,
+            evaluation_s=1.4,
+            fixed_s=2.901,
+            planned_s=2.901 + 12_630 * 0.329,
+            arithmetic="2.90 s (import 2.10 s, build 310 ms, first step 820 ms, less one step) + 12,630 steps of "
+            "329 ms = 1 h 9 min",
+        ),
+        "tensorflow": TrainingCost(
+            import_s=5.2,
+            build_s=1.1,
+            first_step_s=6.4,
+            step_s=0.299,
+            fixed_s=12.401,
+            planned_s=12.401 + 12_630 * 0.299,
+            arithmetic="12.4 s (import 5.20 s, build 1.10 s, first step 6.40 s, less one step) + 12,630 steps of "
+            "299 ms = 1 h 3 min",
+        ),
+    }
+    about: dict[str, Any] = {
+        "examples": 67_349,
+        "epochs": 3,
+        "batch_size": 16,
+        "steps": 12_630,
+        "source": "SST-2 of GLUE",
+    }
+    told = "67,349 examples in batches of 16 are 4,210 steps, 3 times: 12,630 steps"
+    return (
+        Training(
+            **about,
+            scenario="bert",
+            device="cpu",
+            arithmetic=told,
+            costs=costs,
+            step_ratio=Interval(value=1.1, low=1.06, high=1.14),
+            turning_point_steps=317,
+            turning_point="PyTorch is ahead below 320 steps (230 to 510), TensorFlow above; planned are 12,630",
+        ),
+        Training(**about, scenario="resnet50", device="cpu", arithmetic=told, costs={"pytorch": costs["pytorch"]}),
+    )
 
 
 def curves() -> tuple[Curve, ...]:

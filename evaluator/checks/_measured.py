@@ -8,6 +8,7 @@ what starts differ by, and else none: then nothing is decided. What is counted, 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from math import hypot, sqrt
 from statistics import median
 
 import msgspec
@@ -34,6 +35,7 @@ class Measurement:
     track: str | None = None  # of its blocks, which are compared; None: it has none
     worth: Callable[[Entry, float], float] = lambda _, seconds: seconds  # what the median of a block says of the figure
     start: float | None = None  # deviation from start to start, of the logarithm, where a process has one such figure
+    deviation: float = pairs.START_DEVIATION  # the same of what blocks are worth
     rivals: tuple["Measurement", ...] = ()  # the framework's other candidates for the same place
 
     @property
@@ -187,7 +189,8 @@ def _in_turns(evidence: Evidence, a: Measurement, b: Measurement) -> Estimate | 
     """Return a / b in seconds of blocks; over a candidate that was in turns with both where they were not."""
     if not a.paired or not b.paired:
         return None
-    return pairs.ratio(a.paired, b.paired) or pairs.between(a.paired, b.paired, companions(evidence, a))
+    start = hypot(a.deviation, b.deviation) / sqrt(2)
+    return pairs.ratio(a.paired, b.paired, start) or pairs.between(a.paired, b.paired, companions(evidence, a), start)
 
 
 def _counted(first: Measurement, second: Measurement, margin: float) -> Weighed:

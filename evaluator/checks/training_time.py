@@ -1,23 +1,31 @@
-"""How long does training take? Total seconds of the same steps on the same data, to the same quality."""
+"""How long will the training take that is planned? Not the seconds of a few steps: what is paid once, and each step.
+
+Every step that was measured is one estimate of the planned training: start + (planned steps - 1) times what it took.
+"""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 
 from evaluator.checks._comparable import ComparableCheck, Phrase, Place
-from evaluator.checks._measured import Found
+from evaluator.checks._measured import Found, Gap
 from evaluator.checks._training import trained
-from evaluator.core.scorecard import Risk
-from evaluator.judging.evidence import Evidence
+from evaluator.core.outcome import Outcome
+from evaluator.core.scorecard import Comparison, Finding, Risk
+from evaluator.judging.evidence import Entry, Evidence
+from evaluator.judging.training import cost, planned
+from evaluator.measure.training import Cost
 
 
 class TrainingTime(ComparableCheck):
-    """Seconds of all training steps, per device."""
+    """Seconds of the training that the scenario plans, on each device of this machine."""
 
     name = "training_time"
     category = "training"
     risk = Risk.HIGH
     title = "Training time"
-    question = "How long does it take to train the same model to the same quality?"
-    phrase = Phrase(question="training time", metric="train_s", sentence="{who} trains {amount} faster")
+    question = "How long does the training take that is planned, of the same model and to the same quality?"
+    phrase = Phrase(question="training time", metric="planned_training_s", sentence="{who} trains {amount} faster")
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return every device that was asked for."""
@@ -27,9 +35,56 @@ class TrainingTime(ComparableCheck):
             for device in evidence.run.devices
         )
 
+    def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
+        """Score each framework against the better one."""
+        return _Total().judge(evidence) if evidence.old_rules else super().judge(evidence)
+
+    def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
+        """Set the frameworks side by side in every place."""
+        return _Total().compare(evidence) if evidence.old_rules else super().compare(evidence)
+
+    def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
+        """Return the planned training's seconds by every step that was measured, round by round."""
+        found, plan = trained(evidence, place, framework), planned(evidence, place.scenario)
+        if isinstance(found, Gap):
+            return found
+        if plan is None:
+            why = "the run has no batch size on record, hence no number of planned steps"
+            return Gap(subject=found.subject, state=Outcome.UNAVAILABLE, reason=why, entries=found.entries)
+        worth = partial(_total_s, plan[0].steps(plan[1]))
+        rounds = zip(found.entries, found.rounds, strict=True)
+        return replace(
+            found,
+            rounds=tuple(tuple(worth(entry, step_s) for step_s in each) for entry, each in rounds),
+            worth=worth,
+            deviation=max(cost(entry).deviation(plan[0].steps(plan[1])) for entry in found.entries),
+        )
+
+
+class _Total(TrainingTime):
+    """The seconds of a run's own few steps: what runs of version 1 measured, which had no plan."""
+
+    phrase = Phrase(question="training time", metric="train_s", sentence="{who} trains {amount} faster")
+
+    def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
+        """Score each framework against the better one."""
+        return ComparableCheck.judge(self, evidence)
+
+    def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
+        """Set the frameworks side by side in every place."""
+        return ComparableCheck.compare(self, evidence)
+
     def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
         """Return the seconds of every round."""
-        return trained(evidence, place, framework)
+        found = trained(evidence, place, framework)
+        if isinstance(found, Gap):
+            return found
+        return replace(found, rounds=tuple(entry.values("train_s") for entry in found.entries), track=None)
+
+
+def _total_s(steps: int, entry: Entry, step_s: float) -> float:
+    """Return what that many steps take if each is like this one, after the start of this training."""
+    return Cost(start_s=cost(entry).start_s, step_s=step_s).total_s(steps)
 
 
 plugin = TrainingTime()

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from evaluator.core.store import RunFolder
     from evaluator.pipeline import Run, Stage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -186,23 +187,25 @@ def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
     return run
 
 
-def stage_command(stage: str, given: dict[str, Any]) -> int:
-    """Run a stage and what it rests on, print its rows, and return the exit code."""
+def stage_command(stage: str, given: dict[str, Any]) -> "tuple[int, RunFolder]":
+    """Run a stage and what it rests on, print its rows; return the exit code, and the folder of the run."""
     from evaluator import pipeline
     from evaluator.commands import _exits
 
     run = pursue(given, pipeline.through(stage))
     print_cells(run.folder.path, stage)
-    return _exits.of_steps([result.outcome for step, result in run.folder.results() if step.stage == stage])
+    outcomes = [result.outcome for step, result in run.folder.results() if step.stage == stage]
+    return _exits.of_steps(outcomes), run.folder
 
 
 def print_cells(path: Path, stage: str | None = None) -> None:
     """Print the cells of a run as a table for people."""
     from evaluator.core.store import RunFolder
     from evaluator.core.text import cleaned
+    from evaluator.judging import replay
     from evaluator.report import _terminal
     from evaluator.report.sections import cells as steps
 
     folder = RunFolder.open(path)
-    cells = [cleaned(cell) for cell in folder.cells() if stage in (None, cell.stage)]
+    cells = [cleaned(cell) for cell in replay.cells(folder) if stage in (None, cell.stage)]
     _terminal.show_blocks(steps.short(cells, cleaned(folder.catalogue).all_titles))

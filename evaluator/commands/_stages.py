@@ -42,7 +42,7 @@ def make(found: Mapping[str, str]) -> click.Command:
     """Make the command that runs a stage and what it rests on."""
 
     def run_stage(**given: Any) -> int:
-        return stage_command(found["name"], given)
+        return stage_command(found["name"], given)[0]
 
     paragraphs = [
         found["summary"],

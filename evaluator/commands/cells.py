@@ -25,8 +25,9 @@ def command(*, run: str, form: str | None) -> int:
         return 0
     from evaluator.core import output
     from evaluator.core.text import cleaned
+    from evaluator.judging import replay
     from evaluator.report import csv, json
 
-    cells = RunFolder.open(path).cells()
+    cells = replay.cells(RunFolder.open(path))
     output.write_data(csv.cells_csv([*map(cleaned, cells)]) if form == "csv" else json.cells_json(cells))
     return 0

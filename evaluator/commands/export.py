@@ -22,7 +22,7 @@ def command(*, matrix: bool, as_json: bool, **given: Any) -> int:
     """
     if as_json and not matrix:
         raise click.UsageError("--json prints the matrix: it goes with --matrix")
-    return _matrix(given, as_json=as_json) if matrix else stage_command("export", given)
+    return _matrix(given, as_json=as_json) if matrix else stage_command("export", given)[0]
 
 
 def _matrix(given: dict[str, Any], *, as_json: bool) -> int:

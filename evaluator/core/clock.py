@@ -1,8 +1,11 @@
 """Time as a seam: the real clock, and the place where tests put a fake one."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -32,3 +35,10 @@ class SystemClock:
 def utc_now() -> str:
     """Return the wall-clock time as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def timed(call: Callable[[], T]) -> tuple[T, float]:
+    """Make a call once; return what it gave, and how many seconds it took."""
+    begin = time.perf_counter()
+    result = call()
+    return result, time.perf_counter() - begin

@@ -87,7 +87,7 @@ _COMMON = (
     Metric("queries", "count", "neither", "The timed calls of a sample.", COUNTED, _WIRE),
     Metric("capped", "yes or no", "neither", "The time cap ended it before the minimum of calls.", COMPUTED),
     Metric("latency_s", "s", "lower", "One warm call; under load, from when it was due.", CLOCK, _LATENCY),
-    Metric("import_s", "s", "lower", "Importing the runtime into a fresh process.", CLOCK),
+    Metric("import_s", "s", "lower", "Importing the runtime, or what trains, into a fresh process.", CLOCK),
     Metric("load_s", "s", "lower", "Loading the artifact, until it can be called.", CLOCK),
     Metric("first_call_s", "s", "lower", "The first call, before anything is warm.", CLOCK, _PROBE),
     Metric("reference", "yes or no", "neither", "The embedded reference server answered, no real one.", TOLD),
@@ -105,8 +105,14 @@ _FIDELITY = (
 )
 _TRAINING = (
     Metric("time_to_first_step_s", "s", "lower", "The first training step, with all that it compiles.", CLOCK),
+    Metric("build_s", "s", "lower", "Building the network and its optimizer, ready for a first step.", CLOCK),
     Metric("step_s", "s", "lower", "The median training step after the first.", CLOCK),
-    Metric("train_s", "s", "lower", "All training steps together.", CLOCK),
+    Metric("evaluation_s", "s", "lower", "Computing all held-out examples once, with all that it compiles.", CLOCK),
+    Metric("train_s", "s", "lower", "All training steps together: of a toy, hence compared with nothing.", CLOCK),
+    Metric("fixed_s", "s", "lower", "Import, build and first step, less one step in steady state.", COMPUTED),
+    Metric("planned_steps", "count", "neither", "The steps of the training that the scenario plans.", DECLARED),
+    Metric("planned_training_s", "s", "lower", "`fixed_s` and `planned_steps` times `step_s`.", COMPUTED),
+    Metric("turning_point_steps", "count", "neither", "The steps from which on the order turns.", COMPUTED),
     Metric("steps", "count", "neither", "The training steps.", COUNTED),
     Metric("examples_per_s", "1/s", "higher", "Examples in a median training step, per second.", COMPUTED),
     Metric("first_loss", "1", "neither", "The loss before the first change of the weights.", COMPUTED),
@@ -278,7 +284,7 @@ _KINDS: dict[Unit, type | tuple[type, ...]] = {"yes or no": bool, "text": str, "
 # number of a pair of times may be the smaller one, and memory may shrink: differences have a sign.)
 _MOST = 1e150
 _RANGES: dict[Unit, tuple[float, float]] = {
-    "s": (-1e9, 1e9),
+    "s": (-1e9, 1e20),  # a training may be planned that nobody could wait for
     "bytes": (-1e18, 1e18),
     "1/s": (0, 1e12),
     "share": (0, 1),

@@ -10,6 +10,7 @@ _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _TIMES_FROM = 1.1  # a factor below it is written as a percentage
 _LONG_S = 120.0  # from here on minutes are easier to read
+_DAY_S = 86_400.0
 
 
 def significant(value: float) -> str:
@@ -26,7 +27,9 @@ def significant(value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Write a duration: "850 µs", "1.23 ms", "12.0 s", "3 min 24 s"."""
+    """Write a duration: "850 µs", "1.23 ms", "12.0 s", "3 min 24 s", "2 h 3 min", "55.1 days"."""
+    if value >= 2 * _DAY_S:
+        return f"{significant(value / _DAY_S)} days"
     if value >= _LONG_S:
         minutes, rest = divmod(round(value), 60)
         hours, minutes = divmod(minutes, 60)

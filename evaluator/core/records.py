@@ -22,6 +22,7 @@ LabelValue = str | int | float | bool
 Count = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 Bytes = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**6)]  # eleven days
+Epochs = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Times = Annotated[int, msgspec.Meta(ge=1, le=100)]  # how often everything is done
 Share = Annotated[float, msgspec.Meta(gt=0, le=100)]
 Rows = Annotated[int, msgspec.Meta(ge=1, le=10**7)]  # examples that are held in memory
@@ -194,6 +195,22 @@ class Profile(Record, frozen=True, kw_only=True):
     exports: Literal["standard", "all"] = "standard"  # "all": every exporter at every precision, the export matrix
     probe_seconds: Seconds  # how long a server is under load while something is done to it
     timeout_s: dict[str, Seconds] = msgspec.field(default_factory=dict)  # stage -> seconds, in place of its own limit
+
+
+class TrainPlan(Record, frozen=True, kw_only=True):
+    """The training that somebody plans, of which a run measures the cost: `[train.plan]` of a scenario file."""
+
+    examples: Count  # that the training set has
+    epochs: Epochs  # how often each is seen
+    source: Title = "as the scenario declares"  # where these two come from
+
+    def steps(self, batch_size: int) -> int:
+        """Return how many steps that is: the last batch of an epoch may be smaller than the others."""
+        return -(-self.examples // batch_size) * self.epochs
+
+
+# Of a scenario that declares none, and of runs from before there were plans.
+NO_PLAN = TrainPlan(examples=100_000, epochs=10, source="the default: the scenario declares no plan")
 
 
 class DeviceClass(Record, frozen=True, kw_only=True):

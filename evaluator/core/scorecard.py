@@ -174,6 +174,36 @@ class Ranking(Record, frozen=True, kw_only=True):
     error: float = 0.05  # how probable it is that any of `slower` is not
 
 
+class TrainingCost(Record, frozen=True, kw_only=True):
+    """What one framework's training costs: what is paid once, what each step takes, and the sum for what is planned."""
+
+    import_s: float | None = None  # of the framework; None in runs that did not measure it
+    build_s: float | None = None  # of the network and its optimizer
+    first_step_s: float  # with tracing and compiling
+    step_s: float  # in steady state
+    evaluation_s: float | None = None  # of all held-out examples; no part of the sum
+    fixed_s: float  # import, build and first step, less one step in steady state
+    planned_s: float  # fixed_s + steps * step_s
+    arithmetic: str  # the same as a sentence, with its numbers
+
+
+class Training(Record, frozen=True, kw_only=True):
+    """The training that a scenario plans, and what it would cost in each framework, on one device of this machine."""
+
+    scenario: str
+    device: str
+    examples: int
+    epochs: int
+    batch_size: int
+    source: str  # where examples and epochs come from
+    steps: int  # examples / batch_size, rounded up, times epochs
+    arithmetic: str  # the same as a sentence
+    costs: dict[str, TrainingCost]  # framework -> what it costs; without those whose training does not count
+    step_ratio: Interval | None = None  # of the steps, pytorch / tensorflow
+    turning_point_steps: int | None = None  # from so many steps on the other framework is ahead; None where none is
+    turning_point: str = ""  # one sentence: "PyTorch is ahead below 1,900 steps, TensorFlow above …"
+
+
 def comparison_id(question: str, scenario: str, path: str | None, device: str) -> str:
     """Name a comparison by what it asks, so that it has the same name in every run."""
     return "/".join(part.replace(" ", "_").lower() for part in (question, scenario, path, device) if part)
@@ -264,6 +294,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
     device_classes: tuple[DeviceClass, ...] = ()
     rankings: tuple[Ranking, ...] = ()
+    trainings: tuple[Training, ...] = ()  # what each planned training would cost
     edge: tuple[EdgeFit, ...] = ()  # artifact by artifact, class by class
     matrix: tuple[MatrixCell, ...] = ()  # every exporter at every precision
     titles: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)  # kind of plug-in -> name -> in words

@@ -3,18 +3,19 @@
 `judge` writes findings.json, `score` scorecard.json, `report` everything else; each rests on the file before it.
 """
 
+import contextlib
 from pathlib import Path
 
 import msgspec
 
 from evaluator.core import files, metrics, registry
 from evaluator.core.errors import IncompleteEvidence
-from evaluator.core.records import Record, Step
-from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard
+from evaluator.core.records import Cell, Record, Step
+from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard, Training
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
 from evaluator.core.turns import read_blocks
-from evaluator.judging import fitting, matrix, scoring
+from evaluator.judging import fitting, matrix, scoring, training
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 
 
@@ -50,6 +51,18 @@ def score(folder: RunFolder, evidence: Evidence | None = None) -> Scorecard:
     return scorecard
 
 
+def cells(folder: RunFolder) -> tuple[Cell, ...]:
+    """Return one row per ended step; of trainings with what needs both frameworks. Damaged evidence tells nothing."""
+    with contextlib.suppress(IncompleteEvidence):
+        return training.with_turning_points(folder.cells(), trainings(folder))
+    return folder.cells()
+
+
+def trainings(folder: RunFolder) -> tuple[Training, ...]:
+    """Return what the trainings that are planned would cost."""
+    return training.trainings(gather(folder, "train"))
+
+
 def edge(folder: RunFolder) -> tuple[EdgeFit, ...]:
     """Judge which artifacts fit which classes of devices."""
     return fitting.table(gather(folder))
@@ -80,11 +93,11 @@ def read_scorecard(folder: RunFolder) -> Scorecard:
     return card
 
 
-def gather(folder: RunFolder) -> Evidence:
-    """Collect what the steps left behind, with digests, for the checks to look at."""
+def gather(folder: RunFolder, stage: str | None = None) -> Evidence:
+    """Collect what the steps left behind, all or those of a stage, with digests, for the checks to look at."""
     return Evidence(
         run=folder.record,
-        entries=tuple(_entry(folder, step) for step in folder.planned_cells()),
+        entries=tuple(_entry(folder, step) for step in folder.planned_cells() if stage in (None, step.stage)),
         catalogue=folder.catalogue,
     )
 

@@ -37,7 +37,7 @@ from evaluator.core.scorecard import (
     Robustness,
     Scorecard,
 )
-from evaluator.judging import fitting
+from evaluator.judging import fitting, training
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.judging.ranking import rankings
 from evaluator.measure import statistics
@@ -74,6 +74,7 @@ def assemble(
     policy = evidence.policy
     weighed = tuple(msgspec.structs.replace(f, risk=policy.risk(f.risk, f.device)) for f in findings)
     scores = score_candidates(weighed, evidence.frameworks, evidence.scenarios, policy)
+    trainings = training.trainings(evidence)
     return Scorecard(
         fweval=evidence.run.fweval,
         run=evidence.run.id,
@@ -88,9 +89,10 @@ def assemble(
         findings=weighed,
         warnings=warnings(evidence),
         curves=curves(evidence),
-        cells=tuple(cells),
+        cells=training.with_turning_points(cells, trainings),
         device_classes=evidence.run.device_classes,
         rankings=rankings(evidence),
+        trainings=trainings,
         edge=fitting.table(evidence),
         titles=evidence.catalogue.titles,
         archived=evidence.catalogue.archived,

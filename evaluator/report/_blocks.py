@@ -160,10 +160,13 @@ class Bars:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """Lines over a common pair of axes."""
+    """Lines over a common pair of axes; with `log`, both grow by powers of ten."""
 
     title: str
     lines: tuple[Curve, ...]
+    log: bool = False
+    mark: float | None = None  # a place along the axis that is set apart
+    mark_title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

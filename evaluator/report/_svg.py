@@ -13,7 +13,7 @@ from markupsafe import Markup
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Curve, Interval
 from evaluator.report import _format
-from evaluator.report._blocks import Bars
+from evaluator.report._blocks import Bars, Curves
 
 # Where ticks of ratios may lie, closer together where it is not far from the first to the last.
 _LADDERS = (
@@ -175,29 +175,47 @@ def _mark(share: float, style: str) -> Markup:
     return Markup('<text x="{}" y="14" class="beyond fill {}">{}</text>').format(end, style, sign)
 
 
-def curves(lines: Sequence[Curve], title: str) -> Markup | None:
+def curves(found: Curves) -> Markup | None:
     """Draw curves over a common pair of axes; None when there is nothing to draw.
 
-    Both start at zero, but for latencies: under load these span powers of ten.
+    Both start at zero, but for latencies: under load these span powers of ten, as both axes do where it is asked for.
     """
-    points = [point for line in lines for point in _points(line)]
-    across = _from_zero(x for x, _ in points)
-    heights = [y for _, y in points if y > 0]
-    timed = lines[0].unit == "s" and bool(heights)
-    upwards = Axis(_format.log_ticks(min(heights), max(heights)), log=True) if timed else _from_zero(heights)
+    lines, title = found.lines, found.title
+    across, upwards = _axes(found)
     if across is None or upwards is None:
         return None
-    styles = [curve_style(lines, number) for number in range(len(lines))]
-    drawn = list(zip(lines, styles, strict=True))
+    dotted = upwards.log and not found.log  # what was measured; of a computed line every place is as good as another
+    drawn = [(line, curve_style(lines, number)) for number, line in enumerate(lines)]
     return Markup(
         '<svg class="plot" role="img" aria-label="{0}"><title>{0}</title>{1}'
         '<svg width="100%" height="100%" viewBox="0 0 1000 1000" preserveAspectRatio="none">{2}</svg>{3}</svg>'
     ).format(
         title,
-        Markup("").join([*_rows(upwards, lines[0].unit), *_columns(across)]),
+        Markup("").join([*_rows(upwards, lines[0].unit), *_columns(across), *_marked(found, across)]),
         Markup("").join(_polyline(line, style, across, upwards) for line, style in drawn),
-        Markup("").join(_dots(line, style, across, upwards) for line, style in drawn if timed),
+        Markup("").join(_dots(line, style, across, upwards) for line, style in drawn if dotted),
     )
+
+
+def _axes(found: Curves) -> tuple[Axis | None, Axis | None]:
+    """Return the axes of a plot, across and upwards; None where nothing is to be drawn along one."""
+    points = [point for line in found.lines for point in _points(line)]
+    places, heights = [x for x, _ in points if x > 0 or not found.log], [y for _, y in points if y > 0]
+    timed = found.lines[0].unit == "s"
+    upwards = _powers(heights) if timed or found.log else _from_zero(heights)
+    return _powers(places) if found.log else _from_zero(places), upwards
+
+
+def _powers(values: Sequence[float]) -> Axis | None:
+    return Axis(_format.log_ticks(min(values), max(values)), log=True) if values else None
+
+
+def _marked(found: Curves, across: Axis) -> Iterable[Markup]:
+    """Draw a line upwards at the place that is set apart."""
+    if found.mark is not None and across.ticks[0] <= found.mark <= across.ticks[-1]:
+        yield Markup('<g><title>{1}</title><line x1="{0}" x2="{0}" y1="0" y2="100%" class="middle"/></g>').format(
+            _percent(across.share(found.mark)), found.mark_title
+        )
 
 
 def curve_style(lines: Sequence[Curve], number: int) -> str:

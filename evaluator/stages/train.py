@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -12,14 +11,16 @@ import numpy as np
 
 from evaluator.children.work import Work, attempt, blame
 from evaluator.core import files
+from evaluator.core.clock import timed
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, rows
 from evaluator.measure.resources import peak_memory
+from evaluator.measure.training import Cost
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import EXTREMES, RESIZED, WEIGHTS, Assignment, read_result, write_examples
 from evaluator.stages._outputs import accuracy, in_batches
-from scenarios.contract import Examples
+from scenarios.contract import Examples, Trainer, TrainSettings
 from scenarios.weights import read_weights, write_weights
 
 if TYPE_CHECKING:
@@ -29,13 +30,11 @@ RESIZED_ROWS = 2
 
 
 class Train(Stage):
-    """Training on every device, round by round."""
+    """Training on every device, round by round; evaluator/commands/train.py is its command, and says what it costs."""
 
     name = "train"
     title = "Training"
     summary = "Train the same weights in both frameworks and time every step."
-    command = "train"
-    example = "fweval train resnet50 --device cpu"
     rests_on = ("align",)
     measures = True
     memory_bytes = 12 * GIB
@@ -63,42 +62,39 @@ class Train(Stage):
     def work(self, work: Work) -> Measured:
         """Train from the aligned weights, judge on held-out data, and leave weights and golden examples."""
         about = Assignment(work)
-        about.prepare()
+        _, import_s = timed(about.prepare)
         model, framework, scenario, profile = about.model, about.framework, about.scenario, about.profile
-        packages = about.packages()
         data = model.data(
-            about.settings, packages, train=profile.train_samples, heldout=profile.heldout_samples, seed=about.seed
+            about.settings,
+            about.packages(),
+            train=profile.train_samples,
+            heldout=profile.heldout_samples,
+            seed=about.seed,
         )
-        weights = read_weights(work.need("weights") / WEIGHTS)
         batches = list(_batches(data.train, scenario.train.batch_size, scenario.train.epochs, about.seed))
         prepared = [(model.inputs_for(framework.name, inputs), labels) for inputs, labels in batches]
-        with blame(f"building the model in {framework.title}"):
-            network = framework.build(model, about.settings)
-        framework.load_weights(network, weights)
+        network, trainer, build_s = _build(about, read_weights(work.need("weights") / WEIGHTS))
         with blame(f"training in {framework.title}"):
-            trainer = framework.trainer(network, scenario.train, about.device.name)
-            seconds, losses = [], []
-            for inputs, labels in prepared:
-                begin = time.perf_counter()
-                losses.append(trainer.step(inputs, labels))
-                seconds.append(time.perf_counter() - begin)
+            losses, seconds = zip(*(timed(lambda: trainer.step(*batch)) for batch in prepared), strict=True)  # noqa: B023
             memory = peak_memory()
-            heldout = model.inputs_for(framework.name, data.heldout.inputs)
-            size = scenario.throughput_batch
-            outputs = in_batches(lambda batch: framework.forward(network, batch, about.device.name), heldout, size)
-        files.write_samples(work.folder, {"step": seconds, "loss": losses})
+            outputs, evaluation_s = timed(lambda: _evaluated(about, network, data.heldout))
+        first, later = seconds[0], seconds[1:] or seconds
+        files.write_samples(work.folder, {"step": later, "loss": losses})
         trained = framework.read_weights(network)
         write_weights(work.folder / WEIGHTS, trained)
         write_examples(work.folder, data.heldout.inputs, outputs, {"labels": data.heldout.labels})
         _write_extremes(work.folder / EXTREMES, about, data.heldout, network)
         _write_resized(work.folder / RESIZED, about, data.heldout, network)
-        later = seconds[1:] or seconds
         metrics: Metrics = {
-            "time_to_first_step_s": seconds[0],
+            "import_s": import_s,
+            "build_s": build_s,
+            "time_to_first_step_s": first,
             "step_s": median(later),
+            "evaluation_s": evaluation_s,
             "train_s": sum(seconds),
             "steps": len(seconds),
             "examples_per_s": scenario.train.batch_size / median(later),
+            **_planned(scenario.train, Cost(start_s=import_s + build_s + first, step_s=median(later))),
             "first_loss": losses[0],
             "final_loss": losses[-1],
             "heldout_accuracy": accuracy(outputs, data.heldout.labels),
@@ -111,6 +107,33 @@ class Train(Stage):
         aligned = read_result(work.need("aligned")).figures
         start = tuple(figure for figure in aligned if figure.labels.get("between") == "frameworks")
         return Measured(metrics=metrics, figures=start, files={"weights": WEIGHTS})
+
+
+def _build(about: Assignment, weights: Arrays) -> tuple[Any, Trainer, float]:
+    """Return the network with its weights, what trains it, and the seconds that the framework took to make both.
+
+    Where the weights come from is a matter of ours, and no part of the time.
+    """
+    framework = about.framework
+    with blame(f"building the model in {framework.title}"):
+        network, building = timed(lambda: framework.build(about.model, about.settings))
+    framework.load_weights(network, weights)
+    with blame(f"training in {framework.title}"):
+        trainer, preparing = timed(lambda: framework.trainer(network, about.scenario.train, about.device.name))
+    return network, trainer, building + preparing
+
+
+def _evaluated(about: Assignment, network: Any, heldout: Examples) -> Arrays:
+    """Compute what the trained network says of the held-out examples."""
+    inputs = about.model.inputs_for(about.framework.name, heldout.inputs)
+    size = about.scenario.throughput_batch
+    return in_batches(lambda batch: about.framework.forward(network, batch, about.device.name), inputs, size)
+
+
+def _planned(train: TrainSettings, cost: Cost) -> Metrics:
+    """Return what the training that the scenario plans would take."""
+    steps = train.plan.steps(train.batch_size)
+    return {"fixed_s": cost.fixed_s, "planned_steps": steps, "planned_training_s": cost.total_s(steps)}
 
 
 def _write_extremes(folder: Path, about: Assignment, heldout: Examples, network: Any) -> None:

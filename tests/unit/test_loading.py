@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from evaluator.core.errors import UsageError
+from evaluator.core.records import TrainPlan
 from evaluator.pipeline import PLANNED
 from scenarios import loading
 from tests.texts import edited
@@ -28,6 +29,11 @@ batch_size = 16
 
 [targets.heldout_accuracy]
 smoke = 0.5
+
+[train.plan]
+examples = 50_000
+epochs = 30
+source = "our own images"
 """
 
 Write = Callable[[str], str]
@@ -50,6 +56,29 @@ def test_a_scenario_is_stored_with_every_default_filled_in(write: Write) -> None
     assert scenario.train.epochs == 1
     again = msgspec.convert(msgspec.to_builtins(scenario), loading.Scenario)
     assert again == scenario
+
+
+def test_a_scenario_that_plans_no_training_gets_a_plan_that_says_so(write: Write) -> None:
+    assert loading.load_scenario(write(GOOD)).train.plan.source == "our own images"
+    plan = loading.load_scenario(write(GOOD.partition("[train.plan]")[0])).train.plan
+    assert (plan.examples, plan.epochs, plan.source) == (100_000, 10, "the default: the scenario declares no plan")
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [("resnet50", 14_413_140), ("bert", 12_630), ("bert_transformers", 12_630), ("tiny", 37_500)]
+)
+def test_the_steps_of_what_the_built_in_scenarios_plan(name: str, steps: int) -> None:
+    """160,146 batches of 8 for 1,281,167 images, 90 times; 4,210 of 16 for 67,349 sentences, three times; …"""
+    scenario = loading.load_scenario(name)
+    assert scenario.train.plan.steps(scenario.train.batch_size) == steps
+    assert scenario.train.plan.source
+
+
+@pytest.mark.parametrize(
+    ("examples", "batch", "steps"), [(1, 1, 7), (1, 16, 7), (16, 16, 7), (17, 16, 14), (32, 16, 14)]
+)
+def test_the_last_batch_of_an_epoch_may_be_smaller(examples: int, batch: int, steps: int) -> None:
+    assert TrainPlan(examples=examples, epochs=7).steps(batch) == steps
 
 
 def test_the_settings_come_back_as_the_models_own_record(write: Write) -> None:
@@ -101,6 +130,12 @@ WRONG = [
     ("batch_size = 16", "", 9, "train.batch_size", "missing key", ""),
     ("smoke = 0.5", "smoke = 50", 14, "targets.heldout_accuracy", "Expected `float` < 1.0", ""),
     ("batch_size = 16", "batch_size = 16\nweight_decay = 0.1", 9, "train", "goes with `adamw`", ""),
+    ("examples = 50_000", "exmples = 50_000", 18, "train.plan.exmples", "unknown key", "did you mean 'examples'?"),
+    ("examples = 50_000", "examples = 0", 18, "train.plan.examples", "Expected `int` >= 1", ""),
+    ("examples = 50_000", "examples = 10_000_000_000", 18, "train.plan.examples", "Expected `int` <= 1000000000", ""),
+    ("epochs = 30", "epochs = 2.5", 19, "train.plan.epochs", "Expected `int`, got `float`", ""),
+    ("epochs = 30", "", 17, "train.plan.epochs", "missing key", ""),
+    ('"our own images"', "7", 20, "train.plan.source", "Expected `str`, got `int`", ""),
 ]
 
 

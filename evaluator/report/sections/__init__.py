@@ -8,6 +8,7 @@ ORDER = (
     "exports",
     "matrix",
     "plots",
+    "planned",
     "training",
     "edge",
     "serving",

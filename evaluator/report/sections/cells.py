@@ -14,10 +14,11 @@ from evaluator.report._blocks import Block, Folded, Table, Text, column, lines, 
 
 def _shown(usual: str) -> tuple[Key, ...]:
     """Return what a step shows where there is room for little; all metrics are in the CSV and JSON forms."""
-    made = (key(name) for name in ("train_s", "heldout_accuracy", "export_s", "size_bytes", "max_rel_diff"))
+    trained = tuple(key(name) for name in ("step_s", "planned_training_s", "turning_point_steps", "heldout_accuracy"))
+    made = tuple(key(name) for name in ("export_s", "size_bytes", "max_rel_diff"))
     calls = tuple(key("latency_s", statistic=statistic) for statistic in (usual, "p90"))
     served = tuple(key("latency_s", wire=wire, statistic=usual) for wire in ("rest", "grpc"))
-    return (*made, *calls, key("cold_start_s"), key("ram_floor_bytes"), key("ready_s"), *served)
+    return (*trained, *made, *calls, key("cold_start_s"), key("ram_floor_bytes"), key("ready_s"), *served)
 
 
 class Cells(Section):

@@ -1,4 +1,4 @@
-"""Training: how long it took, and how the loss went down."""
+"""Training: how long a step took, and how the loss went down."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from evaluator.report._curves import STEP, together
 
 
 class Training(Section):
-    """The time of training, and its curves."""
+    """The time of a step, and the curves of training."""
 
     name: ClassVar[str] = "training"
     title: ClassVar[str] = "Training"
@@ -21,10 +21,10 @@ class Training(Section):
         """Return the pictures of each scenario that was trained."""
         blocks: list[Block] = []
         for scenario in _cells.scenarios(card):
-            bars = _cells.bars(card, _cells.select(card, "train", scenario), key("train_s"))
+            bars = _cells.bars(card, _cells.select(card, "train", scenario), key("step_s"))
             curves = tuple(Curves(title=_title(card, lines), lines=lines) for lines in together(card, scenario, STEP))
             if bars or curves:
-                time = Bars(title="Training time", unit="s", bars=bars)
+                time = Bars(title="Time of a training step", unit="s", bars=bars)
                 blocks += [Heading(text=scenario), Figures(figures=(time, *curves))]
         return tuple(blocks)
 
