@@ -1,8 +1,12 @@
-"""Train: both frameworks train the same weights on the same real data in the same order, timed step by step."""
+"""Train: both frameworks train the same weights on the same real data in the same order, a few steps each in turns.
+
+Both trainings of a round are alive together, after a first step that each makes alone. Their order of batches and their
+results are what they would be one after the other.
+"""
 
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +19,7 @@ from evaluator.core.clock import timed
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, rows
+from evaluator.core.turns import NAME, Track
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.training import Cost
 from evaluator.stages._contract import GIB, Shown, Stage
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
 
 RESIZED_ROWS = 2
+STEP = "step"  # the track of its steps
 
 
 class Train(Stage):
@@ -37,6 +43,7 @@ class Train(Stage):
     summary = "Train the same weights in both frameworks and time every step."
     rests_on = ("align",)
     measures = True
+    in_turns = True
     memory_bytes = 12 * GIB
     timeout_s = 300.0
     expected_s = 30.0
@@ -74,12 +81,18 @@ class Train(Stage):
         batches = list(_batches(data.train, scenario.train.batch_size, scenario.train.epochs, about.seed))
         prepared = [(model.inputs_for(framework.name, inputs), labels) for inputs, labels in batches]
         network, trainer, build_s = _build(about, read_weights(work.need("weights") / WEIGHTS))
+        course = _Course(trainer, prepared)
         with blame(f"training in {framework.title}"):
-            losses, seconds = zip(*(timed(lambda: trainer.step(*batch)) for batch in prepared), strict=True)  # noqa: B023
+            course.step(0)
+            first = course.seconds[0]
+            track = Track(name=STEP, min_calls=len(prepared) - 1, untimed=0)
+            taken = work.turns.take({track: lambda index: course.step(1 + index)})
+            course.rest()
             memory = peak_memory()
             outputs, evaluation_s = timed(lambda: _evaluated(about, network, data.heldout))
-        first, later = seconds[0], seconds[1:] or seconds
-        files.write_samples(work.folder, {"step": later, "loss": losses})
+        step_s = median(taken.seconds(STEP) or course.seconds)
+        taken.write(work.folder)
+        files.write_samples(work.folder, {"loss": course.losses})
         trained = framework.read_weights(network)
         write_weights(work.folder / WEIGHTS, trained)
         write_examples(work.folder, data.heldout.inputs, outputs, {"labels": data.heldout.labels})
@@ -89,24 +102,48 @@ class Train(Stage):
             "import_s": import_s,
             "build_s": build_s,
             "time_to_first_step_s": first,
-            "step_s": median(later),
+            "step_s": step_s,
             "evaluation_s": evaluation_s,
-            "train_s": sum(seconds),
-            "steps": len(seconds),
-            "examples_per_s": scenario.train.batch_size / median(later),
-            **_planned(scenario.train, Cost(start_s=import_s + build_s + first, step_s=median(later))),
-            "first_loss": losses[0],
-            "final_loss": losses[-1],
+            "train_s": sum(course.seconds),
+            "steps": len(course.seconds),
+            "examples_per_s": scenario.train.batch_size / step_s,
+            **_planned(scenario.train, Cost(start_s=import_s + build_s + first, step_s=step_s)),
+            "first_loss": course.losses[0],
+            "final_loss": course.losses[-1],
             "heldout_accuracy": accuracy(outputs, data.heldout.labels),
             "accuracy_target": scenario.targets.heldout_accuracy.get(profile.name, 0.0),
             **memory,
+            **taken.metrics(),
             "parameters": framework.parameters(network),
             "weights_bytes": sum(array.nbytes for array in trained.values()),
             "device_name": framework.device_name(about.device.name),
         }
         aligned = read_result(work.need("aligned")).figures
         start = tuple(figure for figure in aligned if figure.labels.get("between") == "frameworks")
-        return Measured(metrics=metrics, figures=start, files={"weights": WEIGHTS})
+        return Measured(metrics=metrics, figures=start, files={"weights": WEIGHTS, "blocks": NAME})
+
+
+class _Course:
+    """A training, step by step, in the order of its batches."""
+
+    def __init__(self, trainer: Trainer, batches: Sequence[tuple[Arrays, Array]]) -> None:
+        self._trainer = trainer
+        self._batches = batches
+        self.losses: list[float] = []
+        self.seconds: list[float] = []
+
+    def step(self, number: int) -> None:
+        """Take the step of that number, the next one; `StopIteration` when the batches are used up."""
+        if number >= len(self._batches):
+            raise StopIteration
+        loss, seconds = timed(lambda: self._trainer.step(*self._batches[number]))
+        self.losses.append(loss)
+        self.seconds.append(seconds)
+
+    def rest(self) -> None:
+        """Take the steps that nobody asked for, so that every training comes to its end."""
+        for number in range(len(self.losses), len(self._batches)):
+            self.step(number)
 
 
 def _build(about: Assignment, weights: Arrays) -> tuple[Any, Trainer, float]:
