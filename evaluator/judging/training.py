@@ -57,6 +57,12 @@ class Counting:
         return {number: blocks for number, blocks in told.items() if blocks}
 
     @property
+    def spoiled(self) -> bool:
+        """Whether there would be blocks enough, had others not disturbed them."""
+        own = [block.quiet for entry in self.entries for block in entry.blocks.blocks if block.track == STEP]
+        return len(own) >= pairs.LEAST_PAIRS and not all(own)
+
+    @property
     def steps(self) -> tuple[tuple[float, ...], ...]:
         """The steps in steady state, round by round."""
         return tuple(steady(entry) for entry in self.entries)
@@ -145,10 +151,11 @@ def step_ratio(evidence: Evidence, counting: Mapping[str, Counting]) -> tuple[In
     if len(counting) < len(FRAMEWORKS):
         return None, None
     first, second = (counting[name] for name in FRAMEWORKS)
+    spoiled = all(one.spoiled for one in (first, second))
     found = pairs.ratio(first.blocks, second.blocks)
-    if found is None:
+    if found is None or found.error is None:
         value = first.cost.step_s / second.cost.step_s
-        return Interval(value=value, low=None, high=None), "undecided"
+        return Interval(value=value, low=None, high=None), "disturbed" if spoiled else "undecided"
     repeats = [again for one in (first, second) if (again := pairs.repeat(one.blocks)) is not None]
     margin = evidence.setting(first.entries[0].step.scenario, "margin", default=evidence.policy.margin)
     interval = found.interval()

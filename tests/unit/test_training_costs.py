@@ -267,6 +267,13 @@ def test_the_turning_point_comes_from_the_blocks_of_the_same_turns() -> None:
     )
 
 
+def test_nobody_is_told_apart_beside_others() -> None:
+    run = fakes.disturb(made_up(), fakes.is_step(stage="train", device="cpu"), range(3, 1000))
+    assert one(run).turning_point.startswith("not known: the machine was too disturbed to tell whose step is shorter")
+    (compared,) = (c for c in training_time.compare(run) if c.device == "cpu")
+    assert (compared.answer, compared.winner) == ("disturbed", None)
+
+
 def test_an_undecided_training_scores_nothing() -> None:
     run = fakes.one_after_the_other(made_up())
     scores = [(f.state, f.score) for f in training_time.judge(run) if f.device == "cpu"]
