@@ -210,6 +210,31 @@ def _in_the_second_block(what: Callable[[], object]) -> Callable[[int], object]:
     return lambda index: what() if index > 20 else None
 
 
+class _Slow:
+    """Trains nothing, and takes its time; hangs in one step if it is told to."""
+
+    def __init__(self, step_s: float, hangs_in: int | None) -> None:
+        self._step_s, self._hangs_in, self._taken = step_s, hangs_in, 0
+
+    def step(self, inputs: object, labels: object) -> float:
+        del inputs, labels
+        self._taken += 1
+        time.sleep(60 if self._taken == self._hangs_in else self._step_s)
+        return float(self._taken)
+
+
+def do_train(work: Work) -> Measured:
+    """Train as the stage does, in so many steps."""
+    import numpy as np
+
+    from evaluator.stages.train import Course
+
+    told = work.step.settings
+    course = Course(_Slow(told["step_s"], told.get("hangs_in")), [({}, np.zeros(1))] * told["steps"])
+    course.run(work.turns).write(work.folder)
+    return Measured(metrics={"steps": len(course.losses), "final_loss": course.losses[-1]})
+
+
 def do_die_in_a_turn(work: Work) -> Measured:
     return do_take_turns(work, _in_the_second_block(lambda: os._exit(3)))
 

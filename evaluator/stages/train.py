@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from evaluator.children.turns import Taken, Turns
 from evaluator.children.work import Work, attempt, blame
 from evaluator.core import files
 from evaluator.core.clock import timed
@@ -81,16 +82,12 @@ class Train(Stage):
         batches = list(_batches(data.train, scenario.train.batch_size, scenario.train.epochs, about.seed))
         prepared = [(model.inputs_for(framework.name, inputs), labels) for inputs, labels in batches]
         network, trainer, build_s = _build(about, read_weights(work.need("weights") / WEIGHTS))
-        course = _Course(trainer, prepared)
+        course = Course(trainer, prepared)
         with blame(f"training in {framework.title}"):
-            course.step(0)
-            first = course.seconds[0]
-            track = Track(name=STEP, min_calls=len(prepared) - 1, untimed=0)
-            taken = work.turns.take({track: lambda index: course.step(1 + index)})
-            course.rest()
+            taken = course.run(work.turns)
             memory = peak_memory()
             outputs, evaluation_s = timed(lambda: _evaluated(about, network, data.heldout))
-        step_s = median(taken.seconds(STEP) or course.seconds)
+        first, step_s = course.seconds[0], median(taken.seconds(STEP) or course.seconds)
         taken.write(work.folder)
         files.write_samples(work.folder, {"loss": course.losses})
         trained = framework.read_weights(network)
@@ -123,7 +120,7 @@ class Train(Stage):
         return Measured(metrics=metrics, figures=start, files={"weights": WEIGHTS, "blocks": NAME})
 
 
-class _Course:
+class Course:
     """A training, step by step, in the order of its batches."""
 
     def __init__(self, trainer: Trainer, batches: Sequence[tuple[Arrays, Array]]) -> None:
@@ -132,18 +129,25 @@ class _Course:
         self.losses: list[float] = []
         self.seconds: list[float] = []
 
-    def step(self, number: int) -> None:
+    def run(self, turns: Turns) -> Taken:
+        """Take all steps: the first one alone, because all is made ready in it, and the others when they are asked for.
+
+        Those that nobody asks for are taken in the end: every training comes to its own.
+        """
+        self._step(0)
+        track = Track(name=STEP, min_calls=len(self._batches) - 1, untimed=0)
+        taken = turns.take({track: lambda index: self._step(1 + index)})
+        for number in range(len(self.losses), len(self._batches)):
+            self._step(number)
+        return taken
+
+    def _step(self, number: int) -> None:
         """Take the step of that number, the next one; `StopIteration` when the batches are used up."""
         if number >= len(self._batches):
             raise StopIteration
         loss, seconds = timed(lambda: self._trainer.step(*self._batches[number]))
         self.losses.append(loss)
         self.seconds.append(seconds)
-
-    def rest(self) -> None:
-        """Take the steps that nobody asked for, so that every training comes to its end."""
-        for number in range(len(self.losses), len(self._batches)):
-            self.step(number)
 
 
 def _build(about: Assignment, weights: Arrays) -> tuple[Any, Trainer, float]:

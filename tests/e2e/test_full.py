@@ -19,6 +19,7 @@ from evaluator.core import files, registry, scratch
 from evaluator.core.records import Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
+from evaluator.core.turns import read_blocks
 from scenarios import loading
 from scenarios.loading import load_scenario
 from tests.commands import PROFILE, cells, fweval
@@ -120,12 +121,32 @@ def test_training_figures(rows: list[dict[str, Any]]) -> None:
         metrics = row["metrics"]
         assert metrics["steps"] == 10 * load_scenario("tiny").train.epochs  # ten batches of 16 each
         assert 0 < metrics["step_s"] <= metrics["train_s"]
-        assert metrics["time_to_first_step_s"] > 0
+        parts = [metrics[name] for name in ("import_s", "build_s", "time_to_first_step_s", "evaluation_s")]
+        assert all(part > 0 for part in parts)
+        assert metrics["fixed_s"] == pytest.approx(sum(parts[:3]) - metrics["step_s"])
+        planned = metrics["fixed_s"] + metrics["planned_steps"] * metrics["step_s"]
+        assert metrics["planned_steps"] == 37_500
+        assert metrics["planned_training_s"] == pytest.approx(planned)
         assert metrics["peak_rss_bytes"] > 50_000_000
         assert 0 < metrics["heldout_accuracy"] <= 1
     torch, tensorflow = (select(rows, stage="train", device="cpu", framework=f)[0] for f in ("pytorch", "tensorflow"))
     assert columns(tensorflow)["max_rel_diff between=frameworks"] < 1e-4
     assert torch["metrics"]["parameters"] == tensorflow["metrics"]["parameters"]
+
+
+def test_both_trainings_were_alive_together_and_what_is_planned_is_said(rows: list[dict[str, Any]], run: Path) -> None:
+    trained = select(rows, stage="train", device="cpu")
+    for row in trained:
+        found = read_blocks(run / row["evidence"])
+        assert {f"steps/{name}" for name in found.together} == {each["evidence"] for each in trained}
+        assert len(files.read_samples(run / row["evidence"])["step"]) == row["metrics"]["steps"] - 1
+        assert len(files.read_samples(run / row["evidence"])["loss"]) == row["metrics"]["steps"]
+    (training,) = files.read_record(run / "scorecard.json", Scorecard).trainings
+    assert training.arithmetic == "60,000 examples in batches of 16 are 3,750 steps, 10 times: 37,500 steps"
+    assert set(training.costs) == {"pytorch", "tensorflow"}
+    assert training.turning_point
+    for name in ("scorecard.html", "scorecard.md"):
+        assert training.arithmetic in (run / name).read_text().replace("\\", "")
 
 
 def test_export_figures(rows: list[dict[str, Any]], run: Path) -> None:
