@@ -93,6 +93,7 @@ class Evidence:
     # Stage and scenario -> entries, and stage and None -> those of all scenarios: checks ask once for every place, and
     # a run of many scenarios would be gone through as often.
     _known: Mapping[tuple[str, str | None], tuple[Entry, ...]] = field(init=False, repr=False, compare=False)
+    _titles: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Sort the entries by what checks ask for."""
@@ -101,6 +102,7 @@ class Evidence:
             for scenario in (entry.step.scenario, None):
                 known.setdefault((entry.step.stage, scenario), []).append(entry)
         object.__setattr__(self, "_known", {key: tuple(entries) for key, entries in known.items()})
+        object.__setattr__(self, "_titles", self.catalogue.all_titles)
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -115,7 +117,7 @@ class Evidence:
     @property
     def titles(self) -> Mapping[str, str]:
         """Any name of a plug-in -> as people write it."""
-        return self.catalogue.all_titles
+        return self._titles
 
     @property
     def paths(self) -> Mapping[str, str]:

@@ -48,7 +48,10 @@ def build(evidence: Evidence, folder: Path) -> tuple[MatrixCell, ...]:
     exports = _entries(evidence, "export")
     cells = [_cell(entry, folder, proofs.get(entry.step.key(*_ARTIFACT), ()), known) for entry in exports]
     cells.sort(key=lambda cell: (cell.format, cell.exporter, PRECISIONS.index(cell.precision)))
-    return tuple(_with_tried(cell, cells, known) for cell in cells)
+    ways: dict[tuple[str, ...], list[MatrixCell]] = {}
+    for cell in cells:
+        ways.setdefault(_goal(cell), []).append(cell)
+    return tuple(_with_tried(cell, ways[_goal(cell)], known) for cell in cells)
 
 
 def state_of(outcome: Outcome, proofs: Sequence[Proof]) -> State:
@@ -166,9 +169,9 @@ def _anatomy(entry: Entry, folder: Path) -> Anatomy:
         return Anatomy()
 
 
-def _with_tried(cell: MatrixCell, cells: Sequence[MatrixCell], known: Catalogue) -> MatrixCell:
+def _with_tried(cell: MatrixCell, ways: Sequence[MatrixCell], known: Catalogue) -> MatrixCell:
     """Add to a cell, and to each of its proofs that failed, how other ways to the same format ended."""
-    near = [each for each in cells if each is not cell and _same_goal(each, cell)]
+    near = [each for each in ways if each is not cell and _another_way(each, cell)]
     near.sort(key=lambda each: (each.precision != cell.precision, PRECISIONS.index(each.precision)))
 
     def told(proof: Proof) -> Proof:
@@ -179,10 +182,14 @@ def _with_tried(cell: MatrixCell, cells: Sequence[MatrixCell], known: Catalogue)
     return msgspec.structs.replace(cell, tried=tried, proofs=tuple(told(proof) for proof in cell.proofs))
 
 
-def _same_goal(one: MatrixCell, other: MatrixCell) -> bool:
+def _goal(cell: MatrixCell) -> tuple[str, ...]:
+    """Return what other ways may lead to: a format, of the same model."""
+    return cell.scenario, cell.origin, cell.format
+
+
+def _another_way(one: MatrixCell, other: MatrixCell) -> bool:
     """Tell whether one cell is another way to the other's format: another exporter, or another precision."""
-    goals = {(each.scenario, each.origin, each.format) for each in (one, other)}
-    return len(goals) == 1 and (one.precision == other.precision or one.exporter == other.exporter)
+    return one.precision == other.precision or one.exporter == other.exporter
 
 
 def _tells(other: MatrixCell, cell: MatrixCell) -> bool:

@@ -103,13 +103,15 @@ def score_candidates(
     findings: Iterable[Finding], frameworks: Sequence[str], scenarios: Sequence[str], policy: Policy
 ) -> tuple[CandidateScore, ...]:
     """Score each framework in each scenario, then over all of them (`scenario` None)."""
-    known = tuple(findings)
-    scores = []
-    for scenario in (*scenarios, None):
-        for framework in frameworks:
-            own = [f for f in known if f.candidate == framework and scenario in (None, f.scenario)]
-            scores.append(_candidate((framework, scenario), own, policy))
-    return tuple(scores)
+    known: dict[tuple[str, str | None], list[Finding]] = {}
+    for finding in findings:
+        for place in (finding.scenario, None):
+            known.setdefault((finding.candidate, place), []).append(finding)
+    return tuple(
+        _candidate((framework, scenario), known.get((framework, scenario), ()), policy)
+        for scenario in (*scenarios, None)
+        for framework in frameworks
+    )
 
 
 def robustness(scores: Iterable[CandidateScore], titles: Mapping[str, str], policy: Policy) -> Robustness | None:
@@ -348,17 +350,15 @@ def _groups(evidence: Evidence) -> Iterator[str]:
             step = entry.step
             key = (step.stage, step.scenario, step.device, step.round)
             found.setdefault(key, set()).add(frozenset(entry.blocks.together))
-    titles = {entry.step.id: entry.step.title(evidence.titles) for entry in evidence.entries}
-    for (stage, scenario, _, number), groups in found.items():
-        if len(groups) > 1:
-            shared = sorted(titles.get(each, each) for each in frozenset.intersection(*groups))
-            through = (
-                f"compared through {', '.join(shared)}" if shared else "which share nothing to compare them through"
-            )
-            yield (
-                f"Candidates of {scenario} ({stage}, round {number}) were measured in {len(groups)} groups, {through}: "
-                "they did not fit into memory together, or the run was resumed."
-            )
+    apart = {key: groups for key, groups in found.items() if len(groups) > 1}
+    titles = {entry.step.id: entry.step.title(evidence.titles) for entry in evidence.entries} if apart else {}
+    for (stage, scenario, _, number), groups in apart.items():
+        shared = sorted(titles.get(each, each) for each in frozenset.intersection(*groups))
+        through = f"compared through {', '.join(shared)}" if shared else "which share nothing to compare them through"
+        yield (
+            f"Candidates of {scenario} ({stage}, round {number}) were measured in {len(groups)} groups, {through}: "
+            "they did not fit into memory together, or the run was resumed."
+        )
 
 
 def _unsteady(samples: Sequence[float]) -> list[tuple[str, float]]:

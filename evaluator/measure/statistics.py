@@ -111,8 +111,8 @@ def outliers(samples: Sequence[float]) -> tuple[int, ...]:
     deviations away.
     """
     values = np.asarray(samples, dtype=np.float64)
-    distance = np.abs(values - np.median(values))
-    spread = max(float(np.median(distance)), float(np.finfo(np.float64).eps))
+    distance = np.abs(values - _median(values))
+    spread = max(_median(distance), float(np.finfo(np.float64).eps))
     return tuple(int(i) for i in np.flatnonzero(distance / spread > OUTLIER_ABOVE))
 
 
@@ -124,7 +124,7 @@ def stability(samples: Sequence[float]) -> float | None:
     """
     if len(samples) < 3:
         return None
-    medians = np.array([np.median(window) for window in np.array_split(np.asarray(samples, dtype=np.float64), 3)])
+    medians = np.array([_median(window) for window in np.array_split(np.asarray(samples, dtype=np.float64), 3)])
     return float(np.max(np.abs(medians / medians.mean() - 1))) if medians.mean() > 0 else None
 
 
@@ -132,6 +132,12 @@ def coefficient_of_variation(samples: Sequence[float]) -> float | None:
     """Return standard deviation over mean; None below two samples, and around zero."""
     values = np.asarray(samples, dtype=np.float64)
     return float(values.std(ddof=1) / values.mean()) if len(samples) > 1 and values.mean() > 0 else None
+
+
+def _median(values: Floats) -> float:
+    """Return the median as NumPy does, which takes ten times as long over a few dozen values."""
+    ordered = np.sort(values)
+    return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)
 
 
 def _ordered(samples: Sequence[float]) -> Floats:
