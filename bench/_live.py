@@ -1,5 +1,6 @@
 """Measuring for real, as a run does: its own conductor, its own children, on artifacts that it exported and proved."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -134,9 +135,8 @@ class Session:
 def conduct(how: How, name: str, candidates: Sequence[Candidate]) -> dict[str, Found]:
     """Measure candidates of one scenario in turns; return what was found by their names."""
     place = how.scratch / "groups" / name
-    if all((place / each.name / "result.json").exists() for each in candidates):
-        return {each.name: _found(place / each.name) for each in candidates}
-    place.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(place, ignore_errors=True)  # of an earlier time
+    place.mkdir(parents=True)
     how.say(f"in turns: {name}")
     return Session(exported(how, candidates[0].scenario), place, candidates).conduct()
 

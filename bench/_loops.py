@@ -86,7 +86,7 @@ def _track(loop: Loop) -> Track:
         name=loop.name,
         min_seconds=loop.seconds,
         min_blocks=12,
-        cap_seconds=4 * loop.seconds,
+        cap_seconds=60 + 4 * loop.seconds,  # on a busy machine blocks are long, and an interval needs a dozen
         block_s=0.25 if loop.neighbours else 0.15,
         neighbours=loop.neighbours,
     )

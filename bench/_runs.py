@@ -28,6 +28,7 @@ def _made(how: How, name: str) -> Path:
     """Make a complete run, unless an earlier question has. "Assessed, not ready" (exit code 1) is a complete one."""
     folder = how.scratch / name
     if (folder / "scorecard.json").exists():
+        how.say(f"taken as it is: {folder}")
         return folder
     how.say(f"a complete run, {name}: {folder}")
     scenarios = ("tiny",) if how.quick else ()

@@ -1,7 +1,7 @@
-"""How much of `full`'s wall time is neither training, nor export, nor measured work? At most 15 %.
+"""How much of `full`'s wall time is neither training, nor export, nor measured work: at most 15 %.
 
-What is neither: starting processes, importing, loading, writing, and everything between the steps. The figure is
-computed from what a run leaves: when each step began and ended, and how long its samples took.
+What is neither: starting processes, importing, loading, warming up, proving, writing, and everything between the steps.
+The figure is computed from what a run leaves: when each step began and ended, and how long its blocks took.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +15,7 @@ from bench import _runs
 from bench._question import How, Question
 from bench._records import Line
 from evaluator.core.store import RunFolder
+from evaluator.core.turns import read_blocks
 
 _WORK = ("train", "export")
 _GOAL = 0.15
@@ -48,22 +49,32 @@ def sessions(lines: Iterable[bytes]) -> float:
     return max(at) - min(at) if at else 0.0
 
 
-def read(run: Path) -> tuple[float, dict[str, list[Span]]]:
-    """Return how long a run took, and when the steps of each stage were at work."""
+def spent(run: Path) -> tuple[float, dict[str, float]]:
+    """Return how long a run took, and the seconds of it that went into each kind of work.
+
+    Steps that take turns are alive together and asked one at a time: of a training all its own time counts, of what is
+    measured the blocks. Other steps count from their begin to their end, those at the same time once.
+    """
     folder = RunFolder.open(run)
-    stages: dict[str, list[Span]] = {}
+    seconds: dict[str, float] = {}
+    spans: dict[str, list[Span]] = {}
     for step, result in folder.results():
-        if result.started_at and result.seconds:
+        kind = step.stage if step.stage in _WORK else "measured" if step.measures else "other"
+        blocks = read_blocks(folder.folder(step.id)).blocks
+        if blocks:
+            own = result.seconds if step.stage in _WORK else sum(block.elapsed_s for block in blocks)
+            seconds[kind] = seconds.get(kind, 0.0) + own
+        elif result.started_at and result.seconds:
             begin = datetime.fromisoformat(result.started_at).timestamp()
-            kind = step.stage if step.stage in _WORK else "measured" if step.measures else "other"
-            stages.setdefault(kind, []).append(Span(begin, begin + result.seconds))
-    return sessions((run / "events.jsonl").read_bytes().splitlines()), stages
+            spans.setdefault(kind, []).append(Span(begin, begin + result.seconds))
+    for kind, found in spans.items():
+        seconds[kind] = seconds.get(kind, 0.0) + covered(found)
+    return sessions((run / "events.jsonl").read_bytes().splitlines()), seconds
 
 
 def _lines(how: How) -> tuple[tuple[Line, ...], Mapping[str, Any]]:
-    wall, stages = read(_runs.quiet_run(how))
-    seconds = {kind: covered(spans) for kind, spans in stages.items()}
-    useful = covered(span for kind, spans in stages.items() if kind != "other" for span in spans)
+    wall, seconds = spent(_runs.quiet_run(how))
+    useful = sum(taken for kind, taken in seconds.items() if kind != "other")
     others = tuple(
         Line(what=f"Of it: {kind}", unit="share", reached=taken / wall) for kind, taken in sorted(seconds.items())
     )

@@ -24,8 +24,6 @@ def test_our_call_and_the_bare_loop_take_turns(how: How, runtime: str) -> None:
     assert set(alone.samples) == {"ours"}
     assert ours.blocks.together == alone.blocks.together == ("ours", "own")
     assert len(of(ours.blocks.blocks, "ours")) == len(of(alone.blocks.blocks, "ours")) >= 12
-    again = _live.conduct(how, runtime, candidates)  # read, not measured again
-    assert again == found
     told = list(bare_loop.shown(runtime, _live.FAST, [found]))
     beside = next(line for line in told if line.what == f"Beside neighbours: {runtime}")
     assert beside.reached is not None

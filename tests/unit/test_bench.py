@@ -15,9 +15,14 @@ from bench._question import How, Question
 from bench._records import Answer, Kept, Line, dump, load
 from bench.contradictions import Card, Compared, Leading, Ranked
 from bench.work_share import Span
+from evaluator.core import files
 from evaluator.core.errors import IncompleteEvidence
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Result, Step
 from evaluator.core.speed import REFERENCE_S
-from tests import made_run
+from evaluator.core.store import Plan, RunFolder
+from evaluator.core.turns import Block, Blocks
+from tests import fakes, made_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -182,6 +187,39 @@ def test_a_run_lasts_from_its_first_event_to_its_last() -> None:
     lines = [b'{"at":"2026-01-01T00:00:10+00:00","event":"session"}', b'{"at":"2026-01-01T00:01:00+00:00"}', b""]
     assert work_share.sessions(lines) == 50
     assert work_share.sessions([]) == 0
+
+
+def test_of_what_takes_turns_the_blocks_count_and_of_trainings_all(tmp_path: Path) -> None:
+    """Two that are alive together do not count twice, and what else was at work at the same time counts once."""
+
+    def step(name: str, stage: str, **fields: object) -> Step:
+        return msgspec.convert({"id": name, "stage": stage, "scenario": "tiny", "framework": "pytorch", **fields}, Step)
+
+    steps = (
+        step("run-a", "run", measures=True, in_turns=True),
+        step("train", "train", measures=True, in_turns=True),
+        step("export-a", "export"),
+        step("export-b", "export"),
+        step("probe", "probe", measures=True),
+        step("align", "align"),
+    )
+    folder = RunFolder.create(tmp_path / "run", fakes.run_record(("tiny",), 1))
+    files.write_record(folder.path / "plan.json", Plan(steps=steps, impossible=()))
+    for each, (begin, seconds) in zip(steps, ((50, 9), (40, 7), (10, 5), (12, 6), (60, 20), (0, 4)), strict=True):
+        at = f"2026-01-01T00:{begin // 60:02}:{begin % 60:02}+00:00"
+        folder.save(Result(step=each.id, outcome=Outcome.PASSED, started_at=at, seconds=seconds))
+        if each.in_turns:
+            block = Block(track="latency", turn=0, calls=1, begin_s=0.0, elapsed_s=1.5)
+            files.write_samples(folder.folder(each.id), {"latency": [0.1, 0.1]})
+            files.write_record(
+                folder.folder(each.id) / "blocks.json", Blocks(blocks=(block, msgspec.structs.replace(block, turn=1)))
+            )
+    (folder.path / "events.jsonl").write_text(
+        '{"at":"2026-01-01T00:00:00+00:00"}\n{"at":"2026-01-01T00:01:40+00:00"}\n'
+    )
+    wall, spent = work_share.spent(folder.path)
+    assert wall == 100
+    assert spent == {"measured": 3 + 20, "train": 7, "export": 8, "other": 4}
 
 
 def test_scoring_is_told_in_seconds_of_the_reference_machine(tmp_path: Path) -> None:
