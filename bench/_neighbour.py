@@ -1,4 +1,4 @@
-"""A busy neighbour, made on purpose: a process that keeps one core busy, always or in turns with sleeping."""
+"""A neighbour that comes and goes, made on purpose. One that stays is `evaluator.children.neighbours`."""
 
 import contextlib
 import subprocess
@@ -10,7 +10,7 @@ import os, sys, time
 busy, idle = float(sys.argv[1]), float(sys.argv[2])
 ours = os.getppid()
 while os.getppid() == ours:  # nobody wants it after its parent has gone
-    end = time.monotonic() + (busy or 1.0)
+    end = time.monotonic() + busy
     while time.monotonic() < end:
         sum(range(10_000))
     time.sleep(idle)
@@ -18,8 +18,8 @@ while os.getppid() == ours:  # nobody wants it after its parent has gone
 
 
 @contextlib.contextmanager
-def busy(busy_s: float = 0.0, idle_s: float = 0.0) -> Iterator[subprocess.Popen[bytes]]:
-    """Keep one core busy meanwhile; with two figures, so many seconds at a time, and idle so many between."""
+def switched(busy_s: float, idle_s: float) -> Iterator[subprocess.Popen[bytes]]:
+    """Keep one core busy meanwhile, for so many seconds at a time, and leave it alone for as many between."""
     process = subprocess.Popen([sys.executable, "-c", _SCRIPT, str(busy_s), str(idle_s)])
     try:
         yield process

@@ -55,8 +55,15 @@ class Kept(Record, frozen=True, kw_only=True):
 
 
 def dump(kept: Kept) -> str:
-    """Write the answers as JSON that diffs well."""
-    return msgspec.json.format(msgspec.json.encode(kept, order="deterministic"), indent=1).decode() + "\n"
+    """Write the answers as JSON: lines to read, and what they were computed from on one line for each series."""
+    return '{\n"answers": [\n' + ",\n".join(map(_dumped, kept.answers)) + "\n]\n}\n"
+
+
+def _dumped(answer: Answer) -> str:
+    bare = msgspec.json.encode(msgspec.structs.replace(answer, raw={}))
+    series = ((msgspec.json.encode(each).decode() for each in pair) for pair in answer.raw.items())
+    raw = ",\n".join(": ".join(pair) for pair in series)
+    return msgspec.json.format(bare, indent=1).decode().removesuffix("{}\n}") + "{\n" + raw + "\n}\n}"
 
 
 def load(text: str | bytes) -> Kept:

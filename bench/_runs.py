@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import _neighbour
 from bench._question import How
+from evaluator.children import neighbours
 
 NAMES = ("quiet", "beside")
 
@@ -15,7 +15,7 @@ def pair(how: How) -> tuple[Path, Path]:
     if len(how.runs) > 1:
         return how.runs[0], how.runs[1]
     quiet = quiet_run(how)
-    with _neighbour.busy():
+    with neighbours.busy(1):
         return quiet, _made(how, NAMES[1])
 
 

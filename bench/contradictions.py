@@ -2,7 +2,8 @@
 
 `python -m bench.contradictions RUN RUN` reads both scorecards and ends with 1 where they do. Two runs may well know
 different things: what is undecided in one contradicts nothing. But no question may have two winners, no candidate be
-among the best of one ranking and behind one that it beat in the other, and no first screen name another than the other.
+among the best of one ranking and behind one that it beat in the other, and the first screens must not call different
+frameworks ready, or ahead in most weightings.
 """
 
 import sys
@@ -53,12 +54,27 @@ class Leading(msgspec.Struct, frozen=True, kw_only=True):
     statement: str = ""
 
 
+class Scored(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scorecard says of a framework, in a scenario or, without one, over all."""
+
+    candidate: str
+    scenario: str | None = None
+    verdict: str = ""
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What of a scorecard may contradict another's; all else is left unread, so that any version can be asked."""
 
     comparisons: tuple[Compared, ...]
     rankings: tuple[Ranked, ...] = ()
     robustness: Leading | None = None
+    scores: tuple[Scored, ...] = ()
+
+    @property
+    def ready(self) -> dict[str, bool]:
+        """Whether each framework is said to be ready; of which too little is known is not in it."""
+        words = {each.candidate: each.verdict for each in self.scores if each.scenario is None}
+        return {name: word == "ready" for name, word in words.items() if word in ("ready", "not ready")}
 
     @property
     def leader(self) -> str | None:
@@ -112,7 +128,13 @@ def _rankings(one: Card, other: Card) -> Iterator[Contradiction]:
 def _first_screen(one: Card, other: Card) -> Iterator[Contradiction]:
     if one.leader and other.leader and one.leader != other.leader:
         told = [each.robustness.statement if each.robustness else "" for each in (one, other)]
-        yield Contradiction(question="first screen", one=told[0], other=told[1])
+        yield Contradiction(question="first screen, weightings", one=told[0], other=told[1])
+    turned = {name: is_ready for name, is_ready in one.ready.items() if other.ready.get(name) is (not is_ready)}
+    if len(set(turned.values())) > 1:
+        told = [
+            f"ready: {', '.join(name for name, is_ready in each.ready.items() if is_ready)}" for each in (one, other)
+        ]
+        yield Contradiction(question="first screen, readiness", one=told[0], other=told[1])
 
 
 def agreement(one: Card, other: Card) -> Mapping[str, int]:

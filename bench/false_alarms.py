@@ -157,7 +157,7 @@ def live(how: How, beside: str) -> Recording:
     rounds: dict[str, list[Pair]] = {name: [] for name in RUNTIMES}
     for number in range(how.times(5, 1)):
         name = f"twice-{'switched' if switched else 'quiet'}-{number}"
-        with _neighbour.busy(*SWITCHED) if switched else contextlib.nullcontext():
+        with _neighbour.switched(*SWITCHED) if switched else contextlib.nullcontext():
             found = _live.conduct(how, name, candidates(how.times(4, 2)))
         for runtime in RUNTIMES:
             both = (found[f"{runtime}_{which}"].medians(_TRACK) for which in "ab")

@@ -245,7 +245,7 @@ def _seconds(how: How, runtime: str, name: str, *, switched: bool) -> Found:
     who = [candidate(runtime, how.times(45, 12), ())]
     if not switched:
         return _live.conduct(how, group, who)[runtime]
-    with _neighbour.busy(*SWITCHED):
+    with _neighbour.switched(*SWITCHED):
         return _live.conduct(how, group, who)[runtime]
 
 

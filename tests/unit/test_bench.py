@@ -13,7 +13,7 @@ from bench import __main__ as bench
 from bench import _page, _words, contradictions, score_time, work_share
 from bench._question import How, Question
 from bench._records import Answer, Kept, Line, dump, load
-from bench.contradictions import Card, Compared, Leading, Ranked
+from bench.contradictions import Card, Compared, Leading, Ranked, Scored
 from bench.work_share import Span
 from evaluator.core import files
 from evaluator.core.errors import IncompleteEvidence
@@ -71,7 +71,12 @@ def test_the_last_answer_to_each_question_is_kept() -> None:
     assert [each.question for each in both.answers] == ["contradictions", "score_time"]
     renewed = both.with_answer(answer(line(2.0)), bench.QUESTIONS)
     assert [each.lines for each in renewed.answers] == [(), (line(2.0),)]
-    assert load(dump(renewed)) == renewed
+    with_raw = renewed.with_answer(
+        msgspec.structs.replace(answer(line(3.0)), raw={"a": [1, 2], "b": {}}), bench.QUESTIONS
+    )
+    for each in (Kept(), renewed, with_raw):
+        assert load(dump(each)) == each
+    assert '"a": [1,2],\n' in dump(with_raw)
 
 
 def test_every_question_is_a_file_and_the_other_way_round() -> None:
@@ -149,9 +154,19 @@ def test_a_ranking_whose_order_turns_is_a_contradiction() -> None:
 
 
 def test_first_screens_that_name_different_frameworks_contradict_each_other() -> None:
-    assert questions(card(lead=0.54), card(lead=0.0)) == ["first screen"]
+    assert questions(card(lead=0.54), card(lead=0.0)) == ["first screen, weightings"]
     assert questions(card(lead=0.54), card(lead=0.5)) == []
     assert questions(card(lead=0.54), card()) == []
+
+
+def test_first_screens_that_call_different_frameworks_ready_contradict_each_other() -> None:
+    def judged(pytorch: str, tensorflow: str) -> Card:
+        scores = (Scored(candidate="pytorch", verdict=pytorch), Scored(candidate="tensorflow", verdict=tensorflow))
+        return Card(comparisons=(), scores=scores)
+
+    assert questions(judged("ready", "not ready"), judged("not ready", "ready")) == ["first screen, readiness"]
+    assert questions(judged("ready", "not ready"), judged("ready", "ready")) == []
+    assert questions(judged("ready", "not ready"), judged("insufficient evidence", "ready")) == []
 
 
 def test_a_run_contradicts_itself_in_nothing(tmp_path: Path) -> None:
