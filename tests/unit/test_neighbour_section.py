@@ -39,7 +39,7 @@ def test_an_artifact_is_told_alone_beside_a_neighbour_and_with_what_helps() -> N
     assert rows(*measured((None, USUAL), ("passive_wait", passive), ("half_threads", half))) == [
         [
             *("PyTorch TorchScript · torch.jit", "12.7 ms", "41.3 ms", "3.25 times"),
-            "**passive waiting**: 2.91 times faster beside a neighbour; 1.12 times slower alone",
+            "beside a neighbour: **passive waiting**, 2.91 times faster; 1.12 times slower alone",
         ],
         [
             *("with passive waiting", "14.2 ms", "14.2 ms", "1.00 times"),
@@ -56,7 +56,10 @@ def test_an_artifact_is_told_alone_beside_a_neighbour_and_with_what_helps() -> N
     ("cells", "helps"),
     [
         (measured((None, USUAL)), "3.25 times"),
-        (measured((None, USUAL), ("passive_wait", {**USUAL, "neighbour_latency_s": 0.0402})), "nothing that was tried"),
+        (
+            measured((None, USUAL), ("passive_wait", {**USUAL, "neighbour_latency_s": 0.0402})),
+            "beside a neighbour: nothing that was tried",
+        ),
     ],
 )
 def test_nothing_helps_that_is_not_faster_by_more_than_the_margin(cells: tuple[Cell, ...], helps: str) -> None:
@@ -66,7 +69,7 @@ def test_nothing_helps_that_is_not_faster_by_more_than_the_margin(cells: tuple[C
 def test_beside_others_nothing_is_said_to_help() -> None:
     passive = {**USUAL, "neighbour_latency_s": 0.0142, "disturbed_share": 0.9}
     first, second = rows(*measured((None, {**USUAL, "disturbed_share": 0.4}), ("passive_wait", passive)))
-    assert (first[1], first[-1]) == ("12.7 ms", "too disturbed to tell")
+    assert (first[1], first[-1]) == ("12.7 ms", "beside a neighbour: too disturbed to tell")
     assert second[1:] == ["12.7 ms; others were busy", "14.2 ms", "3.25 times"]
 
 
@@ -87,6 +90,18 @@ def test_what_a_quota_costs_stands_beside_what_a_neighbour_does() -> None:
     (cell,) = measured((None, USUAL))
     limited = msgspec.structs.replace(cell, metrics={**cell.metrics, "quota_slowdown": 2.5})
     assert rows(limited)[0][3] == "3.25 times; under a quota of one core: 2.50 times"
+
+
+def test_what_helps_under_a_quota_is_told_as_what_helps_beside_a_neighbour() -> None:
+    usual, half = measured((None, USUAL), ("half_threads", USUAL))
+    limited, eased = (
+        msgspec.structs.replace(cell, metrics={**cell.metrics, "quota_latency_s": seconds})
+        for cell, seconds in ((usual, 0.08), (half, 0.02))
+    )
+    told = (
+        "beside a neighbour: nothing that was tried; under a quota: **half threads**, 4.00 times faster; as fast alone"
+    )
+    assert rows(limited, eased)[0][-1] == told
 
 
 def test_every_default_has_a_bar_from_alone_to_beside() -> None:

@@ -36,7 +36,7 @@ READING = (
     "run with their own defaults; everything else that can be set is a variant, measured in turns with the default, "
     "and never its figure."
 )
-_QUOTA = Key("quota_slowdown")
+_LIMITED, _QUOTA = Key("quota_latency_s"), Key("quota_slowdown")
 _DISTURBED_FROM = 0.5  # of the blocks beside others: what is called "alone" was not
 _BESIDE, _SLOWER, _DISTURBED = Key("neighbour_latency_s"), Key("neighbour_slowdown"), Key("disturbed_share")
 
@@ -95,7 +95,7 @@ def _is_variant_of(cell: Cell, usual: Cell) -> bool:
 
 def _row(card: Scorecard, same: Sequence[Cell], variants: Sequence[Sequence[Cell]]) -> tuple[Lines, ...]:
     about = (FrameworkName(same[0].framework), f" {_cells.subject(same[0], card.names)}")
-    return (*(lines(about), *_figures(same)), lines(_helps(card, same, variants)))
+    return (*(lines(about), *_figures(same)), _helps(card, same, variants))
 
 
 def _variant(card: Scorecard, usual: Sequence[Cell], same: Sequence[Cell]) -> tuple[Lines, ...]:
@@ -127,21 +127,27 @@ def _spoiled(same: Iterable[Cell]) -> bool:
     return (_median(same, _DISTURBED) or 0.0) > _DISTURBED_FROM
 
 
-def _helps(card: Scorecard, same: Sequence[Cell], variants: Sequence[Sequence[Cell]]) -> Line:
-    """Name the variant that helps most beside a neighbour, and what it costs alone."""
-    beside = _median(same, _BESIDE)
-    found = [(at, other) for other in variants if (at := _median(other, _BESIDE)) is not None]
-    if beside is None or not found:
+def _helps(card: Scorecard, same: Sequence[Cell], variants: Sequence[Sequence[Cell]]) -> Lines:
+    """Name the variant that helps most beside a neighbour and under a quota, and what it costs alone."""
+    told = ((_BESIDE, "beside a neighbour"), (_LIMITED, "under a quota"))
+    found = (_help(card, same, variants, wanted, where) for wanted, where in told)
+    return tuple(line for line in found if line)
+
+
+def _help(card: Scorecard, same: Sequence[Cell], variants: Sequence[Sequence[Cell]], wanted: Key, where: str) -> Line:
+    usual = _median(same, wanted)
+    found = [(at, other) for other in variants if (at := _median(other, wanted)) is not None]
+    if usual is None or not found:
         return ()
     if any(map(_spoiled, (same, *variants))):
-        return (Text("too disturbed to tell", "missing"),)
+        return (Text(f"{where}: too disturbed to tell", "missing"),)
     best, other = min(found, key=lambda each: each[0])
-    if best * (1 + MARGIN) > beside:
-        return ("nothing that was tried",)
+    if best * (1 + MARGIN) > usual:
+        return (f"{where}: nothing that was tried",)
     alone = _against(_alone(other), _alone(same))
     cost = f"; {alone} alone" if alone else ""
     name = card.title("variant", str(other[0].variant))
-    return (Text(name, "strong"), f": {_format.times(beside / best)} faster beside a neighbour{cost}")
+    return (f"{where}: ", Text(name, "strong"), f", {_format.times(usual / best)} faster{cost}")
 
 
 def _against(value: float | None, usual: float | None) -> str:
