@@ -10,6 +10,7 @@ REMEDY = "close other programs, or let it wait for a quiet machine: --wait-for-q
 NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}  # as their makers write them
 WORDS = {"equivalent": "equivalent", "undecided": "undecided", "disturbed": "too disturbed to rank"}
 ROUNDS = 3  # from which on rounds carry an interval, which then speaks for the next start as well
+_LEAST, _MOST = 0.01, 100.0  # times: an end of an interval beyond that says only that nothing is known
 _TOO_MUCH = 100.0  # times as much: nobody measures that long
 
 
@@ -84,7 +85,9 @@ def leaves_out_1(interval: Interval) -> bool:
 
 
 def _ratio(value: float) -> str:
-    """Write a ratio: those below and above 1 with as many places."""
+    """Write a ratio: those below and above 1 with as many places, and what is beyond all reason as that."""
+    if not _LEAST <= value <= _MOST:
+        return f"below {_LEAST:g}" if value < _LEAST else f"above {_MOST:g}"
     return f"{value:.2f}" if 0.1 <= value < 10 else significant(value)
 
 

@@ -149,7 +149,7 @@ def _ratio(comparison: Comparison) -> tuple[Line, ...]:
         return ()
     ends = ""
     if ratio.low is not None and ratio.high is not None:
-        ends = f" ({_format.interval(ratio.low, ratio.high)})"
+        ends = f" ({answers.ends(ratio)})"
     said = f"PyTorch / TensorFlow: {_format.significant(ratio.value)}{ends}"
     if comparison.answer is None:
         noise = f"; noise ±{_format.percent(comparison.noise_floor)}" if comparison.noise_floor else ""

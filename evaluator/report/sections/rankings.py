@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+from evaluator.core import answers
 from evaluator.core.scorecard import Interval, Ranking, Scorecard
 from evaluator.report import _cells, _format, _svg
 from evaluator.report._base import Section
@@ -22,8 +23,8 @@ from evaluator.report._blocks import (
 )
 
 READING = (
-    "All candidates for one question at once, with one error rate over all of them: who is not among the best is shown "
-    "to be worse than another, and among the best nobody is told from the others. A figure is how many times that of "
+    "All candidates for one question at once, with one error rate over all of them. Who is worse is shown to be worse "
+    "than another; who may be the best is not, be it equal or be it only not known. A figure is how many times that of "
     "the first, with its interval."
 )
 
@@ -68,7 +69,7 @@ def _asked(card: Scorecard, ranking: Ranking, *, scenario: bool = False) -> str:
 
 def _in_short(ranking: Ranking) -> str:
     count = len(ranking.best)
-    best = f"{count} cannot be told apart" if count > 1 else "".join(ranking.best) or "nobody"
+    best = f"{count} may be the best" if count > 1 else "".join(ranking.best) or "nobody"
     others = ((ranking.slower, "worse"), (ranking.unranked, "not ranked"))
     return ", ".join((best, *(f"{len(names)} {words}" for names, words in others if names)))
 
@@ -85,7 +86,7 @@ def _table(ranking: Ranking, caption: str) -> Table:
         rows=tuple(
             _row(name, chip, ranking.ratios.get(name), scale)
             for names, chip in (
-                (ranking.best, Chip("among the best" if len(ranking.best) > 1 else "the best", "good")),
+                (ranking.best, Chip("may be the best" if len(ranking.best) > 1 else "the best", "good")),
                 (ranking.slower, Chip("worse", "none")),
                 (ranking.unranked, Chip("not ranked", "warn")),
             )
@@ -98,7 +99,8 @@ def _table(ranking: Ranking, caption: str) -> Table:
 def _row(name: str, chip: Chip, ratio: Interval | None, scale: _svg.Axis | None) -> tuple[Lines, ...]:
     if ratio is None or scale is None:
         return lines(name), lines(chip), lines(Text(_format.NOT_MEASURED, "missing")), ()
-    ends = "" if ratio.low is None or ratio.high is None else f" ({_format.interval(ratio.low, ratio.high)})"
+    exact = ratio.low is None or ratio.low == ratio.high  # the first against itself
+    ends = "" if exact else f" ({answers.ends(ratio)})"
     value = (Text(_format.significant(ratio.value), "figure"), " ", Text(ends.strip(), "soft"))
     told = f"{name}: {_format.significant(ratio.value)} times the first{ends}"
     return (
