@@ -109,7 +109,10 @@ def track_name(wire: str, *, batching: bool) -> str:
 def track(name: str, profile: Profile) -> Track:
     """Return how a server is asked to be saturated: a closed loop of a moment for each block."""
     blocks = _blocks(profile)
-    return Track(name=name, min_calls=blocks, min_blocks=blocks, block_s=0.0, block_calls=1, untimed=0)
+    cap_s = profile.sampling.cap_seconds
+    return Track(
+        name=name, min_calls=blocks, min_blocks=blocks, cap_seconds=cap_s, block_s=0.0, block_calls=1, untimed=0
+    )
 
 
 def _blocks(profile: Profile) -> int:
