@@ -402,7 +402,10 @@ def _serve(scenario: str, framework: str) -> Iterator[Entry]:
         for stage in ("load", "probe"):
             step = _step(stage, scenario, framework, format=name, precision="fp32", server=server, launcher=launcher)
             found = {"load": UNDER_LOAD, "probe": PROBES}[stage] | {"reference": launcher == "embedded"}
-            yield _ended(step, found) if works else _unavailable(step, "not here")
+            taken = (
+                {wire: _noisy(1 / 80, f"{step.id} {wire}", 15) for wire in ("rest", "grpc")} if stage == "load" else {}
+            )
+            yield _ended(step, found, taken) if works else _unavailable(step, "not here")
 
 
 def _step(stage: str, scenario: str, framework: str, **fields: Any) -> Step:

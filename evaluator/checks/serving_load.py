@@ -1,8 +1,11 @@
 """How many requests per second does the server answer in time? The rate is the scenario's, and so is the time.
 
 The rates were offered in an open loop, with Poisson arrivals and latencies counted from the scheduled time, so that a
-stalled server cannot hide its queue. Rates at which the client was the bottleneck do not count.
+stalled server cannot hide its queue. Rates at which the client was the bottleneck do not count. Each rate is looked at
+once, and so has no interval: what two servers sustain at most, measured in turns, is set side by side beside it.
 """
+
+from itertools import product
 
 from evaluator.checks._comparable import Phrase, Place, comparison
 from evaluator.checks._measured import Found, Gap, Measurement
@@ -18,6 +21,7 @@ from evaluator.judging.evidence import Entry, Evidence
 
 FORMULA = "10 * rate within the time limit / the scenario's rate, at most 10; over the better wire"
 RATE = "in_time_per_s"
+MOST = "saturation_per_s"
 _RATE_PER_S, _LIMIT_S = 10.0, 0.1  # what a scenario asks for that says nothing
 _FASTER = "more workers, batching, a smaller model or more cores"
 WIRES = {wire: metrics.wire(wire) for wire in ("rest", "grpc")}
@@ -46,8 +50,8 @@ class ServingLoad(Check):
         return tuple(findings)
 
     def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
-        """Compare the rates within the time limit; provisional where a reference server answered."""
-        return tuple(
+        """Compare the rates within the time limit, and what both sustain at most where both were measured."""
+        in_time = tuple(
             comparison(
                 evidence,
                 Phrase(
@@ -62,6 +66,26 @@ class ServingLoad(Check):
             for scenario in evidence.scenarios
             for wire, title in WIRES.items()
         )
+        ways = tuple(product(WIRES, (False, True)))
+        most = (_sustained(evidence, scenario, way) for scenario in evidence.scenarios for way in ways)
+        return (*in_time, *(one for one in most if one is not None))
+
+
+def _sustained(evidence: Evidence, scenario: str, way: tuple[str, bool]) -> Comparison | None:
+    """Compare what servers sustain at most over one wire, without or with batching; None unless both were measured."""
+    wire, batching = way
+    over = f"over {WIRES[wire]}{' with batching' if batching else ''}"
+    found = {name: _most(evidence, scenario, name, way) for name in FRAMEWORKS}
+    measured = {name: one for name, one in found.items() if one is not None}
+    if len(measured) < len(FRAMEWORKS):
+        return None
+    phrase = Phrase(
+        question=f"requests per second sustained {over}",
+        metric=MOST,
+        sentence=f"{{who}} sustains {{amount}} more requests per second {over}",
+        labels={"wire": wire, "batching": batching},
+    )
+    return comparison(evidence, phrase, Place(scenario=scenario, path="server", device=DEVICE), measured)
 
 
 def _answer(evidence: Evidence, entries: tuple[Entry, ...], entry: Entry | None) -> Answer:
@@ -165,6 +189,18 @@ def _rate(evidence: Evidence, scenario: str, framework: str, wire: str) -> Found
         reason = entry.result.reason or _no_rate(evidence, entry, wire)
         return Gap(subject=subject, state=entry.result.outcome, reason=reason, entries=(entry,))
     return Measurement(subject=subject, rounds=((rate,),), entries=(entry,), provisional=entry.reference)
+
+
+def _most(evidence: Evidence, scenario: str, framework: str, way: tuple[str, bool]) -> Measurement | None:
+    """Return what a server sustains over one wire, as the stage names its tracks; None for a stand-in, too."""
+    wire, batching = way
+    entry = chosen(evidence.select("load", scenario=scenario, framework=framework))
+    if entry is None or not entry.passed or not evidence.speaks_for(entry, "load"):
+        return None
+    rate, track = entry.number(MOST, wire=wire, batching=batching), f"{wire}_batched" if batching else wire
+    if not rate or not entry.medians(track):
+        return None
+    return Measurement(subject=evidence.server(entry), rounds=((rate,),), entries=(entry,), track=track)
 
 
 def _no_rate(evidence: Evidence, entry: Entry, wire: str) -> str:

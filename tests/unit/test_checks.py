@@ -394,6 +394,23 @@ def test_rates_in_time_are_compared_and_more_is_better() -> None:
     )
 
 
+def test_what_servers_sustain_is_compared_in_pairs_of_turns_and_more_is_better() -> None:
+    steps = fakes.is_step(stage="load", server="torchserve", launcher="process")
+    twice = Figure(name="saturation_per_s", value=160.0, labels={"wire": "rest", "batching": False})
+    run = fakes.change(fakes.resample(fakes.really_served(), steps, "rest", (1 / 160,) * 15), steps, twice)
+    found = versus(serving_load, run, question="requests per second sustained over REST")
+    assert (found.answer, found.winner, found.pairs) == ("different", "pytorch", 15)
+    assert found.ratio is not None
+    assert found.ratio.value == pytest.approx(2, rel=0.05)
+    assert "sustains" in found.statement
+    assert versus(serving_load, run, question="requests per second sustained over gRPC").winner is None
+
+
+def test_what_a_stand_in_sustains_is_set_beside_nothing() -> None:
+    questions = {each.question for each in serving_load.compare(fakes.complete_run())}
+    assert questions == {"throughput in time over REST", "throughput in time over gRPC"}
+
+
 def loaded(evidence: Evidence, *figures: Figure) -> Finding:
     """What is found of TorchServe when nothing but these figures came of its load."""
     steps = fakes.is_step(stage="load", server="torchserve", launcher="process")
