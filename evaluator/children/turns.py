@@ -167,6 +167,16 @@ class Turns:
         os.set_inheritable(descriptor, False)
         return cls(Line(socket.socket(fileno=descriptor)))
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The socket, for a process that takes the turns in this one's place."""
+        return () if self._line is None else (self._line.end.fileno(),)
+
+    def leave(self) -> None:
+        """Close this process's end: another one has it, and whoever asks must notice when that is gone."""
+        if self._line is not None:
+            self._line.end.close()
+
     def take(self, calls: Mapping[Track, Call], cpu_s: CpuSeconds = own_cpu_s) -> Taken:
         """Measure until it is over; load, first call and warm-up lie behind the caller. Only once in a step.
 

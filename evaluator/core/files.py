@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from evaluator.core import versions
+from evaluator.core import turns, versions
 from evaluator.core.coordinates import Record
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.reading import read_bytes
@@ -88,6 +88,21 @@ def read_samples(folder: Path) -> dict[str, tuple[float, ...]]:
             found[path.stem] = _series(read_bytes(path), seconds=path.stem not in _NO_SECONDS)
         except OSError as error:
             raise IncompleteEvidence(f"{path} cannot be read: {error.strerror}", remedy=again(folder)) from error
+        except ValueError as error:
+            raise IncompleteEvidence(f"{path} is damaged: {error}", remedy=again(folder)) from error
+    return found
+
+
+def read_blocks(folder: Path) -> turns.Blocks:
+    """Read the blocks of a step from its folder; none where it left none. `IncompleteEvidence` when damaged."""
+    path = folder / turns.NAME
+    if not path.exists():
+        return turns.Blocks()
+    found = read_record(path, turns.Blocks)
+    series = read_samples(folder)
+    for track in {block.track for block in found.blocks}:
+        try:
+            turns.medians(found, track, series.get(track, ()))
         except ValueError as error:
             raise IncompleteEvidence(f"{path} is damaged: {error}", remedy=again(folder)) from error
     return found

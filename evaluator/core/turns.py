@@ -5,17 +5,15 @@ that what the machine does meanwhile happens to all of them alike (rigour.md, "S
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from typing import Annotated
 
 import msgspec
 
-from evaluator.core import files
 from evaluator.core.coordinates import Record
-from evaluator.core.errors import IncompleteEvidence
 
 NAME = "blocks.json"
+INTERVAL_BLOCKS = 12  # that a track should have at the least: fewer give an interval that decides nothing
 Natural = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Cores = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
@@ -63,21 +61,6 @@ class Blocks(Record, frozen=True, kw_only=True):
 
 
 _A_GROUP = 1_000_000  # more turns than a group has
-
-
-def read_blocks(folder: Path) -> Blocks:
-    """Read the blocks of a step from its folder; none where it left none. `IncompleteEvidence` when damaged."""
-    path = folder / NAME
-    if not path.exists():
-        return Blocks()
-    found = files.read_record(path, Blocks)
-    series = files.read_samples(folder)
-    for track in {block.track for block in found.blocks}:
-        try:
-            medians(found, track, series.get(track, ()))
-        except ValueError as error:
-            raise IncompleteEvidence(f"{path} is damaged: {error}", remedy=files.again(folder)) from error
-    return found
 
 
 def medians(found: Blocks, track: str, seconds: Sequence[float]) -> dict[int, float]:

@@ -14,7 +14,6 @@ from evaluator.core.records import Cell, Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard, Training
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
-from evaluator.core.turns import read_blocks
 from evaluator.judging import fitting, matrix, scoring, training
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 
@@ -109,5 +108,5 @@ def _entry(folder: RunFolder, step: Step) -> Entry:
     if result is None:
         return Entry.unfinished(step, relative)
     digests = {RESULT: files.sha256(place / RESULT)}
-    samples, blocks = files.read_samples(place), read_blocks(place)
+    samples, blocks = files.read_samples(place), files.read_blocks(place)
     return Entry(step=step, result=result, samples=samples, blocks=blocks, folder=relative, digests=digests)

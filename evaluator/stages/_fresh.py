@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from evaluator.children import memory, processes
+from evaluator.children.turns import TURNS, Turns
 from evaluator.core import files, machine
 from evaluator.core.records import Record
 from exports.devices._once import Job, Told
@@ -28,23 +29,29 @@ class FreshProcess(Record, frozen=True, kw_only=True):
         return (self.told.answered_at or self.told.imported_at) - self.started_at
 
 
-def ask(job: Job, folder: Path, name: str) -> FreshProcess:
+def ask(job: Job, folder: Path, name: str, turns: Turns | None = None) -> FreshProcess:
     """Start a process on one core, let it do the job and end; its files lie in `folder` and begin with `name`.
 
+    `turns` are handed to it, where it is to take them.
     Raises `RuntimeError` with the last line that it wrote when it does not answer.
     """
     files.write_text(folder / f"{name}.json", msgspec.json.encode(job))
     core = {max(os.sched_getaffinity(0))}
     out, err = folder / f"{name}.stdout", folder / f"{name}.stderr"
+    passed = () if turns is None else turns.descriptors
+    told = [f"{TURNS}{each}" for each in passed]
     begin = time.monotonic()
     process = processes.start(
-        (sys.executable, "-P", "-m", "exports.devices._once", str(folder / f"{name}.json")),
+        (sys.executable, "-P", "-m", "exports.devices._once", str(folder / f"{name}.json"), *told),
         env={**os.environ, **machine.thread_environment(1)},
         cwd=folder,
         stdout=out,
         stderr=err,
         prepare=lambda: os.sched_setaffinity(0, core),
+        passed=passed,
     )
+    if turns is not None:
+        turns.leave()
     try:
         code = processes.wait(process, None)
     finally:

@@ -1,9 +1,10 @@
 """Edge: what a proven artifact takes on a small computer: cold start, latency on one core, memory, disk.
 
-Every figure comes from fresh processes that hold one runtime and one artifact (`devices/_once.py`). The least memory is
-found in containers (`_floor`); where there is no engine for them it stays unmeasured, with the reason, and the most
-that was used without a limit must do. All of it includes Python, which a phone does not need; the same is measured of
-a process that only imports the runtime, and the difference is the model's own share.
+Every figure comes from fresh processes that hold one runtime and one artifact (`devices/_once.py`); the one whose
+latency is measured takes turns with those of the other artifacts. The least memory is found in containers (`_floor`);
+where there is no engine for them it stays unmeasured, with the reason, and the most that was used without a limit must
+do. All of it includes Python, which a phone does not need; the same is measured of a process that only imports the
+runtime, and the difference is the model's own share.
 """
 
 import platform
@@ -20,6 +21,7 @@ from evaluator.core.errors import FwevalError
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics, Record, Sampling
 from evaluator.core.tensors import rows, write_arrays
+from evaluator.core.turns import INTERVAL_BLOCKS, NAME, Track
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import Assignment, read_artifact, read_examples
 from evaluator.stages._figures import carried, latencies
@@ -62,6 +64,7 @@ class Edge(Stage):
     summary = "Measure what each proven artifact takes on a small computer: cold start, latency, memory, disk."
     rests_on = ("verify",)
     measures = True
+    in_turns = True
     memory_bytes = 6 * GIB
     timeout_s = 180.0
     expected_s = 25.0
@@ -88,8 +91,13 @@ class Edge(Stage):
         question = Question(
             artifact=str(path.resolve()), signature=artifact.signature, inputs=str(work.folder / "one.npz")
         )
+        sampling = _short(about.profile.sampling)
         timed = msgspec.structs.replace(
-            question, inputs=str(work.folder / "pool.npz"), sampling=_short(about.profile.sampling)
+            question,
+            inputs=str(work.folder / "pool.npz"),
+            sampling=sampling,
+            track=_track(sampling),
+            folder=str(work.folder),
         )
         name = work.step.runtime or ""
         jobs = work.folder / "jobs"
@@ -99,12 +107,14 @@ class Edge(Stage):
                 ask(Job(runtime=name, question=question, packages=number == 0), jobs, f"start-{number}")
                 for number in range(COLD_STARTS)
             )
-            warm = ask(Job(runtime=name, question=timed), jobs, "warm").told
             only = ask(Job(runtime=name), jobs, "runtime")
         floors = _floors(work, Job(runtime=name, question=question), starts[0], only)
         files.write_record(work.folder / EVIDENCE, Look(cold_starts=starts, runtime_only=only, floors=floors))
+        with blame(f"answering in {runtime.title}"):
+            warm = ask(Job(runtime=name, question=timed), jobs, "warm", work.turns).told
+        work.turns.slept_s += warm.slept_s
         cold = [start.seconds for start in starts]
-        files.write_samples(work.folder, {"latency": warm.latency, "cold_start": cold})
+        files.write_samples(work.folder, {"cold_start": cold})
         packages = starts[0].told.packages
         metrics: Metrics = {
             "isa": platform.machine(),
@@ -113,14 +123,27 @@ class Edge(Stage):
             "runtime_bytes": sum(packages.values()),
             **carried(runtime, starts[0].told.native),
             "cold_start_s": statistics.median(cold),
-            "queries": len(warm.latency),
+            "queries": warm.queries,
             "capped": warm.capped,
             "peak_rss_bytes": max(start.told.peak_rss_bytes for start in starts),
             "runtime_rss_bytes": only.told.peak_rss_bytes,
             **_memory(floors),
+            **warm.turns,
         }
         figures = latencies(warm.latency, about.profile)
-        return Measured(metrics=metrics, figures=figures, files={"look": EVIDENCE, "latency": "samples/latency.jsonl"})
+        kept = {"look": EVIDENCE, "latency": "samples/latency.jsonl", "blocks": NAME}
+        return Measured(metrics=metrics, figures=figures, files=kept)
+
+
+def _track(sampling: Sampling) -> Track:
+    """Return as what answers on one core are measured in turns."""
+    return Track(
+        name="latency",
+        min_calls=sampling.min_queries,
+        min_seconds=sampling.min_seconds,
+        min_blocks=INTERVAL_BLOCKS,
+        cap_seconds=sampling.cap_seconds,
+    )
 
 
 def _short(sampling: Sampling) -> Sampling:

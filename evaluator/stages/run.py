@@ -18,7 +18,7 @@ from evaluator.core.coordinates import DEVICE
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics, Profile, Sampling
 from evaluator.core.tensors import Arrays, rows
-from evaluator.core.turns import NAME, Track
+from evaluator.core.turns import INTERVAL_BLOCKS, NAME, Track
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.sampling import warm_up
 from evaluator.stages._contract import GIB, Shown, Stage
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 POOL = 32  # inputs that the timed calls rotate over: a cache of one answer would be seen
 VARIED = "server"  # the deployment path whose artifacts are measured in variants, too
 THROUGHPUT_SHARE = 0.5  # throughput gets half the time and a quarter of the calls: a batch is many queries
-INTERVAL_BLOCKS = 12  # of each track: fewer give an interval that decides nothing
 NEIGHBOUR = "neighbour"  # the track beside busy neighbours
 NEIGHBOUR_BLOCKS = 6
 NEIGHBOUR_BLOCK_S = 0.25  # longer than the slices in which a kernel hands out a core

@@ -1,8 +1,9 @@
 """A fresh process that answers once: loads one artifact in one runtime, computes one row, and tells what it took.
 
-`python -P -m exports.devices._once JOB`: JOB is a JSON file that holds a `Job`; what it took is the one line on stdout,
-a `Told`. It imports no more than it must, because its memory and its start are what is measured; it works in a
-container that holds nothing but packages, the artifact and the job.
+`python -P -m exports.devices._once JOB [--turns=SOCKET]`: JOB is a JSON file that holds a `Job`; what it took is the
+one line on stdout, a `Told`; SOCKET is the number of the one over which it is asked for its turns. It imports no more
+than it must, because its memory and its start are what is measured; it works in a container that holds nothing but
+packages, the artifact and the job.
 """
 
 import importlib
@@ -10,6 +11,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,10 @@ from typing import Any
 import msgspec
 
 from evaluator.core import registry
-from evaluator.core.clock import SystemClock
-from evaluator.core.records import Record, Sampling, Signature
+from evaluator.core.records import Metrics, Record, Sampling, Signature
 from evaluator.core.tensors import read_arrays, rows
+from evaluator.core.turns import Track
 from evaluator.measure.resources import peak_bytes, status_bytes
-from evaluator.measure.sampling import Samples, collect
 from exports.contract import Runtime
 
 _LIBRARY = re.compile(r"\.(so|dylib|dll|pyd)(\.\d+)*$")
@@ -37,6 +38,8 @@ class Question(Record, frozen=True, kw_only=True):
     inputs: str
     threads: int = 1
     sampling: Sampling | None = None  # of the warm calls after the first one; None: there are none
+    track: Track | None = None  # as what they are measured in turns
+    folder: str = ""  # that takes their samples and blocks
 
 
 class Job(Record, frozen=True, kw_only=True):
@@ -56,8 +59,11 @@ class Told(Record, frozen=True, kw_only=True):
     first_call_s: float | None = None
     peak_rss_bytes: int
     held_bytes: int  # that no file could bring back, when it had answered: no limit below it can do
-    latency: tuple[float, ...] = ()
+    latency: tuple[float, ...] = ()  # of what is counted: quiet blocks, where there are any
+    queries: int = 0  # of all blocks
     capped: bool = False
+    turns: Metrics = msgspec.field(default_factory=dict)  # what the blocks say of the machine
+    slept_s: float = 0.0  # while others were asked
     packages: dict[str, int] = msgspec.field(
         default_factory=dict
     )  # distribution that was imported -> its bytes on disk
@@ -73,7 +79,7 @@ def main(argv: list[str]) -> int:
     runtime: Runtime = registry.load("runtime", job.runtime)
     importlib.import_module(runtime.module)
     imported = time.monotonic()
-    took = {"held_bytes": _held()} if job.question is None else _answer(runtime, job.question)
+    took = {"held_bytes": _held()} if job.question is None else _answer(runtime, job.question, argv[1:])
     told = Told(
         imported_at=imported,
         peak_rss_bytes=peak_bytes(),
@@ -86,7 +92,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _answer(runtime: Runtime, question: Question) -> dict[str, Any]:
+def _answer(runtime: Runtime, question: Question, argv: list[str]) -> dict[str, Any]:
     """Load and compute; returns fields of `Told`."""
     inputs = read_arrays(Path(question.inputs))
     pool = [rows(inputs, index, index + 1) for index in range(len(next(iter(inputs.values()))))]
@@ -96,17 +102,35 @@ def _answer(runtime: Runtime, question: Question) -> dict[str, Any]:
         loaded = time.monotonic()
         session(pool[0])
         answered = time.monotonic()
-        samples = Samples(seconds=(), capped=False)
-        if question.sampling is not None:
-            samples = collect(lambda index: session(pool[index % len(pool)]), question.sampling, SystemClock())
-        return {
+        told = {
             "answered_at": answered,
             "load_s": loaded - begin,
             "first_call_s": answered - loaded,
             "held_bytes": _held(),
-            "latency": samples.seconds,
-            "capped": samples.capped,
         }
+        return told | _warm(lambda index: session(pool[index % len(pool)]), question, argv)
+
+
+def _warm(call: Callable[[int], object], question: Question, argv: list[str]) -> dict[str, Any]:
+    """Measure calls in turns with others; returns fields of `Told`, none where nobody wants it."""
+    if question.sampling is None or question.track is None:
+        return {}
+    # Imported for who is asked only: the memory of the others is measured.
+    from evaluator.children.turns import TURNS, Turns
+    from evaluator.measure.sampling import warm_up
+
+    turns = Turns.over(next((int(each.removeprefix(TURNS)) for each in argv if each.startswith(TURNS)), None))
+    warm_up(call, question.sampling)
+    taken = turns.take({question.track: call})
+    taken.write(Path(question.folder))
+    name = question.track.name
+    return {
+        "latency": taken.seconds(name),
+        "queries": len(taken.series[name]),
+        "capped": taken.capped(name),
+        "turns": taken.metrics(),
+        "slept_s": turns.slept_s,
+    }
 
 
 def _held() -> int:

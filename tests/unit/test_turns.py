@@ -13,10 +13,11 @@ from rich.console import Console
 
 from evaluator.children.turns import Elsewhere, Line, Turns
 from evaluator.core.errors import IncompleteEvidence
+from evaluator.core.files import read_blocks
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
 from evaluator.core.store import RunFolder
-from evaluator.core.turns import Ask, Block, Blocks, Mark, Over, Track, medians, read_blocks
+from evaluator.core.turns import Ask, Block, Blocks, Mark, Over, Track, medians
 from evaluator.measure.disturbance import OTHERS_FROM, Sight, Times, marks, others_limit, sight
 from evaluator.running.execution import execute
 from evaluator.running.progress import Reporter
