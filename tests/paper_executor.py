@@ -85,6 +85,7 @@ class PaperExecutor(Executor[PaperJob]):
         answered = Answered(
             calls=3,
             median_s=call_s,
+            timed_s=3 * call_s,
             elapsed_s=3 * call_s,
             own_s=None,
             idle_s=settings.get("idle_cores", 0.0),

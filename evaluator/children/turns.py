@@ -246,6 +246,7 @@ class _Log:
         return Answered(
             calls=len(samples),
             median_s=median(samples) if samples else None,
+            timed_s=sum(samples),
             elapsed_s=elapsed_s,
             own_s=own_s,
             idle_s=idle_s,
@@ -263,13 +264,7 @@ class _Log:
 
 
 def _marked(block: Block, mark: Mark) -> Block:
-    return msgspec.structs.replace(
-        block,
-        others_cores=mark.others_cores,
-        steal_cores=mark.steal_cores,
-        slowdown=mark.slowdown,
-        quiet=mark.quiet,
-    )
+    return msgspec.structs.replace(block, **{name: getattr(mark, name) for name in mark.__struct_fields__})
 
 
 def _spent(before: float | None, after: float | None) -> float | None:

@@ -47,6 +47,8 @@ class Block(Record, frozen=True, kw_only=True):
     own_cores: Cores | None = None  # that the processes of the one that was asked kept busy; None: not known
     others_cores: Cores | None = None  # that everybody else on the machine kept busy
     steal_cores: Cores = 0.0  # that the machine's host gave to other guests
+    stalled: Cores = 0.0  # share of the time in which something waited for memory
+    throttled: Natural = 0  # how often cores were slowed down because of their heat
     slowdown: Cores | None = None  # how many times as long as at best fixed work took before or after it
     quiet: bool = True  # whether it counts in comparisons
 
@@ -87,6 +89,8 @@ class Mark(Record, frozen=True, kw_only=True):
 
     others_cores: Cores | None = None
     steal_cores: Cores = 0.0
+    stalled: Cores = 0.0
+    throttled: Natural = 0
     slowdown: Cores | None = None
     quiet: bool = True
 
@@ -102,7 +106,8 @@ class Answered(Record, frozen=True, kw_only=True, tag="answered"):
 
     calls: int
     median_s: float | None  # of its calls; None: there were none
-    elapsed_s: float
+    timed_s: float  # of all its calls
+    elapsed_s: float  # with those before that are not timed
     own_s: float | None  # processor time that its processes had meanwhile; None: not known
     idle_s: float  # processor time since its last block,
     idle_for_s: float  # and how long that was

@@ -15,31 +15,15 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Self
 
-import psutil
-
 from evaluator.core.turns import Mark
+from evaluator.measure.neighbours import QUIET_CORES, STALLED_FROM, Counters, counters
 
-OTHERS_FROM = 0.2  # of a core: kernel threads, the pipe and idle pools take less on a quiet machine, a program more
+OTHERS_FROM = QUIET_CORES
 SLOW_FROM = 1.25  # times the fastest beat: states of 1.6 times were seen, and 1.1 by chance
 _ITERATIONS = 6_000  # of the fixed work, which takes two to four milliseconds
+Beat = tuple[float, ...]  # seconds of the fixed work, core by core
 _MOST_CORES = 8  # that are listened to
 _BEST = 10  # the fastest tenth of beats is what this machine can do
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """What the machine has done since it was started, in seconds, and when that was looked up."""
-
-    at: float
-    idle_s: float
-    steal_s: float
-
-    @classmethod
-    def now(cls) -> "Times":
-        """Look it up."""
-        told = psutil.cpu_times()
-        idle = told.idle + getattr(told, "iowait", 0.0)
-        return cls(at=time.perf_counter(), idle_s=idle, steal_s=getattr(told, "steal", 0.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +32,34 @@ class Sight:
 
     others_cores: float | None  # None: what the one that was asked had is not known
     steal_cores: float
-    beats: tuple[tuple[float, ...], tuple[float, ...]]  # seconds of the fixed work, core by core, before and after
+    stalled: float  # share of the time in which something waited for memory
+    throttled: int  # how often cores were slowed down because of their heat
+    beats: tuple[Beat, Beat]  # seconds of the fixed work, core by core, before and after
 
 
-def sight(begin: Times, end: Times, own_s: float | None, beats: tuple[tuple[float, ...], tuple[float, ...]]) -> Sight:
+class Glance:
+    """A look at what the machine has done since it was started; `since` says what happened between two."""
+
+    def __init__(self) -> None:
+        self.at = time.perf_counter()
+        self.counted = counters()
+
+    def since(self, begin: "Glance", own_s: float | None, beats: tuple[Beat, Beat]) -> Sight:
+        """Say what others had since another glance, given what the one that was asked had."""
+        return sight(begin.counted, self.counted, self.at - begin.at, own_s, beats)
+
+
+def sight(begin: Counters, end: Counters, elapsed_s: float, own_s: float | None, beats: tuple[Beat, Beat]) -> Sight:
     """Say what others had between two moments."""
-    elapsed = max(end.at - begin.at, 1e-9)
-    steal = max(0.0, end.steal_s - begin.steal_s)
-    cores = os.cpu_count() or 1
-    busy_s = max(0.0, cores * elapsed - (end.idle_s - begin.idle_s) - steal)
-    others = None if own_s is None else max(0.0, busy_s - own_s) / elapsed
-    return Sight(others_cores=others, steal_cores=steal / elapsed, beats=beats)
+    elapsed_s = max(elapsed_s, 1e-9)
+    busy_s = max(0.0, end.busy_s - begin.busy_s)
+    return Sight(
+        others_cores=None if own_s is None else max(0.0, busy_s - own_s) / elapsed_s,
+        steal_cores=max(0.0, end.steal_s - begin.steal_s) / elapsed_s,
+        stalled=min(1.0, max(0.0, end.stalled_s - begin.stalled_s) / elapsed_s),
+        throttled=max(0, end.throttled - begin.throttled),
+        beats=beats,
+    )
 
 
 def marks(seen: Sequence[Sight]) -> tuple[Mark, ...]:
@@ -83,12 +84,21 @@ def _mark(each: Sight, limit: float, best: Sequence[float]) -> Mark:
     disturbed = (
         (each.others_cores is not None and each.others_cores > limit)
         or each.steal_cores > limit
+        or each.stalled > STALLED_FROM
+        or each.throttled > 0
         or (slowdown is not None and slowdown > SLOW_FROM)
     )
-    return Mark(others_cores=each.others_cores, steal_cores=each.steal_cores, slowdown=slowdown, quiet=not disturbed)
+    return Mark(
+        others_cores=each.others_cores,
+        steal_cores=each.steal_cores,
+        stalled=each.stalled,
+        throttled=each.throttled,
+        slowdown=slowdown,
+        quiet=not disturbed,
+    )
 
 
-def _fastest(beats: Sequence[Sequence[float]]) -> tuple[float, ...]:
+def _fastest(beats: Sequence[Beat]) -> Beat:
     """Return, core by core, what the fastest tenth of the beats do not exceed."""
     if len(beats) < 2:
         return tuple(beats[0]) if beats else ()
@@ -121,7 +131,7 @@ class Metronome:
         for thread in self._threads:
             thread.join()
 
-    def beat(self) -> tuple[float, ...]:
+    def beat(self) -> Beat:
         """Return the seconds that the fixed work takes now, core by core."""
         for call in self._calls:
             call.put(True)

@@ -19,7 +19,7 @@ from evaluator.core.quantities import share
 
 QUIET_CORES = 0.2  # that others may keep busy: a desktop at rest takes a twentieth, and more now and then
 _WINDOW_S = 2.0  # that a machine is watched for at a time while it is waited for
-_STALLED = 0.01  # of the time: where something waits for memory that often, all are slowed down
+STALLED_FROM = 0.01  # of the time: where something waits for memory that often, all are slowed down
 _SLOWED = 0.95  # of the processor's own frequency: a lower limit is somebody's choice
 _SHOWN = 3  # processes that are named, at most
 _WORTH_NAMING = 0.05  # cores: less is no disturbance
@@ -58,7 +58,7 @@ class Load:
         return "; ".join((f"{busy} ({about})", *self._shortages(), *self._limits()))
 
     def _shortages(self) -> Iterator[str]:
-        if self.memory_stalled > _STALLED:
+        if self.memory_stalled > STALLED_FROM:
             yield f"memory is short: something waits for it in {share(self.memory_stalled)} of the time"
         if self.throttled:
             yield "cores are slowed down because of their heat"

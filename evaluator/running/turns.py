@@ -7,26 +7,23 @@ memory together is measured in groups that share their first candidate (rigour.m
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import msgspec
 
 from evaluator.children import neighbours
 from evaluator.core.records import Step
-from evaluator.core.turns import Answered, Ask, Mark, Over, Ready, Said, Track
+from evaluator.core.turns import Answered, Ask, Over, Ready, Said
 from evaluator.executors._contract import Executor
-from evaluator.measure.disturbance import OTHERS_FROM, Metronome, Sight, Times, marks, sight
+from evaluator.measure.disturbance import OTHERS_FROM, Beat, Glance, Metronome
 from evaluator.planning.capabilities import Capabilities
+from evaluator.running.candidates import Asked, Candidate, Progress, judge
+from evaluator.running.looks import Looks
 from evaluator.running.progress import SILENCE_S, Reporter
 
 _SETTLE_S = 0.005  # after a block, before the metronome: threads that wait actively give up within it
 _LISTENED = 3  # turns, after which one that never sleeps is known
 _ROOM = 1.25  # times what the largest candidate took is wanted for the next one
 _RESERVE_BYTES = 1 << 30
-Beat = tuple[float, ...]  # seconds of the metronome's work, core by core
-Enough = Callable[[str, Sequence["Candidate"]], bool]  # whether a track needs no more than its minima
 
 
 def group_of(step: Step) -> tuple[object, ...] | None:
@@ -34,61 +31,6 @@ def group_of(step: Step) -> tuple[object, ...] | None:
     if not step.in_turns:
         return None
     return (step.stage, step.scenario, step.device, step.machine, step.round)
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far one candidate is on one track."""
-
-    track: Track
-    calls: int = 0
-    seconds: float = 0.0
-    medians: dict[int, float] = field(default_factory=dict)  # turn -> seconds
-    finished: bool = False
-
-    def add(self, turn: int, answered: Answered) -> None:
-        """Count a block."""
-        self.calls += answered.calls
-        self.seconds += answered.elapsed_s
-        self.finished |= answered.finished
-        if answered.median_s is not None:
-            self.medians[turn] = answered.median_s
-
-    @property
-    def open(self) -> bool:
-        """Tell whether it can be asked for more."""
-        return not self.finished and self.seconds < self.track.cap_seconds
-
-    @property
-    def wanting(self) -> bool:
-        """Tell whether a minimum is not met, and can be."""
-        track = self.track
-        met = (
-            self.calls >= track.min_calls
-            and self.seconds >= track.min_seconds
-            and len(self.medians) >= track.min_blocks
-        )
-        return self.open and not met
-
-
-@dataclass(slots=True, eq=False)
-class Candidate:
-    """One step that is alive and takes part."""
-
-    job: Any  # the executor's
-    step: Step
-    tracks: dict[str, Progress]
-    sights: list[Sight] = field(default_factory=list)  # block by block
-    beside: list[bool] = field(default_factory=list)  # whether neighbours were kept busy on purpose meanwhile
-    idle: list[float] = field(
-        default_factory=lambda: [0.0, 0.0]
-    )  # processor time while others were asked, and how long
-    awake: bool = False  # it never sleeps: it is compared with nobody
-
-    @property
-    def idle_cores(self) -> float:
-        """How much of a core it kept busy while others were asked."""
-        return self.idle[0] / self.idle[1] if self.idle[1] else 0.0
 
 
 class Conductor:
@@ -102,14 +44,14 @@ class Conductor:
         *,
         begin: Callable[[Step], Any | None],
         end: Callable[[Any], None],
-        enough: Enough = lambda _track, _candidates: True,
+        looks: Callable[[], Looks] = Looks,
     ) -> None:
         self._executor = executor
         self._machine = machine
         self._reporter = reporter
         self._begin = begin
         self._end = end
-        self._enough = enough
+        self._looks = looks
         self._begun = 0
         self._turn = 0
         self._alive: list[Candidate] = []
@@ -168,9 +110,10 @@ class Conductor:
             if any(name in one.tracks and one.tracks[name].track.neighbours is beside for one in self._alive)
         ]
         order: list[Candidate] = []
+        looks = self._looks()
         beat = metronome.beat()
         played = 0
-        while open_tracks := [name for name in names if self._wanted(name)]:
+        while open_tracks := [name for name in names if self._wanted(name, looks)]:
             order = order[::-1] if played % 2 else draw.sample(self._alive, len(self._alive))
             for name in open_tracks:
                 for candidate in [one for one in order if one in self._alive and not one.awake]:
@@ -181,19 +124,20 @@ class Conductor:
             if played == _LISTENED and not beside:
                 self._leave_out_the_sleepless()
 
-    def _wanted(self, name: str) -> bool:
+    def _wanted(self, name: str, looks: Looks) -> bool:
+        """Tell whether a track is asked for: until its minima are met, and then until its questions are decided."""
         taking = [one for one in self._alive if name in one.tracks and not one.awake]
         if not any(one.tracks[name].open for one in taking):
             return False
-        return any(one.tracks[name].wanting for one in taking) or not self._enough(name, taking)
+        return any(one.tracks[name].wanting for one in taking) or not looks.enough(name, taking)
 
     def _block(self, candidate: Candidate, name: str, metronome: Metronome, before: Beat) -> Beat:
         """Ask for one block; return the beat after it. A candidate that does not answer has ended: its row only."""
         progress = candidate.tracks[name]
-        begin = Times.now()
+        begin = Glance()
         self._executor.ask(candidate.job, Ask(track=name, turn=self._turn))
         said = self._hear(candidate.job, candidate.step)
-        end = Times.now()
+        end = Glance()
         if not isinstance(said, Answered):
             self._alive.remove(candidate)
             self._end(candidate.job)
@@ -201,10 +145,11 @@ class Conductor:
         time.sleep(_SETTLE_S)
         after = metronome.beat()
         progress.add(self._turn, said)
-        candidate.idle[0] += said.idle_s
-        candidate.idle[1] += said.idle_for_s
-        candidate.sights.append(sight(begin, end, said.own_s, (before, after)))
-        candidate.beside.append(progress.track.neighbours)
+        candidate.idle_s += said.idle_s
+        candidate.idle_for_s += said.idle_for_s
+        beside = progress.track.neighbours
+        seen = end.since(begin, said.own_s, (before, after))
+        candidate.asked.append(Asked(track=name, turn=self._turn, neighbours=beside, sight=seen))
         return after
 
     def _leave_out_the_sleepless(self) -> None:
@@ -230,26 +175,12 @@ class Conductor:
     # Endings ----------------------------------------------------------------------------------------------------------
 
     def _finish(self, candidates: Sequence[Candidate]) -> None:
-        """Tell candidates what was seen during their blocks, and wait for their endings, one after the other."""
-        found = iter(_judged(self._alive))
-        judged = {id(one): [next(found) for _ in one.sights] for one in self._alive}
+        """Tell candidates what was seen during their blocks, and wait for their endings: nothing is measured now."""
+        seen = judge(self._alive)
+        for one in candidates:
+            over = Over(together=self._together, begun=self._begun, marks=seen[one])
+            self._executor.ask(one.job, over)
         for one in candidates:
             self._alive.remove(one)
-            over = Over(together=self._together, begun=self._begun, marks=tuple(judged[id(one)]))
-            self._executor.ask(one.job, over)
             self._hear(one.job, one.step)
             self._end(one.job)
-
-
-def _judged(candidates: Sequence[Candidate]) -> Iterator[Mark]:
-    """Yield the mark of every block, candidate by candidate. Where neighbours were wanted, they disturb nothing."""
-    every = [each for one in candidates for each, beside in zip(one.sights, one.beside, strict=True) if not beside]
-    alone = iter(marks(every))
-    for one in candidates:
-        for each, beside in zip(one.sights, one.beside, strict=True):
-            if beside:
-                (mark,) = marks([each])
-                yield msgspec.structs.replace(mark, slowdown=None, quiet=True)
-            else:
-                mark = next(alone)
-                yield msgspec.structs.replace(mark, quiet=mark.quiet and not one.awake)

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from evaluator.children import engine
+from evaluator.core import files
 from evaluator.core.errors import FwevalError, Unavailable
 from evaluator.core.records import Sampling, Signature, TensorSpec
+from evaluator.core.turns import Track
 from evaluator.stages import _floor
 from evaluator.stages._fresh import FreshProcess, ask
 from exports.devices._once import Job, Question
@@ -40,7 +42,8 @@ def question(made: Path) -> Question:
 @pytest.fixture(scope="module")
 def whole(made: Path, question: Question) -> FreshProcess:
     short = Sampling(min_queries=8, min_seconds=0.05, cap_seconds=10, warmup_queries=1, warmup_seconds=0.01)
-    timed = msgspec.structs.replace(question, sampling=short)
+    track = Track(name="latency", min_calls=8, block_s=0.05)
+    timed = msgspec.structs.replace(question, sampling=short, track=track, folder=str(made))
     return ask(Job(runtime="onnx_runtime", question=timed, packages=True), made, "whole")
 
 
@@ -49,13 +52,14 @@ def runtime_only(made: Path) -> FreshProcess:
     return ask(Job(runtime="onnx_runtime"), made, "runtime")
 
 
-def test_a_fresh_process_tells_what_it_took(whole: FreshProcess, runtime_only: FreshProcess) -> None:
+def test_a_fresh_process_tells_what_it_took(made: Path, whole: FreshProcess, runtime_only: FreshProcess) -> None:
     told = whole.told
     assert told.load_s is not None
     assert told.first_call_s is not None
     assert 0 < told.load_s + told.first_call_s < whole.seconds
     assert len(told.latency) >= 8
     assert min(told.latency) > 0
+    assert told.turns["blocks"] == len(files.read_blocks(made).blocks) >= 1
     assert told.held_bytes - runtime_only.told.held_bytes > 0.9 * WEIGHTS_BYTES
     assert told.peak_rss_bytes >= told.held_bytes
     assert not runtime_only.told.latency

@@ -4,6 +4,7 @@ import io
 import socket
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
 from evaluator.core.store import RunFolder
 from evaluator.core.turns import Ask, Block, Blocks, Mark, Over, Track, medians
-from evaluator.measure.disturbance import OTHERS_FROM, Sight, Times, marks, others_limit, sight
+from evaluator.measure.disturbance import OTHERS_FROM, Sight, marks, others_limit, sight
+from evaluator.measure.neighbours import Counters
+from evaluator.running.candidates import Asked, Candidate, Progress
 from evaluator.running.execution import execute
+from evaluator.running.looks import Looks, questions
 from evaluator.running.progress import Reporter
-from tests.engine import PaperMachine, make_step, run_folder
+from tests.engine import PROFILE, PaperMachine, make_step, run_folder
 from tests.paper_executor import PaperExecutor
 
 LATENCY = {"name": "latency", "min_calls": 6, "min_blocks": 2}
@@ -249,7 +253,9 @@ def test_medians_are_of_quiet_blocks_by_turn_and_turns_of_two_groups_are_never_o
 
 
 def seen(others: float | None = 0.05, beat: float = 0.004, steal: float = 0.0) -> Sight:
-    return Sight(others_cores=others, steal_cores=steal, beats=((0.004, 0.004), (0.004, beat)))
+    return Sight(
+        others_cores=others, steal_cores=steal, stalled=0.0, throttled=0, beats=((0.004, 0.004), (0.004, beat))
+    )
 
 
 def test_blocks_beside_others_or_in_a_slow_state_do_not_count() -> None:
@@ -264,10 +270,53 @@ def test_the_limit_for_others_follows_the_quietest_blocks_up_to_as_much_again() 
     assert others_limit([0.8] * 20) == pytest.approx(2 * OTHERS_FROM)  # a neighbour that never stops is one
 
 
-def test_others_have_what_the_machine_was_busy_less_what_the_asked_one_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
-    begin, end = Times(at=10.0, idle_s=100.0, steal_s=1.0), Times(at=12.0, idle_s=103.0, steal_s=1.5)
-    found = sight(begin, end, 3.5, ((), ()))
-    assert found.others_cores == pytest.approx((4 * 2 - 3 - 0.5 - 3.5) / 2)
-    assert found.steal_cores == 0.25
-    assert sight(begin, end, None, ((), ())).others_cores is None
+def test_others_have_what_the_machine_was_busy_less_what_the_asked_one_had() -> None:
+    begin = Counters(busy_s=100.0, steal_s=1.0, stalled_s=5.0, throttled=2)
+    end = Counters(busy_s=104.5, steal_s=1.5, stalled_s=5.1, throttled=3)
+    found = sight(begin, end, 2.0, 3.5, ((), ()))
+    assert found.others_cores == pytest.approx(0.5)
+    assert (found.steal_cores, found.throttled) == (0.25, 1)
+    assert found.stalled == pytest.approx(0.05)
+    assert sight(begin, end, 2.0, None, ((), ())).others_cores is None
+
+
+# When it is enough ----------------------------------------------------------------------------------------------------
+
+
+def sided(name: str, framework: str, median_s: Callable[[int], float], blocks: int = 12, **fields: Any) -> Candidate:
+    about = make_step(name, stage="run", format="onnx", **fields)
+    about = msgspec.structs.replace(about, framework=framework)
+    track = Progress(Track(name="latency"), medians={turn: median_s(turn) for turn in range(blocks)})
+    asked = [Asked(track="latency", turn=turn, neighbours=False, sight=seen()) for turn in range(blocks)]
+    return Candidate(job=None, step=about, tracks={"latency": track}, asked=asked)
+
+
+def wobble(turn: int) -> float:
+    return 1.0 + 0.3 * ((turn * 7) % 5 - 2)
+
+
+def test_a_question_that_is_decided_needs_no_more_blocks_and_an_open_one_has_three_looks() -> None:
+    clear = [sided("a", "pytorch", lambda _: 0.010), sided("b", "tensorflow", lambda turn: 0.02 + turn * 1e-6)]
+    assert Looks().enough("latency", clear)
+    looks = Looks()
+    found = []
+    for blocks in range(12, 50):
+        open_ones = [sided("a", "pytorch", lambda _: 1.0, blocks), sided("b", "tensorflow", wobble, blocks)]
+        found.append((blocks, looks.enough("latency", open_ones)))
+    assert [blocks for blocks, enough in found if enough] == [48, 49]
+
+
+def test_the_best_of_either_side_are_asked_about_and_neither_repeats_nor_variants() -> None:
+    best, slow, other = (
+        sided(name, framework, lambda _, each=each: each)  # type: ignore[misc]
+        for name, framework, each in (("a", "pytorch", 1.0), ("b", "pytorch", 2.0), ("c", "tensorflow", 3.0))
+    )
+    again = sided("d", "tensorflow", lambda _: 0.1, control=True)
+    variant = sided("e", "tensorflow", lambda _: 0.1, variant="one_thread")
+    assert list(questions("latency", [best, slow, other, again, variant])) == [(best, other)]
+
+
+def test_rounds_that_carry_the_interval_take_no_more_than_their_minima() -> None:
+    about = {"profile": msgspec.to_builtins(msgspec.structs.replace(PROFILE, rounds=3))}
+    pair = [sided("a", "pytorch", lambda _: 1.0, settings=about), sided("b", "tensorflow", wobble, settings=about)]
+    assert Looks().enough("latency", pair)
