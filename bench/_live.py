@@ -20,7 +20,7 @@ from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.store import RunFolder
-from evaluator.core.turns import Blocks, medians, read_blocks
+from evaluator.core.turns import Blocks, medians
 from evaluator.executors.local import Local
 from evaluator.running.progress import Reporter
 from evaluator.running.turns import Conductor
@@ -142,7 +142,7 @@ def conduct(how: How, name: str, candidates: Sequence[Candidate]) -> dict[str, F
 
 
 def _found(folder: Path) -> Found:
-    return Found(blocks=read_blocks(folder), samples=files.read_samples(folder))
+    return Found(blocks=files.read_blocks(folder), samples=files.read_samples(folder))
 
 
 def raw(found: Found, track: str) -> dict[str, Any]:

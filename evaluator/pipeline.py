@@ -24,6 +24,7 @@ from evaluator.core.records import DeviceClass, Profile, RunRecord, Step
 from evaluator.core.store import Plan, RunFolder
 from evaluator.executors._contract import Executor
 from evaluator.judging import replay
+from evaluator.measure.pairs import ROUNDS
 from evaluator.planning import plan
 from evaluator.planning.capabilities import Capabilities
 from evaluator.planning.selection import Options, check_names, rests_on
@@ -62,7 +63,10 @@ def steps_of(stage: str) -> Stage:
     def run_steps(run: Run) -> None:
         together = (stage, *_behind(stage, run.stages))
         steps = [step for name in together for step in run.folder.plan.possible if step.stage == name]
-        execute(steps, run.folder, run.reporter, run.executor)
+        execute([step for step in steps if not step.spare], run.folder, run.reporter, run.executor, run.quiet)
+        for last in ROUNDS:
+            spare = [step for step in steps if step.spare and step.round <= last]
+            execute(_wanted(run, stage, spare), run.folder, run.reporter, run.executor, run.quiet)
         registry.load("stage", stage).conclude([each for each in run.folder.results() if each[0].stage == stage])
 
     run_steps.__name__ = stage
@@ -81,6 +85,20 @@ def _behind(stage: str, stages: Sequence[Stage]) -> Iterator[str]:
 def _measures(stage: str) -> bool:
     measures: bool = registry.load("stage", stage).measures
     return measures
+
+
+def _wanted(run: Run, stage: str, spare: Sequence[Step]) -> Sequence[Step]:
+    """Return the spare steps of a stage that are for questions which are undecided without them."""
+    if not spare:
+        return ()
+    undecided = replay.undecided(run.folder, registry.load("stage", stage).questions)
+    chosen = [step for step in spare if (step.scenario, step.device) in undecided]
+    todo = [step for step in chosen if run.folder.reusable(step.id) is None]
+    if todo:
+        places = ", ".join(sorted({step.scenario for step in todo}))
+        run.reporter.note(f"undecided: {places}; measuring {len({step.round for step in todo})} more rounds")
+        run.reporter.more(todo)
+    return chosen
 
 
 def make_plan(run: Run) -> None:
@@ -115,9 +133,9 @@ def _planned(run: Run) -> Plan:
 
 
 def _of_this_run(run: Run, steps: Iterable[Step]) -> list[Step]:
-    """Return those whose stage this run goes through."""
+    """Return those whose stage this run goes through, without spare ones."""
     names = {stage.__name__ for stage in run.stages}
-    return [step for step in steps if step.stage in names]
+    return [step for step in steps if step.stage in names and not step.spare]
 
 
 def fetch(run: Run) -> None:

@@ -251,6 +251,11 @@ def do_fail_in_a_turn(work: Work) -> Measured:
         return do_take_turns(work, _in_the_second_block(fail))
 
 
+def do_grow_in_a_turn(work: Work) -> Measured:
+    with blame("asking Paper"):
+        return do_take_turns(work, _in_the_second_block(lambda: bytearray(work.step.memory_bytes)))
+
+
 def do_never_be_ready(work: Work) -> Measured:
     with blame("loading Paper"):
         raise ValueError("no ink")

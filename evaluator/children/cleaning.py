@@ -1,4 +1,4 @@
-"""Remove what evaluations that were killed with SIGKILL could not remove: containers, networks, temporary folders.
+"""Remove what evaluations that were killed with SIGKILL could not: containers, networks, temporary folders, quotas.
 
 Processes are not looked for: the kernel ends each of ours with the one that started it (`children/processes.py`).
 Containers are the engine's children. What belongs to an evaluation that still runs is never touched.
@@ -7,7 +7,7 @@ Containers are the engine's children. What belongs to an evaluation that still r
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evaluator.children import engine, environments
+from evaluator.children import engine, environments, quota
 from evaluator.core import scratch
 from evaluator.core.errors import Unavailable
 
@@ -18,7 +18,7 @@ _AT_WORK = "its evaluation is running, or ran on another host"
 class Leftover:
     """Something that one of our processes made outside of its run's folder."""
 
-    kind: str  # "container", "network" or "folder"
+    kind: str  # "container", "network", "folder" or "quota"
     name: str
     server: str | None = None  # the folder of the server that it was made for
     kept: str | None = None  # why it was not removed
@@ -54,7 +54,10 @@ class Cleaned:
 def clean() -> Cleaned:
     """Remove what belongs to evaluations that have ended, and say what it was."""
     swept = (*scratch.sweep(), *environments.sweep())
-    folders = tuple(Leftover(kind="folder", name=str(path)) for path in swept)
+    folders = (
+        *(Leftover(kind="folder", name=str(path)) for path in swept),
+        *(Leftover(kind="quota", name=str(path)) for path in quota.sweep()),
+    )
     try:
         with engine.connect() as client:
             things = engine.things(client)

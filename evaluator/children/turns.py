@@ -15,7 +15,7 @@ from statistics import fmean, median
 
 import msgspec
 
-from evaluator.children import neighbours
+from evaluator.children import neighbours, quota
 from evaluator.core import files
 from evaluator.core.records import Metrics
 from evaluator.core.turns import NAME, Answered, Block, Blocks, Mark, Over, Ready, Said, Track, Wanted
@@ -73,6 +73,11 @@ class _Series:
 
     def block(self) -> tuple[list[float], float]:
         """Make one block of calls; return their seconds, and how long all of it took."""
+        quota_cores = self.track.quota_cores
+        with contextlib.nullcontext() if quota_cores is None else quota.limited(quota_cores):
+            return self._block()
+
+    def _block(self) -> tuple[list[float], float]:
         begin = time.perf_counter()
         taken: list[float] = []
         try:
@@ -137,7 +142,8 @@ class Taken:
 
     def metrics(self) -> Metrics:
         """Return what the blocks say of the machine and of the candidate's manners; what is not known is left out."""
-        asked = [block for block in self.found.blocks if not self.tracks[block.track].neighbours]
+        usual = {name for name, each in self.tracks.items() if not each.neighbours and each.quota_cores is None}
+        asked = [block for block in self.found.blocks if block.track in usual]
         own = [block.own_cores for block in asked if block.own_cores is not None]
         others = [block.others_cores for block in asked if block.others_cores is not None]
         told: dict[str, float | None] = {

@@ -16,8 +16,8 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")  # of spaces and the like in mountinfo
 
 def cpu_quota(root: Path = _ROOT) -> float | None:
     """Return how many cores' time this process and those beside it may take; None without a limit."""
-    told = [_numbers(folder / "cpu.max") for folder in _groups(None, root)]
-    first = [_numbers(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us") for folder in _groups("cpu", root)]
+    told = [_numbers(folder / "cpu.max") for folder in groups(None, root)]
+    first = [_numbers(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us") for folder in groups("cpu", root)]
     quotas = [quota / period for quota, period in (pair for pair in (*told, *first) if len(pair) == 2) if quota > 0]
     return min(quotas, default=None)
 
@@ -39,7 +39,7 @@ def _memory(root: Path) -> Iterator[tuple[int, int]]:
         ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     )
     for controller, most, now, spare in places:
-        for folder in _groups(controller, root):
+        for folder in groups(controller, root):
             limit, used = _numbers(folder / most), _numbers(folder / now)
             if limit and used:
                 yield limit[0], used[0] - _entry(folder / "memory.stat", spare)
@@ -56,7 +56,7 @@ def _entry(path: Path, name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _groups(controller: str | None, root: Path) -> Iterator[Path]:
+def groups(controller: str | None, root: Path = _ROOT) -> Iterator[Path]:
     """Yield the folder of our group and those above it; the controller is one of version 1, None is version 2."""
     mounts = [line.split(" ") for line in _text(root / "proc/self/mountinfo").splitlines()]
     ours = [path for listed, path in _memberships(root) if (controller or "") in listed]

@@ -153,6 +153,8 @@ _RUNNING = (
     Metric("throughput_batch", "count", "neither", "The examples in a batch for the throughput.", DECLARED),
     Metric("neighbour_latency_s", "s", "lower", "A median answer beside a busy neighbour on each core.", CLOCK),
     Metric("neighbour_slowdown", "1", "lower", "How many times as long as alone that takes.", COMPUTED),
+    Metric("quota_latency_s", "s", "lower", "A median answer with the time of one core, seeing all of them.", CLOCK),
+    Metric("quota_slowdown", "1", "lower", "How many times as long as without that limit it takes.", COMPUTED),
 )
 _TURNS = (
     Metric("blocks", "count", "neither", "The blocks of calls that it was asked for in turns.", COUNTED),

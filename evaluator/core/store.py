@@ -174,9 +174,13 @@ class RunFolder:
         files.write_record(folder / "result.json", result)
 
     def planned_cells(self) -> list[Step]:
-        """Return the planned steps that are shown as cells, in order: not those of stages that only prepare."""
+        """Return the planned steps that are shown as cells, in order: not those of stages that only prepare.
+
+        Nor spare ones that nobody needed.
+        """
         steps, preparing = self.plan.steps, self.catalogue.preparing
-        return [step for step in steps if step.stage not in preparing]
+        shown = [step for step in steps if step.stage not in preparing]
+        return [step for step in shown if not step.spare or self.result(step.id) is not None]
 
     def results(self) -> list[tuple[Step, Result]]:
         """Return every planned step that has ended, in the order of the plan."""

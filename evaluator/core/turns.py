@@ -34,6 +34,7 @@ class Track(Record, frozen=True, kw_only=True):
     block_calls: int = 3  # and how many calls it has at the least
     untimed: int = 1  # calls before those of each block: what ran meanwhile has taken the caches
     neighbours: bool = False  # measured beside deliberately busy neighbours, one for each core
+    quota_cores: float | None = None  # measured with the time of so many cores, whatever it sees
 
 
 class Block(Record, frozen=True, kw_only=True):

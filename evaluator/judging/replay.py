@@ -4,6 +4,7 @@
 """
 
 import contextlib
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -36,6 +37,14 @@ def judge(folder: RunFolder, evidence: Evidence | None = None) -> Judgement:
     )
     files.write_record(folder.path / "findings.json", judgement)
     return judgement
+
+
+def undecided(folder: RunFolder, questions: Collection[str]) -> set[tuple[str, str]]:
+    """Return the scenarios and devices of which one of these questions is undecided by what was measured so far."""
+    evidence = gather(folder)
+    compared = (comparison for check in registry.load_all("check") for comparison in check.compare(evidence))
+    open_ones = (each for each in compared if each.question in questions and each.answer == "undecided")
+    return {(each.scenario, each.device) for each in open_ones}
 
 
 def score(folder: RunFolder, evidence: Evidence | None = None) -> Scorecard:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -31,7 +32,7 @@ _ROOT = Path("/")
 class Load:
     """How busy others kept the machine while it was watched, and what else slowed it down."""
 
-    cores: int  # of the machine, also those that this process may not use
+    cores: int  # that this process may use: what others do on the rest disturbs nothing here
     busy_cores: float  # that others kept busy, in the mean: 0.5 is one of them, half of the time
     steal_cores: float  # that the machine's host gave to other guests
     busiest: tuple[tuple[str, float], ...]  # (a process, cores), the busiest first
@@ -88,7 +89,7 @@ def watch(seconds: float, root: Path = _ROOT) -> Load:
     elapsed = time.monotonic() - clock
     end, after = counters(root), _processes()
     return Load(
-        cores=os.cpu_count() or 1,
+        cores=len(os.sched_getaffinity(0)),
         busy_cores=max(0.0, end.busy_s - begin.busy_s) / elapsed,
         steal_cores=max(0.0, end.steal_s - begin.steal_s) / elapsed,
         busiest=_busiest(before, after, elapsed),
@@ -115,13 +116,20 @@ def wait_for_quiet(most_s: float, said: Callable[[Load, float], None], look: Cal
 
 def counters(root: Path = _ROOT) -> Counters:
     """Read them; what the kernel does not say is 0."""
-    times = psutil.cpu_times()
+    times = _ours()
     return Counters(
-        busy_s=sum(getattr(times, kind, 0.0) for kind in _BUSY),
-        steal_s=getattr(times, "steal", 0.0),
+        busy_s=sum(getattr(each, kind, 0.0) for each in times for kind in _BUSY),
+        steal_s=sum(getattr(each, "steal", 0.0) for each in times),
         stalled_s=_stalled_us(root) / 1e6,
         throttled=sum(_numbers(root, "cpu[0-9]*/thermal_throttle/core_throttle_count")),
     )
+
+
+def _ours() -> list[Any]:
+    """Return the times of the cores that this process may use: what others do on the rest disturbs nothing here."""
+    everyone = psutil.cpu_times(percpu=True)
+    ours = os.sched_getaffinity(0)
+    return [each for number, each in enumerate(everyone) if number in ours] or everyone
 
 
 def _stalled_us(root: Path) -> int:

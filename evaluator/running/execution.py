@@ -11,20 +11,25 @@ from evaluator.core.store import RunFolder
 from evaluator.executors._contract import Executor, Job
 from evaluator.running.pace import paced
 from evaluator.running.progress import SILENCE_S, Reporter
+from evaluator.running.quiet import Quiet
 from evaluator.running.slots import may_start
 from evaluator.running.turns import Conductor, group_of
 from evaluator.stages._contract import Stage
 
 
-def execute(steps: Sequence[Step], folder: RunFolder, reporter: Reporter, executor: Executor[Any]) -> None:
+def execute(
+    steps: Sequence[Step], folder: RunFolder, reporter: Reporter, executor: Executor[Any], quiet: Quiet | None = None
+) -> None:
     """Run the steps that have not ended yet; every ending is saved before the next step starts.
 
+    `quiet` is for how long it may wait for a quiet machine before steps take turns.
     On any interruption the jobs at work are cancelled, with all they started, and the exception goes on.
     """
     waiting = [step for step in steps if folder.reusable(step.id) is None]
     for step in waiting:
         folder.discard(step.id)
     course = _Course(waiting, folder, reporter, executor)
+    course.quiet = quiet or course.quiet
     try:
         course.run()
     finally:
@@ -41,6 +46,7 @@ class _Course:
         self._reporter = reporter
         self._executor = executor
         self._machines = executor.machines()
+        self.quiet = Quiet()
 
     def run(self) -> None:
         """Start what may start and collect what has ended, until nothing is left."""
@@ -68,6 +74,8 @@ class _Course:
         group = [each for each in self._waiting if group_of(each) == group_of(first) and self._may_start(each)]
         self._waiting = [each for each in self._waiting if each not in group]
         machine = self._machines[first.machine]
+        if self.quiet.left_s > 0:
+            self.quiet.wait(self._reporter)
         Conductor(self._executor, machine, self._reporter, begin=self._begin, end=self._end).conduct(group)
 
     def _begin(self, step: Step) -> Job | None:

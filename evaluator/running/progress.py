@@ -61,6 +61,13 @@ class Reporter:
         self._total = len(steps)
         self._task = self._bar.add_task("starting", total=max(1.0, sum(self._left.values())), left="")
 
+    def more(self, steps: Sequence[Step]) -> None:
+        """Take further steps that nobody had expected."""
+        self._left |= {step.id: expected_seconds(step) for step in steps}
+        self._total += len(steps)
+        if self._task is not None:
+            self._bar.update(self._task, total=max(1.0, self._promised_s + sum(self._left.values())))
+
     def started(self, step: Step) -> None:
         """Show what is at work now."""
         self._begun[step.id] = time.monotonic()

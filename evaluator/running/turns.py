@@ -20,6 +20,7 @@ from evaluator.running.candidates import Asked, Candidate, Progress, judge
 from evaluator.running.looks import Looks
 from evaluator.running.progress import SILENCE_S, Reporter
 
+_ONE_CORE = "one core: whoever asks shares it with those that are asked, and a neighbour takes half of it"
 _SETTLE_S = 0.005  # after a block, before the metronome: threads that wait actively give up within it
 _LISTENED = 3  # turns, after which one that never sleeps is known
 _ROOM = 1.25  # times what the largest candidate took is wanted for the next one
@@ -62,6 +63,8 @@ class Conductor:
         waiting = list(group)
         draw = random.Random(f"{group[0].settings.get('seed')}/{group_of(group[0])}")  # noqa: S311  # an order, no secret
         self._begun = int(time.time())
+        if self._machine.cores == 1 and len(group) > 1:
+            self._reporter.note(_ONE_CORE)
         while waiting:
             self._make_ready(waiting)
             if not self._alive:

@@ -42,6 +42,7 @@ class Stage(ABC):
     memory_bytes: ClassVar[int]  # what a step may use at most, with all that it starts
     timeout_s: ClassVar[float]  # what a step may take at most, where the profile does not say
     expected_s: ClassVar[float]  # what a step is expected to take before any has ended, but for `measuring_s`
+    questions: ClassVar[tuple[str, ...]] = ()  # that further rounds are taken for while they are undecided
     gives: ClassVar[Mapping[str, str]] = {}  # role in which later steps need one of these -> what it is, in words
     figures: ClassVar[tuple[Shown, ...]] = ()  # the two or three that tell most
     own_metrics: ClassVar[tuple[Metric, ...]] = ()  # what it emits that is not in the vocabulary of metrics

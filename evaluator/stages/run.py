@@ -1,7 +1,7 @@
 """Run: a proven artifact is loaded in a fresh process and timed: load, first call, warm latency, throughput, memory.
 
-All artifacts of a scenario take turns. In the end each is asked beside deliberately busy neighbours, too: shared hosts
-are how models are served, and runtimes do not suffer alike.
+All artifacts of a scenario take turns. In the end each is asked beside deliberately busy neighbours, too, and with the
+time of one core where a quota can be had: shared hosts are how models are served, and runtimes do not suffer alike.
 """
 
 import importlib
@@ -11,12 +11,15 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from evaluator.children import quota
 from evaluator.children.turns import Call, Taken
 from evaluator.children.work import Work, blame
-from evaluator.core import registry
+from evaluator.core import machine, registry
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.metrics import key
-from evaluator.core.records import Measured, Metrics, Profile, Sampling
+from evaluator.core.records import Measured, Metrics, Profile, Sampling, Step
 from evaluator.core.tensors import Arrays, rows
 from evaluator.core.turns import INTERVAL_BLOCKS, NAME, Track
 from evaluator.measure.resources import peak_memory
@@ -30,11 +33,17 @@ if TYPE_CHECKING:
     from evaluator.planning.draft import Pairing, ScenarioPlan
 
 POOL = 32  # inputs that the timed calls rotate over: a cache of one answer would be seen
-VARIED = "server"  # the deployment path whose artifacts are measured in variants, too
+ON_SERVERS = "server"  # the path whose artifacts share their machines most: in variants and under a quota, too
 THROUGHPUT_SHARE = 0.5  # throughput gets half the time and a quarter of the calls: a batch is many queries
-NEIGHBOUR = "neighbour"  # the track beside busy neighbours
-NEIGHBOUR_BLOCKS = 6
-NEIGHBOUR_BLOCK_S = 0.25  # longer than the slices in which a kernel hands out a core
+LATENCY, THROUGHPUT = "latency", "throughput"  # the tracks of an answer and of a batch,
+NEIGHBOUR = "neighbour"  # the one beside busy neighbours,
+QUOTA = "quota"  # and the one with the time of one core
+CROWDED = {  # track -> what it is called, and how many times as long as alone it takes
+    NEIGHBOUR: ("neighbour_latency_s", "neighbour_slowdown"),
+    QUOTA: ("quota_latency_s", "quota_slowdown"),
+}
+CROWDED_BLOCKS = 6
+CROWDED_BLOCK_S = 0.25  # longer than the slices in which a kernel hands out a core
 
 
 class Run(Stage):
@@ -58,26 +67,35 @@ class Run(Stage):
 
     def measuring_s(self, profile: Profile) -> float:
         """Return the time of a sample of latencies, half of it for throughput, and the blocks beside neighbours."""
-        return 1.5 * profile.sampling.min_seconds + 1.5 * NEIGHBOUR_BLOCKS * NEIGHBOUR_BLOCK_S
+        return 1.5 * profile.sampling.min_seconds + 1.5 * CROWDED_BLOCKS * CROWDED_BLOCK_S
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Interleave the candidates, their order reversed every other round (ABBA).
 
         On the CPU, the first of them that can be had is measured once more at the end of each round: an A/A pair shows
-        the noise. What servers run is measured in its variants, too, in the first round.
+        the noise. Rounds beyond those of the profile are spare. What servers run is measured in its variants, too, in
+        the first round.
         """
         pairings = sorted((pairing for pairing in plan.pairings() if pairing.standard), key=lambda each: each.rank)
         for number in range(1, plan.draft.profile.rounds + 1):
-            steps = {
-                pairing: plan.about(self.name, pairing, needs=plan.proven(pairing), round=number)
-                for pairing in plan.balanced(pairings, number)
-            }
+            steps = self._plan_round(plan, pairings, number)
             on_cpu = [pairing for pairing in pairings if pairing.device.name == DEVICE and steps[pairing] is not None]
             able = [pairing for pairing in on_cpu if steps[pairing] not in plan.draft.impossible]
             for control in (able or on_cpu)[:1]:
                 plan.about(self.name, control, needs=plan.proven(control), round=number, control=True)
             if number == 1:
                 _plan_variants(plan, on_cpu)
+        possible = [each for each in pairings if steps[each] is not None and steps[each] not in plan.draft.impossible]
+        for number in range(plan.draft.profile.rounds + 1, (plan.draft.profile.most_rounds or 0) + 1):
+            self._plan_round(plan, possible, number, spare=True)
+
+    def _plan_round(
+        self, plan: "ScenarioPlan", pairings: Sequence["Pairing"], number: int, *, spare: bool = False
+    ) -> dict["Pairing", str | None]:
+        return {
+            pairing: plan.about(self.name, pairing, needs=plan.proven(pairing), round=number, spare=spare)
+            for pairing in plan.balanced(pairings, number)
+        }
 
     def work(self, work: Work) -> Measured:
         """Measure one artifact in one runtime."""
@@ -103,10 +121,9 @@ class Run(Stage):
             answer = partial(_answer, session, pool)
             warm_up(answer, about.profile.sampling)
             session(batch)
-            latency, throughput, beside = tracks(about.profile.sampling)
-            calls: dict[Track, Call] = {latency: answer, throughput: lambda _: session(batch)}
-            if work.step.device == DEVICE:
-                calls[beside] = answer
+            wanted = tracks(work.step, about.profile.sampling)
+            batches = partial(_answer, session, [batch])
+            calls: dict[Track, Call] = {each: batches if each.name == THROUGHPUT else answer for each in wanted}
             taken = work.turns.take(calls)
             memory = peak_memory()
         taken.write(work.folder)
@@ -114,68 +131,91 @@ class Run(Stage):
             "import_s": begin - start,
             "load_s": loaded - begin,
             "first_call_s": first - loaded,
-            "queries": len(taken.series[latency.name]),
-            "throughput_per_s": _per_second(taken.seconds(throughput.name), size),
-            "throughput_batch": size,
+            "queries": len(taken.series[LATENCY]),
+            **_throughput(taken, size),
             **memory,
-            "capped": taken.capped(latency.name) or taken.capped(throughput.name),
+            "capped": any(taken.capped(each.name) for each in wanted if each.min_seconds),
             **taken.metrics(),
-            **_beside_neighbours(taken, latency.name, beside.name),
+            **_crowded(taken),
         }
-        figures = latencies(taken.seconds(latency.name), about.profile)
+        figures = latencies(taken.seconds(LATENCY), about.profile)
         return Measured(metrics=metrics, figures=figures, files={"latency": "samples/latency.jsonl", "blocks": NAME})
 
 
 def _plan_variants(plan: "ScenarioPlan", pairings: Sequence["Pairing"]) -> None:
     """Plan the variants of what servers run: they share their machines more often than anything else."""
     variants: tuple[Variant, ...] = registry.load_all("variant")
-    for pairing in pairings:
+    for pairing in (each for each in pairings if each.made.format.path == ON_SERVERS):
         for variant in variants:
-            if pairing.made.format.path == VARIED and variant.applies(pairing.runtime, plan.draft.capabilities.threads):
+            if variant.applies(pairing.runtime, plan.draft.capabilities.threads):
                 plan.about(Run.name, pairing, needs=plan.proven(pairing), variant=variant.name)
 
 
-def tracks(sampling: Sampling) -> tuple[Track, Track, Track]:
-    """Return what an artifact is asked for: one answer at a time, batches, and answers beside busy neighbours."""
+def tracks(step: Step, sampling: Sampling) -> tuple[Track, ...]:
+    """Return what an artifact is asked for: one answer at a time, batches, and answers where others want the cores.
+
+    On the CPU they are asked for beside busy neighbours; what servers run, with the time of one core only as well.
+    """
     latency = Track(
-        name="latency",
+        name=LATENCY,
         min_calls=sampling.min_queries,
         min_seconds=sampling.min_seconds,
         min_blocks=INTERVAL_BLOCKS,
         cap_seconds=sampling.cap_seconds,
     )
     throughput = Track(
-        name="throughput",
+        name=THROUGHPUT,
         min_calls=max(1, sampling.min_queries // 4),
         min_seconds=sampling.min_seconds * THROUGHPUT_SHARE,
         min_blocks=INTERVAL_BLOCKS,
         cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
+        block_calls=1,  # a batch is many queries
+        untimed=0,
     )
-    beside = Track(
+    crowded = Track(
         name=NEIGHBOUR,
-        min_blocks=NEIGHBOUR_BLOCKS,
+        min_blocks=CROWDED_BLOCKS,
         cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
-        block_s=NEIGHBOUR_BLOCK_S,
+        block_s=CROWDED_BLOCK_S,
         neighbours=True,
     )
-    return latency, throughput, beside
+    limited = msgspec.structs.replace(crowded, name=QUOTA, neighbours=False, quota_cores=1.0)
+    wanted = {
+        latency: True,
+        throughput: step.variant is None,
+        crowded: step.device == DEVICE,
+        limited: step.device == DEVICE and _may_be_limited(str(step.format)),
+    }
+    return tuple(track for track, is_wanted in wanted.items() if is_wanted)
+
+
+def _may_be_limited(format_name: str) -> bool:
+    """Tell whether an artifact is asked about in a container that may use one core of several, and can be here."""
+    path: str = registry.load("format", format_name).path
+    return path == ON_SERVERS and machine.cores() > 1 and quota.possible()
 
 
 def _answer(session: Callable[[Arrays], Arrays], pool: Sequence[Arrays], index: int) -> object:
     return session(pool[index % len(pool)])
 
 
-def _per_second(seconds: Sequence[float], size: int) -> float:
-    """Return items per second over all the timed batches."""
-    return size * len(seconds) / sum(seconds)
-
-
-def _beside_neighbours(taken: Taken, alone: str, beside: str) -> Metrics:
-    """Return how long an answer takes beside one busy neighbour on each core, and how many times as long as alone."""
-    if not taken.series.get(beside):
+def _throughput(taken: Taken, size: int) -> Metrics:
+    """Return items per second over all the timed batches; nothing where none were asked for."""
+    if THROUGHPUT not in taken.series:
         return {}
-    slow, usual = median(taken.series[beside]), median(taken.seconds(alone))
-    return {"neighbour_latency_s": slow, **({"neighbour_slowdown": slow / usual} if usual else {})}
+    seconds = taken.seconds(THROUGHPUT)
+    return {"throughput_per_s": size * len(seconds) / sum(seconds), "throughput_batch": size}
+
+
+def _crowded(taken: Taken) -> Metrics:
+    """Return how long an answer takes beside busy neighbours and under a quota, and how many times as long as alone."""
+    usual = median(taken.seconds(LATENCY))
+    told: Metrics = {}
+    for track, (latency, slowdown) in CROWDED.items():
+        if taken.series.get(track):
+            slow = median(taken.series[track])
+            told |= {latency: slow, **({slowdown: slow / usual} if usual else {})}
+    return told
 
 
 plugin = Run()

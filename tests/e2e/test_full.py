@@ -16,10 +16,10 @@ import pytest
 from evaluator import pipeline
 from evaluator.commands import _exits
 from evaluator.core import files, registry, scratch
+from evaluator.core.files import read_blocks
 from evaluator.core.records import Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
-from evaluator.core.turns import read_blocks
 from scenarios import loading
 from scenarios.loading import load_scenario
 from tests.commands import PROFILE, cells, fweval

@@ -11,11 +11,12 @@ import psutil
 import pytest
 
 from evaluator.core import files, registry
+from evaluator.core.files import read_blocks
 from evaluator.core.metrics import find, key, number
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result
 from evaluator.core.store import RunFolder
-from evaluator.core.turns import Block, read_blocks
+from evaluator.core.turns import Block
 from evaluator.executors.local import Local
 from evaluator.measure.load import Load
 from serving.ports import in_use

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from evaluator.core import files
+from evaluator.core.files import read_blocks
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
 from evaluator.core.store import RunFolder
-from evaluator.core.turns import read_blocks
 from evaluator.executors.local import Local
 from evaluator.running.execution import execute
 from evaluator.running.progress import Reporter

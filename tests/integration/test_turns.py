@@ -13,7 +13,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from evaluator.children import neighbours
+from evaluator.children import neighbours, quota
 from evaluator.core.files import read_blocks
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
@@ -59,7 +59,9 @@ def test_candidates_take_turns_and_each_leaves_its_own_blocks(tmp_path: Path) ->
     assert len(first) == len(second)
 
 
-@pytest.mark.parametrize("how", ["die_in_a_turn", "hang_in_a_turn", "fail_in_a_turn", "never_be_ready"])
+@pytest.mark.parametrize(
+    "how", ["die_in_a_turn", "hang_in_a_turn", "fail_in_a_turn", "grow_in_a_turn", "never_be_ready"]
+)
 def test_one_that_ends_while_others_are_measured_ends_its_own_row_only(how: str, tmp_path: Path) -> None:
     bad = step("b", how, timeout_s=5.0)
     folder = run([step("a"), bad, step("c")], tmp_path)
@@ -67,6 +69,7 @@ def test_one_that_ends_while_others_are_measured_ends_its_own_row_only(how: str,
         "die_in_a_turn": Outcome.CRASHED,
         "hang_in_a_turn": Outcome.TIMED_OUT,
         "fail_in_a_turn": Outcome.FAILED,
+        "grow_in_a_turn": Outcome.UNAVAILABLE,  # at a limit that nobody asked about
         "never_be_ready": Outcome.FAILED,
     }
     assert [outcome(folder, name) for name in "abc"] == [Outcome.PASSED, endings[how], Outcome.PASSED]
@@ -109,6 +112,17 @@ def test_a_killed_conductor_leaves_no_candidate(tmp_path: Path) -> None:
     assert alive == []
 
 
+def test_a_machine_with_one_core_works(tmp_path: Path) -> None:
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(mine)})
+    try:
+        folder = run([step("a"), step("b")], tmp_path)
+    finally:
+        os.sched_setaffinity(0, mine)
+    assert [outcome(folder, name) for name in "ab"] == [Outcome.PASSED] * 2
+    assert all(block.others_cores is not None for block in read_blocks(folder.folder("a")).blocks)
+
+
 def test_busy_neighbours_are_busy_and_gone_afterwards() -> None:
     me = psutil.Process()
     before = {child.pid for child in me.children()}
@@ -119,6 +133,34 @@ def test_busy_neighbours_are_busy_and_gone_afterwards() -> None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
     assert not neighbour.is_running()
+
+
+@pytest.mark.skipif(not quota.possible(), reason="no group below our own can be made (cgroups)")
+def test_under_a_quota_this_process_has_the_time_of_so_many_cores_and_is_back_afterwards() -> None:
+    memberships = Path("/proc/self/cgroup").read_text()
+    with quota.limited(0.2):
+        assert Path("/proc/self/cgroup").read_text() != memberships
+        begin, spent = time.monotonic(), time.process_time()
+        while time.monotonic() - begin < 1.0:
+            pass
+        assert time.process_time() - spent < 0.5
+    assert Path("/proc/self/cgroup").read_text() == memberships
+    assert quota.sweep() == ()
+
+
+@pytest.mark.skipif(not quota.possible(), reason="no group below our own can be made (cgroups)")
+def test_the_quota_of_one_that_was_killed_is_swept() -> None:
+    program = (
+        "import time; from evaluator.children import quota\n"
+        "with quota.limited(1.0): print(1, flush=True); time.sleep(60)"
+    )
+    with children.started([sys.executable, "-c", program], stdout=-1, cwd=Path(__file__).parents[2]) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        assert not [path for path in quota.sweep() if path.name.endswith(f"-{process.pid}")]
+        process.kill()
+        process.wait(20)
+    assert [path.name for path in quota.sweep()] == [f"fweval-{process.pid}"]
 
 
 def test_the_metronome_beats_on_every_core_and_leaves_the_caller_where_it_was() -> None:

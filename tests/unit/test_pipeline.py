@@ -15,8 +15,10 @@ from evaluator.commands import _exits
 from evaluator.core import catalogue, files, registry
 from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Result, Signature
+from evaluator.core.records import Result, Signature, Step
 from evaluator.core.store import RunFolder
+from evaluator.executors._this_machine import ThisMachine
+from evaluator.judging import replay
 from evaluator.planning.selection import rests_on
 from evaluator.running.progress import Reporter
 from evaluator.stages import _evidence
@@ -121,6 +123,37 @@ def test_cores_are_filled_by_the_next_stage_where_neither_measures(begin: Callab
     assert not any(registry.load("stage", name).measures for names in behind.values() for name in names)
     assert list(pipeline._behind("export", short)) == []
     assert list(pipeline._behind("export", ())) == []
+
+
+@pytest.mark.parametrize(
+    ("undecided_after", "rounds"),
+    [((), {1, 2, 3}), ((3,), {1, 2, 3, 4, 5, 6}), ((3, 6), set(range(1, 11))), ((3, 6, 10), set(range(1, 11)))],
+)
+def test_rounds_are_added_while_a_question_is_undecided(
+    begin: Callable[..., pipeline.Run],
+    monkeypatch: pytest.MonkeyPatch,
+    undecided_after: tuple[int, ...],
+    rounds: set[int],
+) -> None:
+    run = begin(profile=msgspec.structs.replace(PROFILE, rounds=3, most_rounds=10))
+    monkeypatch.setattr(ThisMachine, "missing", lambda *_: ())
+    pipeline.make_plan(run)
+    done: list[int] = []
+
+    def execute(steps: list[Step], folder: RunFolder, *_: object) -> None:
+        for step in steps:
+            if folder.reusable(step.id) is None:
+                done.append(step.round)
+                folder.save(Result(step=step.id, outcome=Outcome.PASSED))
+
+    asked = {("tiny", "cpu")}
+    monkeypatch.setattr(pipeline, "execute", execute)
+    monkeypatch.setattr(replay, "undecided", lambda *_: asked if max(done) in undecided_after else set())
+    pipeline.steps_of("run")(run)
+    assert set(done) == rounds
+    shown = {step.round for step in run.folder.planned_cells() if step.stage == "run"}
+    assert shown == rounds, "spare steps that nobody needed are no cells"
+    assert ("undecided: tiny; measuring" in said(run)) is bool(undecided_after)
 
 
 def test_two_different_models_stop_the_run(begin: Callable[..., pipeline.Run]) -> None:

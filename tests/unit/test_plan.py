@@ -171,6 +171,16 @@ def test_each_round_ends_with_an_a_a_control_of_the_first_subject() -> None:
         assert (last.format, last.needs, last.device) == (twin.format, twin.needs, "cpu")
 
 
+def test_rounds_beyond_those_of_the_profile_are_spare_and_planned_for_what_can_be_had() -> None:
+    made = make(options=Options(), profile=msgspec.structs.replace(PROFILE, most_rounds=4))
+    assert {step.round for step in steps(made, stage="run") if not step.spare} == {1, 2}
+    spare = [step for step in made.steps if step.spare]
+    assert {(step.stage, step.round, step.device) for step in spare} == {("run", 3, "cpu"), ("run", 4, "cpu")}
+    first = steps(made, stage="run", round=1, control=False, variant=None, device="cpu")
+    assert len(spare) == 2 * len(first)
+    assert not any(step.control or step.variant for step in spare)
+
+
 def test_what_servers_run_is_measured_in_variants_beside_its_default_and_once() -> None:
     made = make()
     found = [step for step in steps(made, stage="run") if step.variant]
