@@ -14,8 +14,8 @@ import msgspec
 from bench import _runs
 from bench._question import How, Question
 from bench._records import Line
+from evaluator.core.files import read_blocks
 from evaluator.core.store import RunFolder
-from evaluator.core.turns import read_blocks
 
 _WORK = ("train", "export")
 _GOAL = 0.15
