@@ -5,6 +5,7 @@ scoring it is timed in turns with the fixed piece of work by which limits follow
 told in that: a slow machine is slow at both, and fails nothing.
 """
 
+import gc
 import statistics
 import tempfile
 import time
@@ -70,7 +71,11 @@ def _lines(how: How) -> tuple[tuple[Line, ...], Mapping[str, Any]]:
             "read": lambda: replay.gather(folder),
             "judge": lambda: replay.judge(folder, evidence),
         }
-        taken = in_turns(calls, how.times(5, 2))
+        gc.freeze()  # as the command does
+        try:
+            taken = in_turns(calls, how.times(5, 2))
+        finally:
+            gc.unfreeze()
     return told(taken, findings)
 
 

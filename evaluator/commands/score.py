@@ -1,5 +1,7 @@
 """`fweval score`: judge and score a run again, from its evidence."""
 
+import gc
+
 import click
 
 from evaluator.commands._options import find_run, run_argument
@@ -25,6 +27,7 @@ def command(*, run: str, as_json: bool) -> int:
 
     folder = RunFolder.open(find_run(run))
     evidence = replay.gather(folder)  # reading it takes longer than what is made of it
+    gc.freeze()  # all of it stays until the end: looking through it for garbage took a third of the time
     replay.judge(folder, evidence)
     scorecard = replay.score(folder, evidence)
     show(scorecard, folder.path, as_json=as_json, written=json.filename)

@@ -5,9 +5,10 @@ line where the plan gives it a value other than the default.
 """
 
 import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -64,7 +65,7 @@ class Coordinates(Record, frozen=True, kw_only=True):
 
     def key(self, *parts: Part) -> tuple[Any, ...]:
         """Return what equals another's key when both are about the same: in those parts, or in all of them."""
-        return tuple(getattr(self, axis.name) for axis in axes(type(self)) if not parts or axis.part in parts)
+        return _reader(type(self), parts)(self)
 
     def slug(self) -> str:
         """Name it in a file name: "tiny-run-pytorch-onnx_torch_export-onnx_runtime-r2".
@@ -103,6 +104,15 @@ class Coordinates(Record, frozen=True, kw_only=True):
             value = getattr(self, axis.name)
             if value not in (None, axis.hidden) and axis.name != unsaid:
                 yield axis, value
+
+
+@cache
+def _reader(kind: type[Coordinates], parts: tuple[Part, ...]) -> Callable[[Coordinates], tuple[Any, ...]]:
+    """Return what reads the values of a record on the axes of those parts, or of all."""
+    names = [axis.name for axis in axes(kind) if not parts or axis.part in parts]
+    if len(names) == 1:
+        return lambda coordinates: (getattr(coordinates, names[0]),)
+    return attrgetter(*names)
 
 
 @cache

@@ -39,13 +39,11 @@ def cleaned(record: T, longest: int = LONGEST) -> T:
 def harmless_json(encoded: str) -> str:
     """Return JSON of the same meaning in which nothing harmful stands unescaped: it is printed on terminals, too.
 
-    A line of printable ASCII, as nearly all are, is passed over at a glance.
+    Printable ASCII, as nearly all is, is passed over at a glance.
     """
-
-    def harmless(part: str) -> str:
-        return part if part.isascii() and part.isprintable() else _HARMFUL.sub(lambda c: json.dumps(c[0])[1:-1], part)
-
-    return "\n".join(map(harmless, encoded.split("\n")))
+    if encoded.isascii() and encoded.isprintable():
+        return encoded
+    return _HARMFUL.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], encoded)
 
 
 def _clean(value: Any, longest: int) -> Any:

@@ -34,7 +34,8 @@ def cells_json(cells: Sequence[Cell]) -> str:
 
 def encode(value: object) -> str:
     """Encode records, or JSON-like values, in the one layout that our JSON files have."""
-    return text.harmless_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()) + "\n"
+    harmless = text.harmless_json(msgspec.json.encode(value).decode())  # before it is laid out: that triples it
+    return msgspec.json.format(harmless, indent=2) + "\n"
 
 
 def schema() -> dict[str, Any]:
