@@ -85,7 +85,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     # Relative difference of the one A/A pair that a run had before every candidate was its own: `repeats`.
     noise_floor: Annotated[float, msgspec.Meta(ge=0)] | None = None
     winner: str | None  # the framework that is shown to be ahead; None where nobody is, or not so that it is sure
-    statement: str  # one sentence: "PyTorch is 1.8 times faster", "indistinguishable", "not comparable: …"
+    statement: str  # one sentence: "PyTorch is 1.8 times faster", "equivalent: …", "not comparable: …"
     provisional: bool = False
     rounds: int = 0  # that the side with fewer has; 0 where nobody counted them
     unsettled: tuple[str, ...] = ()  # frameworks of which a measurement had not settled; before there were answers
