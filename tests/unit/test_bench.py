@@ -239,7 +239,7 @@ def test_of_what_takes_turns_the_blocks_count_and_of_trainings_all(tmp_path: Pat
 
 def test_scoring_is_told_in_seconds_of_the_reference_machine(tmp_path: Path) -> None:
     (found, *_), raw = score_time.told(
-        {"fixed work": [2.0, 2.0], "score": [4.0, 6.0], "read": [1.0], "judge": [1.0]}, findings=5_000
+        {"fixed work": [2.0, 3.0], "score": [9.0, 5.0], "read": [1.0], "judge": [1.0]}, findings=5_000
     )
     assert found.reached == pytest.approx(5 / 2 * REFERENCE_S * 2)
     assert found.at_most == 1
