@@ -31,7 +31,7 @@ from evaluator.core.records import (
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import cell_of
 from evaluator.core.turns import Block, Blocks
-from evaluator.judging import scoring
+from evaluator.judging import ranking, scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 from tests.figures import fields
 
@@ -216,12 +216,13 @@ def scorecard(evidence: Evidence | None = None) -> Scorecard:
     """Return the scorecard of a run, judged by the real checks; of the complete run unless another is given."""
     evidence = evidence or complete_run()
     checks = registry.load_all("check")
-    return scoring.assemble(
+    scored = scoring.assemble(
         evidence,
         [finding for check in checks for finding in check.judge(evidence)],
         [comparison for check in checks for comparison in check.compare(evidence)],
         [cell_of(entry.step, entry.result) for entry in evidence.entries],
     )
+    return msgspec.structs.replace(scored, rankings=ranking.rankings(evidence))
 
 
 def run_record(scenarios: tuple[str, ...], rounds: int) -> RunRecord:

@@ -8,6 +8,7 @@ share one error rate (Holm; J. C. Hsu, "Multiple comparisons with the best", 198
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from math import fsum, isfinite
 
 from evaluator.core.scorecard import Ranking
@@ -80,21 +81,20 @@ def _behind_the_best(ranked: Mapping[str, Rounds]) -> dict[str, Estimate]:
 
     The best is the one that is the fastest in the turns that all shared. Without a pair with it there is no estimate.
     """
-    every = {
-        (a, b): pairs.between(ranked[a], ranked[b], (rounds for name, rounds in ranked.items() if name not in (a, b)))
-        for a in ranked
-        for b in ranked
-        if a != b
-    }
-    known = {pair: found for pair, found in every.items() if found is not None}
-    able = [name for name in ranked if any(name in pair and _told(found) for pair, found in known.items())]
+    known: dict[tuple[str, str], Estimate] = {}
+    for a, b in combinations(ranked, 2):
+        others = (rounds for name, rounds in ranked.items() if name not in (a, b))
+        found = pairs.between(ranked[a], ranked[b], others)
+        if found is not None:
+            known |= {(a, b): found, (b, a): found.inverse}
+    able = [name for name in ranked if any(name in pair and _told(each) for pair, each in known.items())]
     if not able:
         return {}
     sums = {name: fsum(known[name, other].log for other in able if (name, other) in known) for name in able}
     best = min(able, key=lambda name: sums[name])
     itself = Estimate(log=0.0, error=0.0, pairs=0, rounds=0)
-    found = {name: itself if name == best else known.get((name, best)) for name in able}
-    return {name: each for name, each in found.items() if each is not None and _told(each)}
+    behind = {name: itself if name == best else known.get((name, best)) for name in able}
+    return {name: each for name, each in behind.items() if each is not None and _told(each)}
 
 
 def _told(estimate: Estimate) -> bool:

@@ -12,10 +12,10 @@ import msgspec
 from evaluator.core import files, metrics, registry
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.records import Cell, Record, Step
-from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Scorecard, Training
+from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Ranking, Scorecard, Training
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
-from evaluator.judging import fitting, matrix, scoring, training
+from evaluator.judging import fitting, matrix, ranking, scoring, training
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 
 
@@ -24,6 +24,7 @@ class Judgement(Record, frozen=True, kw_only=True):
 
     findings: tuple[Finding, ...]
     comparisons: tuple[Comparison, ...]
+    rankings: tuple[Ranking, ...] = ()  # none in runs of before there were any
 
 
 def judge(folder: RunFolder, evidence: Evidence | None = None) -> Judgement:
@@ -34,6 +35,7 @@ def judge(folder: RunFolder, evidence: Evidence | None = None) -> Judgement:
     judgement = Judgement(
         findings=tuple(finding for check in checks for finding in check.judge(evidence)),
         comparisons=tuple(comparison for check in checks for comparison in check.compare(evidence)),
+        rankings=ranking.rankings(evidence),
     )
     files.write_record(folder.path / "findings.json", judgement)
     return judgement
@@ -53,7 +55,8 @@ def score(folder: RunFolder, evidence: Evidence | None = None) -> Scorecard:
     evidence = evidence or gather(folder)
     cells = tuple(cell_of(entry.step, entry.result) for entry in evidence.entries if entry.digests)
     scored = scoring.assemble(evidence, judgement.findings, judgement.comparisons, cells)
-    scorecard: Scorecard = msgspec.structs.replace(scored, matrix=matrix.build(evidence, folder.path))
+    built = matrix.build(evidence, folder.path)
+    scorecard: Scorecard = msgspec.structs.replace(scored, rankings=judgement.rankings, matrix=built)
     report = registry.load("report", "json")
     files.write_text(folder.path / report.filename, report.render(scorecard))
     return scorecard

@@ -39,7 +39,6 @@ from evaluator.core.scorecard import (
 )
 from evaluator.judging import fitting, training
 from evaluator.judging.evidence import Entry, Evidence
-from evaluator.judging.ranking import rankings
 from evaluator.measure import statistics
 
 # Kind of doubt -> what the scorecard says about it, [of one|of several]. `place` is the worst case.
@@ -91,7 +90,6 @@ def assemble(
         curves=curves(evidence),
         cells=training.with_turning_points(cells, trainings),
         device_classes=evidence.run.device_classes,
-        rankings=rankings(evidence),
         trainings=trainings,
         edge=fitting.table(evidence),
         titles=evidence.catalogue.titles,

@@ -271,21 +271,23 @@ def _location(values: Floats) -> tuple[float, float, float]:
     if len(values) > _MOST:
         values = np.array([np.median(part) for part in np.array_split(values, _MOST)])
     count = len(values)
+    first, second = _pairs_of(count)
+    averages = np.sort((values[first] + values[second]) / 2)
+    middle = float(averages[(len(averages) - 1) // 2] + averages[len(averages) // 2]) / 2
     if count < LEAST_PAIRS:
-        return float(np.median(_walsh(values))), inf, 1.0
-    averages = np.sort(_walsh(values))
+        return middle, inf, 1.0
     aside, confidence = _set_aside(count, CONFIDENCE)
     half = (averages[len(averages) - 1 - aside] - averages[aside]) / 2
     hanging = _hanging_together(values)
     freedom = max(1.0, count / hanging - 1)
     error = float(half) / _students_t((1 + confidence) / 2, count - 1) * sqrt(hanging)
-    return float(np.median(averages)), error, freedom
+    return middle, error, freedom
 
 
-def _walsh(values: Floats) -> Floats:
-    """Return the mean of every pair of values, of each with itself, too."""
-    first, second = np.triu_indices(len(values))
-    return np.asarray((values[first] + values[second]) / 2)
+@cache
+def _pairs_of(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places of every pair of so many values, of each with itself, too: their means are Walsh's averages."""
+    return np.triu_indices(count)
 
 
 @cache

@@ -19,8 +19,6 @@ TAILS = (50.0, 90.0, 95.0, 97.0, 99.0, 99.9)  # the percentiles that are printed
 OUTLIER_ABOVE = 14.826  # distances from the median in MADs: ten standard deviations of a normal distribution
 UNSTABLE_ABOVE = 0.10  # perf_analyzer's default --stability-percentage
 NOISY_ABOVE = 0.025  # trtexec warns above this coefficient of variation
-DRAWS = 2_000
-SEED = 20_240_229
 
 Floats = NDArray[np.float64]
 
@@ -49,30 +47,6 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Inter
     if k < 1:
         return Interval(value=value, low=None, high=None)
     return Interval(value=value, low=float(ordered[k - 1]), high=float(ordered[len(ordered) - k]))
-
-
-def ratio_interval(
-    rounds_a: Sequence[Sequence[float]], rounds_b: Sequence[Sequence[float]], confidence: float = 0.95
-) -> Interval:
-    """Return median(a) / median(b) with a bootstrap interval over rounds; one inner sequence holds a round's samples.
-
-    Rounds are resampled, not requests, because requests of one round hang together. The bootstrap gives the standard
-    error of the logarithm on each side, Welch's t the ends (Hesterberg, What Teachers Should Know About the Bootstrap,
-    2015, 4.3 and 5): the plain percentiles of three rounds cannot reach beyond these rounds, and one in ten pairs of
-    equal subjects would look different. With fewer than three rounds on either side the ends are None. The seed is
-    fixed: the same samples give the same interval.
-    """
-    value = float(np.median(np.concatenate(rounds_a)) / np.median(np.concatenate(rounds_b)))
-    if min(len(rounds_a), len(rounds_b)) < 3:
-        return Interval(value=value, low=None, high=None)
-    rng = np.random.default_rng(SEED)
-    variances = [_log_variance(rounds, rng) for rounds in (rounds_a, rounds_b)]
-    total = sum(variances)
-    if total == 0:
-        return Interval(value=value, low=value, high=value)
-    freedom = total**2 / sum(v**2 / (len(r) - 1) for v, r in zip(variances, (rounds_a, rounds_b), strict=True))
-    reach = float(np.exp(_students_t((1 + confidence) / 2, freedom) * np.sqrt(total)))
-    return Interval(value=value, low=value / reach, high=value * reach)
 
 
 def difference_interval(
@@ -161,11 +135,3 @@ def _students_t(probability: float, freedom: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, probability))
-
-
-def _log_variance(rounds: Sequence[Sequence[float]], rng: np.random.Generator) -> float:
-    """Return the bootstrap variance of the mean logarithm of the round medians, without its bias of (n - 1) / n."""
-    n = len(rounds)
-    logs = np.log([np.median(samples) for samples in rounds])
-    means = logs[rng.integers(n, size=(DRAWS, n))].mean(axis=1)
-    return float(means.var() * n / (n - 1))

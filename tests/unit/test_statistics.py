@@ -7,7 +7,6 @@ from evaluator.core.scorecard import Interval, distinguishable
 from evaluator.measure import statistics
 
 SECONDS = st.floats(min_value=1e-6, max_value=1e3)
-ROUNDS = st.lists(st.lists(SECONDS, min_size=1, max_size=8), min_size=1, max_size=6)
 
 
 @pytest.mark.parametrize(
@@ -50,52 +49,6 @@ def test_median_intervals_hold_the_true_median_often_enough(size: int) -> None:
     assert np.mean(held) >= 0.94
 
 
-@given(ROUNDS, ROUNDS)
-def test_a_ratio_lies_in_its_interval_and_needs_three_rounds(a: list[list[float]], b: list[list[float]]) -> None:
-    interval = statistics.ratio_interval(a, b)
-    if min(len(a), len(b)) < 3:
-        assert interval.low is None
-        assert interval.high is None
-    else:
-        assert interval.low is not None
-        assert interval.high is not None
-        assert interval.low <= interval.value <= interval.high
-    assert interval == statistics.ratio_interval(a, b)
-
-
-def test_a_clear_difference_is_seen() -> None:
-    slow, fast = [[2.0, 2.1, 1.9]] * 3, [[1.0, 1.05, 0.95]] * 3
-    ratio = statistics.ratio_interval(slow, fast)
-    assert ratio.value == pytest.approx(2.0)
-    assert distinguishable(ratio, 0.05)
-
-
-def _round(rng: np.random.Generator) -> list[float]:
-    """A round of one and the same subject: its own level (5 %), and requests that scatter around it (10 %)."""
-    return [float(x) for x in rng.lognormal(sigma=0.05) * rng.lognormal(sigma=0.1, size=64)]
-
-
-@pytest.mark.parametrize("rounds", [3, 5])
-def test_equal_subjects_are_rarely_told_apart(rounds: int) -> None:
-    rng = np.random.default_rng(2)
-    alarms = []
-    for _ in range(400):
-        a, b = [_round(rng) for _ in range(rounds)], [_round(rng) for _ in range(rounds)]
-        alarms.append(distinguishable(statistics.ratio_interval(a, b), None))
-    assert np.mean(alarms) <= 0.05
-
-
-@pytest.mark.parametrize("rounds", [3, 5])
-def test_ratio_intervals_hold_the_true_ratio_often_enough(rounds: int) -> None:
-    rng = np.random.default_rng(3)
-    held = []
-    for _ in range(500):
-        slow = [[2 * x for x in _round(rng)] for _ in range(rounds)]
-        interval = statistics.ratio_interval(slow, [_round(rng) for _ in range(rounds)])
-        held.append(interval.low is not None and interval.high is not None and interval.low <= 2 <= interval.high)
-    assert np.mean(held) >= 0.94
-
-
 def test_a_paired_difference_has_the_textbook_interval() -> None:
     served, alone = [[3.0], [4.0], [5.0]], [[2.0], [2.0], [2.0]]  # differences 1, 2, 3: mean 2, deviation 1
     found = statistics.difference_interval(served, alone)
@@ -123,6 +76,7 @@ def test_a_difference_inside_the_noise_floor_means_nothing() -> None:
     assert not distinguishable(ratio, 0.06)
     assert distinguishable(ratio, 0.04)
     assert distinguishable(ratio, None)
+    assert not distinguishable(Interval(value=1.05, low=0.98, high=1.1), None)
 
 
 def test_without_an_interval_only_the_noise_floor_decides() -> None:
