@@ -194,7 +194,9 @@ def do_leave_children(work: Work) -> Measured:
 def do_take_turns(work: Work, block: Callable[[int], object] = lambda _: None) -> Measured:
     """Be asked for calls that take `call_s`; `block` is what else each does."""
     settings = work.step.settings
-    track = Track(name="latency", min_calls=6, min_blocks=settings.get("min_blocks", 4), block_s=0.02)
+    track = Track(
+        name="latency", min_calls=6, min_blocks=settings.get("min_blocks", 4), block_s=settings.get("block_s", 0.02)
+    )
 
     def call(index: int) -> None:
         time.sleep(settings.get("call_s", 0.002))

@@ -22,6 +22,7 @@ from evaluator.core.turns import NAME, Answered, Block, Blocks, Mark, Over, Read
 
 Call = Callable[[int], object]  # given the number of the call, from 0 on; StopIteration: there are no more
 CpuSeconds = Callable[[], float | None]
+_ASLEEP_FROM_S = 0.1  # blocks of others take longer, being asked again at once does not
 TURNS = "--turns="  # the worker's argument: the number of the socket over which it is asked
 
 
@@ -234,6 +235,8 @@ class _Log:
         """Make a block and write it down."""
         begin, before = time.perf_counter(), self._cpu_s()
         idle_s, idle_for_s = _spent(self._cpu_then, before) or 0.0, begin - self._since
+        if idle_for_s < _ASLEEP_FROM_S:  # nobody else was asked meanwhile: what it does after an answer is no idling
+            idle_s = idle_for_s = 0.0
         if self.taken:  # before the first one, the caller was at work
             self._idle = (self._idle[0] + idle_s, self._idle[1] + idle_for_s)
         samples, elapsed_s = series.block()

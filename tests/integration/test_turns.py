@@ -46,7 +46,9 @@ def outcome(folder: RunFolder, name: str) -> Outcome:
 
 
 def test_candidates_take_turns_and_each_leaves_its_own_blocks(tmp_path: Path) -> None:
-    folder = run([step("a"), step("b", settings={"call_s": 0.02})], tmp_path)
+    folder = run(
+        [step("a", settings={"block_s": 0.15}), step("b", settings={"block_s": 0.15, "call_s": 0.02})], tmp_path
+    )
     for name in ("a", "b"):
         assert outcome(folder, name) is Outcome.PASSED
         found = read_blocks(folder.folder(name))
