@@ -33,6 +33,7 @@ TIMES_FEWER = 5.0
 PLAIN, AGAIN = "plain", "again"
 SWITCHED = (4.0, 4.0)  # seconds that the neighbour is busy, and idle
 GAPS = range(40, 90, 5)  # blocks, some ten seconds: what starting, loading and warming up the next candidate takes
+_LEAST_WINDOWS = 3  # that do not overlap: in fewer, all that is seen is seen once
 _WINDOWS = 100  # at the most, in which is looked for what two that are the same seem to differ by
 _LEAST = pairs.LEAST_PAIRS
 
@@ -102,8 +103,13 @@ def windows(count: int, length: int, times: int, rng: np.random.Generator) -> It
         yield list(range(int(begin), min(count, int(begin) + length)))
 
 
-def live(found: Found, difference: float, turns: int, times: int, rng: np.random.Generator) -> Line:
-    """Look for a difference in windows of a few turns each, and predict its rate from what nothing looked like."""
+def live(where: tuple[str, Found], difference: float, turns: int, times: int, rng: np.random.Generator) -> Line:
+    """Look for a difference in windows of a few turns each, and predict its rate from what nothing looked like.
+
+    Both need windows that differ, hence as many turns as some of them have together.
+    """
+    runtime, found = where
+    what = f"{100 * difference:.0f} % in {turns} turns, live, {runtime}"
     plain, again, slower = (found.medians(track) for track in (PLAIN, AGAIN, track_of(difference)))
     nothing = [
         each.log for each in _estimates(again, plain, turns, times, rng) if each is not None and each.error is not None
@@ -111,10 +117,10 @@ def live(found: Found, difference: float, turns: int, times: int, rng: np.random
     seen = Seen()
     for each in _estimates(slower, plain, turns, times, rng):
         seen.add(each, difference)
-    if len(nothing) < _LEAST:
-        return rate(f"{100 * difference:.0f} % in {turns} turns, live", Seen(), 0.0)
+    if len(nothing) < _LEAST or len(plain.keys() & again.keys()) < _LEAST_WINDOWS * turns:
+        return rate(what, Seen(), 0.0)
     error = float(np.sqrt(np.mean(np.square(nothing))))
-    return rate(f"{100 * difference:.0f} % in {turns} turns, live", seen, predicted(difference, error, turns - 1))
+    return rate(what, seen, predicted(difference, error, turns - 1))
 
 
 def _estimates(
@@ -199,6 +205,9 @@ def sooner(name: str, logs: Floats, quiet: Sequence[bool], gaps: Sequence[int] =
     if turns is None:
         return Line(what=what, unit="times", reached=None, note="not found in turns", at_least=TIMES_FEWER)
     most = apart or tried[-1]
+    if apart is None and most < TIMES_FEWER * turns:
+        note = f"{turns} blocks in turns; one after the other more than the {most} that could be tried"
+        return Line(what=what, unit="times", reached=None, note=note, at_least=TIMES_FEWER)
     note = f"{turns} blocks in turns, {'' if apart else 'more than '}{most} one after the other"
     return Line(what=what, unit="times", reached=most / turns, at_least=TIMES_FEWER, note=note)
 
@@ -231,7 +240,7 @@ def _lines(how: How) -> tuple[tuple[Line, ...], Mapping[str, Any]]:
     for runtime in ("torch_jit", "onnx_runtime"):
         planted = _live.conduct(how, f"planted-{runtime}", [candidate(runtime, how.times(20, 4), DIFFERENCES)])[runtime]
         for turns in (8, 16):
-            told += [live(planted, each, turns, how.times(1000, 100), rng) for each in DIFFERENCES]
+            told += [live((runtime, planted), each, turns, how.times(1000, 100), rng) for each in DIFFERENCES]
         raw[f"planted {runtime}"] = {track: _live.raw(planted, track) for track in planted.samples}
         for name, switched in (("quiet", False), ("beside a switched neighbour", True)):
             found = _seconds(how, runtime, name.split()[0], switched=switched)

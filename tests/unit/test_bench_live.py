@@ -121,10 +121,10 @@ def test_a_rate_is_to_be_as_predicted() -> None:
 
 def test_a_planted_difference_is_looked_for_in_windows() -> None:
     tracks = {"plain": scattered(1.0), "again": scattered(1.0, by=0.012), "plus_10": scattered(1.1, by=0.011)}
-    line = planted.live(found(tracks), 0.10, 8, 40, rng())
+    line = planted.live(("onnx_runtime", found(tracks)), 0.10, 8, 40, rng())
     assert line.reached == 1.0
     assert line.met
-    disturbed = planted.live(found(tracks, disturbed=range(4, 24)), 0.10, 8, 40, rng())
+    disturbed = planted.live(("onnx_runtime", found(tracks, disturbed=range(4, 24))), 0.10, 8, 40, rng())
     assert disturbed.reached is None
 
 
