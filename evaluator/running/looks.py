@@ -6,7 +6,8 @@ shown to be equivalent. Where several rounds carry the interval, blocks beyond t
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import chain, combinations
 from statistics import median
 
 import msgspec
@@ -21,29 +22,36 @@ class Looks:
     """The looks at the tracks of one group: at the first, twice and four times as many blocks as the minima want."""
 
     def __init__(self) -> None:
-        self._least: dict[str, int] = {}  # track -> turns when its minima were met
-        self._looked: dict[str, int] = {}  # track -> looks so far
-        self._enough: set[str] = set()
+        self._looks: dict[str, _Look] = {}
 
-    def enough(self, track: str, candidates: Sequence[Candidate]) -> bool:
-        """Tell of a track whose minima are met whether it needs no more blocks."""
-        if track in self._enough or candidates[0].tracks[track].track.neighbours:
-            return True
-        if _carried_by_rounds(candidates[0].step) or self._look(track, candidates):
-            self._enough.add(track)
-        return track in self._enough
-
-    def _look(self, track: str, candidates: Sequence[Candidate]) -> bool:
-        """Look, if it is time to, and tell whether that was the last time."""
+    def undecided(self, track: str, candidates: Sequence[Candidate]) -> set[Candidate]:
+        """Return those of a track whose minima are met that need more blocks, for a question that is undecided."""
+        about = candidates[0].tracks[track].track if candidates else None
+        if about is None or about.neighbours or about.quota_cores is not None or _carried_by_rounds(candidates[0].step):
+            return set()
         played = max(len(one.tracks[track].medians) for one in candidates)
-        look = self._looked.get(track, 0)
-        if played < TIMES_LEAST[look] * self._least.setdefault(track, played):
-            return False
-        self._looked[track] = look + 1
-        seen = judge(candidates)
-        rounds: dict[Candidate, Rounds] = {one: {1: one.quiet(track, seen[one])} for one in candidates}
-        last = look + 1 == len(TIMES_LEAST)
-        return last or all(decided(rounds[a], rounds[b], look) for a, b in questions(track, candidates))
+        look = self._looks.setdefault(track, _Look(least=played, open=set(candidates)))
+        if look.open and played >= TIMES_LEAST[look.number] * look.least:
+            look.open = set() if look.number + 1 == len(TIMES_LEAST) else _open(track, candidates, look.number)
+            look.number += 1
+        return look.open & set(candidates)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Look:
+    """Where the looks at one track stand."""
+
+    least: int  # blocks when the minima were met
+    open: set[Candidate]
+    number: int = 0  # looks so far
+
+
+def _open(track: str, candidates: Sequence[Candidate], look: int) -> set[Candidate]:
+    """Look at the quiet blocks so far, and return the candidates of the pairs that are undecided."""
+    seen = judge(candidates)
+    rounds: dict[Candidate, Rounds] = {one: {1: one.quiet(track, seen[one])} for one in candidates}
+    pairs = (pair for pair in questions(track, candidates) if not decided(rounds[pair[0]], rounds[pair[1]], look))
+    return set(chain.from_iterable(pairs))
 
 
 def questions(track: str, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:

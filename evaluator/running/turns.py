@@ -21,7 +21,9 @@ from evaluator.running.looks import Looks
 from evaluator.running.progress import SILENCE_S, Reporter
 
 _ONE_CORE = "one core: whoever asks shares it with those that are asked, and a neighbour takes half of it"
-_SETTLE_S = 0.005  # after a block, before the metronome: threads that wait actively give up within it
+_SETTLE_S = 0.01  # after a block, before the metronome
+_TRIES = 4  # ONNX Runtime's threads were seen to wait actively for 20 ms
+_SETTLED = 1.1  # times the fastest beat
 _LISTENED = 3  # turns, after which one that never sleeps is known
 _ROOM = 1.25  # times what the largest candidate took is wanted for the next one
 _RESERVE_BYTES = 1 << 30
@@ -54,6 +56,7 @@ class Conductor:
         self._end = end
         self._looks = looks
         self._begun = 0
+        self._best: Beat = ()  # the fastest beat of each core so far
         self._turn = 0
         self._alive: list[Candidate] = []
         self._together: tuple[str, ...] = ()
@@ -114,25 +117,39 @@ class Conductor:
         ]
         order: list[Candidate] = []
         looks = self._looks()
-        beat = metronome.beat()
+        beat = self._settled(metronome)
         played = 0
-        while open_tracks := [name for name in names if self._wanted(name, looks)]:
+        while any(self._wanted(name, looks) for name in names):
             order = order[::-1] if played % 2 else draw.sample(self._alive, len(self._alive))
-            for name in open_tracks:
-                for candidate in [one for one in order if one in self._alive and not one.awake]:
-                    if name in candidate.tracks and candidate.tracks[name].open:
-                        beat = self._block(candidate, name, metronome, beat)
+            for name in names:
+                wanted = self._wanted(name, looks)
+                for candidate in [one for one in order if one in wanted]:
+                    beat = self._block(candidate, name, metronome, beat)
             played += 1
             self._turn += 1
             if played == _LISTENED and not beside:
                 self._leave_out_the_sleepless()
 
-    def _wanted(self, name: str, looks: Looks) -> bool:
-        """Tell whether a track is asked for: until its minima are met, and then until its questions are decided."""
+    def _wanted(self, name: str, looks: Looks) -> set[Candidate]:
+        """Return whom a track is asked for: all until its minima are met, then those whose questions are undecided."""
         taking = [one for one in self._alive if name in one.tracks and not one.awake]
-        if not any(one.tracks[name].open for one in taking):
-            return False
-        return any(one.tracks[name].wanting for one in taking) or not looks.enough(name, taking)
+        still = {one for one in taking if one.tracks[name].open}
+        if any(one.tracks[name].wanting for one in still):
+            return still
+        return still & looks.undecided(name, taking)
+
+    def _settled(self, metronome: Metronome) -> Beat:
+        """Return a beat when what was asked has gone to sleep: threads wait actively for a while before they do.
+
+        Others who are busy stay so: then the last of a few tries shows it.
+        """
+        for _ in range(_TRIES):
+            time.sleep(_SETTLE_S)
+            beat = metronome.beat()
+            self._best = tuple(map(min, beat, self._best or beat))
+            if all(now <= _SETTLED * best for now, best in zip(beat, self._best, strict=True)):
+                break
+        return beat
 
     def _block(self, candidate: Candidate, name: str, metronome: Metronome, before: Beat) -> Beat:
         """Ask for one block; return the beat after it. A candidate that does not answer has ended: its row only."""
@@ -144,9 +161,8 @@ class Conductor:
         if not isinstance(said, Answered):
             self._alive.remove(candidate)
             self._end(candidate.job)
-            return metronome.beat()
-        time.sleep(_SETTLE_S)
-        after = metronome.beat()
+            return self._settled(metronome)
+        after = self._settled(metronome)
         progress.add(self._turn, said)
         candidate.idle_s += said.idle_s
         candidate.idle_for_s += said.idle_for_s
