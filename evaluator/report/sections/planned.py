@@ -37,7 +37,7 @@ class Planned(Section):
 
     name: ClassVar[str] = "planned"
     title: ClassVar[str] = "Training as planned"
-    short: ClassVar[str] = "Training"
+    short: ClassVar[str] = "Planned training"
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return plan, figures, arithmetic, turning point and picture of each training."""
