@@ -67,12 +67,17 @@ def _abandoned(path: Path) -> bool:
     return True
 
 
+def _controllers(group: Path) -> set[str]:
+    """Return what groups below this one can limit."""
+    return set((group / "cgroup.subtree_control").read_text().split())
+
+
 def _home() -> tuple[Path, bool]:
     """Return the group that this process is in by rights, and whether it is of version 1; `OSError` without any."""
     for controller in ("cpu", None):
         for folder in cgroups.groups(controller):
             home = folder.parent if folder.name == f"{_NAME}{os.getpid()}" else folder
-            if controller is not None or "cpu" in (home / "cgroup.subtree_control").read_text().split():
+            if controller is not None or _controllers(home).issuperset({"cpu"}):
                 return home, controller is not None
             break
     raise FileNotFoundError("this process is in no group that limits processor time")
