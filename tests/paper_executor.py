@@ -48,6 +48,7 @@ class PaperExecutor(Executor[PaperJob]):
     stubborn: tuple[str, ...] = ()  # steps that cannot be cancelled
     asked: list[tuple[str, str, int]] = field(default_factory=list)  # in turns: step, track, turn, in order
     over: dict[str, Over] = field(default_factory=dict)  # step -> what it was told in the end
+    endings: list[tuple[str, str]] = field(default_factory=list)  # in turns: told so, ended
 
     def machines(self) -> Mapping[str, Capabilities]:
         return {name: PaperMachine() for name in self.names}
@@ -67,6 +68,7 @@ class PaperExecutor(Executor[PaperJob]):
             self.asked.append((job.step.id, wanted.track, wanted.turn))
         else:
             self.over[job.step.id] = wanted
+            self.endings.append((job.step.id, "told"))
 
     def hear(self, job: PaperJob, at_most_s: float) -> Said | None:
         """Say what the step's settings say: `tracks`, `block_s` a call, and `dies_at` which block it ends."""
@@ -75,7 +77,8 @@ class PaperExecutor(Executor[PaperJob]):
         if not job.told:
             if settings.get("never_ready"):
                 return None
-            job.told.append(Ready(tracks=msgspec.convert(settings["tracks"], tuple[Track, ...])))
+            tracks = msgspec.convert(settings["tracks"], tuple[Track, ...])
+            job.told.append(Ready(tracks=tracks, last=settings.get("last", False)))
             return job.told[-1]
         wanted = job.wanted[-1]
         if isinstance(wanted, Over) or len(job.told) > settings.get("dies_at", len(job.told)):
@@ -102,6 +105,7 @@ class PaperExecutor(Executor[PaperJob]):
 
     def fetch(self, job: PaperJob) -> Result:
         self._lose_patience("fetch")
+        self.endings.append((job.step.id, "ended"))
         needed = [self._place(job.step.machine, other) / ANSWER for other in job.step.needs.values()]
         (job.place / ANSWER).write_text(f"{job.step.id}({' '.join(path.read_text() for path in needed)})")
         shutil.copytree(job.place, job.folder)

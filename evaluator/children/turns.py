@@ -184,14 +184,19 @@ class Turns:
         if self._line is not None:
             self._line.end.close()
 
-    def take(self, calls: Mapping[Track, Call], cpu_s: CpuSeconds = own_cpu_s) -> Taken:
+    def take(self, calls: Mapping[Track, Call], cpu_s: CpuSeconds = own_cpu_s, *, last: bool = False) -> Taken:
         """Measure until it is over; load, first call and warm-up lie behind the caller. Only once in a step.
 
         `cpu_s` tells the processor time that the candidate's processes have had so far, None where it is not known.
-        What a call raises goes to the caller.
+        `last` says that nothing is measured afterwards: then others may end meanwhile. What a call raises goes to the
+        caller.
         """
         series = {track.name: _Series(track, call) for track, call in calls.items()}
-        found = self._alone(series, cpu_s) if self._line is None else self._asked(self._line, series, cpu_s)
+        if self._line is None:
+            found = self._alone(series, cpu_s)
+        else:
+            self._line.send(Ready(tracks=tuple(calls), last=last))
+            found = self._asked(self._line, series, cpu_s)
         return Taken(
             found=found,
             series={name: tuple(each.seconds) for name, each in series.items()},
@@ -208,7 +213,6 @@ class Turns:
 
     def _asked(self, line: Line, series: Mapping[str, _Series], cpu_s: CpuSeconds) -> Blocks:
         log = _Log(cpu_s)
-        line.send(Ready(tracks=tuple(each.track for each in series.values())))
         while True:
             since = time.perf_counter()
             message = line.receive()

@@ -97,7 +97,6 @@ def said(environment: Mapping[str, str], cores: int) -> tuple[str, ...]:
     told = []
     if wish is not None:
         given = min(wish, cores)
-        given = min(wish, cores)
         bound = f", one for each core (it says {wish})" if wish > cores else ""
         told.append(f"OMP_NUM_THREADS is kept to: what is measured gets {given} thread{'s' * (given > 1)}{bound}")
     if ignored:

@@ -100,6 +100,7 @@ class Ready(Record, frozen=True, kw_only=True, tag="ready"):
     """A candidate is loaded and warm: what it can be asked for."""
 
     tracks: tuple[Track, ...]
+    last: bool = False  # nothing is measured afterwards: it may end beside others
 
 
 class Answered(Record, frozen=True, kw_only=True, tag="answered"):

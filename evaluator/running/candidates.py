@@ -61,6 +61,7 @@ class Candidate:
     job: Any  # the executor's
     step: Step
     tracks: dict[str, Progress]
+    last: bool = False  # it measures nothing afterwards
     asked: list[Asked] = field(default_factory=list)
     idle_s: float = 0.0  # processor time while others were asked,
     idle_for_s: float = 0.0  # and how long that was

@@ -99,7 +99,8 @@ class Conductor:
             if not isinstance(said, Ready):
                 self._end(job)
                 continue
-            self._alive.append(Candidate(job, step, {track.name: Progress(track) for track in said.tracks}))
+            tracks = {track.name: Progress(track) for track in said.tracks}
+            self._alive.append(Candidate(job, step, tracks, last=said.last))
             largest = max(largest, free - self._machine.free_memory_bytes)
 
     def _short_of_memory(self, largest: int) -> bool:
@@ -194,12 +195,16 @@ class Conductor:
     # Endings ----------------------------------------------------------------------------------------------------------
 
     def _finish(self, candidates: Sequence[Candidate]) -> None:
-        """Tell candidates what was seen during their blocks, and wait for their endings: nothing is measured now."""
+        """Tell candidates what was seen during their blocks, and wait for their endings.
+
+        Those that measure more than turns have the machine to themselves meanwhile; the others end together.
+        """
         seen = judge(self._alive)
-        for one in candidates:
-            over = Over(together=self._together, begun=self._begun, marks=seen[one])
-            self._executor.ask(one.job, over)
-        for one in candidates:
-            self._alive.remove(one)
-            self._hear(one.job, one.step)
-            self._end(one.job)
+        for group in ([one for one in candidates if one.last], *([one] for one in candidates if not one.last)):
+            for one in group:
+                over = Over(together=self._together, begun=self._begun, marks=seen[one])
+                self._executor.ask(one.job, over)
+            for one in group:
+                self._alive.remove(one)
+                self._hear(one.job, one.step)
+                self._end(one.job)

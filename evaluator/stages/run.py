@@ -124,7 +124,7 @@ class Run(Stage):
             wanted = tracks(work.step, about.profile.sampling)
             batches = partial(_answer, session, [batch])
             calls: dict[Track, Call] = {each: batches if each.name == THROUGHPUT else answer for each in wanted}
-            taken = work.turns.take(calls)
+            taken = work.turns.take(calls, last=True)
             memory = peak_memory()
         taken.write(work.folder)
         metrics: Metrics = {

@@ -121,7 +121,7 @@ def _warm(call: Callable[[int], object], question: Question, argv: list[str]) ->
 
     turns = Turns.over(next((int(each.removeprefix(TURNS)) for each in argv if each.startswith(TURNS)), None))
     warm_up(call, question.sampling)
-    taken = turns.take({question.track: call})
+    taken = turns.take({question.track: call}, last=True)
     taken.write(Path(question.folder))
     name = question.track.name
     return {

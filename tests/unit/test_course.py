@@ -28,8 +28,8 @@ class Few(Turns):
         super().__init__()
         self._calls = calls
 
-    def take(self, calls: Mapping[Track, Call], cpu_s: Any = None) -> Taken:
-        del cpu_s
+    def take(self, calls: Mapping[Track, Call], cpu_s: Any = None, *, last: bool = False) -> Taken:
+        del cpu_s, last
         ((track, call),) = calls.items()
         for index in range(self._calls):
             call(index)

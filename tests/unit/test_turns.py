@@ -104,6 +104,15 @@ def test_one_that_never_sleeps_is_named_and_left_out(tmp_path: Path) -> None:
     assert (folder.result("b") or pytest.fail("b")).outcome is Outcome.PASSED
 
 
+def test_what_is_measured_after_the_turns_is_measured_alone(tmp_path: Path) -> None:
+    """Such as a server's stop, or an evaluation; who is done ends beside others."""
+    steps = [step("a"), step("b", last=True), step("c"), step("d", last=True)]
+    _, paper, _ = run(steps, tmp_path)
+    told, ended = "told", "ended"
+    together = [("b", told), ("d", told), ("b", ended), ("d", ended)]
+    assert paper.endings == [*together, ("a", told), ("a", ended), ("c", told), ("c", ended)]
+
+
 def test_an_interrupt_cancels_all_of_them(tmp_path: Path) -> None:
     paper = PaperExecutor(root=tmp_path / "machines", interrupt_at=0.5, interrupt_in="hear")
     with pytest.raises(KeyboardInterrupt):
