@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bench import contradictions
 from evaluator import pipeline
 from evaluator.commands import _exits
 from evaluator.core import files, registry, scratch
@@ -22,6 +23,7 @@ from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
 from scenarios import loading
 from scenarios.loading import load_scenario
+from tests import children
 from tests.commands import PROFILE, cells, fweval
 from tests.figures import columns
 
@@ -398,3 +400,17 @@ def test_one_stage_of_one_framework_can_be_run_alone_and_the_rest_later(home: Pa
     assert set(rows) == set(exported) | {(stage, "pytorch", "passed") for stage in ("verify", "run")}
     assert exported.items() <= rows.items()
     assert "3 already done" in rest.stderr
+
+
+def test_a_run_beside_a_busy_process_contradicts_none_of_what_this_one_says(home: Path, run: Path) -> None:
+    """It may leave more undecided, or be too disturbed to rank: it must not name another winner."""
+    with children.started([sys.executable, "-c", "while True: pass"]) as neighbour:
+        left_out = (part for stage in ("edge", "serve", "load", "probe") for part in ("--skip", stage))
+        done = fweval("full", "tiny", "--profile", "e2e.toml", *left_out, "--out", "beside", cwd=home, timeout_s=400)
+        neighbour.kill()
+    beside = home / "beside"
+    assert (beside / "scorecard.json").exists(), done.stderr
+    assert "the machine is not quiet" in done.stderr + done.stdout
+    assert list(contradictions.contradictions(contradictions.read(run), contradictions.read(beside))) == []
+    shares = [float(row["metrics"]["others_cores"]) for row in select(cells(beside), stage="run", outcome="passed")]
+    assert min(shares) > 0.2, "a busy process is noticed"
