@@ -1,7 +1,8 @@
 """How much of `full`'s wall time is neither training, nor export, nor measured work: at most 15 %.
 
-What is neither: starting processes, importing, loading, warming up, proving, writing, and everything between the steps.
-The figure is computed from what a run leaves: when each step began and ended, and how long its blocks took.
+What is neither: starting processes, warming up, waiting for threads to sleep, proving, writing, and everything between
+the steps. The figure is computed from what a run leaves: when each step began and ended, how long its blocks took, and
+what else of it was timed to be a figure: importing, loading, first calls, cold starts, starts and stops of servers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,11 +15,14 @@ import msgspec
 from bench import _runs
 from bench._question import How, Question
 from bench._records import Line
-from evaluator.core.files import read_blocks
+from evaluator.core import metrics
+from evaluator.core.files import read_blocks, read_samples
 from evaluator.core.store import RunFolder
 
 _WORK = ("train", "export")
 _GOAL = 0.15
+_TIMED = ("import_s", "load_s", "first_call_s", "ready_s", "stop_s", "bundle_s")  # figures beside the blocks
+_STARTS = "cold_start"  # the samples of an artifact's starts
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -53,7 +57,8 @@ def spent(run: Path) -> tuple[float, dict[str, float]]:
     """Return how long a run took, and the seconds of it that went into each kind of work.
 
     Steps that take turns are alive together and asked one at a time: of a training all its own time counts, of what is
-    measured the blocks. Other steps count from their begin to their end, those at the same time once.
+    measured the blocks, and what else of it is a figure. Other steps count from their begin to their end, those at the
+    same time once.
     """
     folder = RunFolder.open(run)
     seconds: dict[str, float] = {}
@@ -63,6 +68,9 @@ def spent(run: Path) -> tuple[float, dict[str, float]]:
         blocks = read_blocks(folder.folder(step.id)).blocks
         if blocks:
             own = result.seconds if step.stage in _WORK else sum(block.elapsed_s for block in blocks)
+            if step.stage not in _WORK:
+                own += sum(metrics.number(result.metrics.get(name)) or 0.0 for name in _TIMED)
+                own += sum(read_samples(folder.folder(step.id)).get(_STARTS, ()))
             seconds[kind] = seconds.get(kind, 0.0) + own
         elif result.started_at and result.seconds:
             begin = datetime.fromisoformat(result.started_at).timestamp()
