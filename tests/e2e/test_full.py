@@ -21,6 +21,7 @@ from evaluator.core.files import read_blocks
 from evaluator.core.records import Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
+from evaluator.running.turns import group_of
 from scenarios import loading
 from scenarios.loading import load_scenario
 from tests import children
@@ -185,7 +186,7 @@ def test_what_artifacts_take_on_a_small_computer(rows: list[dict[str, Any]], run
 
 
 def test_latencies_are_order_statistics_of_the_samples_kept(rows: list[dict[str, Any]], run: Path) -> None:
-    for row in select(rows, stage="run", outcome="passed"):
+    for row in select(rows, stage="run", outcome="passed", variant=None):
         metrics = columns(row)
         samples = files.read_samples(run / row["evidence"])["latency"]
         assert len(samples) == metrics["queries"] >= 64
@@ -281,14 +282,17 @@ def test_events_tell_the_story(run: Path) -> None:
     ended = [event["step"] for event in events if event["event"] == "ended"]
     assert sorted(started) == sorted(ended)
     assert len(set(started)) == len(started)
-    measuring: str | None = None
     steps = {step.id: step for step in RunFolder.open(run).plan.steps}
-    for event in events:
-        if event["event"] == "started":
-            assert measuring is None, f"{event['step']} started while {measuring} was measured"
-            measuring = event["step"] if steps[event["step"]].measures else None
-        elif event["event"] == "ended" and event["step"] == measuring:
-            measuring = None
+    at_work: dict[str, Step] = {}
+    for event in (each for each in events if each["event"] in ("started", "ended")):
+        step = steps[event["step"]]
+        if event["event"] == "ended":
+            at_work.pop(step.id)
+            continue
+        for other in at_work.values():
+            together = group_of(step) is not None and group_of(step) == group_of(other)
+            assert together or not (step.measures or other.measures), f"{step.id} started beside {other.id}"
+        at_work[step.id] = step
 
 
 def test_nothing_is_left_in_the_temporary_folder(run: Path) -> None:
