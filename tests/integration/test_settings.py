@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from evaluator.children import engine
 from evaluator.core import machine, registry, settings
 from evaluator.core.records import Signature
 from evaluator.stages._fresh import ask
@@ -127,8 +128,18 @@ def test_a_fresh_process_has_what_its_step_has_and_one_core(tmp_path: Path, monk
     assert cores == 1
 
 
+def by_default_in(image: str, found: Mapping[str, str]) -> dict[str, str]:
+    """Return what the makers of an image say, and what the engine tells every container."""
+    with engine.connect() as client:
+        told = client.images.get(image).attrs["Config"]["Env"] or ()
+    engines = {name: found[name] for name in ("PATH", "HOSTNAME") if name in found}
+    return {**engines, **dict(pair.split("=", 1) for pair in told)}
+
+
 @pytest.mark.parametrize(("name", "how"), PLACES)
-def test_a_server_has_the_default_environment(name: str, how: str, tmp_path: Path) -> None:
+def test_a_server_has_the_default_environment(
+    name: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is not waited for: what it was started with is there at once."""
     server: Server = registry.load("server", name)
     launcher = launcher_or_skip(how, server)
@@ -138,9 +149,9 @@ def test_a_server_has_the_default_environment(name: str, how: str, tmp_path: Pat
     with launcher.launch(server, bundle, setup, tmp_path / "server") as running:
         assert hasattr(running, "_members")
         found = environment(running._members()[0])
-    if isinstance(running, ServerContainer):  # what the image itself says is its makers' default
-        for variable in found.keys() - settings.VARIABLES.keys():
-            os.environ.setdefault(variable, found[variable])
+    if isinstance(running, ServerContainer):
+        for variable, value in by_default_in(str(launcher.image(server.images)), found).items():
+            monkeypatch.setenv(variable, value)
     assert_as_by_default(found, machine.threads())
 
 
