@@ -117,13 +117,15 @@ def robustness(scores: Iterable[CandidateScore], titles: Mapping[str, str], poli
 
     Weights come from a Dirichlet distribution around the chosen ones (its mean is theirs, its total concentration the
     number of categories). Only categories that every candidate has a score in are compared, so that candidates are
-    ranked on the same evidence; draws that end equal are shared. None with fewer than two candidates or no such
-    category.
+    ranked on the same evidence; draws that end equal are shared. None with fewer than two candidates, and where these
+    categories have less of the weight than a verdict needs: who leads in a rest says nothing of the whole, and another
+    run may have another rest.
     """
     overall = [score for score in scores if score.scenario is None]
     tables = [{c.category: c.score for c in score.categories if c.score is not None} for score in overall]
     common = [name for name in policy.categories if all(name in table for table in tables)]
-    if len(overall) < 2 or not common:
+    weighed = fsum(policy.categories[name] for name in common) / fsum(policy.categories.values())
+    if len(overall) < 2 or not common or weighed < policy.least_coverage:
         return None
     chosen = np.array([policy.categories[name] for name in common])
     rng = np.random.default_rng(policy.seed)

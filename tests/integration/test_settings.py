@@ -128,6 +128,12 @@ def test_a_fresh_process_has_what_its_step_has_and_one_core(tmp_path: Path, monk
     assert cores == 1
 
 
+def given(pid: int) -> dict[str, str]:
+    """Return the environment of a process that has been started with fweval's; nothing of one that has not yet."""
+    found = environment(pid)
+    return found if "OMP_NUM_THREADS" in found else {}
+
+
 def by_default_in(image: str, found: Mapping[str, str]) -> dict[str, str]:
     """Return what the makers of an image say, and what the engine tells every container."""
     with engine.connect() as client:
@@ -148,7 +154,7 @@ def test_a_server_has_the_default_environment(
     setup = Setup(ports=free_ports(server.ports), images=server.images)
     with launcher.launch(server, bundle, setup, tmp_path / "server") as running:
         assert hasattr(running, "_members")
-        found = environment(running._members()[0])
+        found = until(lambda: given(running._members()[0]))  # what begins in a container is the engine's at first
     if isinstance(running, ServerContainer):
         for variable, value in by_default_in(str(launcher.image(server.images)), found).items():
             monkeypatch.setenv(variable, value)

@@ -1,3 +1,4 @@
+import itertools
 import re
 from dataclasses import replace
 from random import Random
@@ -214,7 +215,7 @@ def test_no_removed_step_raises_a_lower_bound() -> None:
 
 def test_robustness_names_the_first_and_when_the_order_turns() -> None:
     def of(framework: str, training: float, serving: float) -> list[Finding]:
-        scored = {"training": training, "serving": serving}
+        scored = {"training": training, "performance": 7.0, "portability": 7.0, "serving": serving}
         return [finding(candidate=framework, category=name, score=points) for name, points in scored.items()]
 
     findings = [*of("pytorch", 4.0, 9.0), *of("tensorflow", 10.0, 5.0)]
@@ -224,12 +225,20 @@ def test_robustness_names_the_first_and_when_the_order_turns() -> None:
     assert found.first["pytorch"] > found.first["tensorflow"] > 0
     assert sum(found.first.values()) == pytest.approx(1, abs=1e-3)
     assert found.statement.startswith("PyTorch scores higher in ")
-    assert "It scores lower when training has more than 40.0 % of the weight" in found.statement
-    assert "Compared on training, serving only" in found.statement
+    assert "It scores lower when training has more than 18.2 % of the weight" in found.statement
+    assert "Compared on training, performance, portability, serving only" in found.statement
+
+
+def test_who_leads_in_a_small_part_of_the_categories_is_not_told() -> None:
+    """Another run, in which others are undecided, has another part: two would name two leaders."""
+    findings = [finding(candidate=name, category="serving") for name in ("pytorch", "tensorflow")]
+    scores = scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",), STANDARD)
+    assert scoring.robustness(scores, {}, STANDARD) is None
 
 
 def test_equal_candidates_share_the_first_place() -> None:
-    findings = [finding(candidate=name) for name in ("pytorch", "tensorflow")]
+    both = itertools.product(("pytorch", "tensorflow"), STANDARD.categories)
+    findings = [finding(candidate=name, category=category) for name, category in both]
     found = scoring.robustness(
         scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",), STANDARD), {}, STANDARD
     )
