@@ -6,7 +6,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from bench import _words
-from bench._records import Answer, Kept, Line
+from bench._records import QUESTIONS, Answer, Kept, Line
 from evaluator.report._svg import Axis
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -46,6 +46,10 @@ def page(kept: Kept) -> str:
     for answer in kept.answers:
         lines += [f"## {answer.title}", "", _words.measured_on(answer), "", _table(answer)]
         lines += [f"![{answer.title}]({name})\n" for name in pictures(answer)]
+    asked = {answer.question for answer in kept.answers}
+    missing = [f"`{name}`" for name in QUESTIONS if name not in asked]
+    if missing:
+        lines += ["## Not asked yet", "", f"No answer is kept of {', '.join(missing)}: `make bench ARGS=--keep` asks."]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -8,6 +8,9 @@ from evaluator.core.records import Record
 
 Unit = Literal["share", "times", "s", "count"]
 
+# In the order in which they are asked and shown; each is a file of its name.
+QUESTIONS = ("bare_loop", "false_alarms", "planted", "contradictions", "work_share", "score_time")
+
 
 class Line(Record, frozen=True, kw_only=True):
     """One figure with its goal; `reached` is None where it could not be had, and `note` says why."""
