@@ -142,7 +142,8 @@ def conduct(how: How, name: str, candidates: Sequence[Candidate]) -> dict[str, F
 
 
 def _found(folder: Path) -> Found:
-    return Found(blocks=files.read_blocks(folder), samples=files.read_samples(folder))
+    samples = files.read_samples(folder)
+    return Found(blocks=files.read_blocks(folder, samples), samples=samples)
 
 
 def raw(found: Found, track: str) -> dict[str, Any]:

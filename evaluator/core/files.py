@@ -93,13 +93,16 @@ def read_samples(folder: Path) -> dict[str, tuple[float, ...]]:
     return found
 
 
-def read_blocks(folder: Path) -> turns.Blocks:
-    """Read the blocks of a step from its folder; none where it left none. `IncompleteEvidence` when damaged."""
+def read_blocks(folder: Path, series: Mapping[str, tuple[float, ...]] | None = None) -> turns.Blocks:
+    """Read the blocks of a step from its folder; none where it left none. `IncompleteEvidence` when damaged.
+
+    `series` are the step's samples, where they have been read already.
+    """
     path = folder / turns.NAME
     if not path.exists():
         return turns.Blocks()
     found = read_record(path, turns.Blocks)
-    series = read_samples(folder)
+    series = read_samples(folder) if series is None else series
     for track in {block.track for block in found.blocks}:
         try:
             turns.medians(found, track, series.get(track, ()))

@@ -80,6 +80,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Why a framework shows nothing to compare: it failed (an answer), or the evidence is missing."""
+
+    subject: str
+    state: Outcome
+    reason: str
+    remedy: str | None = None
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """A whole run. `entries` holds every step of the plan, in its order, also those that could not be had.
 

@@ -120,5 +120,6 @@ def _entry(folder: RunFolder, step: Step) -> Entry:
     if result is None:
         return Entry.unfinished(step, relative)
     digests = {RESULT: files.sha256(place / RESULT)}
-    samples, blocks = files.read_samples(place), files.read_blocks(place)
+    samples = files.read_samples(place)
+    blocks = files.read_blocks(place, samples)
     return Entry(step=step, result=result, samples=samples, blocks=blocks, folder=relative, digests=digests)

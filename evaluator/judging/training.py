@@ -16,7 +16,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import percent, quantity, seconds, significant
 from evaluator.core.records import FRAMEWORKS, NO_PLAN, Cell, TrainPlan
 from evaluator.core.scorecard import Interval, Reply, Training, TrainingCost
-from evaluator.judging.evidence import Entry, Evidence
+from evaluator.judging.evidence import Entry, Evidence, Gap
 from evaluator.measure import pairs
 from evaluator.measure.training import Cost, turning_point
 
@@ -24,17 +24,6 @@ FIRST_STEPS = 3  # later on, rounding grows from step to step and the curves par
 STEP = "step"  # the samples of a training's steps
 _LEAST_S = 1e-9  # of a step: less cannot have been measured
 _PARTS = ("import_s", "build_s", "time_to_first_step_s")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """Why a framework's training does not count: it failed (an answer), or evidence is missing."""
-
-    subject: str
-    state: Outcome
-    reason: str
-    remedy: str | None = None
-    entries: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +57,12 @@ class Counting:
         return tuple(steady(entry) for entry in self.entries)
 
 
-def look(evidence: Evidence, scenario: str, device: str, framework: str) -> Counting | Refused:
+def look(evidence: Evidence, scenario: str, device: str, framework: str) -> Counting | Gap:
     """Return a framework's training, or why it does not count; every round has to."""
     subject = f"training in {evidence.title(framework)}"
     entries = evidence.select("train", scenario=scenario, framework=framework, device=device)
     if not entries:
-        return Refused(subject=subject, state=Outcome.UNAVAILABLE, reason="not part of this run")
+        return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason="not part of this run")
     for entry in entries:
         found = _refused(evidence, entry, subject)
         if found is not None:
@@ -248,16 +237,16 @@ def _times(number: int) -> str:
     return "once" if number == 1 else f"{number:,} times"
 
 
-def _refused(evidence: Evidence, entry: Entry, subject: str) -> Refused | None:
+def _refused(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
     """Say why a round of training does not count, or None when it does."""
     result = entry.result
     if not entry.passed:
         reason = result.reason or result.outcome.value
-        return Refused(subject=subject, state=result.outcome, reason=reason, remedy=result.remedy, entries=(entry,))
+        return Gap(subject=subject, state=result.outcome, reason=reason, remedy=result.remedy, entries=(entry,))
     start = _start_difference(evidence, entry.step.scenario)
     accuracy, target = entry.number("heldout_accuracy"), entry.number("accuracy_target")
     if start is None or accuracy is None or target is None or not _timed(entry):
-        return Refused(
+        return Gap(
             subject=subject,
             state=Outcome.UNAVAILABLE,
             reason="the start parity, the accuracy or the time of the training is missing",
@@ -266,7 +255,7 @@ def _refused(evidence: Evidence, entry: Entry, subject: str) -> Refused | None:
         )
     tolerance = evidence.setting(entry.step.scenario, "start_tolerance", default=evidence.policy.start_tolerance)
     if start > tolerance:
-        return Refused(
+        return Gap(
             subject=subject,
             state=Outcome.FAILED,
             reason=f"the two models differ before training: {significant(start)} relative, "
@@ -276,7 +265,7 @@ def _refused(evidence: Evidence, entry: Entry, subject: str) -> Refused | None:
         )
     apart = _first_losses_apart(evidence, entry)
     if apart > evidence.policy.first_losses_tolerance:
-        return Refused(
+        return Gap(
             subject=subject,
             state=Outcome.FAILED,
             reason=f"the two trainings are not the same: their first {FIRST_STEPS} losses differ by {percent(apart)}",
@@ -284,7 +273,7 @@ def _refused(evidence: Evidence, entry: Entry, subject: str) -> Refused | None:
             entries=(entry,),
         )
     if accuracy < target:
-        return Refused(
+        return Gap(
             subject=subject,
             state=Outcome.FAILED,
             reason=f"the held-out accuracy of {percent(accuracy)} misses the target of {percent(target)}",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from evaluator.core.clock import Clock, SystemClock
 from evaluator.core.records import Record, Sampling
+from evaluator.core.turns import INTERVAL_BLOCKS, Track
 
 _SYSTEM = SystemClock()
 
@@ -38,6 +39,17 @@ def collect(call: Callable[[int], object], sampling: Sampling, clock: Clock) -> 
             return Samples(seconds=tuple(taken), capped=False)
         if elapsed >= sampling.cap_seconds:
             return Samples(seconds=tuple(taken), capped=True)
+
+
+def track(name: str, sampling: Sampling) -> Track:
+    """Return as what calls are measured in turns by a profile's sampling: with blocks enough for an interval."""
+    return Track(
+        name=name,
+        min_calls=sampling.min_queries,
+        min_seconds=sampling.min_seconds,
+        min_blocks=INTERVAL_BLOCKS,
+        cap_seconds=sampling.cap_seconds,
+    )
 
 
 def warm_up(call: Callable[[int], object], sampling: Sampling, clock: Clock = _SYSTEM) -> int:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
 
 COMMON_WIRES = ("rest", "grpc")  # those that every server has, so that servers can be set side by side
-INTERVAL_BLOCKS = 12  # of each track: fewer give an interval that decides nothing
 _READY_WITHIN_S = 90.0
 _LEAST_FILES = 128  # TorchServe's JVM was seen to take 60, a probe's clients 64
 REFERENCE = "reference implementation, not tensorflow_model_server"

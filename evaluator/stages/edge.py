@@ -21,7 +21,8 @@ from evaluator.core.errors import FwevalError
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics, Record, Sampling
 from evaluator.core.tensors import rows, write_arrays
-from evaluator.core.turns import INTERVAL_BLOCKS, NAME, Track
+from evaluator.core.turns import NAME
+from evaluator.measure.sampling import track
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import Assignment, read_artifact, read_examples
 from evaluator.stages._figures import carried, latencies
@@ -96,7 +97,7 @@ class Edge(Stage):
             question,
             inputs=str(work.folder / "pool.npz"),
             sampling=sampling,
-            track=_track(sampling),
+            track=track("latency", sampling),
             folder=str(work.folder),
         )
         name = work.step.runtime or ""
@@ -133,17 +134,6 @@ class Edge(Stage):
         figures = latencies(warm.latency, about.profile)
         kept = {"look": EVIDENCE, "latency": "samples/latency.jsonl", "blocks": NAME}
         return Measured(metrics=metrics, figures=figures, files=kept)
-
-
-def _track(sampling: Sampling) -> Track:
-    """Return as what answers on one core are measured in turns."""
-    return Track(
-        name="latency",
-        min_calls=sampling.min_queries,
-        min_seconds=sampling.min_seconds,
-        min_blocks=INTERVAL_BLOCKS,
-        cap_seconds=sampling.cap_seconds,
-    )
 
 
 def _short(sampling: Sampling) -> Sampling:

@@ -19,12 +19,12 @@ from evaluator.core import files
 from evaluator.core.metrics import key
 from evaluator.core.records import Figure, Measured, Metrics, Profile
 from evaluator.core.tensors import rows
-from evaluator.core.turns import NAME, Track
+from evaluator.core.turns import INTERVAL_BLOCKS, NAME, Track
 from evaluator.measure.load import Load, best_under, invalid, knee
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import read_examples
 from evaluator.stages._figures import labelled, latencies
-from evaluator.stages._serving import COMMON_WIRES, INTERVAL_BLOCKS, Served, cpu_seconds, plan_on_servers
+from evaluator.stages._serving import COMMON_WIRES, Served, cpu_seconds, plan_on_servers
 from serving.contract import Wire
 from serving.life import Service
 from serving.load.closed_loop import Crowd

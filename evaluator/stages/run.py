@@ -23,7 +23,7 @@ from evaluator.core.records import Measured, Metrics, Profile, Sampling, Step
 from evaluator.core.tensors import Arrays, rows
 from evaluator.core.turns import INTERVAL_BLOCKS, NAME, Track
 from evaluator.measure.resources import peak_memory
-from evaluator.measure.sampling import warm_up
+from evaluator.measure.sampling import track, warm_up
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import Assignment, read_artifact, read_examples
 from evaluator.stages._figures import latencies
@@ -156,13 +156,7 @@ def tracks(step: Step, sampling: Sampling) -> tuple[Track, ...]:
 
     On the CPU they are asked for beside busy neighbours; what servers run, with the time of one core only as well.
     """
-    latency = Track(
-        name=LATENCY,
-        min_calls=sampling.min_queries,
-        min_seconds=sampling.min_seconds,
-        min_blocks=INTERVAL_BLOCKS,
-        cap_seconds=sampling.cap_seconds,
-    )
+    latency = track(LATENCY, sampling)
     throughput = Track(
         name=THROUGHPUT,
         min_calls=max(1, sampling.min_queries // 4),
@@ -186,7 +180,7 @@ def tracks(step: Step, sampling: Sampling) -> tuple[Track, ...]:
         crowded: step.device == DEVICE,
         limited: step.device == DEVICE and _may_be_limited(str(step.format)),
     }
-    return tuple(track for track, is_wanted in wanted.items() if is_wanted)
+    return tuple(each for each, is_wanted in wanted.items() if is_wanted)
 
 
 def _may_be_limited(format_name: str) -> bool:
@@ -211,9 +205,9 @@ def _crowded(taken: Taken) -> Metrics:
     """Return how long an answer takes beside busy neighbours and under a quota, and how many times as long as alone."""
     usual = median(taken.seconds(LATENCY))
     told: Metrics = {}
-    for track, (latency, slowdown) in CROWDED.items():
-        if taken.series.get(track):
-            slow = median(taken.series[track])
+    for name, (latency, slowdown) in CROWDED.items():
+        if taken.series.get(name):
+            slow = median(taken.series[name])
             told |= {latency: slow, **({slowdown: slow / usual} if usual else {})}
     return told
 

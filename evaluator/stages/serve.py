@@ -21,11 +21,11 @@ from evaluator.core.scorecard import Interval
 from evaluator.core.tensors import Arrays, rows
 from evaluator.core.turns import NAME, Track, medians
 from evaluator.measure import fidelity
-from evaluator.measure.sampling import warm_up
+from evaluator.measure.sampling import track, warm_up
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import read_examples
 from evaluator.stages._figures import labelled, latencies
-from evaluator.stages._serving import COMMON_WIRES, INTERVAL_BLOCKS, REFERENCE, Served, cpu_seconds
+from evaluator.stages._serving import COMMON_WIRES, REFERENCE, Served, cpu_seconds
 from serving.contract import Launcher, Server, Wire
 from serving.life import Service
 
@@ -167,14 +167,10 @@ def _answers(connection: Wire, inputs: Arrays) -> Arrays:
 def _track(name: str, served: Served) -> Track:
     """Return how a server is asked over a wire, or the artifact in this process."""
     sampling, common = served.about.profile.sampling, name in (*COMMON_WIRES, IN_PROCESS)
-    track = Track(
-        name=name,
-        min_calls=sampling.min_queries,
-        min_seconds=sampling.min_seconds,
-        min_blocks=INTERVAL_BLOCKS if common else 1,
-        cap_seconds=_STAND_IN_S if served.reference else sampling.cap_seconds,
-    )
-    return track if common else msgspec.structs.replace(track, block_s=_LONE_BLOCK_S)
+    if served.reference:
+        sampling = msgspec.structs.replace(sampling, cap_seconds=_STAND_IN_S)
+    asked = track(name, sampling)
+    return asked if common else msgspec.structs.replace(asked, min_blocks=1, block_s=_LONE_BLOCK_S)
 
 
 def _figures(taken: Taken, served: Served) -> tuple[Figure, ...]:
