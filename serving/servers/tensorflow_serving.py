@@ -81,16 +81,12 @@ class TensorFlowServing(Server):
             f"--tensorflow_inter_op_parallelism={threads}",
             *_configured(setup, place.files, threads),
         )
+        env = machine.thread_environment(threads)
         if launcher == "container":
-            return Command(argv=(_BINARY, *flags))
+            return Command(argv=(_BINARY, *flags), env=env)
         if launcher == "process":
-            return Command(argv=(shutil.which(_BINARY) or _BINARY, *flags))
-        env = {
-            "PYTHONPATH": str(_SOURCES),
-            "CUDA_VISIBLE_DEVICES": "-1",
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-            **machine.thread_environment(threads),
-        }
+            return Command(argv=(shutil.which(_BINARY) or _BINARY, *flags), env=env)
+        env |= {"PYTHONPATH": str(_SOURCES), "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
         return Command(argv=(sys.executable, "-P", "-m", "serving.reference", *flags), env=env)
 
     def ready(self, bundle: Bundle, ports: Ports) -> bool:
