@@ -2,7 +2,8 @@
 
 What is neither: starting processes, warming up, waiting for threads to sleep, proving, writing, and everything between
 the steps. The figure is computed from what a run leaves: when each step began and ended, how long its blocks took, and
-what else of it was timed to be a figure: importing, loading, first calls, cold starts, starts and stops of servers.
+what else of it was timed to be a figure: importing, loading, first calls, cold starts, starts and stops of servers, and
+the rates that were offered to servers in open loops.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,8 @@ from bench._records import Line
 from evaluator.core import metrics
 from evaluator.core.files import read_blocks, read_samples
 from evaluator.core.store import RunFolder
+from evaluator.measure.load import Load
+from evaluator.stages.load import LOADS
 
 _WORK = ("train", "export")
 _GOAL = 0.15
@@ -53,6 +56,15 @@ def sessions(lines: Iterable[bytes]) -> float:
     return max(at) - min(at) if at else 0.0
 
 
+def offered(path: Path) -> float:
+    """Return the seconds in which rates were offered to a server in open loops; 0 where none were."""
+    if not path.exists():
+        return 0.0
+    found = msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[Load, ...] | int])  # a number: the version
+    loads = [load for each in found.values() if isinstance(each, tuple) for load in each]
+    return sum(load.wall_s for load in loads if load.kind == "open")
+
+
 def spent(run: Path) -> tuple[float, dict[str, float]]:
     """Return how long a run took, and the seconds of it that went into each kind of work.
 
@@ -71,6 +83,7 @@ def spent(run: Path) -> tuple[float, dict[str, float]]:
             if step.stage not in _WORK:
                 own += sum(metrics.number(result.metrics.get(name)) or 0.0 for name in _TIMED)
                 own += sum(read_samples(folder.folder(step.id)).get(_STARTS, ()))
+                own += offered(folder.folder(step.id) / LOADS)
             seconds[kind] = seconds.get(kind, 0.0) + own
         elif result.started_at and result.seconds:
             begin = datetime.fromisoformat(result.started_at).timestamp()

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -22,6 +23,8 @@ from evaluator.core.records import Result, Step
 from evaluator.core.speed import REFERENCE_S
 from evaluator.core.store import Plan, RunFolder
 from evaluator.core.turns import Block, Blocks
+from evaluator.measure.load import Load
+from evaluator.stages.load import LOADS
 from tests import fakes, made_run
 
 ROOT = Path(__file__).parents[2]
@@ -235,6 +238,18 @@ def test_of_what_takes_turns_the_blocks_count_and_of_trainings_all(tmp_path: Pat
     wall, spent = work_share.spent(folder.path)
     assert wall == 100
     assert spent == {"measured": 3 + 20, "train": 7, "export": 8, "other": 4}
+
+
+def test_rates_that_were_offered_count_and_looks_for_a_crowd_do_not(tmp_path: Path) -> None:
+    """Closed loops in turns are blocks, which count already."""
+
+    def load(kind: Literal["open", "closed"], wall_s: float) -> Load:
+        return Load(kind=kind, clients=1, seconds=(0.1,), errors={}, wall_s=wall_s, client_cpu_s=0.0)
+
+    path = tmp_path / LOADS
+    assert work_share.offered(path) == 0
+    files.write_record(path, {"rest": (load("closed", 5.0), load("open", 2.0)), "grpc": (load("open", 1.5),)})
+    assert work_share.offered(path) == 3.5
 
 
 def test_scoring_is_told_in_seconds_of_the_reference_machine(tmp_path: Path) -> None:
