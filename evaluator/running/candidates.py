@@ -43,6 +43,15 @@ class Progress:
         met = self.calls >= track.min_calls and self.timed_s >= track.min_seconds and blocks >= track.min_blocks
         return self.open and not met
 
+    @property
+    def share(self) -> float:
+        """How much of what is asked for has been taken, 0 to 1; all of it when no more can be asked for."""
+        if not self.wanting:
+            return 1.0
+        track = self.track
+        minima = (self.calls, track.min_calls), (self.timed_s, track.min_seconds), (len(self.medians), track.min_blocks)
+        return max(self.elapsed_s / track.cap_seconds, min(had / least for had, least in minima if least))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:

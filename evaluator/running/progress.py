@@ -1,12 +1,13 @@
 """What a person sees while a run is at work: a bar with the time left on a terminal, plain lines elsewhere.
 
-The display changes when a step starts or ends, and once a minute while none does: a refreshing thread would burn the
-cores that are measured.
+The display changes when a step starts or ends, between turns, and once a minute while none of that happens: a
+refreshing thread would burn the cores that are measured.
 """
 
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +22,17 @@ from evaluator.core.records import Profile, Result, Step
 from evaluator.stages._contract import Shown, Stage
 
 SILENCE_S = 60.0  # without a word, at most
+_DRAWN_EVERY_S = 1.0
 _MARKS = {Outcome.PASSED: "[green]✓[/]", Outcome.UNAVAILABLE: "[dim]-[/]", Outcome.NOT_APPLICABLE: "[dim]·[/]"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """When steps were first known to have been measured how far."""
+
+    steps: frozenset[str]
+    at: float  # by the monotonic clock
+    share: float
 
 
 class Reporter:
@@ -38,12 +49,14 @@ class Reporter:
             transient=True,
         )
         self._task: TaskID | None = None
-        self._left: dict[str, float] = {}
+        self._promises: dict[str, float] = {}  # step -> the seconds that it was expected to take,
+        self._left: dict[str, float] = {}  # and those that are left of them
         self._spent_s = 0.0
         self._promised_s = 0.0
         self._ended = 0
         self._total = 0
-        self._spoke_of_waiting = -math.inf
+        self._since = _Since(frozenset(), 0.0, 0.0)
+        self._spoke_of_waiting = self._spoke = self._drew = -math.inf
         self._begun: dict[str, float] = {}  # step -> when, by the monotonic clock
 
     def __enter__(self) -> Self:
@@ -57,16 +70,20 @@ class Reporter:
 
     def begin(self, steps: Sequence[Step]) -> None:
         """Take the steps that will really run."""
-        self._left = {step.id: expected_seconds(step) for step in steps}
-        self._total = len(steps)
-        self._task = self._bar.add_task("starting", total=max(1.0, sum(self._left.values())), left="")
+        self._expect(steps)
+        self._task = self._bar.add_task("starting", total=max(1.0, sum(self._promises.values())), left="")
 
     def more(self, steps: Sequence[Step]) -> None:
         """Take further steps that nobody had expected."""
-        self._left |= {step.id: expected_seconds(step) for step in steps}
-        self._total += len(steps)
+        self._expect(steps)
         if self._task is not None:
-            self._bar.update(self._task, total=max(1.0, self._promised_s + sum(self._left.values())))
+            self._bar.update(self._task, total=max(1.0, self._promised_s + sum(self._promises.values())))
+
+    def _expect(self, steps: Sequence[Step]) -> None:
+        promises = {step.id: expected_seconds(step) for step in steps}
+        self._promises |= promises
+        self._left |= promises
+        self._total += len(steps)
 
     def started(self, step: Step) -> None:
         """Show what is at work now."""
@@ -82,10 +99,28 @@ class Reporter:
             else:
                 self.note(f"[{self._ended}/{self._total}] … {step.title()}: at work for {since}{self._time_left()}")
 
+    def measured(self, steps: Sequence[Step], share: float) -> None:
+        """Say how much of what steps are measured in turns has been, 0 to 1; the time left follows from how fast."""
+        now, together = time.monotonic(), frozenset(step.id for step in steps)
+        if self._since.steps != together:
+            self._since = _Since(together, now, share)
+        for step in steps:
+            self._left[step.id] = (1 - share) * self._promises.get(step.id, 0.0)
+        if share > self._since.share:
+            rest_s = (now - self._since.at) * (1 - share) / (share - self._since.share)
+            self._left |= dict.fromkeys(together, rest_s / len(steps) / self._correction())
+        title = steps[0].title() if len(steps) == 1 else f"{steps[0].stage} {steps[0].scenario}, {len(steps)} in turns"
+        if self.console.is_interactive:
+            if now - self._drew >= _DRAWN_EVERY_S:
+                self._refresh(f"{title}: {share:.0%} measured")
+        elif now - self._spoke >= SILENCE_S:
+            self.note(f"[{self._ended}/{self._total}] … {title}: {share:.0%} measured{self._time_left()}")
+
     def ended(self, step: Step, result: Result) -> None:
         """Show how a step ended, and correct the time left by how long it took."""
         self._begun.pop(step.id, None)
-        self._promised_s += self._left.pop(step.id, 0.0)
+        self._left.pop(step.id, None)
+        self._promised_s += self._promises.pop(step.id, 0.0)
         self._spent_s += result.seconds
         self._ended += 1
         mark = _MARKS.get(result.outcome, "[red]✗[/]")
@@ -93,6 +128,7 @@ class Reporter:
         detail = result.reason if result.outcome is not Outcome.PASSED else figures(step, result)
         line = f"{count}{mark} {step.title()}: {result.outcome.value}"
         left = "" if self.console.is_interactive else self._time_left()
+        self._spoke = time.monotonic()
         self.console.print(f"{line} [dim]{escape(text.line(detail or ''))}[/]{left}", highlight=False, soft_wrap=True)
         if not self.console.is_interactive:
             return
@@ -109,12 +145,15 @@ class Reporter:
 
     def note(self, said: str) -> None:
         """Print a line that is not about one step."""
+        self._spoke = time.monotonic()
         self.console.print(text.line(said), markup=False, highlight=False, soft_wrap=True)
 
     def seconds_left(self) -> float:
         """Estimate the time left: what was promised, corrected by how good the promises were so far."""
-        correction = self._spent_s / self._promised_s if self._promised_s else 1.0
-        return correction * sum(self._left.values())
+        return self._correction() * sum(self._left.values())
+
+    def _correction(self) -> float:
+        return self._spent_s / self._promised_s if self._spent_s and self._promised_s else 1.0
 
     def _time_left(self) -> str:
         """Say what is left and until when, empty once nothing is."""
@@ -125,8 +164,10 @@ class Reporter:
     def _refresh(self, description: str) -> None:
         if self._task is None:
             return
+        self._drew = time.monotonic()
         left = self._time_left().strip(" ()")
-        self._bar.update(self._task, completed=self._promised_s, description=description, left=left)
+        done = sum(max(0.0, promised - self._left[step]) for step, promised in self._promises.items())
+        self._bar.update(self._task, completed=self._promised_s + done, description=description, left=left)
         self._bar.refresh()
 
 

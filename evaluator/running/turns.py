@@ -8,6 +8,7 @@ memory together is measured in groups that share their first candidate (rigour.m
 import random
 import time
 from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import Any
 
 from evaluator.children import neighbours
@@ -128,8 +129,14 @@ class Conductor:
                     beat = self._block(candidate, name, metronome, beat)
             played += 1
             self._turn += 1
+            self._say_how_far()
             if played == _LISTENED and not beside:
                 self._leave_out_the_sleepless()
+
+    def _say_how_far(self) -> None:
+        shares = [each.share for one in self._alive for each in one.tracks.values()]
+        if shares:
+            self._reporter.measured([one.step for one in self._alive], fmean(shares))
 
     def _wanted(self, name: str, looks: Looks) -> set[Candidate]:
         """Return whom a track is asked for: all until its minima are met, then those whose questions are undecided."""

@@ -85,6 +85,63 @@ def test_on_a_terminal_a_bar_shows_the_time_left() -> None:
     assert "[1/2]" not in shown
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What time it is: the last of these."""
+    told = [1000.0]
+    monkeypatch.setattr("evaluator.running.progress.time.monotonic", lambda: told[-1])
+    return told
+
+
+def test_the_time_left_of_what_takes_turns_follows_how_fast_it_goes(clock: list[float]) -> None:
+    """Half of the rest took 90 seconds: the other half will, too, whatever was promised."""
+    one, two, later = steps(3)
+    with Reporter(plain()) as reporter:
+        reporter.begin([one, two, later])
+        promised = reporter.seconds_left() / 3
+        reporter.measured([one, two], 0.2)
+        assert reporter.seconds_left() == pytest.approx(0.8 * 2 * promised + promised)
+        clock.append(1090.0)
+        reporter.measured([one, two], 0.6)
+        assert reporter.seconds_left() == pytest.approx(90 + promised)
+        reporter.measured([one, two], 1.0)
+        assert reporter.seconds_left() == pytest.approx(promised)
+        reporter.ended(one, passed(one, seconds=3 * promised))
+        reporter.ended(two, passed(two, seconds=3 * promised))
+        assert reporter.seconds_left() == pytest.approx(3 * promised)
+
+
+def test_off_a_terminal_turns_are_spoken_of_once_a_minute(clock: list[float]) -> None:
+    console = plain()
+    one, two = steps(2, stage="run")
+    with Reporter(console) as reporter:
+        reporter.begin([one, two])
+        for share, at in ((0.1, 1000.0), (0.2, 1030.0), (0.5, 1061.0), (0.6, 1100.0)):
+            clock.append(at)
+            reporter.measured([one, two], share)
+        clock.append(1200.0)
+        reporter.measured([two], 0.7)
+    first, second, third = printed(console).splitlines()
+    assert first.startswith("[0/2] … run made-up, 2 in turns: 10% measured (")
+    assert second.startswith("[0/2] … run made-up, 2 in turns: 50% measured (1:16 left, until ")
+    assert third.startswith("[0/2] … run made-up pytorch onnx: 70% measured (")
+
+
+def test_on_a_terminal_turns_move_the_bar(clock: list[float]) -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    (one,) = steps(1, stage="run")
+    with Reporter(console) as reporter:
+        reporter.begin([one])
+        reporter.started(one)
+        for share, at in ((0.25, 1002.0), (0.5, 1002.1)):  # the second one at once after the first
+            clock.append(at)
+            reporter.measured([one], share)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed(console))
+    assert "25% measured" in shown
+    assert " 25% " in shown
+    assert "50%" not in shown
+
+
 def test_the_time_left_shrinks_to_nothing() -> None:
     planned = steps(4)
     with Reporter(plain()) as reporter:

@@ -1,6 +1,7 @@
 """Measuring in turns: who is asked when, what becomes of those that end, and what a candidate makes of its blocks."""
 
 import io
+import re
 import socket
 import threading
 from collections import Counter
@@ -75,6 +76,29 @@ def test_the_order_of_a_turn_is_mirrored_in_the_next_one_and_drawn_by_the_seed(t
 def test_tracks_alternate_so_that_drift_meets_them_alike(tmp_path: Path) -> None:
     _, paper, _ = run([step(name, LATENCY, THROUGHPUT) for name in "ab"], tmp_path)
     assert [track for _, track, _ in paper.asked] == ["latency"] * 2 + ["throughput"] * 2 + ["latency"] * 2
+
+
+def test_it_is_said_how_far_the_turns_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluator.running.progress.SILENCE_S", 0.0)
+    _, _, said = run([step(name, {**LATENCY, "min_blocks": 4}, THROUGHPUT) for name in "ab"], tmp_path)
+    told = re.findall(r"… run made-up, 2 in turns: (\d+)% measured", said)
+    assert told == ["62", "75", "88", "100"]  # of one track a quarter with each block; the other one's is all of it
+
+
+@pytest.mark.parametrize(
+    ("taken", "share"),
+    [
+        ({}, 0.0),
+        ({"calls": 3, "timed_s": 1.0}, 0.25),  # of both minima, the one that is further off
+        ({"calls": 30, "timed_s": 1.0}, 0.5),
+        ({"calls": 1, "timed_s": 0.1, "elapsed_s": 8.0}, 0.8),  # of its cap
+        ({"calls": 12, "timed_s": 2.0}, 1.0),
+        ({"calls": 1, "finished": True}, 1.0),
+    ],
+)
+def test_how_much_of_a_track_is_taken(taken: dict[str, Any], share: float) -> None:
+    track = Track(name="latency", min_calls=12, min_seconds=2.0, cap_seconds=10.0)
+    assert Progress(track, medians={0: 0.1}, **taken).share == pytest.approx(share)
 
 
 def test_a_slow_one_is_not_asked_beyond_its_cap_and_a_finite_one_not_beyond_its_end(tmp_path: Path) -> None:
