@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from types import TracebackType
 from typing import Self
 
@@ -51,7 +52,7 @@ class Reporter:
         self._task: TaskID | None = None
         self._promises: dict[str, float] = {}  # step -> the seconds that it was expected to take,
         self._left: dict[str, float] = {}  # and those that are left of them
-        self._spent_s = 0.0
+        self._paces: list[float] = []  # of steps that ended: how many times as long as expected they took
         self._promised_s = 0.0
         self._ended = 0
         self._total = 0
@@ -108,7 +109,7 @@ class Reporter:
             self._left[step.id] = (1 - share) * self._promises.get(step.id, 0.0)
         if share > self._since.share:
             rest_s = (now - self._since.at) * (1 - share) / (share - self._since.share)
-            self._left |= dict.fromkeys(together, rest_s / len(steps) / self._correction())
+            self._left |= dict.fromkeys(together, rest_s / len(steps) / self._pace())
         title = steps[0].title() if len(steps) == 1 else f"{steps[0].stage} {steps[0].scenario}, {len(steps)} in turns"
         if self.console.is_interactive:
             if now - self._drew >= _DRAWN_EVERY_S:
@@ -120,8 +121,10 @@ class Reporter:
         """Show how a step ended, and correct the time left by how long it took."""
         self._begun.pop(step.id, None)
         self._left.pop(step.id, None)
-        self._promised_s += self._promises.pop(step.id, 0.0)
-        self._spent_s += result.seconds
+        promised_s = self._promises.pop(step.id, 0.0)
+        self._promised_s += promised_s
+        if promised_s and result.seconds:
+            self._paces.append(result.seconds / promised_s)
         self._ended += 1
         mark = _MARKS.get(result.outcome, "[red]✗[/]")
         count = "" if self.console.is_interactive else f"[{self._ended}/{self._total}] "
@@ -150,10 +153,11 @@ class Reporter:
 
     def seconds_left(self) -> float:
         """Estimate the time left: what was promised, corrected by how good the promises were so far."""
-        return self._correction() * sum(self._left.values())
+        return self._pace() * sum(self._left.values())
 
-    def _correction(self) -> float:
-        return self._spent_s / self._promised_s if self._spent_s and self._promised_s else 1.0
+    def _pace(self) -> float:
+        """Return how many times as long as expected steps usually take here. A single one may take 40 times as long."""
+        return median(self._paces) if self._paces else 1.0
 
     def _time_left(self) -> str:
         """Say what is left and until when, empty once nothing is."""

@@ -164,6 +164,15 @@ def test_the_time_left_learns_from_this_machine() -> None:
         assert reporter.seconds_left() == pytest.approx(2 * 2 * expected_seconds(planned[1]))
 
 
+def test_one_step_that_took_many_times_as_long_says_nothing_of_the_others() -> None:
+    planned = steps(5)
+    with Reporter(plain()) as reporter:
+        reporter.begin(planned)
+        for step, pace in zip(planned[:3], (2, 40, 1.5), strict=True):
+            reporter.ended(step, passed(step, seconds=pace * expected_seconds(step)))
+        assert reporter.seconds_left() == pytest.approx(2 * 2 * expected_seconds(planned[4]))
+
+
 def test_a_longer_profile_is_expected_to_take_longer() -> None:
     longer = msgspec.structs.replace(
         PROFILE, sampling=msgspec.structs.replace(PROFILE.sampling, min_seconds=10 * PROFILE.sampling.min_seconds)
