@@ -12,10 +12,10 @@ import msgspec
 from rich.console import Console
 
 from bench import _worker
-from bench._loops import Loops
+from bench._loops import SIZE, Loops
 from bench._question import How
 from evaluator.children.isolation import Child
-from evaluator.core import files
+from evaluator.core import files, metrics
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
@@ -43,10 +43,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What one candidate was measured: its blocks, and the samples of each track."""
+    """What one candidate was measured: its blocks, the samples of each track, and of how many inputs at a time."""
 
     blocks: Blocks
     samples: Mapping[str, tuple[float, ...]]
+    size: int = 1
 
     def medians(self, track: str, *, every: bool = False) -> dict[int, float]:
         """Return turn -> median of its block, in seconds; of those that were disturbed only if all are wanted."""
@@ -114,7 +115,13 @@ class Session:
         for name, result in self.ended.items():
             if result.outcome is not Outcome.PASSED:
                 raise RuntimeError(f"{name} ended as {result.outcome.value}: {result.reason}")
-        return {step.id: _found(self._place / step.id) for step in self._steps}
+        return {step.id: self._found(step.id) for step in self._steps}
+
+    def _found(self, name: str) -> Found:
+        folder = self._place / name
+        samples = files.read_samples(folder)
+        size = metrics.number(self.ended[name].metrics[SIZE])
+        return Found(blocks=files.read_blocks(folder, samples), samples=samples, size=round(size or 1))
 
     def _begin(self, step: Step) -> Child:
         for needed in step.needs.values():
@@ -139,11 +146,6 @@ def conduct(how: How, name: str, candidates: Sequence[Candidate]) -> dict[str, F
     place.mkdir(parents=True)
     how.say(f"in turns: {name}")
     return Session(exported(how, candidates[0].scenario), place, candidates).conduct()
-
-
-def _found(folder: Path) -> Found:
-    samples = files.read_samples(folder)
-    return Found(blocks=files.read_blocks(folder, samples), samples=samples)
 
 
 def raw(found: Found, track: str) -> dict[str, Any]:

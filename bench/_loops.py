@@ -23,6 +23,7 @@ from evaluator.stages._evidence import Assignment, read_artifact, read_examples
 
 POOL = 32  # inputs that calls rotate over, as in a run
 WARM_S = 1.0
+SIZE = "throughput_batch"  # the metric that says how many inputs at a time
 BURST_S = 0.02  # of a tight loop, between two looks at anything else
 
 
@@ -40,7 +41,8 @@ class Loops(Record, frozen=True, kw_only=True):
     """What one child is to measure, with so many inputs at a time; found in its step's settings."""
 
     tracks: tuple[Loop, ...]
-    least_s: float = 0.0  # that one call takes at the least: as many inputs at a time as that needs
+    size: int = 0  # inputs at a time; 0: as many as a call needs that takes
+    least_s: float = 0.0  # so long at the least
 
 
 class BenchLoops(Stage):
@@ -69,7 +71,7 @@ class BenchLoops(Stage):
             if not all(loop.bare for loop in wanted.tracks):
                 ours = opened.enter_context(about.device.load(runtime, path, artifact.signature, threads=about.threads))
             bare = BARE[runtime.name](path, artifact.signature, about.threads, ours is None)
-            size = _enough(ours or bare.call, inputs, wanted.least_s)
+            size = wanted.size or _enough(ours or bare.call, inputs, wanted.least_s)
             pool = _pool(inputs, size)
             calls: dict[Track, Call] = {}
             for loop in wanted.tracks:
@@ -78,7 +80,7 @@ class BenchLoops(Stage):
                 calls[_track(loop)] = call
             taken = work.turns.take(calls)
         taken.write(work.folder)
-        return Measured(metrics={**taken.metrics(), "throughput_batch": size})
+        return Measured(metrics={**taken.metrics(), SIZE: size})
 
 
 def _track(loop: Loop) -> Track:

@@ -24,7 +24,15 @@ OURS, BARE_LOOP, OURS_BESIDE, BARE_BESIDE = "ours", "bare", "ours_beside", "bare
 _ALONE = "own"  # the process with nothing of ours
 
 
-def candidates(scenario: str, runtime: str, number: int, seconds: float) -> tuple[Candidate, Candidate]:
+def sized(how: How, scenario: str, runtime: str) -> int:
+    """Return how many inputs at a time take so long, as one process finds it: two might find different numbers."""
+    track = Loop(name=BARE_LOOP, bare=True, seconds=0.0)
+    loops = Loops(tracks=(track,), least_s=LEAST_S[scenario])
+    asked = Candidate(name="size", scenario=scenario, runtime=runtime, loops=loops)
+    return _live.conduct(how, f"size-{scenario}-{runtime}", (asked,))[asked.name].size
+
+
+def candidates(scenario: str, runtime: str, number: int, seconds: float, size: int) -> tuple[Candidate, Candidate]:
     """Return who takes part in one round: our call and the bare loop in one process, and the loop alone in another."""
     tracks = [
         Loop(name=OURS, seconds=seconds),
@@ -33,13 +41,10 @@ def candidates(scenario: str, runtime: str, number: int, seconds: float) -> tupl
         Loop(name=BARE_BESIDE, bare=True, neighbours=True, seconds=seconds),
     ]
     order = tuple(tracks[::-1] if number % 2 else tracks)  # who comes first finds other caches
-    least = LEAST_S[scenario]
     alone = (Loop(name=OURS, bare=True, seconds=seconds),)  # of the same name: blocks of one track are neighbours
     return (
-        Candidate(name=OURS, scenario=scenario, runtime=runtime, loops=Loops(tracks=order, least_s=least)),
-        Candidate(
-            name=_ALONE, scenario=scenario, runtime=runtime, loops=Loops(tracks=alone, least_s=least), defaults=True
-        ),
+        Candidate(name=OURS, scenario=scenario, runtime=runtime, loops=Loops(tracks=order, size=size)),
+        Candidate(name=_ALONE, scenario=scenario, runtime=runtime, loops=Loops(tracks=alone, size=size), defaults=True),
     )
 
 
@@ -96,9 +101,12 @@ def _lines(how: How) -> tuple[tuple[Line, ...], Mapping[str, Any]]:
     raw: dict[str, Any] = {}
     for scenario in (_live.SLOW, _live.FAST):
         for runtime in BARE:
+            size, seconds = sized(how, scenario, runtime), how.times(5, 2)
             found = [
                 _live.conduct(
-                    how, f"bare-{scenario}-{runtime}-{number}", candidates(scenario, runtime, number, how.times(5, 2))
+                    how,
+                    f"bare-{scenario}-{runtime}-{number}",
+                    candidates(scenario, runtime, number, seconds, size),
                 )
                 for number in range(how.times(2, 1))
             ]

@@ -210,8 +210,7 @@ def turning(costs: Mapping[str, Cost], ratio: Interval, reply: Reply | None, ste
     (first, a), (second, b) = costs.items()
     early, late = (first, second) if a.start_s <= b.start_s else (second, first)
     lead = abs(a.start_s - b.start_s)
-    step_s = min(a.step_s, b.step_s)
-    starts = f"{early} starts {seconds(lead)} earlier, the time of {quantity(lead / step_s, 'count')} steps"
+    starts = f"{early} starts {seconds(lead)} earlier, {_worth(lead / min(a.step_s, b.step_s))}"
     if reply == "equivalent":
         return None, f"none: a step takes both the same time; {starts}"
     if reply != "different":
@@ -226,6 +225,12 @@ def turning(costs: Mapping[str, Cost], ratio: Interval, reply: Reply | None, ste
     told = f" ({_steps(between[0])} to {_steps(between[-1])})" if len(between) > 1 else ""
     ahead = f"{early} is ahead below {_steps(point)} steps{told}, {late} above"
     return round(point), f"{ahead}; planned are {steps:,}"
+
+
+def _worth(steps: float) -> str:
+    if steps < 1:
+        return "less than a step takes"
+    return f"the time of {quantity(steps, 'count')} step{'s' * (round(steps) != 1)}"
 
 
 def _steps(number: float) -> str:

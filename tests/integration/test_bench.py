@@ -17,9 +17,11 @@ def how(tmp_path_factory: pytest.TempPathFactory) -> How:
 
 @pytest.mark.parametrize("runtime", BARE)
 def test_our_call_and_the_bare_loop_take_turns(how: How, runtime: str) -> None:
-    candidates = bare_loop.candidates(_live.FAST, runtime, 0, seconds=0.3)
+    size = bare_loop.sized(how, _live.FAST, runtime)
+    candidates = bare_loop.candidates(_live.FAST, runtime, 0, seconds=0.3, size=size)
     found = _live.conduct(how, runtime, candidates)
     ours, alone = (found[each.name] for each in candidates)
+    assert ours.size == alone.size == size
     assert set(ours.samples) == {"ours", "bare", "ours_beside", "bare_beside"}
     assert set(alone.samples) == {"ours"}
     assert ours.blocks.together == alone.blocks.together == ("ours", "own")

@@ -83,11 +83,11 @@ def test_a_loop_that_was_never_quiet_has_no_figure_and_a_costly_call_misses_its_
 
 
 def test_who_comes_first_changes_from_round_to_round_and_the_other_process_has_nothing_of_ours() -> None:
-    one, other = (bare_loop.candidates(_live.FAST, "torch_jit", number, 5.0) for number in (0, 1))
+    one, other = (bare_loop.candidates(_live.FAST, "torch_jit", number, 5.0, 16) for number in (0, 1))
     assert [track.name for track in one[0].loops.tracks] == [track.name for track in other[0].loops.tracks][::-1]
     assert [each.defaults for each in one] == [False, True]
     assert all(track.bare for track in one[1].loops.tracks)
-    assert one[0].loops.least_s == 1e-4
+    assert {each.loops.size for each in (*one, *other)} == {16}  # two processes might find different numbers
 
 
 # Planted differences

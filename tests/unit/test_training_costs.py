@@ -176,6 +176,15 @@ def test_the_sentence_of_a_turning_point(costs: dict[str, Cost], ratio: Interval
     assert (point is not None) is (" is ahead below " in sentence)
 
 
+@pytest.mark.parametrize(
+    ("start_s", "worth"),
+    [(10.1, "less than a step takes"), (10.35, "the time of 1 step"), (10.7, "the time of 2 steps")],
+)
+def test_what_starting_earlier_is_worth(start_s: float, worth: str) -> None:
+    costs = {"PyTorch": Cost(start_s=10.0, step_s=0.3), "TensorFlow": Cost(start_s=start_s, step_s=0.4)}
+    assert training.turning(costs, SURE, "undecided", 30_003)[1].endswith(f" earlier, {worth}")
+
+
 def test_a_training_without_quality_costs_nothing_that_counts() -> None:
     run = fakes.change(made_up(), fakes.is_step(stage="train", framework="pytorch", device="cpu"), heldout_accuracy=0.1)
     found = one(run)
