@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ def test_what_artifacts_take_on_a_small_computer(rows: list[dict[str, Any]], run
         metrics = columns(row)
         assert metrics["runtime_rss_bytes"] < metrics["peak_rss_bytes"]
         assert metrics["runtime_bytes"] > 10_000_000
-        assert 0 < metrics["latency_s statistic=p50"] < metrics["cold_start_s"]
+        assert 0 < metrics["latency_s statistic=median"] < metrics["cold_start_s"]
         assert "no Docker engine answers" in metrics["ram_floor_unmeasured"]
     card = files.read_record(run / "scorecard.json", Scorecard)
     assert [device.name for device in card.device_classes] == [each.name for each in loading.load_devices()]
@@ -185,13 +185,20 @@ def test_what_artifacts_take_on_a_small_computer(rows: list[dict[str, Any]], run
     assert {fit.verdict for fit in gateway if "tflite" in fit.evidence} == {"fits"}
 
 
+def tails(metrics: Mapping[str, Any], figure: str = "latency_s") -> list[float]:
+    """Return p50 and p90 in order; one that is not known is so because too few calls were left undisturbed."""
+    known = [found for each in ("p50", "p90") if (found := metrics.get(f"{figure} statistic={each}")) is not None]
+    assert len(known) == 2 or metrics["disturbed_share"] > 0
+    assert known == sorted(known)
+    return known
+
+
 def test_latencies_are_order_statistics_of_the_samples_kept(rows: list[dict[str, Any]], run: Path) -> None:
     for row in select(rows, stage="run", outcome="passed", variant=None):
         metrics = columns(row)
         samples = files.read_samples(run / row["evidence"])["latency"]
         assert len(samples) == metrics["queries"] >= 64
-        assert {metrics["latency_s statistic=p50"], metrics["latency_s statistic=p90"]} <= set(samples)
-        assert min(samples) <= metrics["latency_s statistic=p50"] <= metrics["latency_s statistic=p90"] <= max(samples)
+        assert set(tails(metrics)) <= set(samples)
         assert "latency_s statistic=p95" not in metrics
         assert metrics["throughput_batch"] == 32
         assert metrics["throughput_per_s"] > 0
@@ -215,8 +222,8 @@ def test_both_servers_answered_alike_over_both_wires_and_left_nothing(rows: list
         metrics = columns(row)
         for wire in ("rest", "grpc"):
             assert metrics[f"max_rel_diff wire={wire}"] <= 1e-5
-            p50, p90 = (metrics[f"latency_s wire={wire} statistic={each}"] for each in ("p50", "p90"))
-            assert 0 < p50 <= p90
+            assert metrics[f"latency_s wire={wire} statistic=median"] > 0
+            assert all(each > 0 for each in tails(metrics, f"latency_s wire={wire}"))
             assert metrics[f"queries wire={wire}"] >= 64
         assert metrics["leftovers"] == 0
         assert metrics["ready_s"] > 0
