@@ -169,9 +169,12 @@ def tracks(step: Step, sampling: Sampling) -> tuple[Track, ...]:
     crowded = Track(
         name=NEIGHBOUR,
         min_blocks=CROWDED_BLOCKS,
-        cap_seconds=sampling.cap_seconds,
+        cap_seconds=sampling.cap_seconds * THROUGHPUT_SHARE,
         block_s=CROWDED_BLOCK_S,
-        block_calls=1,  # 30 times as slow as alone was seen: then three calls for each block reach the cap too early
+        # 30 times as slow as alone was seen: four calls for each block reach the cap before there is an interval. The
+        # caches are the neighbours' all the time: no call before those of a block gives them back.
+        block_calls=1,
+        untimed=0,
         neighbours=True,
     )
     limited = msgspec.structs.replace(crowded, name=QUOTA, neighbours=False, quota_cores=1.0)
