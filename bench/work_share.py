@@ -77,13 +77,14 @@ def spent(run: Path) -> tuple[float, dict[str, float]]:
     spans: dict[str, list[Span]] = {}
     for step, result in folder.results():
         kind = step.stage if step.stage in _WORK else "measured" if step.measures else "other"
-        blocks = read_blocks(folder.folder(step.id)).blocks
+        place = folder.folder(step.id)
+        samples = read_samples(place)
+        blocks = read_blocks(place, samples).blocks
         if blocks:
             own = result.seconds if step.stage in _WORK else sum(block.elapsed_s for block in blocks)
             if step.stage not in _WORK:
                 own += sum(metrics.number(result.metrics.get(name)) or 0.0 for name in _TIMED)
-                own += sum(read_samples(folder.folder(step.id)).get(_STARTS, ()))
-                own += offered(folder.folder(step.id) / LOADS)
+                own += sum(samples.get(_STARTS, ())) + offered(place / LOADS)
             seconds[kind] = seconds.get(kind, 0.0) + own
         elif result.started_at and result.seconds:
             begin = datetime.fromisoformat(result.started_at).timestamp()

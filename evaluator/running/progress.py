@@ -105,11 +105,11 @@ class Reporter:
         now, together = time.monotonic(), frozenset(step.id for step in steps)
         if self._since.steps != together:
             self._since = _Since(together, now, share)
-        for step in steps:
-            self._left[step.id] = (1 - share) * self._promises.get(step.id, 0.0)
         if share > self._since.share:
             rest_s = (now - self._since.at) * (1 - share) / (share - self._since.share)
             self._left |= dict.fromkeys(together, rest_s / len(steps) / self._pace())
+        else:
+            self._left |= {step: (1 - share) * self._promises.get(step, 0.0) for step in together}
         title = steps[0].title() if len(steps) == 1 else f"{steps[0].stage} {steps[0].scenario}, {len(steps)} in turns"
         if self.console.is_interactive:
             if now - self._drew >= _DRAWN_EVERY_S:
