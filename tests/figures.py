@@ -7,6 +7,7 @@ import msgspec
 
 from evaluator.core import metrics
 from evaluator.core.records import Figure, LabelValue, Metrics, Value
+from evaluator.core.turns import Blocks
 
 _ENDS = ("low", "high")
 
@@ -45,3 +46,9 @@ def fields(table: Mapping[str, Value]) -> dict[str, Any]:
 def columns(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a row of `cells --json` holds, by the names of the CSV's columns."""
     return metrics.flat(row["metrics"], msgspec.convert(row["figures"], tuple[Figure, ...]))
+
+
+def quiet_pairs(found: Blocks, *tracks: str) -> set[int]:
+    """Return the turns in which nobody else disturbed any of these tracks: only those are compared with each other."""
+    turns = [{block.turn for block in found.blocks if block.track == track and block.quiet} for track in tracks]
+    return set.intersection(*turns)
