@@ -12,6 +12,7 @@ from typing import Any
 from tests import children
 
 NO_ENGINE = {**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"}  # the same rows with and without Docker here
+SIGNALS = ("HUP", "INT", "TERM")
 FWEVAL = str(Path(sys.executable).with_name("fweval"))  # installed beside the Python that runs the tests
 PROFILE = """
 name = "e2e"
@@ -61,11 +62,14 @@ def fweval(
 def started(
     *arguments: str | Path, cwd: Path, log: Path, env: Mapping[str, str] = NO_ENGINE
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start one command in a session of its own, its output in `log`; without a Docker engine unless `env` says so."""
+    """Start one command in a session of its own, its output in `log`; without a Docker engine unless `env` says so.
+
+    It hears every signal, whatever the tests were started by: `nohup` has them inherit that SIGHUP is ignored.
+    """
     with (
         log.open("ab") as file,
         children.started(
-            [FWEVAL, *arguments],
+            ["env", f"--default-signal={','.join(SIGNALS)}", FWEVAL, *arguments],
             cwd=cwd,
             stdout=file,
             stderr=file,
