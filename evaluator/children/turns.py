@@ -4,7 +4,6 @@ Without anybody who asks, as in `reproduce.sh`, it goes through its blocks alone
 """
 
 import contextlib
-import itertools
 import os
 import socket
 import time
@@ -18,7 +17,20 @@ import msgspec
 from evaluator.children import neighbours, quota
 from evaluator.core import files
 from evaluator.core.records import Metrics
-from evaluator.core.turns import NAME, Answered, Block, Blocks, Mark, Over, Ready, Said, Track, Wanted
+from evaluator.core.turns import (
+    NAME,
+    Answered,
+    Block,
+    Blocks,
+    Mark,
+    Over,
+    Ready,
+    Said,
+    Track,
+    Wanted,
+    by_block,
+    undisturbed,
+)
 
 Call = Callable[[int], object]  # given the number of the call, from 0 on; StopIteration: there are no more
 CpuSeconds = Callable[[], float | None]
@@ -122,14 +134,11 @@ class Taken:
 
     def blocks(self, track: str) -> tuple[tuple[float, ...], ...]:
         """Return the samples of each block of a track, in order."""
-        values = iter(self.series[track])
-        return tuple(tuple(itertools.islice(values, block.calls)) for block in self._of(track))
+        return tuple(tuple(samples) for _, samples in by_block(self._of(track), self.series[track]))
 
     def seconds(self, track: str) -> tuple[float, ...]:
         """Return the samples of the quiet blocks; those of all of them where none was quiet."""
-        pairs = tuple(zip(self._of(track), self.blocks(track), strict=True))
-        quiet = tuple(itertools.chain.from_iterable(samples for block, samples in pairs if block.quiet))
-        return quiet or self.series[track]
+        return undisturbed(self._of(track), self.series[track])
 
     def capped(self, track: str) -> bool:
         """Tell whether the track's minima were not met, neighbours and finite tracks aside."""

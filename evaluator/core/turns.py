@@ -4,7 +4,8 @@ Candidates of one question are alive at once, each in a process of its own, and 
 that what the machine does meanwhile happens to all of them alike (rigour.md, "Sampling").
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from statistics import median
 from typing import Annotated
 
@@ -75,14 +76,25 @@ def medians(found: Blocks, track: str, seconds: Sequence[float]) -> dict[int, fl
     own = [block for block in found.blocks if block.track == track]
     if sum(block.calls for block in own) != len(seconds):
         raise ValueError(f"{NAME} counts {sum(block.calls for block in own)} calls of '{track}', not {len(seconds)}")
-    told: dict[int, float] = {}
+    return {
+        found.begun * _A_GROUP + block.turn: median(samples)
+        for block, samples in by_block(own, seconds)
+        if block.quiet and samples
+    }
+
+
+def by_block(own: Iterable[Block], seconds: Sequence[float]) -> Iterator[tuple[Block, Sequence[float]]]:
+    """Yield the blocks of one track, each with its own of the track's samples."""
     begin = 0
     for block in own:
-        samples = seconds[begin : begin + block.calls]
+        yield block, seconds[begin : begin + block.calls]
         begin += block.calls
-        if block.quiet and samples:
-            told[found.begun * _A_GROUP + block.turn] = median(samples)
-    return told
+
+
+def undisturbed(own: Iterable[Block], seconds: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the samples of a track's quiet blocks; those of all of them where none was quiet."""
+    quiet = (samples for block, samples in by_block(own, seconds) if block.quiet)
+    return tuple(chain.from_iterable(quiet)) or seconds
 
 
 class Mark(Record, frozen=True, kw_only=True):

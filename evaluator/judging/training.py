@@ -6,7 +6,6 @@ counts is not compared by the seconds of its few steps, but by what the scenario
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
 from statistics import median
 from typing import Any
 
@@ -16,6 +15,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import percent, quantity, seconds, significant
 from evaluator.core.records import FRAMEWORKS, NO_PLAN, Cell, TrainPlan
 from evaluator.core.scorecard import Interval, Reply, Training, TrainingCost
+from evaluator.core.turns import undisturbed
 from evaluator.judging.evidence import Entry, Evidence, Gap
 from evaluator.measure import pairs
 from evaluator.measure.training import Cost, turning_point
@@ -85,9 +85,7 @@ def steady(entry: Entry) -> tuple[float, ...]:
     own = [block for block in entry.blocks.blocks if block.track == STEP]
     if not own:
         return values if entry.number("build_s") is not None else values[1:] or values
-    left = iter(values)
-    parts = [(block.quiet, tuple(islice(left, block.calls))) for block in own]
-    return tuple(chain.from_iterable(part for quiet, part in parts if quiet)) or values
+    return undisturbed(own, values)
 
 
 def planned(evidence: Evidence, scenario: str) -> tuple[TrainPlan, int] | None:

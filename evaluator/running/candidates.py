@@ -39,18 +39,21 @@ class Progress:
     @property
     def wanting(self) -> bool:
         """Tell whether a minimum is not met, and can be."""
-        track, blocks = self.track, len(self.medians)
-        met = self.calls >= track.min_calls and self.timed_s >= track.min_seconds and blocks >= track.min_blocks
-        return self.open and not met
+        return self.open and any(had < least for had, least in self._minima)
 
     @property
     def share(self) -> float:
         """How much of what is asked for has been taken, 0 to 1; all of it when no more can be asked for."""
         if not self.wanting:
             return 1.0
+        nearest = min(had / least for had, least in self._minima if least)
+        return max(self.elapsed_s / self.track.cap_seconds, nearest)
+
+    @property
+    def _minima(self) -> tuple[tuple[float, float], ...]:
+        """What has been taken, and the least of it that is asked for."""
         track = self.track
-        minima = (self.calls, track.min_calls), (self.timed_s, track.min_seconds), (len(self.medians), track.min_blocks)
-        return max(self.elapsed_s / track.cap_seconds, min(had / least for had, least in minima if least))
+        return (self.calls, track.min_calls), (self.timed_s, track.min_seconds), (len(self.medians), track.min_blocks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
