@@ -87,6 +87,8 @@ class Serve(Stage):
         if taken is not None:
             taken.write(work.folder)
             metrics |= taken.metrics()
+            if not served.reference:  # a stand-in is only glanced at, and says so
+                metrics["capped"] = any(taken.capped(name) for name in taken.tracks)
             figures += _figures(taken, served)
             files["blocks"] = NAME
         problems += [f"left behind after the stop: {', '.join(service.leftovers)}"] if service.leftovers else []

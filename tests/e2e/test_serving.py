@@ -18,7 +18,7 @@ from evaluator.core import files, registry
 from evaluator.core.scorecard import Scorecard
 from tests.commands import PROFILE, cells, fweval
 from tests.containers import engine_or_skip
-from tests.figures import columns, quiet_pairs
+from tests.figures import assert_enough, columns, quiet_pairs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(1500)]
 
@@ -78,9 +78,11 @@ def test_every_server_was_tried_by_every_launcher_that_can(stage: str, rows: lis
 def test_answers_over_every_wire_are_those_of_the_runtime(rows: list[dict[str, Any]], home: Path) -> None:
     for (_, name, _), row in of(rows, "serve").items():
         assert row["outcome"] == "passed", row
+        samples = files.read_samples(home / row["scenario"] / row["evidence"])
         for wire in registry.load("server", name).wires:
             assert columns(row)[f"max_rel_diff wire={wire}"] <= 1e-5
-            assert columns(row)[f"queries wire={wire}"] >= 64
+            assert columns(row)[f"queries wire={wire}"] == len(samples[wire])
+            assert_enough(samples[wire], row["metrics"])
             pairs = quiet_pairs(files.read_blocks(home / row["scenario"] / row["evidence"]), wire, "in_process")
             assert (f"overhead_s wire={wire}" in columns(row)) == bool(pairs)
         assert row["metrics"]["leftovers"] == 0
