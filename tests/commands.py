@@ -52,9 +52,12 @@ probe = 400
 def fweval(
     *arguments: str | Path, cwd: Path, timeout_s: float = 60.0, env: Mapping[str, str] = NO_ENGINE
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end; without a Docker engine unless the environment says otherwise."""
+    """Run one command to its end; without a Docker engine unless the environment says otherwise.
+
+    It may take twice `timeout_s`, which is ample on a quiet machine: the limit is there for what hangs.
+    """
     command = [FWEVAL, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, timeout=timeout_s, text=True, capture_output=True, check=False, env=env)
+    return subprocess.run(command, cwd=cwd, timeout=2 * timeout_s, text=True, capture_output=True, check=False, env=env)
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ from tests import children
 from tests.commands import PROFILE, cells, fweval
 from tests.figures import assert_enough, columns
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 COLUMNS = [
     *("stage", "scenario", "framework", "format", "exporter", "precision", "runtime", "server", "launcher", "device"),

@@ -28,7 +28,7 @@ from tests.containers import engine_or_skip
 from tests.engine import assert_gone
 from tests.waiting import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 WHOLE = ("--framework", "pytorch", "--skip", "probe")
 NO_SERVER = ("--framework", "pytorch", "--skip", "probe", "--skip", "load", "--skip", "serve", "--skip", "torchmobile")

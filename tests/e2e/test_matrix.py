@@ -11,7 +11,7 @@ import pytest
 
 from tests.commands import PROFILE, fweval
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 EXPORTERS = ("torchmobile_lite", "torchmobile_optimized", "keras_tflite", "tflite_from_concrete_functions")
 RUNTIMES = ("torch_mobile", "ai_edge_litert", "tflite_runtime")

@@ -20,7 +20,7 @@ from tests.commands import PROFILE, cells, fweval
 from tests.containers import engine_or_skip
 from tests.figures import assert_enough, columns, quiet_pairs
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(2000)]
 
 SERVED = {"resnet50": "container", "bert": "process"}  # by scenario
 IMAGE = "fweval/torchserve:local"

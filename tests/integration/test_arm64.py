@@ -28,7 +28,7 @@ from tests.containers import engine_or_skip
 from tests.integration.exports_child import BATCHES, ROWS, inputs_of
 from tests.waiting import until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 CHILD = Path(__file__).with_name("arm64_child.py")
 PINNED = re.findall(r"^([a-z-]+)==(.*)$", (children.ROOT / "exports/environments/arm64.txt").read_text(), re.MULTILINE)

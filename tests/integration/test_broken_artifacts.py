@@ -20,7 +20,7 @@ from evaluator.core.records import PRECISIONS
 from tests.broken_artifacts import ACTIVATION, CHANGED, FILES, LOWERED, NEWER, SEEN, SOUND, UNVERSIONED, WEIGHTS
 from tests.children import ROOT, environment
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]  # the first one waits for all children
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first one waits for all children
 
 CHILD = Path(__file__).with_name("broken_artifacts_child.py")
 DAMAGES = (*WEIGHTS, ACTIVATION, *FILES, CHANGED)

@@ -19,7 +19,7 @@ from tests.commands import FWEVAL
 from tests.containers import IMAGE, answers, assert_nothing_left, engine_or_skip, present
 from tests.engine import assert_gone, is_alive
 
-pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(360)]
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 

@@ -48,7 +48,7 @@ from tests.integration import served_models
 from tests.running import assert_memory_known
 from tests.waiting import until
 
-pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(360)]
 
 CONFESS = """
 import json, os, pathlib, socket, sys, time

@@ -30,7 +30,7 @@ from tests.children import run
 from tests.commands import FWEVAL
 from tests.waiting import until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]  # the first one waits for all of them
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]  # the first one waits for all of them
 
 CHILD = Path(__file__).with_name("hostile_child.py")
 CANARY = "8f41-nobody-may-read-me"

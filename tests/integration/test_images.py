@@ -18,7 +18,7 @@ from tests.containers import engine_or_skip
 if TYPE_CHECKING:
     from docker import DockerClient
 
-pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(600)]
 
 BUILD = Path(__file__).parents[2] / "docker" / "build"
 TORCHSERVE = "fweval/torchserve:local"

@@ -24,7 +24,7 @@ from serving.wires.http import Http
 from serving.wires.rest import RestWire
 from tests import children
 
-pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(240)]
 pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
 
 HERE = Path(__file__).parent

@@ -26,7 +26,7 @@ from serving.ports import free_ports
 from tests import children
 from tests.containers import launcher_or_skip
 
-pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(840)]
 
 LISTED = Path(__file__).with_name("perf_analyzer.txt")
 SERVER: Server = registry.load("server", "tensorflow_serving")

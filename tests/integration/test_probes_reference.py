@@ -11,7 +11,7 @@ from tests import probes_field
 from tests.containers import launcher_or_skip
 from tests.integration import served_models
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1000)]
 
 SERVER: Server = registry.load("server", "tensorflow_serving")
 

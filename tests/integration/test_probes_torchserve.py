@@ -8,7 +8,7 @@ from serving.probing import Field, Reply, by_wire
 from tests import probes_field
 from tests.integration import torchserve_service as torchserve
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1000)]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from tests import children
 from tests.integration.reference_child import SIGNATURE
 from tests.reference_process import Reference, running
 
-pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(600)]
 pytest.importorskip("tensorflow_serving", reason="pip install 'fweval[tensorflow,serving]'")
 
 CHILD = Path(__file__).parent / "reference_child.py"

@@ -17,7 +17,7 @@ from tests import children, reference_process
 from tests.reference_process import Reference, channel, outputs, predict, request, running
 from tests.waiting import until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(360)]
 pytest.importorskip("tensorflow_serving", reason="pip install 'fweval[tensorflow,serving]'")
 
 CHILD = Path(__file__).parent / "reference_child.py"

@@ -29,7 +29,7 @@ from tests.engine import assert_gone
 from tests.integration import served_models
 from tests.running import assert_memory_known
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 HERE = Path(__file__).parent
 SERVER: Server = registry.load("server", "tensorflow_serving")

@@ -27,7 +27,7 @@ from tests.figures import assert_enough, quiet_pairs
 from tests.integration.served_steps import SERVERS, do, make_models, make_run, make_step
 from tests.waiting import until
 
-pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(600)]
 
 WIRES = ("rest", "grpc", "in_process")
 

@@ -24,7 +24,7 @@ from tests.containers import launcher_or_skip
 from tests.engine import child, make_step
 from tests.waiting import until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(360)]
 
 # What a person may have set, for other programs or for the last experiment.
 TUNED = {

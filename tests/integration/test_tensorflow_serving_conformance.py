@@ -22,7 +22,7 @@ from tests import children
 from tests.integration import tensorflow_service
 from tests.integration.tensorflow_service import CHILD, ENVIRONMENT, LAUNCHERS
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(360)]
 
 LABELS = {"stable": "1", "canary": "2"}
 

@@ -20,7 +20,7 @@ from tests import reference_process
 from tests.integration import tensorflow_service
 from tests.integration.tensorflow_service import LAUNCHERS, SERVER
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(360)]
 
 X = {"x": np.array([[1.5, 2.5]], np.float32)}
 

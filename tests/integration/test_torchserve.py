@@ -38,7 +38,7 @@ from tests.integration.torchserve_service import LAUNCHERS, SERVER, SIGNATURE
 from tests.running import assert_memory_known
 from tests.waiting import until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

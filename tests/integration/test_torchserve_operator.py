@@ -23,7 +23,7 @@ from tests.integration import torchserve_service as torchserve
 from tests.integration.torchserve_service import LAUNCHERS, SERVER, SIGNATURE
 from tests.waiting import until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(360)]
 
 BATCHING = Batching(max_size=4, max_delay_s=0.02)
 MANAGEMENT = "/org.pytorch.serve.grpc.management.ManagementAPIsService/"

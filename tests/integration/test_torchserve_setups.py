@@ -22,7 +22,7 @@ from serving.wires import torchserve_grpc, torchserve_protos
 from tests.integration import torchserve_service as torchserve
 from tests.integration.torchserve_service import LAUNCHERS, SERVER, SIGNATURE
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
