@@ -78,12 +78,13 @@ def test_every_server_was_tried_by_every_launcher_that_can(stage: str, rows: lis
 def test_answers_over_every_wire_are_those_of_the_runtime(rows: list[dict[str, Any]], home: Path) -> None:
     for (_, name, _), row in of(rows, "serve").items():
         assert row["outcome"] == "passed", row
-        samples = files.read_samples(home / row["scenario"] / row["evidence"])
+        step = home / row["scenario"] / row["evidence"]
+        found, samples = files.read_blocks(step), files.read_samples(step)
         for wire in registry.load("server", name).wires:
             assert columns(row)[f"max_rel_diff wire={wire}"] <= 1e-5
             assert columns(row)[f"queries wire={wire}"] == len(samples[wire])
-            assert_enough(samples[wire], row["metrics"])
-            pairs = quiet_pairs(files.read_blocks(home / row["scenario"] / row["evidence"]), wire, "in_process")
+            assert_enough(found, wire, row["metrics"])
+            pairs = quiet_pairs(found, wire, "in_process")
             assert (f"overhead_s wire={wire}" in columns(row)) == bool(pairs)
         assert row["metrics"]["leftovers"] == 0
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from evaluator.core import files, registry
-from evaluator.core.files import read_blocks, read_samples
+from evaluator.core.files import read_blocks
 from evaluator.core.metrics import find, key, number
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result
@@ -82,8 +82,8 @@ def test_servers_are_asked_in_the_same_turns_and_their_processor_time_is_known(m
         ended = result(run, f"serve-{framework}-{launcher}")
         assert ended.outcome is Outcome.PASSED, ended.reason
         assert ended.metrics["leftovers"] == 0
-        assert_enough(read_samples(run.folder(ended.step))["rest"], ended.metrics)
         found = read_blocks(run.folder(ended.step))
+        assert_enough(found, "rest", ended.metrics)
         assert len(found.together) == 2
         assert {block.track for block in found.blocks} == {*registry.load("server", server).wires, "in_process"}
         assert all(block.own_cores is not None for block in found.blocks)
