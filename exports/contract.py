@@ -8,7 +8,7 @@ top, and each is asked the same questions by tests/contract.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -26,6 +26,8 @@ class Origin:
     inputs (two rows, in the signature's order and layout) for exporters that trace; `calibration` holds more rows, real
     and held out, that no verification uses, for those that quantize. `counterpart` builds the same network with the
     same weights in the other framework, in that framework's layout, for paths that cross by way of the weights.
+    `free` names the dimensions that are free, by input and axis: those of one name have one size. The signature has
+    None in their places.
     """
 
     framework: str
@@ -34,6 +36,11 @@ class Origin:
     example: Mapping[str, Array]
     calibration: Mapping[str, Array]
     counterpart: Callable[[], "Origin"]
+    free: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+
+    def free_axes(self, name: str) -> Mapping[int, str]:
+        """Return the free dimensions of an input, axis -> name: the batch where nothing else is said."""
+        return self.free.get(name, {0: "batch"} if not self.free else {})
 
 
 class NotReadError(ValueError):
@@ -85,6 +92,7 @@ class Exporter(ABC):
     route: ClassVar[Literal["native", "crossing"]]  # within the origin's ecosystem, or out of it
     layout: ClassVar[str]  # the framework whose layout of inputs the artifact takes: images as NCHW or NHWC
     standard: ClassVar[bool] = False  # in fp32 it is exported in every profile; what is run and served comes from it
+    rebuilds: ClassVar[bool] = False  # it asks for the network's definition in the other framework: `counterpart`
     cannot: ClassVar[dict[str, str]] = {}  # precision -> why the tool has no way to it; all others are tried
     distributions: ClassVar[tuple[str, ...]]  # pip distributions that the export needs
     environment: ClassVar[str | None] = None  # of exports/environments, for tools whose pins clash with ours
@@ -134,6 +142,9 @@ class Runtime(ABC):
     standard: ClassVar[bool] = True  # what every profile exports is proven and timed in it, and not in the matrix only
     openmp: ClassVar[bool] = False  # its threads are OpenMP's, which reads environment variables of its own
     edge: ClassVar[bool] = False  # made for phones and small computers: its artifacts get an edge verdict
+    baseline: ClassVar[bool] = (
+        False  # it computes with the origin itself, as it is: what every path is measured against
+    )
     carried: ClassVar[str | None] = None  # its size in applications, as published: how much, of which version, where
     own_metrics: ClassVar[tuple[Metric, ...]] = ()  # of its sessions' facts, those that `core.metrics` does not have
 

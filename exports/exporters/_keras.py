@@ -24,7 +24,7 @@ def serving_function(origin: Origin) -> Callable[[Mapping[str, Any]], dict[str, 
         result = model(arguments, training=False)
         if not isinstance(result, dict):
             result = dict(zip(names, keras.tree.flatten(result), strict=True))
-        return {name: keras.ops.cast(result[name], "float32") for name in names}
+        return {spec.name: keras.ops.cast(result[spec.name], spec.dtype) for spec in origin.signature.outputs}
 
     return serve
 

@@ -24,6 +24,24 @@ def _tensors(origin: Origin, arrays: Mapping[str, Array]) -> tuple[Any, ...]:
     return tuple(tensor(arrays[spec.name]) for spec in origin.signature.inputs)
 
 
+def free_dimensions(origin: Origin, *, largest_batch: int | None = None) -> tuple[dict[int, Any], ...]:
+    """Return what torch.export is told of each input, in order: axis -> dimension; those of one name are one.
+
+    With a largest batch, for which memory is planned, nothing but the batch is free.
+    """
+    import torch
+
+    known: dict[str, Any] = {}
+    bounds = {} if largest_batch is None else {"min": 1, "max": largest_batch}
+
+    def dimensions(name: str) -> dict[int, Any]:
+        axes = origin.free_axes(name)
+        wanted = {axis: free for axis, free in axes.items() if largest_batch is None or axis == 0}
+        return {axis: known.setdefault(free, torch.export.Dim(free, **bounds)) for axis, free in wanted.items()}
+
+    return tuple(dimensions(spec.name) for spec in origin.signature.inputs)
+
+
 def trace(origin: Origin, precision: str) -> Any:
     """Record the operators that the module runs at that precision on the example, as a `torch.jit.ScriptModule`.
 
@@ -62,12 +80,20 @@ def wrapped(origin: Origin, network: Any, *, half: bool = False) -> Any:
         def forward(self, *inputs: Any) -> Any:
             if not half:
                 return self.network(*inputs)
-            halves = [each.half() if each.is_floating_point() else each for each in inputs]
-            return self.network(*halves).float()
+            halves = [each.half() if each.dtype == torch.float32 else each for each in inputs]
+            result = self.network(*halves)
+            return tuple(_full(each) for each in result) if isinstance(result, tuple) else _full(result)
 
     # torch.export names the inputs and matches their free dimensions by what the forward says it takes.
     Wrapped.forward.__signature__ = inspect.signature(type(origin.model).forward)  # type: ignore[attr-defined]
     return Wrapped().eval()
+
+
+def _full(tensor_: Any) -> Any:
+    """Return a half-precision tensor as 32-bit floats, any other as it is."""
+    import torch
+
+    return tensor_.float() if tensor_.dtype == torch.float16 else tensor_
 
 
 def _half(origin: Origin) -> Any:

@@ -32,8 +32,7 @@ class ExecuTorch(Exporter):
         from executorch.exir import to_edge_transform_and_lower
 
         example = _pytorch.example_tensors(origin)
-        batch = torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
-        free = tuple({0: batch} for _ in example)
+        free = _pytorch.free_dimensions(origin, largest_batch=_LARGEST_BATCH)
         if precision == "fp16":
             module = _pytorch.at_precision(origin, precision)
         else:  # it makes names of parameters into names of values, which may not begin with a digit: "0.weight"

@@ -39,15 +39,14 @@ class LitertTorch(Exporter):
         Raises `Unsupported` for a network with an operator that litert-torch lowers for fixed sizes only.
         """
         import litert_torch
-        import torch
 
         takes = [spec.name for spec in origin.signature.inputs]
         example = dict(zip(takes, _pytorch.example_tensors(origin), strict=True))
-        batch = torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
+        free = _pytorch.free_dimensions(origin, largest_batch=_LARGEST_BATCH)
         path = folder / "model.tflite"
         try:
             converted = litert_torch.convert(
-                _named(origin, takes), sample_kwargs=example, dynamic_shapes={name: {0: batch} for name in takes}
+                _named(origin, takes), sample_kwargs=example, dynamic_shapes=dict(zip(takes, free, strict=True))
             )
         except AssertionError as error:
             if _FREE not in str(error):

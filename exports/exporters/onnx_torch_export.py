@@ -30,7 +30,6 @@ class OnnxTorchExport(Exporter):
         import torch
 
         path = folder / "model.onnx"
-        batch = torch.export.Dim("batch")
         try:
             torch.onnx.export(
                 origin.model,
@@ -39,7 +38,7 @@ class OnnxTorchExport(Exporter):
                 dynamo=True,
                 input_names=[spec.name for spec in origin.signature.inputs],
                 output_names=[spec.name for spec in origin.signature.outputs],
-                dynamic_shapes=tuple({0: batch} for _ in origin.signature.inputs),
+                dynamic_shapes=_pytorch.free_dimensions(origin),
                 external_data=False,
                 verbose=False,
             )

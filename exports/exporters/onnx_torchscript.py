@@ -27,7 +27,13 @@ class OnnxTorchScript(Exporter):
         import torch
 
         path = folder / "model.onnx"
-        names = [spec.name for spec in (*origin.signature.inputs, *origin.signature.outputs)]
+        taken = {spec.name: dict(origin.free_axes(spec.name)) for spec in origin.signature.inputs}
+        given = {
+            spec.name: {
+                axis: f"{spec.name}_{axis}" if axis else "batch" for axis, size in enumerate(spec.shape) if size is None
+            }
+            for spec in origin.signature.outputs
+        }
         torch.backends.mha.set_fastpath_enabled(False)
         torch.onnx.export(
             origin.model,
@@ -36,7 +42,7 @@ class OnnxTorchScript(Exporter):
             dynamo=False,
             input_names=[spec.name for spec in origin.signature.inputs],
             output_names=[spec.name for spec in origin.signature.outputs],
-            dynamic_axes={name: {0: "batch"} for name in names},
+            dynamic_axes={**taken, **given},
         )
         _onnx.finish(path, origin, precision)
         return path

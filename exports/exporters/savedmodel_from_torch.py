@@ -21,6 +21,7 @@ class SavedModelFromTorch(Exporter):
     format = "savedmodel"
     route = "crossing"
     layout = "tensorflow"
+    rebuilds = True
     cannot: ClassVar = keras_savedmodel.plugin.cannot
     distributions: ClassVar = ("torch", "tensorflow")
 

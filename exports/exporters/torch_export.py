@@ -29,9 +29,8 @@ class TorchExport(Exporter):
         """Capture the module and save it."""
         import torch
 
-        batch = torch.export.Dim("batch")
         module, example = _pytorch.at_precision(origin, precision), _pytorch.example_tensors(origin)
-        free = tuple({0: batch} for _ in example)
+        free = _pytorch.free_dimensions(origin)
         path = folder / "model.pt2"
         torch.export.save(torch.export.export(module, example, dynamic_shapes=free), path)
         return path

@@ -21,6 +21,7 @@ class TorchMobileFromKeras(Exporter):
     format = "torchmobile"
     route = "crossing"
     layout = "pytorch"
+    rebuilds = True
     cannot: ClassVar = torchmobile_lite.plugin.cannot
     distributions: ClassVar = ("tensorflow", "torch")
 

@@ -21,6 +21,7 @@ class TorchScriptFromKeras(Exporter):
     format = "torchscript"
     route = "crossing"
     layout = "pytorch"
+    rebuilds = True
     cannot: ClassVar = torchscript_trace.plugin.cannot
     distributions: ClassVar = ("tensorflow", "torch")
 

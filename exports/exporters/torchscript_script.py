@@ -52,7 +52,10 @@ def _half(scripted: Any, signature: Signature) -> Any:
     half = Half()
     names = ", ".join(spec.name for spec in signature.inputs)
     cast = ", ".join(f"{spec.name}.half()" if spec.dtype == "float32" else spec.name for spec in signature.inputs)
-    half.define(f"def forward(self, {names}):\n    return self.network({cast}).float()\n")
+    gives = [spec.dtype == "float32" for spec in signature.outputs]
+    full = [f"given[{index}]{'.float()' if is_float else ''}" for index, is_float in enumerate(gives)]
+    back = ", ".join(full) if len(gives) > 1 else f"given{'.float()' if gives[0] else ''}"
+    half.define(f"def forward(self, {names}):\n    given = self.network({cast})\n    return {back}\n")
     return half.eval()
 
 
