@@ -1,5 +1,6 @@
 """How good outputs are, measured against labels: by a named measure (`named`), or by a function of the user's own."""
 
+import importlib
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -46,6 +47,11 @@ class Measure:
         return replace(self, title=title, compute=compute, settle=None)
 
 
+def names() -> tuple[str, ...]:
+    """List the measures that have a name."""
+    return tuple(NAMED)
+
+
 def check(spec: str) -> None:
     """Raise `UsageError` for a measure that is neither a name of one nor that of a function in a file; runs nothing."""
     name, _, _ = spec.partition(":")
@@ -55,16 +61,17 @@ def check(spec: str) -> None:
         raise unknown("measure", name, (*NAMED, "FILE.py:FUNCTION"))
 
 
-def find(spec: str, load: Load, *, higher_is_better: bool | None = None) -> Measure:
+def find(spec: str, load: Load | None = None, *, higher_is_better: bool | None = None) -> Measure:
     """Return the measure that is asked for: `NAME`, `NAME:OUTPUT` of several outputs, or `FILE.py:FUNCTION`.
 
     Whether more of a user's own is better is told by `higher_is_better`, else by an attribute of that name of the
-    function, else by its name: an error, a loss, an `mse` had better be small. Of a named measure it is known.
-    Raises `UsageError` for what is not there.
+    function, else by its name: an error, a loss, an `mse` had better be small. Of a named measure it is known. `load`
+    gets a function out of its file. Raises `UsageError` for what is not there.
     """
     check(spec)
     if _file(spec):
         path, _, function = spec.rpartition(":")
+        load = load or importlib.import_module("scenarios.own.calling").function
         return _own(Path(path), function, load(Path(path), function), told=higher_is_better)
     name, _, output = spec.partition(":")
     settle = partial(_settle, name, output or None)
