@@ -18,7 +18,7 @@ import evaluator
 from evaluator import commands
 from evaluator.commands import _stages
 from evaluator.commands._topics import PARTS, TOPICS
-from evaluator.core import output, surroundings, text
+from evaluator.core import output, plugins, surroundings, text
 from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.registry import unknown
 
@@ -132,7 +132,7 @@ def _run() -> int:
     except output.ReaderGoneError:
         code = UNREAD
     except Exception as error:  # noqa: BLE001  # the one error boundary
-        refused = surroundings.refusal(error)
+        refused = surroundings.refusal(error) or _of_a_plugin(error)
         code = _own_bug(error) if refused is None else _say(refused)
     return code if isinstance(code, int) else 0
 
@@ -145,6 +145,13 @@ def _say(error: FwevalError) -> int:
     remedy = f" ({text.line(error.remedy)})" if error.remedy else ""
     print(f"fweval: {text.line(error.message)}{remedy}", file=sys.stderr)  # noqa: T201  # the boundary speaks
     return error.exit_code
+
+
+def _of_a_plugin(error: Exception) -> FwevalError | None:
+    """Say which plug-in from outside raised this; None when none did: then the bug is ours."""
+    where = plugins.culprit(error)
+    told = f"{where}: {type(error).__name__}: {error}"
+    return None if where is None else UsageError(told, remedy="mend the plug-in, or leave it out: see --plugins")
 
 
 def _own_bug(error: Exception) -> int:

@@ -190,7 +190,16 @@ def report(run: Run) -> None:
     replay.report(run.folder)
 
 
-STAGES: tuple[Stage, ...] = (
+def _with_foreign(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Put each stage from outside behind the last of those that it rests on."""
+    for found in registry.found("stage"):
+        before = {await_quiet.__name__, *registry.load("stage", found.name).rests_on}
+        place = 1 + max(number for number, stage in enumerate(stages) if stage.__name__ in before)
+        stages = (*stages[:place], steps_of(found.name), *stages[place:])
+    return stages
+
+
+_OURS: tuple[Stage, ...] = (
     fetch,
     make_plan,
     await_quiet,
@@ -207,6 +216,7 @@ STAGES: tuple[Stage, ...] = (
     score,
     report,
 )
+STAGES = _with_foreign(_OURS)
 PLANNED = tuple(stage.__name__ for stage in STAGES if stage.__name__ in registry.names("stage"))
 
 
@@ -280,6 +290,7 @@ def begin(
         launcher=options.launcher,
         device_classes=device_classes,
         machine=here.describe(),
+        plugins=catalogue.from_outside(),
         time_factor=here.time_factor,
     )
     _check_memory(here)

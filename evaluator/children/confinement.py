@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
+from evaluator.core import plugins
 from evaluator.core.errors import Unavailable
 
 _OURS = ("evaluator", "exports", "scenarios", "serving")
@@ -69,10 +70,11 @@ def _wall() -> list[str]:
 
 
 def _python() -> list[Path]:
-    """Return what this interpreter imports from: itself, its packages and ours, never a whole source tree."""
+    """Return what this interpreter imports from: itself, its packages, ours and plug-ins, never a whole source tree."""
     packages = [Path(place) for place in (*site.getsitepackages(), site.getusersitepackages()) if Path(place).is_dir()]
     ours = [Path(str(importlib.import_module(name).__file__)).parent for name in _OURS]
-    return list(dict.fromkeys([Path(sys.base_prefix), Path(sys.prefix), *packages, *ours]))
+    foreign = [place.folder for place in plugins.places()]
+    return list(dict.fromkeys([Path(sys.base_prefix), Path(sys.prefix), *packages, *ours, *foreign]))
 
 
 def _visible(path: Path) -> tuple[str, ...]:

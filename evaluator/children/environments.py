@@ -29,13 +29,14 @@ from pathlib import Path
 
 from evaluator.children import owner
 from evaluator.children.processes import die_with_parent
-from evaluator.core import scratch
+from evaluator.core import plugins, scratch
 from evaluator.core.cache import cache_folder, make_folder
 from evaluator.core.errors import Unavailable, UsageError
+from evaluator.core.kinds import ENVIRONMENTS
 
 VARIABLE = "FWEVAL_ENVIRONMENT"  # tells a child where its environment's files are
 _OUR_PYTHON = "FWEVAL_PYTHON"  # tells a child that another Python runs which one runs fweval
-_LISTS = "exports.environments"
+_LISTS = ENVIRONMENTS
 _ASKED = re.compile(r"^# (python|platform): (\S+)$", re.MULTILINE)
 _OURS = ("evaluator", "exports", "scenarios", "serving")
 _PART = ".part-"  # followed by whose it is
@@ -48,12 +49,28 @@ _REMEDY = f"check the network and the settings of uv and npm (those of pip are n
 
 def names() -> tuple[str, ...]:
     """List the environments there can be."""
-    found = resources.files(_LISTS).iterdir()
-    return tuple(
-        sorted(
-            Path(each.name).stem for each in found if each.name.endswith(".txt") or (each / "package.json").is_file()
-        )
-    )
+    return (*_listed(_ours()), *_foreign())
+
+
+def _listed(folder: Path) -> list[str]:
+    found = folder.iterdir()
+    return sorted(each.stem for each in found if each.suffix == ".txt" or (each / "package.json").is_file())
+
+
+def _ours() -> Path:
+    return Path(str(resources.files(_LISTS)))
+
+
+def _foreign() -> dict[str, Path]:
+    """Return the environments of plug-ins from outside, and the folders of their lists; ours keep their names."""
+    known, found = set(_listed(_ours())), dict[str, Path]()
+    for folder in (each for place in plugins.places() for each in plugins.lists(place)):
+        for name in _listed(folder):
+            if name in known:
+                raise UsageError(f"{folder / name}: there is an environment '{name}' already", remedy="rename yours")
+            known.add(name)
+            found[name] = folder
+    return found
 
 
 def identity(name: str) -> str:
@@ -297,8 +314,14 @@ def _folder(name: str) -> Path:
 
 def _lists(name: str) -> list[Path]:
     """Return the files that say what belongs into an environment."""
-    place = Path(str(resources.files(_LISTS)))
+    place = _place(name)
     return sorted((place / name).glob("package*.json")) if _is_web(name) else [place / f"{name}.txt"]
+
+
+def _place(name: str) -> Path:
+    """Return the folder that the list of an environment lies in."""
+    ours = _ours()
+    return ours if (ours / f"{name}.txt").is_file() or (ours / name).is_dir() else _foreign().get(name, ours)
 
 
 def _asked(name: str) -> dict[str, str]:
@@ -307,7 +330,7 @@ def _asked(name: str) -> dict[str, str]:
 
 
 def _is_web(name: str) -> bool:
-    return (Path(str(resources.files(_LISTS))) / name / "package.json").is_file()
+    return (_place(name) / name / "package.json").is_file()
 
 
 def _is_overlay(name: str) -> bool:

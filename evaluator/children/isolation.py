@@ -23,7 +23,7 @@ import msgspec
 from evaluator.children import environments, memory, processes
 from evaluator.children.patience import Patience
 from evaluator.children.turns import TURNS, Line
-from evaluator.core import causes, clock, files, machine, registry, scratch, surroundings
+from evaluator.core import causes, clock, files, machine, plugins, registry, scratch, surroundings
 from evaluator.core.cache import VARIABLE as CACHE
 from evaluator.core.cache import cache_folder
 from evaluator.core.errors import IncompleteEvidence
@@ -237,6 +237,7 @@ def _environment(step: Step) -> dict[str, str]:
         "KERAS_BACKEND": "tensorflow",
         "PYTHONHASHSEED": "0",
         "PYTHONUTF8": "1",  # what files hold does not depend on the locale
+        **plugins.variables(),
         **({} if step.environment is None else environments.variables(step.environment)),
     }
 

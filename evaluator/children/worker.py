@@ -5,7 +5,6 @@ STEPS (default: the folder above) holds the folders of the steps that this one n
 over which it is asked for its turns.
 """
 
-import importlib
 import logging
 import math
 import os
@@ -22,7 +21,7 @@ from evaluator.children import memory
 from evaluator.children.processes import die_with_parent
 from evaluator.children.turns import TURNS, Turns
 from evaluator.children.work import Work, blamed
-from evaluator.core import clock, files, metrics, surroundings
+from evaluator.core import clock, files, metrics, plugins, registry, surroundings
 from evaluator.core.causes import lacking, of_a_gpu, pruned, shortened, wants_memory
 from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, Unsupported
 from evaluator.core.outcome import Outcome
@@ -81,10 +80,9 @@ def _attempt(work: Work) -> Measured:
     """Run the stage's `work`; turn whatever it raises into an outcome (this is the outermost frame of the child)."""
     see = f"see steps/{work.step.id}/stderr"
     try:
-        # By name, not by import: this lies below the stages.
-        stage = importlib.import_module(f"evaluator.stages.{work.step.stage}")
+        stage = registry.load("stage", work.step.stage)  # by name, not by import: this lies below the stages
         # Through plain values: a figure of a foreign type (numpy) is refused here, where it becomes an outcome.
-        measured = msgspec.convert(msgspec.to_builtins(stage.plugin.work(work)), Measured)
+        measured = msgspec.convert(msgspec.to_builtins(stage.work(work)), Measured)
         return _declared(_finite(measured))
     except FwevalError as error:
         traceback.print_exc()  # the whole message; the reason below is one line
@@ -97,7 +95,7 @@ def _attempt(work: Work) -> Measured:
 
 def _unforeseen(error: Exception, see: str, work: Work) -> Measured:
     """Say whose failure an exception is: the machine's, the subject's, or ours; what a runtime lacks is none."""
-    culprit = blamed(error)
+    culprit = blamed(error) or plugins.culprit(error)
     told = f"{type(error).__name__}: {str(error).strip()}"
     if wants_memory(told):
         return _out_of_memory(work.step, culprit, told)

@@ -1,11 +1,12 @@
 """Options that several commands share, and how they become a run."""
 
+import functools
 import os
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -34,6 +35,39 @@ class _Devices(click.ParamType[tuple[str, ...]]):
         known = known_devices()
         chosen = click.Choice([*known, _ALL]).convert(value, param, ctx)
         return known if chosen == _ALL else (chosen,)
+
+
+def _find_plugins(context: click.Context, _: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Let this process and its children find them, before anything else looks for plug-ins."""
+    from evaluator.core import plugins
+
+    if value and not context.resilient_parsing:
+        plugins.name_folders(value, before=plugins.told())
+    return value
+
+
+def _find_plugins_of(run: Path) -> None:
+    """Find the plug-ins that a run was begun with, where they were then."""
+    from evaluator.core import plugins
+    from evaluator.core.store import RunFolder
+
+    known = RunFolder.open(run).record.plugins
+    plugins.name_folders(dict.fromkeys(Path(each.folder) for each in known), before=plugins.told())
+
+
+def plugins_option(command: Command | None = None, *, exposed: bool = False) -> Any:
+    """Add the option that names folders of plug-ins from outside; `exposed`: the command is told of them, too."""
+    option = click.option(
+        "--plugins",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        is_eager=True,
+        expose_value=exposed,
+        callback=_find_plugins,
+        help="A folder of plug-ins of your own (may be repeated): their code is run. See docs/plugins.md.",
+    )
+    return option if command is None else option(command)
 
 
 DEFAULT_SCENARIOS = ("resnet50", "bert")
@@ -76,15 +110,23 @@ _RUN_OPTIONS = (
         metavar="SECONDS",
         help="Wait until others leave the machine alone, this long at most over the whole run, then measure.",
     ),
+    plugins_option(exposed=True),
     click.option("--resume", type=str, metavar="RUN", help="Continue a run; finished steps are kept."),
 )
 
 
 def run_options(command: Command) -> Command:
     """Add the options of every command that measures."""
+
+    @functools.wraps(command)
+    def prepared(**given: Any) -> Any:
+        if given["resume"]:  # before anything asks which stages there are
+            _find_plugins_of(find_run(given["resume"]))
+        return command(**given)
+
     for option in reversed(_RUN_OPTIONS):
-        command = option(command)
-    return command
+        prepared = option(prepared)
+    return cast("Command", prepared)
 
 
 def run_argument(command: Command) -> Command:

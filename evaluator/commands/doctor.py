@@ -4,6 +4,7 @@ import json
 
 import click
 
+from evaluator.commands._options import plugins_option
 from evaluator.commands._topics import PREPARE
 from evaluator.core.text import line
 
@@ -11,6 +12,7 @@ TOPIC = PREPARE
 
 
 @click.command(epilog="Example: fweval doctor --json")
+@plugins_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, as_json: bool) -> int:
     """Show what this machine can measure, and what to do about the rest.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from evaluator.commands._options import DEFAULT_SCENARIOS
+from evaluator.commands._options import DEFAULT_SCENARIOS, plugins_option
 from evaluator.commands._topics import PREPARE
 from evaluator.core.text import line
 
@@ -12,6 +12,7 @@ TOPIC = PREPARE
 
 
 @click.command(epilog="Example: fweval fetch bert")
+@plugins_option
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--environments", "with_environments", is_flag=True, help="Also what the whole export matrix needs.")
 def command(*, scenarios: tuple[str, ...], with_environments: bool) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from evaluator.commands._options import plugins_option
 from evaluator.commands._topics import DECIDE
 
 TOPIC = DECIDE
@@ -21,6 +22,7 @@ def _sensible(_: click.Context, parameter: click.Parameter, value: float) -> flo
 
 
 @click.command(epilog="Example: fweval inspect model.onnx --device-class low-end-phone")
+@plugins_option
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from evaluator.commands._options import plugins_option
 from evaluator.commands._topics import PREPARE
 from evaluator.core.text import line
 
@@ -16,8 +17,12 @@ _NARROWEST = 20  # column of names
 @click.command(epilog="Example: fweval list format")
 @click.argument("kind", required=False, metavar="[KIND]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@plugins_option
 def command(*, kind: str | None, as_json: bool) -> int:
-    """List scenarios, profiles, runs, and the plug-ins of every kind: formats, exporters, runtimes, servers, checks."""
+    """List scenarios, profiles, runs, and the plug-ins of every kind: formats, exporters, runtimes, servers, checks.
+
+    Of a plug-in that did not come with fweval it says where it is from.
+    """
     from evaluator.core.registry import unknown
 
     everything = _everything()
@@ -45,7 +50,8 @@ def _everything() -> dict[str, dict[str, str]]:
         "profile": {name: load_profile(name).summary for name in profile_names()},
     }
     for kind in registry.KINDS:
-        found[kind] = {plugin.name: _title(plugin) for plugin in registry.load_all(kind)}
+        origins = {each.name: f" (from {each.said})" for each in registry.found(kind)}
+        found[kind] = {each.name: _title(each) + origins.get(each.name, "") for each in registry.load_all(kind)}
     found["run"] = {path.parent.name: str(path.parent) for path in sorted(Path("runs").glob("*/run.json"))}
     return found
 

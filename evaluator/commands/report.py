@@ -2,13 +2,14 @@
 
 import click
 
-from evaluator.commands._options import find_run, run_argument
+from evaluator.commands._options import find_run, plugins_option, run_argument
 from evaluator.commands._topics import READ
 
 TOPIC = READ
 
 
 @click.command(epilog="Example: fweval report latest")
+@plugins_option
 @run_argument
 def command(*, run: str) -> int:
     """Write scorecard.html, .md, .csv and .xml from the run's scorecard.json. Measures nothing."""

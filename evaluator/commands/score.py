@@ -4,13 +4,14 @@ import gc
 
 import click
 
-from evaluator.commands._options import find_run, run_argument
+from evaluator.commands._options import find_run, plugins_option, run_argument
 from evaluator.commands._topics import READ
 
 TOPIC = READ
 
 
 @click.command(epilog="Example: fweval score latest")
+@plugins_option
 @run_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the scorecard as JSON.")
 def command(*, run: str, as_json: bool) -> int:
@@ -21,6 +22,7 @@ def command(*, run: str, as_json: bool) -> int:
     """
     from evaluator.commands import _exits
     from evaluator.core.store import RunFolder
+    from evaluator.core.text import line
     from evaluator.judging import replay
     from evaluator.report._terminal import show
     from evaluator.report.json import plugin as json
@@ -28,7 +30,10 @@ def command(*, run: str, as_json: bool) -> int:
     folder = RunFolder.open(find_run(run))
     evidence = replay.gather(folder)  # reading it takes longer than what is made of it
     gc.freeze()  # all of it stays until the end: looking through it for garbage took a third of the time
-    replay.judge(folder, evidence)
+    judgement = replay.judge(folder, evidence)
+    for each in replay.not_asked(judgement, evidence):
+        origin = f"{each.origin} {each.version}".rstrip()
+        click.echo(line(f"fweval: the check '{each.name}' of {origin} was not asked: see --plugins"), err=True)
     scorecard = replay.score(folder, evidence)
     show(scorecard, folder.path, as_json=as_json, written=json.filename)
     return _exits.of_scorecard(scorecard)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import files, registry, versions
-from evaluator.core.records import FRAMEWORKS, PRECISIONS, Record, Step
+from evaluator.core import files, plugins, registry, versions
+from evaluator.core.records import FRAMEWORKS, PRECISIONS, Plugin, Record, Step
 
 NAME = "catalogue.json"
 # Where two kinds share a name, the title of the later one is meant by the bare name.
@@ -40,6 +40,7 @@ class Catalogue(Record, frozen=True, kw_only=True):
     # measured was none. They score for ever as they did.
     rules: int = 2
     archived: dict[str, str] = msgspec.field(default_factory=dict)  # server -> where its makers say so
+    plugins: tuple[Plugin, ...] = ()  # that did not come with fweval
     preparing: tuple[str, ...] = ()  # stages that only prepare: their steps are no cells, and are not shown
 
     @property
@@ -90,7 +91,26 @@ def collect() -> Catalogue:
         probes={plugin.name: plugin.risk for plugin in registry.load_all("probe")},
         protocol=tuple(plugin.name for plugin in registry.load_all("probe") if plugin.protocol),
         archived={plugin.name: plugin.archived for plugin in registry.load_all("server") if plugin.archived},
+        plugins=from_outside(),
         preparing=tuple(plugin.name for plugin in registry.load_all("stage") if not plugin.shown),
+    )
+
+
+def from_outside() -> tuple[Plugin, ...]:
+    """Return the plug-ins that did not come with fweval and are found now; `UsageError` when one cannot be loaded."""
+    known = plugins.digests()
+    for each in registry.found():
+        registry.load(each.kind, each.name)
+    return tuple(
+        Plugin(
+            kind=each.kind,
+            name=each.name,
+            origin=each.place.origin,
+            version=each.place.version,
+            folder=str(each.place.folder),
+            sha256=known[each.kind, each.name],
+        )
+        for each in registry.found()
     )
 
 

@@ -231,6 +231,17 @@ class DeviceClass(Record, frozen=True, kw_only=True):
     source: Title = ""  # where the figures come from
 
 
+class Plugin(Record, frozen=True, kw_only=True):
+    """A plug-in that did not come with fweval: where it is from, and exactly which one it was."""
+
+    kind: str  # "exporter", "check", …
+    name: str
+    origin: str  # a distribution, or the folder that was named
+    version: str = ""  # the distribution's; a folder has none
+    folder: str = ""  # where it lay
+    sha256: str  # of its file and of what lies beside it
+
+
 class RunRecord(Record, frozen=True, kw_only=True):
     """`run.json`: what was asked for, on which machine, with which versions and seeds."""
 
@@ -249,6 +260,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     launcher: str
     device_classes: tuple[DeviceClass, ...] = ()  # that artifacts are to fit
     machine: Machine
+    plugins: tuple[Plugin, ...] = ()  # from outside, as they were when it began
     time_factor: float = 1.0  # the limits that fweval itself sets were multiplied by, when the run began
 
     def __post_init__(self) -> None:

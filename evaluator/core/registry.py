@@ -1,7 +1,8 @@
 """Plug-ins are found by listing a folder: a file named `onnx.py` in exports/formats *is* the format `onnx`.
 
 A plug-in module holds one object named `plugin` whose `name` equals the file's name. Importing a plug-in imports no
-framework; what it needs is imported inside its functions, in the child that uses it.
+framework; what it needs is imported inside its functions, in the child that uses it. Folders from outside
+(`core.plugins`) are listed behind ours.
 """
 
 import difflib
@@ -11,47 +12,58 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from evaluator.core import plugins
 from evaluator.core.errors import UsageError
+from evaluator.core.kinds import KINDS as KINDS  # noqa: PLC0414  # taken from here
 
-# kind -> the package whose modules are its plug-ins. Adding a plug-in touches none of this.
-KINDS = {
-    "format": "exports.formats",
-    "exporter": "exports.exporters",
-    "runtime": "exports.runtimes",
-    "device": "exports.devices",
-    "variant": "exports.variants",
-    "server": "serving.servers",
-    "launcher": "serving.launchers",
-    "probe": "serving.probes",
-    "model": "scenarios.models",
-    "framework": "scenarios.frameworks",
-    "stage": "evaluator.stages",
-    "check": "evaluator.checks",
-    "report": "evaluator.report",
-    "executor": "evaluator.executors",
-    "section": "evaluator.report.sections",
-}
+
+def names(kind: str) -> tuple[str, ...]:
+    """List the plug-ins of a kind without importing any of them: ours in alphabetical order, those from outside then.
+
+    `UsageError` when one from outside has a name of ours.
+    """
+    return (*_ours(kind), *(each.name for each in found(kind)))
 
 
 @cache
-def names(kind: str) -> tuple[str, ...]:
-    """List the plug-ins of a kind in alphabetical order, without importing any of them."""
+def _ours(kind: str) -> tuple[str, ...]:
     package = importlib.import_module(KINDS[kind])
     return tuple(
         sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not (m.ispkg or m.name.startswith("_")))
     )
 
 
-@cache
+def found(kind: str | None = None) -> tuple[plugins.Found, ...]:
+    """Return where the plug-ins from outside are, of a kind or all; `UsageError` when one has a name of ours."""
+    known = plugins.found()
+    for each in known:
+        if each.name in _ours(each.kind):
+            raise UsageError(f"{each.file}: fweval has a {each.kind} '{each.name}' itself", remedy="rename yours")
+    return tuple(each for each in known if kind in (None, each.kind))
+
+
 def load(kind: str, name: str) -> Any:
     """Return the plug-in of that name; `UsageError` with the nearest name when there is none."""
-    if name not in names(kind):
+    if name in _ours(kind):
+        return _own(kind, name)
+    foreign = next((each for each in found(kind) if each.name == name), None)
+    if foreign is None:
         raise unknown(kind, name, names(kind))
+    return _foreign(foreign)
+
+
+@cache
+def _own(kind: str, name: str) -> Any:
     return importlib.import_module(f"{KINDS[kind]}.{name}").plugin
 
 
+@cache
+def _foreign(one: plugins.Found) -> Any:
+    return plugins.load(one)
+
+
 def load_all(kind: str) -> tuple[Any, ...]:
-    """Return every plug-in of a kind, in alphabetical order."""
+    """Return every plug-in of a kind, in the order of their names."""
     return tuple(load(kind, name) for name in names(kind))
 
 

@@ -9,7 +9,7 @@ from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD, Policy
 from evaluator.core.policy import Risk as Risk  # noqa: PLC0414  # a finding's; taken from here
-from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass, LabelValue, Machine, Record
+from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass, LabelValue, Machine, Plugin, Record
 from evaluator.core.versions import VERSION
 
 Reply = Literal["different", "equivalent", "undecided", "disturbed"]
@@ -299,6 +299,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     matrix: tuple[MatrixCell, ...] = ()  # every exporter at every precision
     titles: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)  # kind of plug-in -> name -> in words
     archived: dict[str, str] = msgspec.field(default_factory=dict)  # server -> where its makers say so
+    plugins: tuple[Plugin, ...] = ()  # from outside: what the run used, and the checks that judged it
 
     def __post_init__(self) -> None:
         """Refuse verdicts on devices of which it says nothing, and two of one artifact on the same."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import files, metrics, registry
+from evaluator.core import catalogue, files, metrics, registry
 from evaluator.core.errors import IncompleteEvidence
-from evaluator.core.records import Cell, Record, Step
+from evaluator.core.records import Cell, Plugin, Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Ranking, Scorecard, Training
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
@@ -25,6 +25,7 @@ class Judgement(Record, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     comparisons: tuple[Comparison, ...]
     rankings: tuple[Ranking, ...] = ()  # none in runs of before there were any
+    checks: tuple[Plugin, ...] = ()  # those that did not come with fweval
 
 
 def judge(folder: RunFolder, evidence: Evidence | None = None) -> Judgement:
@@ -36,9 +37,16 @@ def judge(folder: RunFolder, evidence: Evidence | None = None) -> Judgement:
         findings=tuple(finding for check in checks for finding in check.judge(evidence)),
         comparisons=tuple(comparison for check in checks for comparison in check.compare(evidence)),
         rankings=ranking.rankings(evidence),
+        checks=tuple(each for each in catalogue.from_outside() if each.kind == "check"),
     )
     files.write_record(folder.path / "findings.json", judgement)
     return judgement
+
+
+def not_asked(judgement: Judgement, evidence: Evidence) -> tuple[Plugin, ...]:
+    """Return the checks from outside that were there when the run was planned, and were not asked now."""
+    asked = {each.name for each in judgement.checks}
+    return tuple(each for each in evidence.catalogue.plugins if each.kind == "check" and each.name not in asked)
 
 
 def undecided(folder: RunFolder, questions: Collection[str]) -> set[tuple[str, str]]:
@@ -56,7 +64,10 @@ def score(folder: RunFolder, evidence: Evidence | None = None) -> Scorecard:
     cells = tuple(cell_of(entry.step, entry.result) for entry in evidence.entries if entry.digests)
     scored = scoring.assemble(evidence, judgement.findings, judgement.comparisons, cells)
     built = matrix.build(evidence, folder.path)
-    scorecard: Scorecard = msgspec.structs.replace(scored, rankings=judgement.rankings, matrix=built)
+    used = tuple(each for each in evidence.catalogue.plugins if each.kind != "check")
+    scorecard: Scorecard = msgspec.structs.replace(
+        scored, rankings=judgement.rankings, matrix=built, plugins=(*used, *judgement.checks)
+    )
     report = registry.load("report", "json")
     files.write_text(folder.path / report.filename, report.render(scorecard))
     return scorecard

@@ -16,8 +16,8 @@ import msgspec
 
 import evaluator
 from evaluator.children import environments
-from evaluator.core import registry
-from evaluator.core.coordinates import DEVICE
+from evaluator.core import plugins, registry
+from evaluator.core.coordinates import DEVICE, axes
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import PRECISIONS, Profile, Result, Step
 from evaluator.planning.capabilities import Capabilities
@@ -42,6 +42,7 @@ class Draft:
         self.steps: dict[str, Step] = {}
         self.impossible: dict[str, Result] = {}
         self._no_device: dict[str, Refusal | None] = {}
+        self._foreign = plugins.digests()
 
     def no_device(self, name: str) -> Refusal | None:
         """Say why a device cannot be had; it is asked once: an answer may come from the Docker engine."""
@@ -80,10 +81,25 @@ class Draft:
         )
         if left_out(draft, self.options):
             return None
+        used = self._plugins(draft, scenario)
+        if used:
+            draft = msgspec.structs.replace(draft, settings={**draft.settings, "plugins": used})
         step = msgspec.structs.replace(draft, id=_identify(draft, self.capabilities.versions))
         self.steps[step.id] = step
         self._rule_out(step, refusal)
         return step.id
+
+    def _plugins(self, step: Step, scenario: Scenario) -> dict[str, str]:
+        """Return the digests of the plug-ins from outside that work on a step: another file, another step.
+
+        Probes are no coordinates: any of them may ask a server.
+        """
+        named = {("model", scenario.model), *((axis.plugin, getattr(step, axis.name)) for axis in axes())}
+        return {
+            f"{kind}/{name}": digest
+            for (kind, name), digest in self._foreign.items()
+            if (kind, name) in named or (kind == "probe" and step.server is not None)
+        }
 
     def _rule_out(self, step: Step, refusal: Refusal | None) -> None:
         """Write down at once the ending of a step that cannot run here."""

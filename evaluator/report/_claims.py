@@ -122,6 +122,25 @@ def cautions(card: Scorecard) -> tuple[Caution, ...]:
         *_unsettled(sampled),
         *_noise(sampled),
         *_servers(card),
+        *_foreign(card),
+    )
+
+
+def _foreign(card: Scorecard) -> Iterable[Caution]:
+    """Name the checks that did not come with fweval: they judge by rules that its documents do not hold."""
+    found = [each for each in card.plugins if each.kind == "check"]
+    if not found:
+        return
+    told = "; ".join(
+        f"{card.title('check', each.name)} ({each.name}, from {f'{each.origin} {each.version}'.rstrip()}, "
+        f"sha256 {each.sha256[:12]})"
+        for each in found
+    )
+    which = "A check that did not come" if len(found) == 1 else f"{len(found)} checks that did not come"
+    yield Caution(
+        sentence=f"{which} with fweval judged this run, too, and counts in the scores: {told}. Its rules are in its "
+        "own file.",
+        brief="a check from outside" if len(found) == 1 else f"{len(found)} checks from outside",
     )
 
 

@@ -36,7 +36,7 @@ def steps(stage: Stage) -> list[Step]:
 
 def beside_s(step: Step) -> float:
     """Return what a step may take beside its stage's limit: where a server is described, its launcher says how long."""
-    return registry.load("launcher", step.launcher).beside_s if step.stage == "serve" else 0.0
+    return registry.load("launcher", str(step.launcher)).beside_s if step.stage == "serve" else 0.0
 
 
 def imported(program: str) -> set[str]:
@@ -87,7 +87,7 @@ def test_its_command_is_there_and_nobody_elses(stage: Stage) -> None:
 @each_planned
 def test_it_rests_on_stages_that_come_before_it(stage: Stage) -> None:
     before = pipeline.PLANNED[: pipeline.PLANNED.index(stage.name)]
-    assert set(stage.rests_on) <= set(before), "evaluator/pipeline.py, STAGES: the order of the list"
+    assert set(stage.rests_on) <= set(before), "evaluator/pipeline.py: the order of the list"
     assert stage.name not in rests_on(stage.name)
 
 
