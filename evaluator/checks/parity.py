@@ -3,6 +3,7 @@
 The comparison itself is made when the step runs (`evaluator.measure.fidelity`); this check reads its ending.
 """
 
+from evaluator.core import quality
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import percent, significant
 from evaluator.core.scorecard import Finding, Risk
@@ -50,13 +51,15 @@ class Parity(Check):
 
 
 def _reason(entry: Entry) -> str:
-    """Say how close the outputs are."""
+    """Say how close the outputs are, and how good."""
     difference, tolerance = entry.number("max_rel_diff"), entry.number("tolerance")
     if difference is None or tolerance is None:
         return "outputs agree"
     accuracy, cases = entry.number("accuracy"), entry.number("cases")
     asked = "held-out examples" if cases is None else f"{cases:,.0f} held-out examples"
     reached = "" if accuracy is None else f"; right on {percent(accuracy)} of the {asked} it was proven with"
+    good = quality.read(entry.result)
+    reached = reached if good is None else f"; {good.words}"
     return f"outputs agree to {significant(difference)} of their scale (allowed: {significant(tolerance)}){reached}"
 
 

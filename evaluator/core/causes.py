@@ -222,7 +222,7 @@ RULES = (
         "precision without effect",
         "use calibrated int8, or another exporter: this tool lowers some kinds of layers only, or none",
     ),
-    _rule(r"accuracy fell from", "accuracy loss", _LESS),
+    _rule(r"accuracy fell from|quality fell: ", "accuracy loss", _LESS),
     _rule(r"the cosine between them is", "wrong result", _LESS),
     _rule(r"outputs differ from the origin's: output '(\w+)'|outputs differ|not (?:a )?finite", "wrong result"),
     _rule(_MEMORY, "resource", _MORE_MEMORY),

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from evaluator.core.outcome import Outcome
+from evaluator.core.quality import Quality
 from evaluator.core.records import Record
 
 State = Literal["passed", "passed in part", "failed", "unsupported", "unavailable", "not run"]
@@ -53,6 +54,7 @@ class Proof(Record, frozen=True, kw_only=True):
     other_size: str | None = None  # how it does with inputs of another size
     accuracy: float | None = None
     origin_accuracy: float | None = None
+    quality: Quality | None = None  # by the measure of whoever brought the model
     max_rel_diff: float | None = None
     smallest_tolerance: float | None = None  # at which it would pass
     placement: dict[str, int] = msgspec.field(default_factory=dict)  # what computes -> how many of its operators

@@ -31,6 +31,7 @@ LABELS = {
     "batch": "how many examples were given at once",
     "place": "what computes: a processor, or the runtime's own kernels",
     "statistic": "which figure of a sample it is",
+    "measure": "what says how good answers are: a name, or a function of one's own",
 }
 _WIRES = {
     "rest": "REST",
@@ -76,6 +77,7 @@ _RATE = ("wire", "share")
 _LOAD = ("wire", "batching")
 _PROBE = ("probe",)
 _PAIR = ("between", "wire")
+_MEASURE = ("measure",)
 
 _COMMON = (
     Metric("peak_rss_bytes", "bytes", "lower", "The largest resident memory of the process.", KERNEL),
@@ -147,6 +149,17 @@ _PROOF = (
     Metric("latency_in_js_n", "count", "neither", "The calls of that look.", COUNTED),
     Metric("diverges_after", "text", "neither", "The last layer that is still right.", COMPUTED),
     Metric("diverges_at", "list", "neither", "The first layers or operators that are not.", COMPUTED),
+)
+_QUALITY = (
+    Metric(
+        "quality", "1", "neither", "How good the answers are, by the measure that was asked for.", COMPUTED, _MEASURE
+    ),
+    Metric("origin_quality", "1", "neither", "How good the origin's are, on the same rows.", COMPUTED, _MEASURE),
+    Metric("quality_loss", "1", "lower", "By how much the artifact's are worse than its origin's.", COMPUTED, _MEASURE),
+    Metric("allowed_loss", "1", "neither", "How much worse they may be.", DECLARED, _MEASURE),
+    Metric("quality_rows", "count", "neither", "The labelled rows that this was found on.", COUNTED),
+    Metric("quality_verdict", "text", "neither", "Whether too much was lost: kept, lost or in doubt.", COMPUTED),
+    Metric("quality_doubt", "text", "neither", "Why there is no interval, or no verdict.", TOLD),
 )
 _RUNNING = (
     Metric("throughput_per_s", "1/s", "higher", "Examples per second in batches of `throughput_batch`.", CLOCK),
@@ -272,6 +285,7 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "Training": _TRAINING,
     "Exporting": _EXPORT,
     "Proving that an artifact computes the same": _PROOF,
+    "How good a model of one's own is": _QUALITY,
     "Running": _RUNNING,
     "Measured in turns": _TURNS,
     "Running on small computers": _SMALL,

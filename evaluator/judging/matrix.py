@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import files, metrics
+from evaluator.core import files, metrics, quality
 from evaluator.core.catalogue import Catalogue
 from evaluator.core.coordinates import Part
 from evaluator.core.errors import IncompleteEvidence
@@ -121,6 +121,7 @@ def _proof(entry: Entry, folder: Path, evidence: Evidence, *, emulated: bool) ->
         batch_sizes=_sizes(entry),
         refusals={int(size): str(said) for size, said in _told(entry, "refusal", "batch")},
         other_size=_words(entry, "other_size"),
+        quality=quality.read(entry.result),
         placement={str(place): int(str(count)) for place, count in _told(entry, "placed_operators", "place")},
     )
     return msgspec.structs.replace(proof, **{name: entry.number(name) for name in _PROOF_FIGURES})

@@ -236,6 +236,8 @@ def proven(proof: Proof) -> str:
         told.append(f"would pass at {_format.significant(proof.smallest_tolerance)}")
     if proof.accuracy is not None and proof.origin_accuracy is not None:
         told.append(f"accuracy {_format.percent(proof.accuracy)} (origin {_format.percent(proof.origin_accuracy)})")
+    if proof.quality is not None:
+        told.append(proof.quality.words)
     if proof.batch_sizes:
         told.append(f"batch sizes {', '.join(map(str, proof.batch_sizes))}")
     if proof.refusals:

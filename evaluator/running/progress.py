@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from evaluator.core import metrics, quantities, registry, text
+from evaluator.core import metrics, quality, quantities, registry, text
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Profile, Result, Step
 from evaluator.stages._contract import Shown, Stage
@@ -187,7 +187,9 @@ def figures(step: Step, result: Result) -> str:
     stage: Stage = registry.load("stage", step.stage)
     found = ((shown, metrics.find(result, shown.key)) for shown in stage.figures)
     told = ((shown, metrics.number(figure.value)) for shown, figure in found if figure is not None)
-    return ", ".join(shown.form.format(_dressed(shown, value)) for shown, value in told if value is not None)
+    dressed = [shown.form.format(_dressed(shown, value)) for shown, value in told if value is not None]
+    good = quality.read(result)
+    return ", ".join([*dressed, *(() if good is None else (good.short,))])
 
 
 def _dressed(shown: Shown, value: float) -> str:

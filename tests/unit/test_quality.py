@@ -1,16 +1,28 @@
 """What a conversion cost in the terms of a task: exact fakes with known answers, and properties that always hold."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluator.core import registry
+from evaluator.core.matrix import Proof
+from evaluator.core.metrics import misfits
+from evaluator.core.outcome import Outcome
+from evaluator.core.quality import Quality, read
+from evaluator.core.records import Result
 from evaluator.core.tensors import Array, Arrays
 from evaluator.measure import quality
 from evaluator.measure.quality import Comparison, Resampling, Undefined, compare, estimate
+from evaluator.report import _matrix
+from evaluator.running import progress
+from evaluator.stages._quality import stored
+from exports.diagnosing.rules import Failure, diagnose
+from tests import fakes
 
 
 def share_right(outputs: Mapping[str, Array], labels: Mapping[str, Array]) -> float:
@@ -202,3 +214,80 @@ def test_allowing_more_never_turns_a_verdict_for_the_worse(rows: list[tuple[bool
         for allowed in (0.0, 0.05, 0.3, 2.0)
     ]
     assert verdicts == sorted(verdicts)
+
+
+FOUND = Quality(
+    measure="mine.py:auc",
+    value=0.905,
+    low=0.88,
+    high=0.93,
+    origin=0.912,
+    loss=0.007,
+    loss_low=0.001,
+    loss_high=0.0125,
+    allowed=0.00912,
+    verdict="in doubt",
+    rows=200,
+)
+
+
+def kept(found: Quality) -> Result:
+    plain, figures = stored(found)
+    assert misfits(plain, figures) == {}
+    return Result(
+        step="x", outcome=Outcome.PASSED, metrics=plain, figures=figures, started_at="2026-01-01T00:00:00Z", seconds=1.0
+    )
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        FOUND,
+        Quality(measure="top1", value=0.9, rows=3, doubt="too few labelled rows"),
+        Quality(measure="mse", value=0.0, low=0.0, high=0.0, rows=100),
+    ],
+)
+def test_what_a_step_keeps_of_a_quality_is_read_again(found: Quality) -> None:
+    assert read(kept(found)) == found
+
+
+def test_a_step_without_a_quality_has_none() -> None:
+    assert read(Result(step="x", outcome=Outcome.PASSED, started_at="2026-01-01T00:00:00Z", seconds=1.0)) is None
+
+
+def test_a_quality_is_written_with_the_name_of_its_measure() -> None:
+    assert FOUND.short == "mine.py:auc 0.905"
+    assert FOUND.words == (
+        "mine.py:auc 0.905 (origin 0.912): a loss of 0.00700 (0.00100 to 0.0125), allowed 0.00912, "
+        "on 200 labelled rows; in doubt: the interval holds what is allowed, more labelled rows would tell"
+    )
+    same = msgspec.structs.replace(
+        FOUND, value=0.912, loss=0.0, loss_low=0.0, loss_high=0.0, verdict="kept", measure="top1"
+    )
+    assert same.words == "top1 0.912 (origin 0.912): nothing lost, allowed 0.00912, on 200 labelled rows"
+    alone = Quality(measure="top1", value=0.9, low=0.8, high=0.95, rows=40)
+    assert alone.words == "top1 0.900 (0.800 to 0.950) on 40 labelled rows"
+
+
+def test_every_report_names_the_measure() -> None:
+    steps = [each for each in fakes.complete_run().entries if each.step.stage == "verify"]
+    run, (step, *_) = fakes.complete_run(), steps
+    plain, figures = stored(FOUND)
+    result = msgspec.structs.replace(
+        step.result, metrics={**step.result.metrics, **plain}, figures=(*step.result.figures, *figures)
+    )
+    judged = replace(
+        run, entries=tuple(replace(each, result=result) if each.step == step.step else each for each in run.entries)
+    )
+    said = [finding.reason for finding in registry.load("check", "parity").judge(judged)]
+    assert [FOUND.words in reason for reason in said].count(True) == 1
+    assert FOUND.short in progress.figures(step.step, result)
+    proof = Proof(
+        runtime="litert", device="cpu", outcome=Outcome.PASSED, reason=None, evidence="steps/x", quality=read(result)
+    )
+    assert FOUND.words in _matrix.proven(proof)
+
+
+def test_quality_that_fell_is_a_loss_of_accuracy() -> None:
+    failure = Failure(outcome=Outcome.FAILED, reason="quality fell: top1 0.2 (origin 0.9): a loss of 0.7")
+    assert diagnose(failure).kind == "accuracy loss"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+from evaluator.core import quality
 from evaluator.core.coordinates import Part
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell
@@ -128,7 +129,9 @@ def _tiles(card: Scorecard, cells: list[Cell]) -> Lines:
 
 def _where(card: Scorecard, cell: Cell) -> str:
     place = cell.title(card.names, parts=_PLACE, separator=" on ")
-    return _cells.joined((_DONE.get(cell.stage, card.title("stage", cell.stage)), place))
+    found = quality.read(cell)
+    done = _DONE.get(cell.stage, card.title("stage", cell.stage))
+    return _cells.joined((done, place, None if found is None else found.short))
 
 
 def _tile(outcome: Outcome, text: str = "") -> Tile:

@@ -29,7 +29,8 @@ from evaluator.report._blocks import (
 
 READING = (
     "Every exporter at every precision, each artifact proven in every runtime that reads it, or the reason why not. "
-    "An int8 artifact is judged by its accuracy. What was computed under an emulator is never timed."
+    "An int8 artifact is judged by its accuracy, or by the measure that was asked for. "
+    "What was computed under an emulator is never timed."
 )
 
 
