@@ -11,7 +11,8 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -20,6 +21,7 @@ from evaluator.core.errors import UsageError
 from evaluator.core.policy import STANDARD
 from evaluator.core.reading import read_bytes
 from evaluator.core.records import DeviceClass, Name, Profile, Record, Rows, Title
+from evaluator.core.targets import BANDS, HIGHER, Target
 from scenarios.contract import Fraction, Model, Positive, TrainSettings
 
 _HERE = Path(__file__).parent
@@ -39,9 +41,26 @@ _TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-2, "int8_dynamic"
 
 
 class Targets(Record, frozen=True, kw_only=True):
-    """What a trained model must reach. By profile, because a short training cannot reach what a long one does."""
+    """What a trained model must reach, and what figures are scored by: the policy's bands where none is given.
+
+    The accuracy is by profile, because a short training cannot reach what a long one does.
+    """
 
     heldout_accuracy: dict[str, Fraction] = msgspec.field(default_factory=dict)  # profile name -> share, 0 to 1
+    latency: Target | None = None  # seconds of one answer
+    load: Target | None = None  # requests per second that are answered within `serve.slo_s`
+    size: Target | None = None  # bytes of an artifact
+    memory: Target | None = None  # bytes that running takes at most
+    training_memory: Target | None = None  # bytes that training takes at most
+    training: Target | None = None  # seconds of the training that is planned
+
+    def __post_init__(self) -> None:
+        """Refuse a target that is the wrong way round."""
+        for name in BANDS:
+            found: Target | None = getattr(self, name)
+            more = name in HIGHER
+            if found is not None and (found.full > found.none) is not more:
+                raise ValueError(f"of {name} {'more' if more else 'less'} is better: exchange full and none")
 
 
 class ServeSettings(Record, frozen=True, kw_only=True):
@@ -217,6 +236,8 @@ def _fields(kind: Any, keys: Iterable[str]) -> tuple[str, ...]:
     """List the keys that the record at the end of the path knows."""
     for key in keys:
         kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == key)
+        if get_origin(kind) is UnionType:  # a table that may be left out
+            kind = get_args(kind)[0]
     return () if get_origin(kind) else kind.__struct_fields__
 
 
@@ -233,7 +254,7 @@ def _line_of(text: str, tables: tuple[str, ...], key: str) -> int:
         header = re.match(r"\s*\[\s*([\w.\-]+)\s*\]", line)
         if header:
             current = tuple(header[1].split("."))
-            if current in (tables, (*tables, key)):
+            if current in (tables, (*tables, key)) or (nearest == 1 and current[: len(tables) + 1] == (*tables, key)):
                 nearest = number
         if current == tables and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line):
             return number

@@ -41,8 +41,9 @@ def differences(card: Scorecard) -> list[str]:
     tool said another part may be quoted, while the class, the culprit and the remedy are the same.
 
     Who is better is judged by today's rules: that run was measured one after the other, its A/A pairs lie 414 % apart,
-    and it named winners. So of comparisons the figures are compared, of findings that rest on one what was measured,
-    and no scores.
+    and it named winners. So of comparisons the figures are compared. Points are today's, too: they were given for a
+    ratio to the better framework, and are for a declared target. So of findings of more or less it is what was measured
+    that is compared, and no scores.
     """
     return list(_differences(_compared(card), _compared(scorecard()), ""))
 
@@ -64,14 +65,26 @@ def _compared(card: Scorecard) -> Any:
         )
         for cell in card.matrix
     ]
-    parts = {"findings": findings, "comparisons": comparisons, "edge": edge, "matrix": matrix, "robustness": None}
+    policy = replace(card.policy, bands={}, points_per_halving=None)
+    parts = {
+        "policy": policy,
+        "findings": findings,
+        "comparisons": comparisons,
+        "edge": edge,
+        "matrix": matrix,
+        "robustness": None,
+    }
     return {**msgspec.to_builtins(card), **msgspec.to_builtins(parts), "scores": None, "warnings": told}
 
 
 def _judged_anew(finding: Finding) -> dict[str, Any]:
-    if finding.check not in ("latency", "memory", "training_time") or finding.value is None:
+    if finding.check not in ("latency", "memory", "training_time", "size", "serving_load"):
         return {}
-    return {"state": Outcome.PASSED, "score": None, "baseline": None, "formula": None, "remedy": None}
+    own = {"evidence": finding.evidence[:1]}  # not that of the other framework
+    if finding.value is None:
+        return own
+    judged = dict.fromkeys(("score", "interval", "target", "baseline", "formula", "remedy"))
+    return {**own, **judged, "state": Outcome.PASSED}
 
 
 def _in_words(tried: tuple[str, ...]) -> tuple[str, ...]:

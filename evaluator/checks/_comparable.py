@@ -1,4 +1,7 @@
-"""Questions in which the frameworks are measured against each other: the better of the two is the baseline."""
+"""Questions of more or less: each framework is scored by the target, and the frameworks are set side by side.
+
+A score never rests on the other framework. Who is ahead is a comparison, and no score.
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -11,17 +14,13 @@ from evaluator.checks._measured import Found, Gap, Measurement, weigh
 from evaluator.core import answers, metrics
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
-from evaluator.core.quantities import more, quantity
+from evaluator.core.quantities import more
 from evaluator.core.records import FRAMEWORKS, LabelValue
-from evaluator.core.scorecard import Comparison, Finding, Interval, comparison_id
+from evaluator.core.scorecard import Comparison, Finding, comparison_id
+from evaluator.core.targets import Target
+from evaluator.judging import targets
 from evaluator.judging.contract import PATHS, Answer, Check, Subject
 from evaluator.judging.evidence import Evidence
-
-BASELINE = "the baseline is what the better framework would have in the same turns"
-REMEDIES = {  # of an answer that ranks nobody
-    "undecided": "measure in more rounds: a longer profile, or one of your own",
-    "disturbed": answers.REMEDY,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +56,13 @@ class Phrase:
 
 
 class ComparableCheck(Check):
-    """A check whose score is a log-ratio to the better framework, measured in the same turns, scenario and place.
+    """A check whose score is a figure by its target: where ten points are, and where none, was declared beforehand.
 
-    What half as good costs is the policy's. Two that are equivalent are both the baseline; of what is undecided, or was
-    too disturbed to tell, there is no score, and without the counterpart there is none either: missing evidence never
-    helps.
+    Where others disturbed too much of the measuring there is no score: missing evidence never helps.
     """
 
     phrase: ClassVar[Phrase]
+    target: ClassVar[str]  # name of what its figures are scored by: a scenario's `[targets.latency]`, a policy's band
 
     @abstractmethod
     def places(self, evidence: Evidence) -> Iterable[Place]:
@@ -74,23 +72,28 @@ class ComparableCheck(Check):
     def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
         """Return what a framework showed in a place."""
 
+    def target_in(self, place: Place) -> str:
+        """Return the name of the target of a place: the check's own, unless places differ."""
+        del place
+        return self.target
+
     def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
-        """Score each framework against the better one."""
+        """Score each framework by the target."""
         findings = []
         for place in self.places(evidence):
-            found = {name: self.measure(evidence, place, name) for name in FRAMEWORKS}
-            made = comparison(evidence, self.phrase, place, found)
             for name in evidence.frameworks:
+                found = self.measure(evidence, place, name)
                 subject = Subject(
                     scenario=place.scenario,
                     candidate=name,
-                    text=found[name].subject,
+                    text=found.subject,
                     path=place.path,
                     device=place.device,
                 )
-                other = found[_counterpart(name)]
-                answer = _answer(evidence, name, found, made)
-                findings.append(self.finding(subject, answer, (*found[name].entries, *other.entries)))
+                about = (self.target_in(place), place.scenario, name)
+                answer = _answer(found, targets.find(evidence, *about), self.phrase)
+                resting = (each for each in targets.resting(evidence, *about) if each not in found.entries)
+                findings.append(self.finding(subject, answer, (*found.entries, *resting)))
         return tuple(findings)
 
     def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
@@ -152,41 +155,22 @@ def across(evidence: Evidence, stage: str) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def _answer(evidence: Evidence, name: str, found: Mapping[str, Found], made: Comparison) -> Answer:
-    """Judge one framework by how it stands to its counterpart in a place."""
-    own, other, title = found[name], found[_counterpart(name)], evidence.title(_counterpart(name))
-    if isinstance(own, Gap):
-        score = 0.0 if own.state.is_answer else None
-        return Answer(state=own.state, score=score, reason=own.reason, remedy=own.remedy)
-    value, remedy = own.interval.value, REMEDIES.get(made.answer or "")
-    if isinstance(other, Gap):
-        reason = f"not comparable: {made.question} of {title} is missing ({other.reason})"
-        remedy = other.remedy or f"measure {title} too"
-    else:
-        reason = f"{quantity(value, made.unit)} with {own.subject}: {made.statement}"
-    if isinstance(other, Gap) or made.ratio is None or made.answer in ("undecided", "disturbed"):
-        unknown = Outcome.UNAVAILABLE
-        return Answer(state=unknown, score=None, reason=reason, remedy=remedy, value=value, metric=made.metric)
-    times_worse = 1.0 if made.answer == "equivalent" else _times_worse(name, made, made.ratio)
-    return Answer(
-        state=Outcome.PASSED,
-        score=evidence.policy.points(times_worse),
-        reason=reason,
-        value=value,
-        metric=made.metric,
-        baseline=value / times_worse if made.lower_is_better else value * times_worse,
-        formula=f"{evidence.policy.formula('value / baseline')}; {BASELINE}",
-    )
-
-
-def _times_worse(name: str, made: Comparison, ratio: Interval) -> float:
-    """Return how many times worse than its counterpart a framework is: 1 where it is better."""
-    first = ratio.value if made.lower_is_better else 1 / ratio.value
-    return max(1.0, first if name == FRAMEWORKS[0] else 1 / first)
-
-
-def _counterpart(framework: str) -> str:
-    return next(name for name in FRAMEWORKS if name != framework)
+def _answer(found: Found, target: Target | None, phrase: Phrase) -> Answer:
+    """Score what a framework showed; what failed has no points, what could not be asked is unmeasured."""
+    if isinstance(found, Gap):
+        score = 0.0 if found.state.is_answer else None
+        return Answer(state=found.state, score=score, reason=found.reason, remedy=found.remedy)
+    interval = found.scored
+    if interval is None:
+        return Answer(
+            state=Outcome.UNAVAILABLE,
+            score=None,
+            reason=f"too disturbed to score: others had the machine during most blocks of {found.subject}",
+            remedy=answers.REMEDY,
+            value=found.interval.value,
+            metric=phrase.metric,
+        )
+    return targets.score(target, phrase.metric, phrase.unit, (interval, found.subject))
 
 
 def _missing(evidence: Evidence, phrase: Phrase, found: Mapping[str, Found]) -> str:

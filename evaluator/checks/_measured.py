@@ -37,11 +37,19 @@ class Measurement:
     start: float | None = None  # deviation from start to start, of the logarithm, where a process has one such figure
     deviation: float = pairs.START_DEVIATION  # the same of what blocks are worth
     rivals: tuple["Measurement", ...] = ()  # the framework's other candidates for the same place
+    quiet: tuple[tuple[float, ...], ...] = ()  # values by round, without those that others disturbed; none: `rounds`
 
     @property
     def interval(self) -> Interval:
         """Return the median of all values with its interval."""
         return median_interval(tuple(chain.from_iterable(self.rounds)))
+
+    @property
+    def scored(self) -> Interval | None:
+        """Return the same of what others did not disturb; None where too little of it is left to count."""
+        if len(self.blocks) >= pairs.LEAST_PAIRS > sum(block.quiet for block in self.blocks):
+            return None
+        return median_interval(tuple(chain.from_iterable(self.quiet or self.rounds)))
 
     @property
     def paired(self) -> Rounds:

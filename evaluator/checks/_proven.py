@@ -6,6 +6,7 @@ from math import fsum
 from evaluator.checks._comparable import Place
 from evaluator.checks._measured import Found, Gap, Measurement
 from evaluator.core.outcome import Outcome
+from evaluator.core.turns import undisturbed
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure import pairs
 
@@ -45,7 +46,11 @@ def _in_runtime(evidence: Evidence, proof: Entry) -> Found:
     rounds = tuple(run.values("latency") for run in runs)
     if not rounds or not all(rounds):
         return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason=f"{subject} was not timed", entries=(proof,))
-    return Measurement(subject=subject, rounds=rounds, entries=(*runs, proof), track="latency")
+    quiet = tuple(
+        undisturbed([b for b in run.blocks.blocks if b.track == "latency"], values)
+        for run, values in zip(runs, rounds, strict=True)
+    )
+    return Measurement(subject=subject, rounds=rounds, entries=(*runs, proof), track="latency", quiet=quiet)
 
 
 def _best(proven: list[Measurement]) -> Measurement:

@@ -34,6 +34,7 @@ class Latency(ComparableCheck):
     title = "Latency"
     question = "How long does one answer take?"
     phrase = Phrase(question="latency", metric="latency_s", sentence="{who} has {amount} lower latency")
+    target = "latency"
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return every path on the CPU, and on the GPU where it was asked for."""

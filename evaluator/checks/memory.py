@@ -27,6 +27,11 @@ class Memory(ComparableCheck):
     title = "Memory"
     question = "How much memory does it need?"
     phrase = Phrase(question="memory", metric=PEAK, sentence="{who} needs {amount} less memory")
+    target = "memory"
+
+    def target_in(self, place: Place) -> str:
+        """Return another target for training, which keeps gradients and what an optimizer remembers."""
+        return "training_memory" if place.path is None else self.target
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return the training, and every path on the CPU; the memory of a GPU is not the process's."""

@@ -16,13 +16,13 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import seconds, significant
 from evaluator.core.records import FRAMEWORKS, LabelValue
 from evaluator.core.scorecard import Comparison, Finding, Risk
+from evaluator.core.targets import FORMULA
+from evaluator.judging import targets
 from evaluator.judging.contract import STAND_IN, Answer, Check, Subject, stood_in
 from evaluator.judging.evidence import Entry, Evidence
 
-FORMULA = "10 * rate within the time limit / the scenario's rate, at most 10; over the better wire"
 RATE = "in_time_per_s"
 MOST = "saturation_per_s"
-_RATE_PER_S, _LIMIT_S = 10.0, 0.1  # what a scenario asks for that says nothing
 _FASTER = "more workers, batching, a smaller model or more cores"
 WIRES = {wire: metrics.wire(wire) for wire in ("rest", "grpc")}
 
@@ -95,26 +95,26 @@ def _answer(evidence: Evidence, entries: tuple[Entry, ...], entry: Entry | None)
 
 
 def _judge(evidence: Evidence, entry: Entry) -> Answer:
-    """Set the highest rate within the time limit against the scenario's."""
-    asked = evidence.setting(entry.step.scenario, "serve", "rate_per_s", default=_RATE_PER_S)
-    wanted = asked if asked > 0 else _RATE_PER_S  # no scenario file may say another, but a damaged record can
-    limit_s = evidence.setting(entry.step.scenario, "serve", "slo_s", default=_LIMIT_S)
+    """Set the highest rate within the time limit against the target."""
+    limit_s = evidence.setting(entry.step.scenario, "serve", "slo_s", default=targets.LIMIT_S)
     rates = {wire: entry.number(RATE, wire=wire) for wire in WIRES}
     measured = {wire: rate for wire, rate in rates.items() if rate is not None and rate >= 0}
-    if not entry.passed or not measured:
+    wanted = targets.find(evidence, "load", entry.step.scenario, entry.step.framework)
+    if not entry.passed or not measured or wanted is None:
         return _without_a_rate(evidence, entry, limit_s)
     best = max(measured, key=lambda wire: measured[wire])
     rate, tail = measured[best], entry.result.metrics.get("tail", "p50")
-    held = rate >= wanted
+    held = rate >= wanted.full
     return Answer(
         state=Outcome.PASSED if held else Outcome.FAILED,
-        score=min(10.0, 10 * rate / wanted),
-        reason=f"{significant(rate)} requests per second with {tail} within {seconds(limit_s)} over {WIRES[best]}; "
-        f"the scenario asks for {significant(wanted)}",
+        score=wanted.points(rate),
+        reason=f"{significant(rate)} requests per second with {tail} within {seconds(limit_s)} over {WIRES[best]}: "
+        f"full marks at {significant(wanted.full)}, none at {significant(wanted.none)}",
         remedy=None if held else _FASTER,
         value=rate,
         metric=RATE,
-        baseline=wanted,
+        target=wanted,
+        baseline=wanted.full,
         formula=FORMULA,
         provisional=entry.reference,
     )
@@ -206,7 +206,7 @@ def _most(evidence: Evidence, scenario: str, framework: str, way: tuple[str, boo
 def _no_rate(evidence: Evidence, entry: Entry, wire: str) -> str:
     if evidence.old_rules:
         return "no rate was answered in time"
-    limit_s = evidence.setting(entry.step.scenario, "serve", "slo_s", default=_LIMIT_S)
+    limit_s = evidence.setting(entry.step.scenario, "serve", "slo_s", default=targets.LIMIT_S)
     return _too_slow(entry, wire, limit_s) or _unmeasured(entry, wire)
 
 

@@ -6,15 +6,13 @@ from evaluator.checks._comparable import ComparableCheck, Phrase, Place
 from evaluator.checks._measured import Found, Gap, Measurement
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
-from evaluator.core.policy import Policy
-from evaluator.core.quantities import quantity, times
-from evaluator.core.scorecard import Finding, Risk
-from evaluator.judging.contract import PATHS, Answer, Subject
+from evaluator.core.scorecard import Risk
+from evaluator.judging.contract import PATHS
 from evaluator.judging.evidence import Entry, Evidence
 
 
 class Size(ComparableCheck):
-    """Bytes of each path's artifact. The baseline is absolute, so no counterpart is needed for a score."""
+    """Bytes of each path's artifact."""
 
     name = "size"
     category = "footprint"
@@ -22,6 +20,7 @@ class Size(ComparableCheck):
     title = "Size"
     question = "How large is the artifact?"
     phrase = Phrase(question="size", metric="size_bytes", sentence="{who} is {amount} smaller")
+    target = "size"
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return every deployment path."""
@@ -37,18 +36,6 @@ class Size(ComparableCheck):
         title = evidence.title(framework)
         nothing = Gap(subject=f"{title} on the {place.path} path", state=Outcome.UNAVAILABLE, reason="not exported")
         return next(iter(found), nothing)
-
-    def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
-        """Score each artifact against the raw weights of its own framework's model."""
-        findings = []
-        for place in self.places(evidence):
-            for name in evidence.frameworks:
-                found = self.measure(evidence, place, name)
-                subject = Subject(scenario=place.scenario, candidate=name, text=found.subject, path=place.path)
-                weights = _weights(evidence, place.scenario, name)
-                entries = (*found.entries, *((weights,) if weights else ()))
-                findings.append(self.finding(subject, _score(found, weights, evidence.policy), entries))
-        return tuple(findings)
 
 
 def _artifact(evidence: Evidence, entry: Entry) -> Found:
@@ -67,39 +54,6 @@ def _artifact(evidence: Evidence, entry: Entry) -> Found:
     state = proofs[0].result.outcome if proofs else Outcome.UNAVAILABLE
     reason = f"{subject} was not proven to compute the same in any runtime"
     return Gap(subject=subject, state=state, reason=reason, entries=(entry, *proofs))
-
-
-def _weights(evidence: Evidence, scenario: str, framework: str) -> Entry | None:
-    """Return the training that knows how many bytes the raw weights take."""
-    trainings = evidence.select("train", scenario=scenario, framework=framework)
-    return next((entry for entry in trainings if entry.passed and entry.number("weights_bytes")), None)
-
-
-def _score(found: Found, weights: Entry | None, policy: Policy) -> Answer:
-    """Score a size by its log-ratio to the raw weights."""
-    if isinstance(found, Gap):
-        score = 0.0 if found.state.is_answer else None
-        return Answer(state=found.state, score=score, reason=found.reason, remedy=found.remedy)
-    value, unit = found.interval.value, Size.phrase.unit
-    raw = weights.number("weights_bytes") if weights else None
-    if raw is None:
-        return Answer(
-            state=Outcome.UNAVAILABLE,
-            score=None,
-            reason="not comparable: the size of the raw weights is missing",
-            remedy="train the model in the same run",
-            value=value,
-            metric=Size.phrase.metric,
-        )
-    return Answer(
-        state=Outcome.PASSED,
-        score=policy.points(value / raw),
-        reason=f"{quantity(value, unit)}, {times(value / raw)} the raw weights of {quantity(raw, unit)}",
-        value=value,
-        metric=Size.phrase.metric,
-        baseline=raw,
-        formula=policy.formula("bytes / bytes of the raw fp32 weights"),
-    )
 
 
 plugin = Size()

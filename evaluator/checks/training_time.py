@@ -26,6 +26,7 @@ class TrainingTime(ComparableCheck):
     title = "Training time"
     question = "How long does the training take that is planned, of the same model and to the same quality?"
     phrase = Phrase(question="training time", metric="planned_training_s", sentence="{who} trains {amount} faster")
+    target = "training"
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return every device that was asked for."""
@@ -36,7 +37,7 @@ class TrainingTime(ComparableCheck):
         )
 
     def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
-        """Score each framework against the better one."""
+        """Score each framework by the target."""
         return _Total().judge(evidence) if evidence.old_rules else super().judge(evidence)
 
     def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
@@ -67,7 +68,7 @@ class _Total(TrainingTime):
     phrase = Phrase(question="training time", metric="train_s", sentence="{who} trains {amount} faster")
 
     def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
-        """Score each framework against the better one."""
+        """Score each framework by the target."""
         return ComparableCheck.judge(self, evidence)
 
     def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:

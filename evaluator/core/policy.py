@@ -4,11 +4,11 @@ None of it is measured. Another decision may weigh otherwise; the findings stay 
 """
 
 from enum import StrEnum
-from math import log2
 
 import msgspec
 
 from evaluator.core.coordinates import DEVICE, Record
+from evaluator.core.targets import BANDS, Band
 
 
 class Risk(StrEnum):
@@ -21,7 +21,7 @@ class Risk(StrEnum):
 
 
 class Policy(Record, frozen=True, kw_only=True):
-    """Weights, thresholds and the rules that turn ratios into points."""
+    """Weights, thresholds and the targets that turn figures into points."""
 
     categories: dict[str, float] = msgspec.field(
         default_factory=lambda: {
@@ -41,7 +41,10 @@ class Policy(Record, frozen=True, kw_only=True):
     provisional_share: float = 0.5  # of its weight that a figure of a reference server counts as measured
     least_coverage: float = 0.7  # below it the verdict is "insufficient evidence"
     least_score: float = 5.0  # below it the verdict is "not ready"
-    points_per_halving: float = 5.0  # that being half as good as the baseline costs, of ten
+    # What a figure is set against where the scenario declares no target. Scorecards of before there were targets have
+    # none, and say what half as good as the better framework cost, of ten.
+    bands: dict[str, Band] = msgspec.field(default_factory=dict)
+    points_per_halving: float | None = None
     margin: float = 0.05  # a relative difference of less decides nothing, where a scenario does not say otherwise
     # How far two trainings may lie apart and still be the same, relative: their outputs before the first step
     # (rigour.md: fp32; a scenario can set `start_tolerance`), and their first losses. Seen on equal trainings: losses
@@ -55,13 +58,5 @@ class Policy(Record, frozen=True, kw_only=True):
         """Return the risk that a finding weighs by."""
         return found if device == DEVICE else self.risk_beside_cpu
 
-    def points(self, times: float) -> float:
-        """Return the points of what takes so many times the baseline: ten where it takes no more, never below 0."""
-        return min(10.0, max(0.0, 10 - self.points_per_halving * log2(times)))
 
-    def formula(self, times: str) -> str:
-        """Write the rule of `points` down, as it stands with a finding."""
-        return f"10 - {self.points_per_halving:g} * log2({times}), from 0 to 10"
-
-
-STANDARD = Policy()
+STANDARD = Policy(bands=BANDS)

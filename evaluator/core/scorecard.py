@@ -10,6 +10,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD, Policy
 from evaluator.core.policy import Risk as Risk  # noqa: PLC0414  # a finding's; taken from here
 from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass, LabelValue, Machine, Plugin, Record
+from evaluator.core.targets import Target
 from evaluator.core.versions import VERSION
 
 Reply = Literal["different", "equivalent", "undecided", "disturbed"]
@@ -25,6 +26,14 @@ class EvidenceRef(Record, frozen=True, kw_only=True):
 
     path: str
     sha256: str
+
+
+class Interval(Record, frozen=True, kw_only=True):
+    """An estimate with the two ends of its confidence interval; the ends are None when it cannot be known."""
+
+    value: float
+    low: float | None
+    high: float | None
 
 
 class Finding(Record, frozen=True, kw_only=True):
@@ -45,21 +54,15 @@ class Finding(Record, frozen=True, kw_only=True):
     metric: str | None = None  # that the value is of; see docs/metrics.md
     value: float | None = None
     unit: str | None = None  # the metric's
-    baseline: float | None = None  # what it was scored against
+    interval: Interval | None = None  # of the value; None where it is exact, or nobody knows
+    target: Target | None = None  # what it was scored against; see docs/rigour.md, "Scoring"
+    baseline: float | None = None  # the figure that has full marks; before there were targets, the better framework's
     formula: str | None = None
     provisional: bool = False  # rests on the embedded reference server: labelled, and lowers the coverage
     gate: bool = False  # a failure here caps the verdict at "not ready"
     remedy: str | None = None
     reproduce: str | None = None
     evidence: tuple[EvidenceRef, ...] = ()
-
-
-class Interval(Record, frozen=True, kw_only=True):
-    """An estimate with the two ends of its confidence interval; the ends are None when it cannot be known."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 class Comparison(Record, frozen=True, kw_only=True):

@@ -10,7 +10,8 @@ from typing import ClassVar
 from evaluator.core import metrics
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
-from evaluator.core.scorecard import Comparison, Finding, Risk
+from evaluator.core.scorecard import Comparison, Finding, Interval, Risk
+from evaluator.core.targets import Target
 from evaluator.judging.evidence import Entry, Evidence
 
 PATHS = ("server", "mobile", "portable")
@@ -45,7 +46,9 @@ class Answer:
     remedy: str | None = None
     metric: str | None = None  # of the vocabulary, that value and baseline are of
     value: float | None = None
-    baseline: float | None = None  # what it was scored against
+    interval: Interval | None = None  # of the value, where it is no exact one
+    target: Target | None = None  # what it was scored against
+    baseline: float | None = None  # the target's figure that has full marks
     formula: str | None = None
     provisional: bool = False
     gate: bool = False
@@ -87,6 +90,8 @@ class Check(ABC):
             metric=answer.metric,
             value=answer.value,
             unit=None if answer.metric is None else metrics.metric(answer.metric).unit,
+            interval=answer.interval,
+            target=answer.target,
             baseline=answer.baseline,
             formula=answer.formula,
             provisional=answer.provisional,

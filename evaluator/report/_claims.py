@@ -166,7 +166,7 @@ def _undecided(asked: Sequence[Comparison]) -> Iterable[Caution]:
     are = "is" if len(found) == 1 else "are"
     yield Caution(
         sentence=f"{_of(found, asked)} {are} undecided, which is not “the same”: {_named(found)}. Nobody is called "
-        f"ahead there, and the coverage is lower for it.{more}",
+        f"ahead there.{more}",
         brief=f"{_of(found, asked)} undecided",
     )
 

@@ -54,7 +54,7 @@ def test_a_run_of_version_1_scores_for_ever_as_it_did(tmp_path: Path) -> None:
     latencies = [each for each in card.comparisons if each.question == "latency" and each.ratio is not None]
     assert {each.answer for each in latencies} == {"undecided"}  # three rounds, far apart
     assert all(each.winner == each.ahead for each in card.comparisons)
-    assert {score.verdict for score in card.scores} == {"insufficient evidence"}
+    assert {score.verdict for score in card.scores} == {"ready"}  # nobody is ahead, and each meets its targets
     assert (card.rankings, [each for each in card.comparisons if each.pairs]) == ((), [])
     assert {path.name for path in replay.report(folder)} >= {"scorecard.html", "scorecard.md", "scorecard.csv"}
     links = re.findall(r'href="(steps/[^"]+)"', (folder.path / "scorecard.html").read_text())

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from math import log, log10
 from random import Random
 from typing import Any
 
@@ -47,31 +48,70 @@ def timed(evidence: Evidence, runtime: str, seconds: float, **fields: Any) -> Ev
     return fakes.resample(evidence, steps, "latency", (seconds,) * 20)
 
 
-@pytest.mark.parametrize(("factor", "points"), [(2.0, 5.0), (4.0, 0.0), (16.0, 0.0)])
-def test_half_as_fast_costs_five_points(factor: float, points: float) -> None:
-    run = timed(fakes.complete_run(), "torch_jit", 0.01)
-    run = fakes.resample(
-        run, fakes.is_step(stage="run", runtime="tensorflow", device="cpu"), "latency", (0.01 * factor,) * 20
-    )
-    fast = one(latency, run, candidate="pytorch", path="server")
-    assert fast.score == 10
-    assert fast.baseline == fast.value == pytest.approx(0.01)
-    slow = one(latency, run, candidate="tensorflow", path="server")
-    assert slow.score == pytest.approx(points)
-    assert slow.formula
-    assert slow.baseline == pytest.approx(0.01)
-    assert (
-        versus(latency, run, path="server", question="latency").statement
-        == f"PyTorch has {_format.times(factor)} lower latency"
-    )
+@pytest.mark.parametrize(("seconds", "points"), [(0.001, 10), (0.01, 10), (0.1**1.5, 5), (0.1, 0), (1.0, 0)])
+def test_latency_is_scored_by_the_time_that_a_request_may_take(seconds: float, points: float) -> None:
+    """A scenario that says nothing allows 100 ms; a tenth of it has full marks, between them the logarithm counts."""
+    run = timed(fakes.complete_run(), "tensorflow", seconds)
+    found = one(latency, run, candidate="tensorflow", path="server")
+    assert found.state is Outcome.PASSED
+    assert found.score == pytest.approx(points)
+    assert found.target is not None
+    assert [found.target.full, found.target.none] == pytest.approx([0.01, 0.1])
+    assert "serve.slo_s, 100 ms" in found.target.source
+    assert found.formula == "10 * log(none / value) / log(none / full), from 0 to 10"
+    assert "full marks at 10.0 ms, none at 100 ms" in found.reason
+    assert one(latency, fakes.complete_run(), candidate="pytorch", path="server") == one(
+        latency, run, candidate="pytorch", path="server"
+    ), "what the other framework takes is no matter"
 
 
-def test_without_the_counterpart_there_is_no_score() -> None:
-    run = fakes.without(fakes.complete_run(), fakes.is_step(stage="run", runtime="tensorflow", device="cpu"))
+def declared(evidence: Evidence, **declares: Any) -> Evidence:
+    """The run of a scenario that declares these."""
+    scenarios = {name: {**about, **declares} for name, about in evidence.run.scenarios.items()}
+    return replace(evidence, run=msgspec.structs.replace(evidence.run, scenarios=scenarios))
+
+
+def test_targets_are_the_scenarios_own_where_it_declares_them() -> None:
+    run = timed(fakes.complete_run(), "torch_jit", 0.02)
+    goal = {"full": 0.005, "none": 0.08, "source": "what users bear"}
+    found = one(latency, declared(run, targets={"latency": goal}), candidate="pytorch", path="server")
+    assert found.score == pytest.approx(5)
+    assert found.target is not None
+    assert found.target.source == "the scenario's [targets.latency]: what users bear"
+    slower = one(latency, declared(run, serve={"slo_s": 0.04}), candidate="pytorch", path="server")
+    assert slower.score == pytest.approx(10 * log(2) / log(10))
+    big = {"full": 1e9, "none": 4e10}
+    assert one(memory, declared(run, targets={"memory": big}), candidate="pytorch", path="server").score == 10
+
+
+@pytest.mark.parametrize(
+    "goal", [7, {}, {"full": 1}, {"full": 2, "none": 1}, {"full": 1, "none": 1}, {"full": -1, "none": 1}, {"full": "x"}]
+)
+def test_a_damaged_target_is_none(goal: object) -> None:
+    found = one(latency, declared(fakes.complete_run(), targets={"latency": goal}), candidate="pytorch", path="server")
+    assert found.target is not None
+    assert found.target.source.startswith("built in: ")
+
+
+def test_an_interval_that_holds_a_target_gives_its_middle_and_says_so() -> None:
+    steps = fakes.is_step(stage="run", runtime="torch_jit", device="cpu")
+    run = fakes.resample(fakes.complete_run(rounds=1), steps, "latency", tuple(0.05 + 0.005 * n for n in range(20)))
     found = one(latency, run, candidate="pytorch", path="server")
-    assert (found.state, found.score) == MISSING
-    assert found.reason.startswith("not comparable: latency of TensorFlow is missing")
-    assert found.remedy
+    assert found.interval is not None
+    low, high = found.interval.low, found.interval.high
+    assert low is not None
+    assert high is not None
+    assert low < 0.1 < high
+    assert found.score == pytest.approx(5 * log10(0.1 / low))  # the middle of what the lower end has, and of nothing
+    assert "; uncertain: " in found.reason
+    assert found.formula is not None
+    assert found.formula.startswith("the middle of both ends of the interval by ")
+
+
+def test_without_the_counterpart_there_is_a_score_and_no_comparison() -> None:
+    run = fakes.without(fakes.complete_run(), fakes.is_step(stage="run", runtime="tensorflow", device="cpu"))
+    before = one(latency, fakes.complete_run(), candidate="pytorch", path="server")
+    assert one(latency, run, candidate="pytorch", path="server") == before
     assert versus(latency, run, path="server", question="latency").statement.startswith("not comparable")
 
 
@@ -92,7 +132,6 @@ def test_no_time_counts_until_parity_is_proven() -> None:
     found = one(latency, run, candidate="tensorflow", path="server")
     assert (found.state, found.score) == (Outcome.FAILED, 0.0)
     assert "outputs differ" in found.reason
-    assert one(latency, run, candidate="pytorch", path="server").score is None
 
 
 def test_the_mobile_path_uses_the_faster_proven_runtime_and_names_it() -> None:
@@ -109,7 +148,7 @@ def test_the_mobile_path_uses_the_faster_proven_runtime_and_names_it() -> None:
 def test_a_runtime_that_was_not_asked_may_be_the_faster_one() -> None:
     run = fakes.without(fakes.complete_run(), fakes.is_step(stage="run", runtime="ai_edge_litert"))
     assert one(latency, run, candidate="tensorflow", path="mobile").score is None
-    assert one(latency, run, candidate="pytorch", path="mobile").score is None
+    assert one(latency, run, candidate="pytorch", path="mobile").score is not None
 
 
 def test_throughput_is_compared_in_its_own_direction() -> None:
@@ -138,7 +177,7 @@ def test_training_must_reach_its_target() -> None:
     assert (found.state, found.score) == (Outcome.FAILED, 0.0)
     assert "20.0 %" in found.reason
     assert found.remedy
-    assert one(training_time, run, candidate="tensorflow").score is None
+    assert one(training_time, run, candidate="tensorflow").score is not None
 
 
 @pytest.mark.parametrize("bad", [1, 2])
@@ -161,13 +200,21 @@ def test_training_on_a_missing_gpu_is_missing_evidence() -> None:
     assert "GPU" in found.reason
 
 
-@pytest.mark.parametrize(("factor", "points"), [(0.5, 10.0), (1.0, 10.0), (2.0, 5.0), (4.0, 0.0)])
+@pytest.mark.parametrize(("factor", "points"), [(0.5, 10.0), (1.05, 10.0), (2.1**0.5, 5.0), (2.0, 0.0), (4.0, 0.0)])
 def test_size_is_judged_against_the_raw_weights(factor: float, points: float) -> None:
     steps = fakes.is_step(stage="export", format="torchscript")
     run = fakes.change(fakes.complete_run(), steps, size_bytes=int(fakes.WEIGHTS_BYTES * factor))
     found = one(size, run, candidate="pytorch", path="server")
-    assert found.score == pytest.approx(points)
-    assert found.baseline == fakes.WEIGHTS_BYTES
+    assert found.score == pytest.approx(points, abs=1e-6)
+    assert found.baseline == pytest.approx(1.05 * fakes.WEIGHTS_BYTES)
+
+
+def test_of_a_model_that_is_not_trained_the_weights_are_those_that_were_exported() -> None:
+    run = fakes.without(fakes.complete_run(), fakes.is_step(stage="train"))
+    run = fakes.change(run, fakes.is_step(stage="export"), trained_weights_bytes=fakes.WEIGHTS_BYTES)
+    trained = one(size, fakes.complete_run(), candidate="pytorch", path="server")
+    exported = one(size, run, candidate="pytorch", path="server")
+    assert (exported.score, exported.target) == (trained.score, trained.target)
 
 
 def test_the_size_of_an_unproven_artifact_does_not_count() -> None:
@@ -193,7 +240,11 @@ def test_training_memory_is_compared_too() -> None:
     run = fakes.change(
         fakes.complete_run(), fakes.is_step(stage="train", framework="tensorflow"), peak_rss_bytes=10 * 2**30
     )
-    assert one(memory, run, candidate="tensorflow", path=None).score == 0
+    found = one(memory, run, candidate="tensorflow", path=None)
+    assert found.target is not None
+    assert (found.target.full, found.target.none) == (500e6 + 4 * 94.3e6, 16e9 + 16 * 94.3e6)
+    assert found.score == pytest.approx(10 * log(17.5088e9 / (10 * 2**30)) / log(17.5088e9 / 877.2e6))
+    assert found.score != one(memory, run, candidate="pytorch", path=None).score
     assert "less memory" in versus(memory, run, path=None).statement
 
 
@@ -346,7 +397,7 @@ def test_findings_lead_to_their_evidence() -> None:
     found = one(latency, fakes.complete_run(), candidate="pytorch", path="server")
     assert found.reproduce == f"sh {found.evidence[0].path.removesuffix('/result.json')}/reproduce.sh"
     assert all(ref.sha256 for ref in found.evidence)
-    assert len(found.evidence) == 2 * (3 + 1)  # three rounds and the proof, of both frameworks
+    assert len(found.evidence) == 3 + 1  # three rounds and the proof
 
 
 def test_trainings_whose_first_losses_differ_are_not_compared() -> None:
@@ -364,7 +415,8 @@ def test_trainings_whose_first_losses_differ_are_not_compared() -> None:
     ("rest", "grpc", "points", "state"),
     [
         (48.0, 10.0, 10, Outcome.PASSED),
-        (4.0, 5.0, 5, Outcome.FAILED),
+        (4.0, 10**0.5, 10 * log10(4), Outcome.FAILED),
+        (0.5, 1.0, 0, Outcome.FAILED),
         (0.0, 0.0, 0, Outcome.FAILED),
     ],
 )
@@ -373,7 +425,8 @@ def test_the_rate_in_time_is_set_against_the_scenarios(rest: float, grpc: float,
     over_grpc = Figure(name="in_time_per_s", value=grpc, labels={"wire": "grpc"})
     run = fakes.change(fakes.complete_run(), steps, over_rest("in_time_per_s", rest), over_grpc)
     found = one(serving_load, run, candidate="pytorch")
-    assert (found.state, found.score, found.value) == (state, points, max(rest, grpc))
+    assert (found.state, found.value) == (state, max(rest, grpc))
+    assert found.score == pytest.approx(points)
     assert "with p90 within 100 ms" in found.reason
     assert bool(found.remedy) is (state is Outcome.FAILED)
     assert not found.gate

@@ -2,15 +2,18 @@
 
 import dataclasses
 import json
-from math import log2
+from math import log
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from evaluator.core.policy import STANDARD, Policy, Risk
+from evaluator.core.policy import STANDARD, Risk
 from evaluator.core.scorecard import Scorecard
+from evaluator.core.targets import Target
 from evaluator.judging import scoring
 from evaluator.report.json import plugin as json_report
 from tests import fakes, old_run
@@ -93,13 +96,34 @@ def test_the_robustness_can_be_computed_again(card: Card) -> None:
     )
 
 
-def test_the_points_of_ratios_can_be_computed_again(card: Card) -> None:
-    halving = card["policy"]["points_per_halving"]
-    for finding in card["findings"]:
-        if "log2" in (finding["formula"] or "") and 0 < finding["score"] < 10:
-            expected = 10 - halving * log2(finding["value"] / finding["baseline"])
-            assert finding["score"] == pytest.approx(expected)
-            assert f"10 - {halving:g} * log2(" in finding["formula"]
+def test_the_points_of_figures_can_be_computed_again(card: Card) -> None:
+    """By the target that stands with each; where its interval holds a figure of the target, the middle of both ends."""
+    for finding in (each for each in card["findings"] if each["target"] is not None and each["score"] is not None):
+        full, none = finding["target"]["full"], finding["target"]["none"]
+
+        def points(value: float, full: float = full, none: float = none) -> float:
+            return min(10, max(0, 10 * log(none / value) / log(none / full)))
+
+        interval = finding["interval"] or {"low": None, "high": None}
+        low, high = interval["low"], interval["high"]
+        doubtful = low is not None and any(low < each < high for each in (full, none))
+        expected = (points(low) + points(high)) / 2 if doubtful else points(finding["value"])
+        assert finding["score"] == pytest.approx(expected)
+        assert finding["formula"].endswith("10 * log(none / value) / log(none / full), from 0 to 10")
+        assert finding["target"]["source"]
+
+
+def test_built_in_targets_can_be_computed_again() -> None:
+    card: Card = json.loads(json_report.render(made_up()))
+    needs = {"latency": 0.1, "size": fakes.WEIGHTS_BYTES, "training_time": 1, "serving_load": 10.0}
+    names = {"training_time": "training", "serving_load": "load"}
+    checked = set()
+    for finding in (each for each in card["findings"] if each["target"] and each["check"] in needs):
+        band, need = card["policy"]["bands"][names.get(finding["check"], finding["check"])], needs[finding["check"]]
+        for end in ("full", "none"):
+            assert finding["target"][end] == pytest.approx(band[end]["fixed"] + band[end]["times"] * need)
+        checked.add(finding["check"])
+    assert checked == set(needs)
 
 
 def test_another_policy_is_another_score_of_the_same_findings() -> None:
@@ -127,8 +151,22 @@ def test_findings_on_a_gpu_weigh_low_by_policy() -> None:
     assert STANDARD.risk(Risk.CRITICAL, "cpu") is Risk.CRITICAL
 
 
-def test_points_fall_with_the_logarithm_and_end_at_zero() -> None:
-    assert [STANDARD.points(times) for times in (0.5, 1, 2, 4, 100)] == [10, 10, 5, 0, 0]
-    gentle = Policy(points_per_halving=2.0)
-    assert gentle.points(2) == 8
-    assert gentle.formula("a / b") == "10 - 2 * log2(a / b), from 0 to 10"
+def test_points_fall_with_the_logarithm_from_full_marks_to_none() -> None:
+    less = Target(full=1, none=100)
+    assert [less.points(value) for value in (0, 0.5, 1, 10, 100, 1e9)] == [10, 10, 10, pytest.approx(5), 0, 0]
+    more = Target(full=100, none=1)
+    assert [more.points(value) for value in (0, 0.5, 1, 10, 100, 1e9)] == [0, 0, 0, pytest.approx(5), 10, 10]
+    assert less.within(10, 1000) == pytest.approx(2.5)
+    assert [less.straddled(*ends) for ends in ((2, 50), (0.5, 2), (50, 200), (0.5, 200), (1, 100))] == [
+        *(None, 1, 100, 1, None)
+    ]
+    with pytest.raises(ValueError, match="the same figure"):
+        Target(full=1, none=1)
+
+
+@given(st.floats(1e-9, 1e9), st.floats(1e-9, 1e9), st.floats(1e-9, 1e9), st.floats(1.001, 1e6))
+def test_what_is_better_never_has_fewer_points(one: float, other: float, full: float, apart: float) -> None:
+    lower, higher = Target(full=full, none=full * apart), Target(full=full * apart, none=full)
+    better, worse = sorted((one, other))
+    assert 0 <= lower.points(worse) <= lower.points(better) <= 10
+    assert 0 <= higher.points(better) <= higher.points(worse) <= 10

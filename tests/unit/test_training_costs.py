@@ -283,10 +283,13 @@ def test_nobody_is_told_apart_beside_others() -> None:
     assert (compared.answer, compared.winner) == ("disturbed", None)
 
 
-def test_an_undecided_training_scores_nothing() -> None:
+def test_a_training_is_scored_by_its_target_whoever_is_ahead() -> None:
     run = fakes.one_after_the_other(made_up())
-    scores = [(f.state, f.score) for f in training_time.judge(run) if f.device == "cpu"]
-    assert scores == [(Outcome.UNAVAILABLE, None)] * 2
+    for found in (f for f in training_time.judge(run) if f.device == "cpu"):
+        assert found.value is not None
+        assert found.target is not None
+        assert (found.target.full, found.target.none) == (3_600, 30 * 86_400)
+        assert found.score == pytest.approx(10 * log(2_592_000 / found.value) / log(720))
     (compared,) = (c for c in training_time.compare(run) if c.device == "cpu")
     assert compared.answer == "undecided"
 

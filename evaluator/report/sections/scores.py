@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from evaluator.core.scorecard import CandidateScore, CategoryScore, Scorecard
+from evaluator.core.scorecard import CandidateScore, CategoryScore, Finding, Scorecard
 from evaluator.report import _format, _svg
 from evaluator.report._base import Section
 from evaluator.report._blocks import (
@@ -22,9 +22,14 @@ from evaluator.report._blocks import (
     item,
     lines,
     missing,
+    soft,
 )
 from evaluator.report._candidates import overall_scores, scenario_scores
 
+TARGETS = (
+    "Between full marks and none, points fall with the logarithm of the figure. No score rests on what another "
+    "candidate reached, so one more changes nobody's."
+)
 WEIGHTS = "Only the weights vary there, not the figures: what those rest on is said beside the verdict."
 
 
@@ -39,7 +44,7 @@ class Scores(Section):
         """Return the categories over all scenarios, then those of each."""
         overall = overall_scores(card)
         everywhere = _categories(overall, "Over all scenarios") if overall else missing("Nothing was scored.")
-        return (*_robustness(card), everywhere, *_by_scenario(card))
+        return (*_robustness(card), everywhere, *_by_scenario(card), *_targets(card))
 
 
 def category_rows(scores: tuple[CandidateScore, ...]) -> tuple[tuple[CategoryScore | None, ...], ...]:
@@ -65,6 +70,28 @@ def _by_scenario(card: Scorecard) -> tuple[Block, ...]:
         items = Items(items=tuple(item(_told(score)) for score in scores))
         blocks += [Heading(text=name), items, Folded(title=title, blocks=(_categories(scores, title),))]
     return tuple(blocks)
+
+
+def _targets(card: Scorecard) -> tuple[Block, ...]:
+    """Return what figures are scored by, and who declared it: once for each check, place and pair of figures."""
+    rows: dict[tuple[str, ...], tuple[Lines, ...]] = {}
+    for found in card.findings:
+        if found.target is None:
+            continue
+        full, none = (_format.quantity(each, found.unit) for each in (found.target.full, found.target.none))
+        what = f"{card.title('check', found.check)}{' of training' if _trains(found) else ''}"
+        said = (found.scenario, what, full, none, found.target.source)
+        rows[said] = tuple(lines(each) for each in said)
+    if not rows:
+        return ()
+    titles = ("Scenario", "Figure", "Full marks", "None", "Declared by")
+    columns = tuple(column(title) for title in titles)
+    table = Table(caption="What figures are scored by", columns=columns, rows=tuple(rows.values()), layout="stacked")
+    return (Heading(text="Targets"), soft(TARGETS), table)
+
+
+def _trains(found: Finding) -> bool:
+    return found.path is None and found.check == "memory"
 
 
 def _told(score: CandidateScore) -> tuple[FrameworkName | Chip | str, ...]:
