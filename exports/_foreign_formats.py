@@ -74,8 +74,12 @@ BEGINNINGS: tuple[tuple[int, bytes, Foreign], ...] = (
     ),
     (0, b"RKNN", Foreign("a model for Rockchip's NPUs (RKNN)", ORIGINAL)),
     # https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure
-    (0, b"7767517\n", Foreign("the graph of an ncnn or PNNX model (.param)", ORIGINAL)),
-    (0, (7767517).to_bytes(4, "little"), Foreign("the graph of an ncnn model (.param.bin)", ORIGINAL)),
+    (
+        0,
+        b"7767517\n",
+        Foreign("a graph of PNNX (.pnnx.param)", "give ncnn's own, which PNNX writes beside it: NAME.ncnn.param"),
+    ),
+    (0, (7767517).to_bytes(4, "little"), Foreign("the graph of an ncnn model as binary", "give its text: NAME.param")),
     (0, b"CBM1", Foreign("a CatBoost model", "`model.save_model('model.onnx', format='onnx')`, then inspect that")),
     (0, b"\x93NUMPY", Foreign("an array of numpy (.npy)", ARRAYS)),
     (0, b"PAR1", Foreign("a Parquet table", "it is data, not a model")),
