@@ -190,7 +190,6 @@ FOLDERS: tuple[tuple[tuple[str, ...], Foreign], ...] = (
             "`paddle2onnx --model_dir {name} --model_filename MODEL --params_filename PARAMS --save_file model.onnx`",
         ),
     ),
-    ((r".*\.xml", r".*\.bin"), Foreign("a model in OpenVINO's format (.xml and .bin)", ORIGINAL)),
     (
         (r"MLmodel",),
         Foreign("a model of MLflow", "inspect the model inside it: MLmodel says where it lies (`model_path`, `data`)"),

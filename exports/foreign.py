@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from exports import _foreign_formats as formats
 from exports._foreign_formats import AGAIN, EXPORT, KERAS, ORIGINAL, UNPACK, Foreign
-from exports.formats import tfjs
+from exports.formats import openvino, tfjs
 
 _HEAD_BYTES = 1 << 12
 _PICKLE_BYTES = 1 << 16
@@ -76,6 +76,13 @@ def _pointer(_: Path, head: bytes) -> Foreign | None:
     if head.startswith(b"outs:\n- md5:") or (head.startswith(b"md5:") and b"\nouts:" in head):
         return Foreign("a pointer of DVC: the file itself was not fetched", "`dvc pull {name}`")
     return None
+
+
+def _constants(path: Path, _: bytes) -> Foreign | None:
+    graph = path.with_suffix(".xml")
+    if path.suffix != ".bin" or not openvino.plugin.recognises(graph):
+        return None
+    return Foreign("the constants of an OpenVINO model", f"inspect the graph beside it: {_shortened(graph.name)}")
 
 
 def _by_beginning(_: Path, head: bytes) -> Foreign | None:
@@ -255,8 +262,6 @@ def _text(path: Path, head: bytes) -> Foreign | None:
 
 
 def _xml(text: str) -> Foreign:
-    if re.search(r"<net\s[^>]*version=", text):
-        return Foreign("the graph of a model in OpenVINO's format (.xml)", ORIGINAL)
     if "<PMML" in text:
         return Foreign("a PMML model", ORIGINAL)
     said = re.search(r"<(?:Message|Code)>([^<]+)<", text)
@@ -339,6 +344,11 @@ def _folder(path: Path) -> Foreign | None:
     layers = [name for name in names if name.endswith(".json") and tfjs.kind_of(path / name) == tfjs.LAYERS]
     if layers:
         return Foreign(formats.LAYERS.what, str(formats.LAYERS.remedy).replace("{name}", f"{{name}}/{layers[0]}"))
+    several = [graph.name for graph in openvino.graphs(path)]
+    if several:
+        first = min(several, key=lambda name: ("token" in name, name))  # a text model comes with its tokenizer's graphs
+        some = ", ".join(several[:5]) + (", …" if len(several) > 5 else "")
+        return Foreign(f"a folder of several graphs of OpenVINO: {some}", f"inspect one: {{name}}/{first}")
     return _row(formats.FOLDERS, sorted(names))
 
 
@@ -361,6 +371,6 @@ def _shortened(text: str) -> str:
 
 
 _LOOKS: tuple[Callable[[Path, bytes], Foreign | None], ...] = (
-    *(_pointer, _by_beginning, _zip, _safetensors, _hdf5, _compressed, _pickled),
+    *(_pointer, _constants, _by_beginning, _zip, _safetensors, _hdf5, _compressed, _pickled),
     *(_text, _protobuf, _checkpoint, _named, _zeros),
 )

@@ -34,12 +34,15 @@ VARIABLES: Mapping[str, str] = {
 
 # What is set in code, on command lines and in configuration files, and is not the default.
 OPTIONS: Mapping[str, str] = {
-    "threads: intra-op threads of PyTorch, TensorFlow, ONNX Runtime, TFLite, ncnn and WebAssembly": (
+    "threads: intra-op threads of PyTorch, TensorFlow, ONNX Runtime, TFLite, ncnn, OpenVINO and WebAssembly": (
         "as many as fweval gives; in TensorFlow, inter-op threads as well, whose default is the number of cores, too"
     ),
     "GPU: full 32-bit floats, no TensorFloat-32": "fp32 means the same in every runtime, and can be proven equal",
     "ncnn: no 16-bit floats (use_fp16_packed, use_fp16_storage, use_fp16_arithmetic)": (
         "fp32 means the same in every runtime, and can be proven equal; by default it lowers what a processor lets it"
+    ),
+    "OpenVINO: full 32-bit floats (INFERENCE_PRECISION_HINT f32)": (
+        "the same on a processor with bfloat16 instructions, where by itself it would compute 32-bit files in 16 bits"
     ),
     "edge: affinity to one core": "the question is about one core",
     "limits of memory, in containers of cores and processes as well": (

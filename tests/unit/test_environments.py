@@ -67,7 +67,7 @@ def test_packages_over_ours_are_for_our_python(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "version_info", (*FOREIGN, 0))
     after = {name: environments.identity(name) for name in environments.names()}
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"executorch", "litert_torch", "ncnn", "tensorflowjs"}
+    assert changed == {"executorch", "litert_torch", "ncnn", "openvino", "tensorflowjs"}
 
 
 def test_without_uv_an_environment_is_unavailable(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:

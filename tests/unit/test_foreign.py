@@ -162,11 +162,6 @@ FILES: dict[str, tuple[bytes, str, str]] = {
         "model_from_json",
     ),
     "config.json": (b'{"architectures": ["BertModel"]}', "the settings of a Hugging Face model", "optimum-cli"),
-    "ir.xml": (
-        b'<?xml version="1.0"?>\n<net name="n" version="11">',
-        "the graph of a model in OpenVINO's",
-        "converted from",
-    ),
     "Model.mlmodel": (b"\x08\x04\x12\x00\xb2\x01", "a Core ML model", "converted from"),
     "rtx.engine": (b"ftrt\0\0", "a TensorRT engine", "ONNX that it was built from"),
     "named.plan": (b"\x17\xc0\xff\x3e", "a TensorRT engine, by its name", "ONNX that it was built from"),
@@ -221,7 +216,6 @@ FOLDERS: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "hub1": (("tfhub_module.pb", "saved_model.pbtxt.x"), "a module of TensorFlow Hub", "TensorFlow 2"),
     "M.mlpackage": (("Manifest.json", "Data/com.apple.CoreML/model.mlmodel"), "a Core ML package", "converted from"),
-    "ov": (("openvino_model.xml", "openvino_model.bin"), "a model in OpenVINO's format", "converted from"),
     "paddle": (("inference.pdmodel", "inference.pdiparams"), "a PaddlePaddle model", "paddle2onnx --model_dir paddle"),
     "run": (("MLmodel", "conda.yaml"), "a model of MLflow", "MLmodel says where"),
     "unpacked": (("config.json", "metadata.json", "model.weights.h5"), "an unpacked Keras model", "load_model"),
@@ -261,6 +255,22 @@ def test_a_layers_model_is_known_wherever_javascript_writes_its_format(tmp_path:
         assert found is not None
         assert found.what == "a layers model of TensorFlow.js, which fweval does not read"
         assert f" {place} FOLDER" in str(found.remedy)
+
+
+def test_of_a_text_model_with_its_tokenizers_the_model_is_proposed(tmp_path: Path) -> None:
+    for name in ("openvino_detokenizer", "openvino_model", "openvino_tokenizer"):
+        (tmp_path / f"{name}.xml").write_text('<?xml version="1.0"?>\n<net name="n" version="11">')
+        (tmp_path / f"{name}.bin").write_bytes(b"\x17\xc0")
+    found = known_as(tmp_path)
+    assert found is not None
+    assert found.what.startswith("a folder of several graphs of OpenVINO: openvino_detokenizer.xml, openvino_model.xml")
+    assert found.remedy == f"inspect one: {tmp_path.name}/openvino_model.xml"
+    constants = known_as(tmp_path / "openvino_model.bin")
+    assert constants is not None
+    assert (constants.what, constants.remedy) == (
+        "the constants of an OpenVINO model",
+        "inspect the graph beside it: openvino_model.xml",
+    )
 
 
 def test_what_nobody_here_knows_stays_unnamed(tmp_path: Path) -> None:
