@@ -7,10 +7,11 @@ takes milliseconds and measures nothing.
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -32,7 +33,9 @@ from evaluator.running.execution import execute, tidy
 from evaluator.running.progress import Reporter
 from evaluator.running.quiet import Quiet
 from scenarios import datasets
-from scenarios.loading import Scenario, load_profile, load_scenario, model_of
+from scenarios.loading import OWN, Scenario, load_profile, load_scenario, model_of
+from scenarios.own import beginning
+from scenarios.own.form import Own
 
 EXECUTOR = "local"  # what runs the steps
 LEAST_DISK_BYTES = 3 << 30  # artifacts and weights of two scenarios, twice over
@@ -204,6 +207,7 @@ _OURS: tuple[Stage, ...] = (
     make_plan,
     await_quiet,
     steps_of("align"),
+    steps_of("origin"),
     steps_of("train"),
     steps_of("export"),
     steps_of("verify"),
@@ -246,7 +250,7 @@ def pursue(run: Run) -> None:
             stage(run)
 
 
-def begin(
+def begin(  # noqa: PLR0913  # all that a run begins with
     scenarios: Sequence[str],
     profile: str,
     options: Options,
@@ -254,10 +258,15 @@ def begin(
     device_classes: tuple[DeviceClass, ...] = (),
     out: Path | None,
     command: Sequence[str],
+    told: Mapping[str, Any] = MappingProxyType({}),
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[RunFolder, RunRecord]:
-    """Make a new run folder for the named scenarios; every name and file is checked before anything is made."""
+    """Make a new run folder for the named scenarios; every name and file is checked before anything is made.
+
+    `told` is what the command says of a model of one's own beside its name.
+    """
     check_names(options)
-    chosen = [load_scenario(name) for name in scenarios]
+    chosen = [load_scenario(name, told) for name in scenarios]
     names = [scenario.name for scenario in chosen]
     if len(set(names)) < len(names):
         raise UsageError("a scenario was named twice", remedy="name each scenario once")
@@ -265,7 +274,7 @@ def begin(
     if options.everything:
         thorough = msgspec.structs.replace(thorough, exports="all")
     for scenario in chosen:
-        if thorough.train_samples < scenario.train.batch_size:
+        if scenario.train is not None and thorough.train_samples < scenario.train.batch_size:
             raise UsageError(
                 f"profile {thorough.name} trains on {thorough.train_samples} examples, less than one batch of "
                 f"{scenario.train.batch_size} of scenario {scenario.name}",
@@ -273,6 +282,7 @@ def begin(
             )
     created = clock.utc_now()
     here = registry.load("executor", EXECUTOR).machines()[MACHINE]
+    chosen, options = _looked_at(chosen, options, here.time_factor, say)
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{thorough.name}"
     record = RunRecord(
         id=out.resolve().name if out else run_id,
@@ -295,6 +305,31 @@ def begin(
     )
     _check_memory(here)
     return RunFolder.create(out or Path("runs") / run_id, record), record
+
+
+def _looked_at(
+    chosen: list[Scenario], options: Options, time_factor: float, say: Callable[[str], None]
+) -> tuple[list[Scenario], Options]:
+    """Look at models that people bring, and leave the frameworks to the run that they are given in."""
+    own = [scenario for scenario in chosen if scenario.model == OWN]
+    if not own:
+        return chosen, options
+    if len(own) < len(chosen):
+        raise UsageError(
+            "built-in scenarios and a model of one's own do not share a run: their questions differ",
+            remedy="evaluate one after the other",
+        )
+    looked, frameworks = [], []
+    for scenario in own:
+        form = msgspec.convert(scenario.settings, Own)
+        form = beginning.complete(form, options.frameworks, seed=options.seed, time_factor=time_factor, say=say)
+        looked.append(msgspec.structs.replace(scenario, settings=msgspec.to_builtins(form)))
+        frameworks.append(form.frameworks)
+    if len(set(frameworks)) > 1:
+        raise UsageError(
+            "the models are of different frameworks", remedy="evaluate one after the other: scores belong together"
+        )
+    return looked, msgspec.structs.replace(options, frameworks=frameworks[0])
 
 
 def _check_memory(here: Capabilities) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from evaluator.core.errors import Unsupported
 from evaluator.core.metrics import Metric
 from evaluator.core.records import Anatomy, Machine, Metrics, Signature
 from evaluator.core.tensors import Array, Arrays
@@ -141,6 +142,7 @@ class Runtime(ABC):
     environment: ClassVar[str | None] = None  # of exports/environments
     standard: ClassVar[bool] = True  # what every profile exports is proven and timed in it, and not in the matrix only
     openmp: ClassVar[bool] = False  # its threads are OpenMP's, which reads environment variables of its own
+    in_turns: ClassVar[bool] = True  # False: it is in a process of its own, and its time is glanced at by the proof
     edge: ClassVar[bool] = False  # made for phones and small computers: its artifacts get an edge verdict
     baseline: ClassVar[bool] = (
         False  # it computes with the origin itself, as it is: what every path is measured against
@@ -161,6 +163,27 @@ class Runtime(ABC):
     def placement(self, artifact: Path) -> Mapping[str, int]:
         """Return where the operators of an artifact run: "XNNPACK" -> 12; empty where the runtime does not tell."""
         return {}
+
+
+class Baseline(Runtime):
+    """The framework that a model comes from, computing with the model itself: no artifact is loaded."""
+
+    formats = ()
+    baseline: ClassVar[bool] = True
+    standard: ClassVar[bool] = False
+    origin: ClassVar[str]  # the framework
+
+    def load(
+        self, artifact: Path, signature: Signature, *, device: str, threads: int
+    ) -> AbstractContextManager[Session]:
+        """Refuse: there is no file of it."""
+        raise Unsupported(f"{self.title} computes with the model itself, and reads no artifact")
+
+    @abstractmethod
+    def session(
+        self, network: Any, signature: Signature, *, device: str, threads: int
+    ) -> AbstractContextManager[Session]:
+        """Return the call of a network, which its framework has built in this process."""
 
 
 class Device(ABC):

@@ -7,7 +7,7 @@ know are no obstacle where one framework is evaluated alone.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 import msgspec
 
 from evaluator.core.errors import Unavailable
-from evaluator.core.records import NO_PLAN, Epochs, Record, Rows, Signature, TrainPlan
+from evaluator.core.records import FRAMEWORKS, NO_PLAN, Epochs, Record, Rows, Signature, TrainPlan
 from evaluator.core.tensors import Array, Arrays
 
 OUTPUT = "logits"  # every model is a classifier with this one output: unnormalised scores, (batch, classes)
@@ -57,10 +57,15 @@ class Model(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     Settings: ClassVar[type[Record]]  # the keys of the scenario file's [settings], typed and with defaults
+    brought: ClassVar[bool] = False  # by somebody else: it is as it is, and not defined here in both frameworks
 
     @abstractmethod
     def packages(self, settings: Any) -> tuple[DataPackage, ...]:
         """Name the packages that hold the data and the pretrained weights."""
+
+    def frameworks(self, settings: Any) -> tuple[str, ...]:
+        """Name the frameworks that it can be evaluated in; the default: in all."""
+        return FRAMEWORKS
 
     @abstractmethod
     def data(self, settings: Any, packages: Mapping[str, Path], *, train: int, heldout: int, seed: int) -> Data:
@@ -91,6 +96,10 @@ class Model(ABC):
 
         `inputs` is one real example; both are in the common layout. What a model ignores belongs here, too: padding.
         """
+
+    def free(self, settings: Any, framework: str) -> Mapping[str, Mapping[int, str]]:
+        """Return the free dimensions, by input: axis -> name; empty where only the batch is free."""
+        return {}
 
     def resized(self, settings: Any, inputs: Mapping[str, Array]) -> Arrays | None:
         """Return the same examples at another size than the signature's (a shorter text), None where there is none.
@@ -194,8 +203,10 @@ class Framework(ABC):
         """Count the trainable numbers."""
 
     @abstractmethod
-    def forward(self, network: Any, inputs: Mapping[str, Array], device: str) -> Arrays:
-        """Compute one batch in evaluation mode: `{"logits": …}`, float32."""
+    def forward(
+        self, network: Any, inputs: Mapping[str, Array], device: str, names: Sequence[str] = (OUTPUT,)
+    ) -> Arrays:
+        """Compute one batch in evaluation mode: the outputs by these names, which are the signature's, in its order."""
 
     @abstractmethod
     def trainer(self, network: Any, train: TrainSettings, device: str) -> Trainer:

@@ -9,9 +9,9 @@ import codecs
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -20,11 +20,15 @@ from evaluator.core import registry
 from evaluator.core.errors import UsageError
 from evaluator.core.policy import STANDARD
 from evaluator.core.reading import read_bytes
-from evaluator.core.records import DeviceClass, Name, Profile, Record, Rows, Title
+from evaluator.core.records import FRAMEWORKS, DeviceClass, Name, Profile, Record, Rows, Title
 from evaluator.core.targets import BANDS, HIGHER, Target
 from scenarios.contract import Fraction, Model, Positive, TrainSettings
+from scenarios.own import given
+from scenarios.own.form import Own
+from scenarios.own.sources import looks_own
 
 _HERE = Path(__file__).parent
+OWN = "own"  # the model that people bring
 _FOLDERS = {"scenario": _HERE / "library", "profile": _HERE / "profiles"}
 DEVICES = _HERE / "devices.toml"  # the classes of devices that are asked about unless others are given
 _MARKS = (  # byte order marks; that of UTF-32 begins like that of UTF-16
@@ -82,9 +86,9 @@ class Scenario(Record, frozen=True, kw_only=True):
     name: Name  # begins the names of folders
     title: Title
     summary: Title  # one sentence
-    model: str
+    model: str = OWN
     settings: dict[str, Any] = msgspec.field(default_factory=dict)  # of the model
-    train: TrainSettings
+    train: TrainSettings | None = None  # how it is trained; None: it is brought as it is
     throughput_batch: Rows = 8  # rows per call when throughput is measured
     # Largest absolute difference of outputs, relative to the largest absolute output of the origin:
     start_tolerance: Positive = 1e-4  # between the two frameworks before training
@@ -92,6 +96,13 @@ class Scenario(Record, frozen=True, kw_only=True):
     tolerance: dict[Precision, Positive] = msgspec.field(default_factory=dict)  # of an artifact
     targets: Targets = msgspec.field(default_factory=Targets)
     serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
+
+    @property
+    def training(self) -> TrainSettings:
+        """How it is trained; asked only where it is."""
+        if self.train is None:
+            raise RuntimeError(f"scenario {self.name} is not trained")
+        return self.train
 
 
 def scenario_names() -> tuple[str, ...]:
@@ -104,20 +115,54 @@ def profile_names() -> tuple[str, ...]:
     return _names("profile")
 
 
-def load_scenario(name_or_path: str) -> Scenario:
-    """Read a scenario and check it against its model; `UsageError` says what is wrong, and where."""
+def load_scenario(name_or_path: str, told: Mapping[str, Any] = MappingProxyType({})) -> Scenario:
+    """Read a scenario and check it against its model; `UsageError` says what is wrong, and where.
+
+    A model of one's own is a file of its own, too, or is named by its source: "mine.py:build". What is `told` of it
+    comes before what its file says.
+    """
+    if looks_own(name_or_path):
+        return _own(Path.cwd() / name_or_path, "", {**given.table_of(name_or_path), **told})
     path = _find("scenario", name_or_path)
     text, table = _parse(path)
+    if given.is_own(table):
+        placed = given.placed({key: value for key, value in table.items() if key not in told}, path.absolute().parent)
+        return _own(path, text, {**placed, **told})
+    if told:
+        names = ", ".join(f"--{key.replace('_', '-')}" for key in told)
+        raise UsageError(
+            f"{names}: '{name_or_path}' is no model of one's own", remedy="give mine.py:build, or its file"
+        )
     scenario = _convert(path, text, table, Scenario)
     if scenario.model not in registry.names("model"):
         error = registry.unknown("model", scenario.model, registry.names("model"))
         where = f"{path}, line {_line_of(text, (), 'model')}, key 'model'"
         raise UsageError(f"{where}: {error.message}", remedy=error.remedy)
+    if scenario.train is None:
+        raise UsageError(f"{path}, line 1, key 'train': missing key", remedy="say how the model is trained: [train]")
     kind = registry.load("model", scenario.model).Settings
     settings = _convert(path, text, scenario.settings, kind, within=("settings",))
     return msgspec.structs.replace(
         scenario, settings=msgspec.to_builtins(settings), tolerance={**_TOLERANCE, **scenario.tolerance}
     )
+
+
+def _own(path: Path, text: str, table: dict[str, Any]) -> Scenario:
+    """Make the scenario of a model of one's own: its keys stand beside those of any scenario."""
+    known = (*given.KEYS, *(key for key in Scenario.__struct_fields__ if key not in ("model", "settings")))
+    for key in table:
+        if key not in known:
+            where = f"{path}, line {_line_of(text, (), key)}, key '{key}'"
+            raise UsageError(f"{where}: unknown key", remedy=_did_you_mean(key, known))
+    about = given.placed({key: table[key] for key in table if key in given.KEYS}, Path.cwd())
+    own = given.checked(_convert(path, text, about, Own), FRAMEWORKS)
+    rest = {key: value for key, value in table.items() if key not in given.KEYS}
+    rest.setdefault("name", path.stem)
+    rest.setdefault("title", rest["name"])
+    rest.setdefault("summary", f"A model of one's own: {rest['title']}")
+    scenario = _convert(path, text, rest, Scenario)
+    settings = msgspec.to_builtins(own)
+    return msgspec.structs.replace(scenario, settings=settings, tolerance={**_TOLERANCE, **scenario.tolerance})
 
 
 def load_profile(name_or_path: str) -> Profile:

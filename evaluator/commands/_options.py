@@ -71,10 +71,19 @@ def plugins_option(command: Command | None = None, *, exposed: bool = False) -> 
 
 
 DEFAULT_SCENARIOS = ("resnet50", "bert")
+TOLD = ("inputs", "labels", "quality", "allowed_loss")  # of a model of one's own
 _OF_A_SESSION = ("resume", "wait_s")  # options that do not change what is measured: a run is continued with others
 _RUN_OPTIONS = (
     click.argument("scenarios", nargs=-1, metavar="[SCENARIO]..."),
     click.option("--profile", default="smoke", show_default=True, help="smoke, quick, full, audit, or a .toml file."),
+    click.option(
+        "--inputs",
+        metavar="FILE.npz|FILE.py:FUNCTION|random",
+        help="Examples for a model of your own; keys are its inputs.",
+    ),
+    click.option("--labels", metavar="FILE.npz|FILE.py:FUNCTION", help="Their labels, one row for each example."),
+    click.option("--quality", metavar="NAME|FILE.py:FUNCTION", help="What decides whether an artifact is as good."),
+    click.option("--allowed-loss", type=float, help="By how much it may be worse, in the measure's unit."),
     click.option("--framework", "frameworks", multiple=True, help="Only this framework (may be repeated)."),
     click.option(
         "--device",
@@ -179,6 +188,8 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
             device_classes=load_devices(given["device_classes"]),
             out=given["out"],
             command=("fweval", *sys.argv[1:]),
+            told={key: given[key] for key in TOLD if given.get(key) is not None},
+            say=reporter.note,
         )
     scenarios = pipeline.load_scenarios(record)
     return pipeline.Run(

@@ -16,7 +16,9 @@ TOPIC = DECIDE
 def command(*, as_json: bool, **given: Any) -> int:
     """Train, export, verify, run, serve, score and report.
 
-    Without a SCENARIO: resnet50 and bert. A SCENARIO is a name (`fweval list`) or a .toml file.
+    Without a SCENARIO: resnet50 and bert. A SCENARIO is a name (`fweval list`), a .toml file, or a model of your own:
+    FILE.py:FUNCTION, which returns a torch.nn.Module or a keras.Model; a .keras, a .pt2 or a TorchScript file; the
+    folder of a SavedModel.
     """
     from evaluator import pipeline
     from evaluator.commands import _exits

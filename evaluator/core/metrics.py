@@ -123,6 +123,22 @@ _TRAINING = (
     Metric("accuracy_target", "share", "neither", "The held-out accuracy that the scenario asks for.", DECLARED),
     Metric("device_name", "text", "neither", "What the framework says that it computed on.", TOLD),
 )
+_ORIGIN = (
+    Metric(
+        "self_noise",
+        "1",
+        "lower",
+        "How far a model of one's own is from itself, computed again and in another batch, by the output's scale.",
+        COMPUTED,
+    ),
+    Metric(
+        "inputs_made_up",
+        "yes or no",
+        "neither",
+        "Whether its examples were drawn at random, and are no real ones.",
+        TOLD,
+    ),
+)
 _EXPORT = (
     Metric("export_s", "s", "lower", "The exporter's call alone.", CLOCK),
     Metric("compressed_bytes", "bytes", "lower", "The artifact, compressed as for a download.", COUNTED),
@@ -283,6 +299,7 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "In several stages": _COMMON,
     "How close two computations are": _FIDELITY,
     "Training": _TRAINING,
+    "Asking a model of one's own": _ORIGIN,
     "Exporting": _EXPORT,
     "Proving that an artifact computes the same": _PROOF,
     "How good a model of one's own is": _QUALITY,

@@ -23,7 +23,7 @@ from evaluator.core.records import PRECISIONS, Profile, Result, Step
 from evaluator.planning.capabilities import Capabilities
 from evaluator.planning.selection import Options, known_devices, left_out
 from exports.contract import Device, Exporter, Format, Runtime, Variant
-from scenarios.loading import Scenario
+from scenarios.loading import Scenario, model_of
 from serving.contract import Server
 
 STANDARD_PRECISION = PRECISIONS[0]  # what is run and served
@@ -176,7 +176,9 @@ class ScenarioPlan:
     def __init__(self, scenario: Scenario, draft: Draft) -> None:
         self.scenario = scenario
         self.draft = draft
-        self.frameworks = draft.options.frameworks
+        model, self.settings = model_of(scenario)
+        self.brought = model.brought  # every path out of it is tried and timed, at full precision
+        self.frameworks = tuple(name for name in draft.options.frameworks if name in model.frameworks(self.settings))
         # stage -> what a step of it is about -> its id, None when the person left it out
         self.ids: dict[str, dict[Any, str | None]] = defaultdict(dict)
 
@@ -220,20 +222,29 @@ class ScenarioPlan:
         for exporter in sorted(exporters, key=lambda each: (each.format, each.origin)):
             for precision in PRECISIONS:
                 made = Made(exporter=exporter, precision=precision)
-                if everything or made.standard:
+                if everything or made.standard or (self.brought and precision == STANDARD_PRECISION):
                     yield made
 
     def pairings(self) -> Iterator[Pairing]:
         """Yield every artifact that may come to be, in each runtime, on each device that the runtime can use."""
         everything = self.draft.profile.exports == "all"
         for made in self.artifacts():
+            if self.brought and made.exporter.rebuilds:
+                continue
             if made.precision in made.exporter.cannot:
                 continue
             for runtime in registry.load_all("runtime"):
-                if made.exporter.format in runtime.formats and (everything or runtime.standard):
+                if made.exporter.format in runtime.formats and (everything or runtime.standard or self.brought):
                     for device in self.devices(beside=everything):
                         if device.name in runtime.devices:
                             yield Pairing(made=made, runtime=runtime, device=device)
+
+    def timed(self) -> Iterator[Pairing]:
+        """Yield the pairings that are timed: the standard ones, and of a model of one's own every one at fp32."""
+        for each in self.pairings():
+            own = self.brought and each.made.precision == STANDARD_PRECISION and each.device.beside is None
+            if each.standard or (own and each.runtime.in_turns):
+                yield each
 
     def devices(self, *, beside: bool) -> Sequence[Device]:
         """Return the devices that were asked for and, behind them, those that are planned beside one of them."""

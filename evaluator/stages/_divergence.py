@@ -84,7 +84,8 @@ def _departure(work: Work, about: Assignment, count: int) -> Divergence | None:
     """Compare with the origin's layers: for real examples, then for edge cases, that many of each."""
     artifact, path = read_artifact(work.need("artifact"))
     source = origin(about, work.need("trained"), about.framework)
-    for examples in (work.need("trained"), work.need("trained") / EXTREMES):
+    extremes = work.need("trained") / EXTREMES
+    for examples in (work.need("trained"), *([extremes] if extremes.is_dir() else [])):
         inputs = rows(read_examples(examples)[0], 0, count)
         layers = intermediates.layers(source, about.model.inputs_for(about.framework.name, inputs))
         trace = intermediates.trace(str(work.step.format), path, about.model.inputs_for(artifact.layout, inputs))

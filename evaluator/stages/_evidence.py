@@ -15,6 +15,7 @@ from exports.sizes import digest, files_below
 from scenarios import datasets
 from scenarios.contract import Framework, Model
 from scenarios.loading import Precision, Scenario
+from scenarios.weights import read_weights
 
 WEIGHTS = "weights.safetensors"  # under PyTorch's names and layouts
 INPUTS = "inputs.npz"  # examples, in the layout of what computed them; a train step's are in the models' common one
@@ -26,6 +27,8 @@ ARTIFACT = "artifact.json"
 ANATOMY = "anatomy.json"  # what the artifact is made of
 LEAST_COSINE = 0.9  # between what a quantized artifact and its origin compute, both as one vector
 _CALIBRATION_ROWS = 128  # at most
+POOL = 32  # inputs that the timed calls rotate over: a cache of one answer would be seen
+NOISE_FACTOR = 2.0  # two answers of the origin may lie on either side of what an artifact computes
 
 
 class Artifact(Record, frozen=True, kw_only=True):
@@ -50,6 +53,7 @@ class Assignment:
         self.threads = int(settings["threads"])
         self.device: Device = registry.load("device", work.step.device)
         self._precision = work.step.precision
+        self.noise = 0.0  # of the origin, relative to the output scale
         self.model: Model = registry.load("model", self.scenario.model)
         self.settings: Any = msgspec.convert(self.scenario.settings, self.model.Settings)
         self.framework: Framework = registry.load("framework", work.step.framework)
@@ -62,8 +66,24 @@ class Assignment:
 
     @property
     def tolerance(self) -> float:
-        """How far an artifact may be from its origin, relative to the output scale, at the step's precision."""
-        return self.scenario.tolerance[cast("Precision", self._precision)]
+        """How far an artifact may be from its origin, relative to the output scale, at the step's precision.
+
+        At least so far as an origin that answers differently twice is from itself (`noise`), and as much again.
+        """
+        return max(self.scenario.tolerance[cast("Precision", self._precision)], NOISE_FACTOR * self.noise)
+
+    @property
+    def batch(self) -> int:
+        """How many rows are computed at once: one where the model takes no other number."""
+        return 1 if self.signature.inputs[0].shape[0] is not None else self.scenario.throughput_batch
+
+    def network(self, trained: Path, framework: Framework | None = None) -> Any:
+        """Build a framework's network, by default the step's, with the weights that a step left."""
+        framework = framework or self.framework
+        network = framework.build(self.model, self.settings)
+        if (trained / WEIGHTS).is_file():
+            framework.load_weights(network, read_weights(trained / WEIGHTS))
+        return network
 
     def packages(self) -> dict[str, Path]:
         """Return name -> folder of the data packages; they were fetched before the plan, never while measuring."""
@@ -76,7 +96,9 @@ class Assignment:
 
     def forward(self, network: Any, inputs: Arrays) -> Arrays:
         """Compute with the origin: inputs in the models' common layout, outputs by the signature's names."""
-        return self.framework.forward(network, self.model.inputs_for(self.framework.name, inputs), self.device.name)
+        names = [spec.name for spec in self.signature.outputs]
+        given = self.model.inputs_for(self.framework.name, inputs)
+        return self.framework.forward(network, given, self.device.name, names)
 
     def prepare(self) -> None:
         """Set the framework up for this process: threads, seeds, device."""
@@ -90,6 +112,15 @@ def calibration_rows(count: int, verified: int) -> slice:
     """
     start = min(verified, count // 2)
     return slice(start, min(start + _CALIBRATION_ROWS, start + (count - start + 1) // 2))
+
+
+def timed_rows(count: int, verified: int) -> slice:
+    """Return which of that many held-out examples are timed: those behind the ones for calibration, if there are any.
+
+    What an artifact was fitted to or proven with may lie in a cache of somebody's making.
+    """
+    start = calibration_rows(count, verified).stop
+    return slice(start, start + POOL) if start < count else slice(0, POOL)
 
 
 def read_artifact(folder: Path) -> tuple[Artifact, Path]:

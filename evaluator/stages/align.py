@@ -47,6 +47,8 @@ class Align(Stage):
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan one step for each framework; the first framework's weights are loaded by the next."""
         aligned = plan.ids[self.name]
+        if plan.brought:
+            return
         for framework in plan.frameworks:
             needs = {"first": next(iter(aligned.values()))} if aligned else {}
             aligned[framework] = plan.add(self.name, framework, needs=needs, refusal=plan.no_framework(framework))

@@ -19,12 +19,12 @@ from evaluator.core import files, registry
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.errors import FwevalError
 from evaluator.core.metrics import key
-from evaluator.core.records import Measured, Metrics, Record, Sampling
+from evaluator.core.records import PRECISIONS, Measured, Metrics, Record, Sampling
 from evaluator.core.tensors import rows, write_arrays
 from evaluator.core.turns import NAME
 from evaluator.measure.sampling import track
 from evaluator.stages._contract import GIB, Shown, Stage
-from evaluator.stages._evidence import Assignment, read_artifact, read_examples
+from evaluator.stages._evidence import Assignment, read_artifact, read_examples, timed_rows
 from evaluator.stages._figures import carried, latencies
 from evaluator.stages._floor import RESOLUTION, Bench, Floor
 from evaluator.stages._fresh import FreshProcess, ask
@@ -77,7 +77,8 @@ class Edge(Stage):
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan each proven artifact in the runtimes that are made for small computers."""
         for each in plan.pairings():
-            if each.runtime.edge and each.device.name == DEVICE:
+            own = plan.brought and each.made.precision != PRECISIONS[0]  # those are proven, and weighed
+            if each.runtime.edge and each.device.name == DEVICE and not own:
                 plan.about(self.name, each, needs=plan.proven(each))
 
     def work(self, work: Work) -> Measured:
@@ -86,7 +87,10 @@ class Edge(Stage):
         runtime: Runtime = registry.load("runtime", str(work.step.runtime))
         artifact, path = read_artifact(work.need("artifact"))
         inputs, _ = read_examples(work.need("trained"))
-        pool = rows(about.model.inputs_for(artifact.layout, inputs), 0, POOL)
+        chosen = timed_rows(len(next(iter(inputs.values()))), about.profile.verify_samples)
+        pool = rows(
+            about.model.inputs_for(artifact.layout, inputs), chosen.start, min(chosen.start + POOL, chosen.stop)
+        )
         write_arrays(work.folder / "pool.npz", pool)
         write_arrays(work.folder / "one.npz", rows(pool, 0, 1))
         question = Question(

@@ -5,13 +5,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from evaluator.children.work import Work, blame
 from evaluator.core import files, registry
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import percent
 from evaluator.core.records import FRAMEWORKS, Anatomy, Measured, Metrics
-from evaluator.core.tensors import read_arrays, rows
+from evaluator.core.tensors import Arrays, read_arrays
 from evaluator.measure.resources import peak_bytes, peak_memory
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import ANATOMY, ARTIFACT, INPUTS, WEIGHTS, Artifact, Assignment, calibration_rows
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 EXAMPLE_ROWS = 2  # more than one, so that no exporter takes the batch for a constant
 _WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1}  # bytes; of weights only
+_REBUILDS = "it needs the network's definition in the other framework, and takes over the weights: {} has none here"
 LEAST_LOWERED = 0.1  # of the weights; a tool that lowers fewer did not do what it was asked for
 
 
@@ -34,7 +37,7 @@ class Export(Stage):
     name = "export"
     title = "Export"
     summary = "Export what was trained to every format."
-    rests_on = ("train",)
+    rests_on = ("train", "origin")
     memory_bytes = 23 * GIB // 2  # tf2onnx takes 11 GB for BERT-base; two such limits fit into 24 GB
     timeout_s = 300.0
     expected_s = 20.0
@@ -53,7 +56,9 @@ class Export(Stage):
                 refusal=plan.not_installed(exporter.distributions) or plan.no_environment(exporter.environment),
                 **made.fields(),
             )
-            if step is not None and made.precision in exporter.cannot:
+            if step is not None and plan.brought and exporter.rebuilds:
+                plan.draft.end(step, Outcome.NOT_APPLICABLE, _REBUILDS.format(made.exporter.layout))
+            elif step is not None and made.precision in exporter.cannot:
                 plan.draft.end(step, Outcome.UNSUPPORTED, exporter.cannot[made.precision])
             plan.ids[self.name][made] = step
 
@@ -85,9 +90,7 @@ class Export(Stage):
             "export_s": seconds,
             "size_bytes": artifact.size_bytes,
             "compressed_bytes": compressed_bytes(whole),
-            "trained_weights_bytes": sum(
-                array.nbytes for array in read_weights(work.need("trained") / WEIGHTS).values()
-            ),
+            **_trained_bytes(work.need("trained") / WEIGHTS),
             **peak_memory(),
             "rss_before_bytes": before,
             "sha256": artifact.sha256,
@@ -106,6 +109,13 @@ class Export(Stage):
             metrics=metrics,
             files={**evidence, "anatomy": ANATOMY},
         )
+
+
+def _trained_bytes(weights: Path) -> Metrics:
+    """Return what the origin's weights weigh, where they could be read."""
+    if not weights.is_file():
+        return {}
+    return {"trained_weights_bytes": sum(array.nbytes for array in read_weights(weights).values())}
 
 
 def _anatomy(form: Format, path: Path) -> Anatomy | None:
@@ -145,8 +155,7 @@ def lowered_share(anatomy: Anatomy, precision: str) -> float:
 
 def origin(about: Assignment, trained: Path, framework: Framework) -> Origin:
     """Build a framework's network with the trained weights, and real examples in that framework's layout."""
-    network = framework.build(about.model, about.settings)
-    framework.load_weights(network, read_weights(trained / WEIGHTS))
+    network = about.network(trained, framework)
     inputs = about.model.inputs_for(framework.name, read_arrays(trained / INPUTS))
     fitted = calibration_rows(len(next(iter(inputs.values()))), about.profile.verify_samples)
     (other,) = (name for name in FRAMEWORKS if name != framework.name)
@@ -154,10 +163,16 @@ def origin(about: Assignment, trained: Path, framework: Framework) -> Origin:
         framework=framework.name,
         model=network,
         signature=about.model.signature(about.settings, framework.name),
-        example=rows(inputs, 0, EXAMPLE_ROWS),
+        example=_example(inputs, 1 if about.batch == 1 else EXAMPLE_ROWS),
         calibration={name: array[fitted] for name, array in inputs.items()},
         counterpart=lambda: origin(about, trained, registry.load("framework", other)),
+        free=about.model.free(about.settings, framework.name),
     )
+
+
+def _example(inputs: Arrays, count: int) -> Arrays:
+    """Return so many rows, the same one again where there is only one: a batch of one would be taken for a constant."""
+    return {name: np.ascontiguousarray(np.resize(array, (count, *array.shape[1:]))) for name, array in inputs.items()}
 
 
 plugin = Export()

@@ -6,7 +6,10 @@ time of one core where a quota can be had: shared hosts are how models are serve
 
 import importlib
 import time
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
@@ -25,14 +28,13 @@ from evaluator.core.turns import INTERVAL_BLOCKS, NAME, Track
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.sampling import track, warm_up
 from evaluator.stages._contract import GIB, Shown, Stage
-from evaluator.stages._evidence import Assignment, read_artifact, read_examples
+from evaluator.stages._evidence import Assignment, read_artifact, read_examples, read_result, timed_rows
 from evaluator.stages._figures import latencies
-from exports.contract import Runtime, Variant
+from exports.contract import Baseline, Runtime, Session, Variant
 
 if TYPE_CHECKING:
     from evaluator.planning.draft import Pairing, ScenarioPlan
 
-POOL = 32  # inputs that the timed calls rotate over: a cache of one answer would be seen
 ON_SERVERS = "server"  # the path whose artifacts share their machines most: in variants and under a quota, too
 THROUGHPUT_SHARE = 0.5  # throughput gets half the time and a quarter of the calls: a batch is many queries
 LATENCY, THROUGHPUT = "latency", "throughput"  # the tracks of an answer and of a batch,
@@ -76,7 +78,7 @@ class Run(Stage):
         the noise. Rounds beyond those of the profile are spare. What servers run is measured in its variants, too, in
         the first round.
         """
-        pairings = sorted((pairing for pairing in plan.pairings() if pairing.standard), key=lambda each: each.rank)
+        pairings = sorted(plan.timed(), key=lambda each: each.rank)
         for number in range(1, plan.draft.profile.rounds + 1):
             steps = self._plan_round(plan, pairings, number)
             on_cpu = [pairing for pairing in pairings if pairing.device.name == DEVICE and steps[pairing] is not None]
@@ -92,29 +94,29 @@ class Run(Stage):
     def _plan_round(
         self, plan: "ScenarioPlan", pairings: Sequence["Pairing"], number: int, *, spare: bool = False
     ) -> dict["Pairing", str | None]:
-        return {
-            pairing: plan.about(self.name, pairing, needs=plan.proven(pairing), round=number, spare=spare)
-            for pairing in plan.balanced(pairings, number)
-        }
+        steps: dict[Pairing, str | None] = {}
+        asked: list[_AsItIs | Pairing] = [*_baselines(plan, pairings), *pairings]
+        for each in plan.balanced(asked, number):
+            if isinstance(each, _AsItIs):
+                _plan_baseline(plan, each, number, spare=spare)
+            else:
+                steps[each] = plan.about(self.name, each, needs=plan.proven(each), round=number, spare=spare)
+        return steps
 
     def work(self, work: Work) -> Measured:
-        """Measure one artifact in one runtime."""
+        """Measure one artifact in one runtime, or the model itself in its framework."""
         about = Assignment(work)
         runtime: Runtime = registry.load("runtime", str(work.step.runtime))
-        artifact, path = read_artifact(work.need("artifact"))
-        inputs, _ = read_examples(work.need("trained"))
-        inputs = about.model.inputs_for(artifact.layout, inputs)
-        pool = [rows(inputs, index, index + 1) for index in range(min(POOL, len(next(iter(inputs.values())))))]
-        batch = rows(inputs, 0, about.scenario.throughput_batch)
+        subject: _Asked = (
+            _Model(work, about, runtime) if isinstance(runtime, Baseline) else _Loaded(work, about, runtime)
+        )
+        pool, batch = subject.pool, subject.batch
         size = len(next(iter(batch.values())))  # a short profile may hold out fewer examples than a batch has
         with blame(f"importing {runtime.title}"):
             start = time.perf_counter()
-            importlib.import_module(runtime.module)
+            subject.prepare()
             begin = time.perf_counter()
-        with (
-            blame(f"running in {runtime.title}"),
-            about.device.load(runtime, path, artifact.signature, threads=about.threads) as session,
-        ):
+        with blame(f"running in {runtime.title}"), subject.opened() as session:
             loaded = time.perf_counter()
             session(pool[0])
             first = time.perf_counter()
@@ -140,6 +142,108 @@ class Run(Stage):
         }
         figures = latencies(taken.seconds(LATENCY), about.profile)
         return Measured(metrics=metrics, figures=figures, files={"latency": "samples/latency.jsonl", "blocks": NAME})
+
+
+class _Asked(ABC):
+    """What is timed: the inputs that it is asked with, and how it is opened."""
+
+    def __init__(self, work: Work, about: Assignment, layout: str, largest: int) -> None:
+        self.work = work
+        self.about = about
+        inputs, _ = read_examples(work.need("trained"))
+        inputs = about.model.inputs_for(layout, inputs)
+        count = len(next(iter(inputs.values())))
+        chosen = timed_rows(count, about.profile.verify_samples)
+        timed = rows(inputs, chosen.start, chosen.stop)
+        self.pool = [rows(timed, index, index + 1) for index in range(len(next(iter(timed.values()))))]
+        self.batch = rows(inputs, 0, largest)
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Import what computes."""
+
+    @abstractmethod
+    def opened(self) -> AbstractContextManager[Session]:
+        """Make it ready, and yield the call."""
+
+
+class _Loaded(_Asked):
+    """An artifact that was proven, in batches that the proof found it to take."""
+
+    def __init__(self, work: Work, about: Assignment, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._artifact, self._path = read_artifact(work.need("artifact"))
+        taken = read_result(work.need("verified")).metrics.get("batch_sizes")
+        sizes = [int(each) for each in taken] if isinstance(taken, tuple) else []
+        largest = about.scenario.throughput_batch
+        super().__init__(
+            work, about, self._artifact.layout, max((each for each in sizes if each <= largest), default=largest)
+        )
+
+    def prepare(self) -> None:
+        """Import the runtime."""
+        importlib.import_module(self._runtime.module)
+
+    def opened(self) -> AbstractContextManager[Session]:
+        """Load the artifact."""
+        return self.about.device.load(self._runtime, self._path, self._artifact.signature, threads=self.about.threads)
+
+
+class _Model(_Asked):
+    """The model itself, in its framework."""
+
+    def __init__(self, work: Work, about: Assignment, runtime: Baseline) -> None:
+        self._runtime = runtime
+        super().__init__(work, about, about.framework.name, about.batch)
+
+    def prepare(self) -> None:
+        """Make the framework ready, which imports it."""
+        self.about.prepare()
+
+    @contextmanager
+    def opened(self) -> Iterator[Session]:
+        """Build the model with its weights."""
+        about = self.about
+        network = about.network(self.work.need("trained"))
+        name, threads = about.device.name, about.threads
+        with self._runtime.session(network, about.signature, device=name, threads=threads) as session:
+            yield session
+
+
+@dataclass(frozen=True, slots=True)
+class _AsItIs:
+    """A model itself, in its framework, on a device."""
+
+    runtime: Baseline
+    device: str
+
+
+def _baselines(plan: "ScenarioPlan", pairings: Sequence["Pairing"]) -> list[_AsItIs]:
+    """Return the models as they are, where paths out of them are timed: every path is measured against that."""
+    timed = [each for each in pairings if plan.ids["verify"].get(each) is not None]
+    places = dict.fromkeys((each.made.exporter.origin, each.device.name) for each in timed)
+    runtimes = [each for each in registry.load_all("runtime") if isinstance(each, Baseline)]
+    return [
+        _AsItIs(runtime, device)
+        for origin, device in places
+        for runtime in runtimes
+        if runtime.origin == origin and device in runtime.devices
+    ]
+
+
+def _plan_baseline(plan: "ScenarioPlan", baseline: _AsItIs, number: int, *, spare: bool) -> None:
+    runtime = baseline.runtime
+    plan.add(
+        Run.name,
+        runtime.origin,
+        runtime=runtime.name,
+        device=baseline.device,
+        round=number,
+        spare=spare,
+        standard=False,
+        needs={"trained": plan.ids["train"].get(runtime.origin)},
+        refusal=plan.no_device(baseline.device) or plan.not_installed(runtime.distributions),
+    )
 
 
 def _plan_variants(plan: "ScenarioPlan", pairings: Sequence["Pairing"]) -> None:
@@ -182,14 +286,14 @@ def tracks(step: Step, sampling: Sampling) -> tuple[Track, ...]:
         latency: True,
         throughput: step.variant is None,
         crowded: step.device == DEVICE,
-        limited: step.device == DEVICE and _may_be_limited(str(step.format)),
+        limited: step.device == DEVICE and _may_be_limited(step.format),
     }
     return tuple(each for each, is_wanted in wanted.items() if is_wanted)
 
 
-def _may_be_limited(format_name: str) -> bool:
-    """Tell whether an artifact is asked about in a container that may use one core of several, and can be here."""
-    path: str = registry.load("format", format_name).path
+def _may_be_limited(format_name: str | None) -> bool:
+    """Tell whether an artifact, or the model itself, is asked about under a quota of one core, and can be here."""
+    path: str = ON_SERVERS if format_name is None else registry.load("format", format_name).path
     return path == ON_SERVERS and machine.cores() > 1 and quota.possible()
 
 

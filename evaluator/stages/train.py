@@ -57,6 +57,8 @@ class Train(Stage):
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan every round on every device, the frameworks in counter-balanced order; what is exported is the first."""
+        if plan.scenario.train is None:
+            return
         aligned = plan.ids["align"]
         rounds = range(1, plan.draft.profile.train_rounds + 1)
         for device, number in itertools.product(plan.draft.options.devices, rounds):
@@ -79,7 +81,7 @@ class Train(Stage):
             heldout=profile.heldout_samples,
             seed=about.seed,
         )
-        batches = list(_batches(data.train, scenario.train.batch_size, scenario.train.epochs, about.seed))
+        batches = list(_batches(data.train, scenario.training.batch_size, scenario.training.epochs, about.seed))
         prepared = [(model.inputs_for(framework.name, inputs), labels) for inputs, labels in batches]
         network, trainer, build_s = _build(about, read_weights(work.need("weights") / WEIGHTS))
         course = Course(trainer, prepared)
@@ -103,8 +105,8 @@ class Train(Stage):
             "evaluation_s": evaluation_s,
             "train_s": sum(course.seconds),
             "steps": len(course.seconds),
-            "examples_per_s": scenario.train.batch_size / step_s,
-            **_planned(scenario.train, Cost(start_s=import_s + build_s + first, step_s=step_s)),
+            "examples_per_s": scenario.training.batch_size / step_s,
+            **_planned(scenario.training, Cost(start_s=import_s + build_s + first, step_s=step_s)),
             "first_loss": course.losses[0],
             "final_loss": course.losses[-1],
             "heldout_accuracy": accuracy(outputs, data.heldout.labels),
@@ -160,7 +162,7 @@ def _build(about: Assignment, weights: Arrays) -> tuple[Any, Trainer, float]:
         network, building = timed(lambda: framework.build(about.model, about.settings))
     framework.load_weights(network, weights)
     with blame(f"training in {framework.title}"):
-        trainer, preparing = timed(lambda: framework.trainer(network, about.scenario.train, about.device.name))
+        trainer, preparing = timed(lambda: framework.trainer(network, about.scenario.training, about.device.name))
     return network, trainer, building + preparing
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluator.children.work import Work, attempt, blame
+from evaluator.core import metrics as metrics_of
 from evaluator.core import registry
 from evaluator.core.causes import shortened
 from evaluator.core.metrics import key
@@ -42,6 +43,7 @@ from evaluator.stages._evidence import (
     calibration_rows,
     read_artifact,
     read_examples,
+    read_result,
     write_examples,
 )
 from evaluator.stages._outputs import in_batches, right
@@ -67,8 +69,8 @@ class Golden:
 
     inputs: Arrays
     outputs: Arrays
-    labels: Array
-    extremes: tuple[Arrays, Arrays]
+    labels: Array | None
+    extremes: tuple[Arrays, Arrays] | None
     resized: tuple[Arrays, Arrays] | None
 
 
@@ -77,7 +79,7 @@ class Computed:
     """What the artifact computed from it: by batch size, or the error with which it refused that size."""
 
     batches: Mapping[int, Arrays | Exception]
-    extremes: Arrays
+    extremes: Arrays | None
     resized: Arrays | Exception | None
 
     @property
@@ -112,6 +114,8 @@ class Verify(Stage):
         about = Assignment(work)
         runtime: Runtime = registry.load("runtime", str(work.step.runtime))
         artifact, path = read_artifact(work.need("artifact"))
+        if about.model.brought:
+            about.noise = metrics_of.number(read_result(work.need("trained")).metrics.get("self_noise")) or 0.0
         golden = _golden(about, work.need("trained"), artifact.layout)
         with (
             blame(f"running in {runtime.title}"),
@@ -124,15 +128,12 @@ class Verify(Stage):
         outputs = _of(computed.batches[size])
         write_examples(work.folder, rows(golden.inputs, 0, SINGLES), rows(outputs, 0, SINGLES))
         found = fidelity.worst(list(_comparisons(golden, computed, about)))
-        before, now = right(golden.outputs, golden.labels), right(outputs, golden.labels)
+        told_of, fallen = _accuracy(golden, outputs)
         metrics: Metrics = {
             **found.metrics(),
             **_legality(golden, computed, about.tolerance),
-            "accuracy": float(now.mean()),
-            "origin_accuracy": float(before.mean()),
-            "answers_lost": int((before & ~now).sum()),
-            "answers_gained": int((now & ~before).sum()),
-            "cases": len(golden.labels),
+            **told_of,
+            "cases": _count(golden.inputs),
             **looked,
             **told,
         }
@@ -145,11 +146,24 @@ class Verify(Stage):
                 f"outputs differ from the origin's: {wrong}", {**metrics, **where}, figures, {**files, **evidence}
             )
         # Whether it computes what it should there can be told from a few examples; its accuracy cannot.
-        if not about.device.slow and _fell(before, now):
-            return _refused(
-                f"accuracy fell from {percent(before.mean())} to {percent(now.mean())}", metrics, figures, files
-            )
+        if not about.device.slow and fallen is not None:
+            return _refused(fallen, metrics, figures, files)
         return Measured(metrics=metrics, figures=figures, files=files)
+
+
+def _accuracy(golden: Golden, outputs: Arrays) -> tuple[Metrics, str | None]:
+    """Return how many answers are right of a classifier with labels, and in words if they are too few."""
+    if golden.labels is None:
+        return {}, None
+    before, now = right(golden.outputs, golden.labels), right(outputs, golden.labels)
+    metrics: Metrics = {
+        "accuracy": float(now.mean()),
+        "origin_accuracy": float(before.mean()),
+        "answers_lost": int((before & ~now).sum()),
+        "answers_gained": int((now & ~before).sum()),
+    }
+    fell = f"accuracy fell from {percent(before.mean())} to {percent(now.mean())}"
+    return metrics, fell if _fell(before, now) else None
 
 
 def _placed(runtime: Runtime, path: Path, device: Device) -> tuple[Figure, ...]:
@@ -185,17 +199,18 @@ def _golden(about: Assignment, trained: Path, layout: str) -> Golden:
         return about.model.inputs_for(layout, inputs), outputs
 
     inputs, outputs = read(trained)
-    labels = read_arrays(trained / LABELS)["labels"]
-    chosen = np.arange(min(about.profile.verify_samples, len(labels)))
+    count = _count(inputs)
+    labels = None if about.model.brought else read_arrays(trained / LABELS)["labels"]
+    chosen = np.arange(min(about.profile.verify_samples, count))
     if about.quantized:
-        chosen = np.delete(np.arange(len(labels)), calibration_rows(len(labels), about.profile.verify_samples))
+        chosen = np.delete(np.arange(count), calibration_rows(count, about.profile.verify_samples))
     if about.device.slow:
         chosen = chosen[:FEW]
     return Golden(
         inputs={name: array[chosen] for name, array in inputs.items()},
         outputs={name: array[chosen] for name, array in outputs.items()},
-        labels=labels[chosen],
-        extremes=read(trained / EXTREMES),
+        labels=None if labels is None else labels[chosen],
+        extremes=read(trained / EXTREMES) if (trained / EXTREMES).is_dir() else None,
         resized=read(trained / RESIZED) if (trained / RESIZED).is_dir() else None,
     )
 
@@ -213,7 +228,7 @@ def _compute(session: Session, golden: Golden, about: Assignment) -> Computed:
         batches[taken[-1]] = in_batches(session, golden.inputs, taken[-1])
     return Computed(
         batches=batches,
-        extremes=in_batches(session, golden.extremes[0], taken[0]),
+        extremes=None if golden.extremes is None else in_batches(session, golden.extremes[0], taken[0]),
         resized=None if golden.resized is None else _try(session, golden.resized[0], taken[0]),
     )
 
@@ -247,6 +262,8 @@ def _comparisons(golden: Golden, computed: Computed, about: Assignment) -> list[
     for size in computed.taken:
         outputs = _of(computed.batches[size])
         found.append(fidelity.compare(rows(golden.outputs, 0, _count(outputs)), outputs, tolerance))
+    if golden.extremes is None or computed.extremes is None:
+        return found
     extremes = fidelity.compare(golden.extremes[1], computed.extremes, tolerance)
     if not about.quantized or extremes.max_rel is None:
         found.append(extremes)

@@ -22,6 +22,7 @@ class OrtWebChromium(Runtime):
     distributions = ("onnx",)  # reads which files lie beside the model
     environment = _web.ENVIRONMENT
     standard = False
+    in_turns = False
     module = "exports.runtimes._web"
 
     def load(

@@ -23,6 +23,7 @@ class TfjsChromium(Runtime):
     distributions = ()
     environment = _web.ENVIRONMENT
     standard = False
+    in_turns = False
     module = "exports.runtimes._web"
 
     def load(

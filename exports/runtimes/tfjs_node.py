@@ -22,6 +22,7 @@ class TfjsNode(Runtime):
     distributions = ()
     environment = _web.ENVIRONMENT
     standard = False
+    in_turns = False
     module = "exports.runtimes._web"
 
     def load(

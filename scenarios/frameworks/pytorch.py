@@ -5,7 +5,7 @@ documented default; seeds are set, but kernels are the default ones (determinist
 deploys them). Training loop: https://docs.pytorch.org/tutorials/beginner/introyt/trainingyt.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,13 +75,17 @@ class PyTorch(Framework):
         """Sum the sizes of what has a gradient."""
         return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
-    def forward(self, network: Any, inputs: Mapping[str, Array], device: str) -> Arrays:
+    def forward(
+        self, network: Any, inputs: Mapping[str, Array], device: str, names: Sequence[str] = (OUTPUT,)
+    ) -> Arrays:
         """Compute under `torch.inference_mode`."""
         import torch
 
         network.eval().to(_place(device))
         with torch.inference_mode():
-            return {OUTPUT: network(**_tensors(inputs, device)).cpu().numpy()}
+            given = network(**_tensors(inputs, device))
+            outputs = given if isinstance(given, tuple | list) else (given,)
+            return {name: _array(output) for name, output in zip(names, outputs, strict=True)}
 
     def trainer(self, network: Any, train: TrainSettings, device: str) -> "_Trainer":
         """Move the network to the device and make its optimizer."""

@@ -14,7 +14,7 @@ Differences to PyTorch that remain, both far below the noise between two seeds:
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from evaluator.core import registry
@@ -78,9 +78,12 @@ class TensorFlow(Framework):
         """Sum the sizes of the trainable variables."""
         return sum(int(variable.shape.num_elements()) for variable in network.trainable_variables)
 
-    def forward(self, network: Any, inputs: Mapping[str, Array], device: str) -> Arrays:
+    def forward(
+        self, network: Any, inputs: Mapping[str, Array], device: str, names: Sequence[str] = (OUTPUT,)
+    ) -> Arrays:
         """Compute with `training=False`; the device was chosen in `prepare`."""
-        return {OUTPUT: network.predict_on_batch(dict(inputs))[OUTPUT]}
+        given = network.predict_on_batch(dict(inputs))
+        return {name: given[name] for name in names}
 
     def trainer(self, network: Any, train: TrainSettings, device: str) -> "_Trainer":
         """Make the optimizer; the train step is traced in its first call."""

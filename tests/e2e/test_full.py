@@ -124,7 +124,7 @@ def test_every_format_passed_in_each_of_its_runtimes(stage: str, rows: list[dict
 def test_training_figures(rows: list[dict[str, Any]]) -> None:
     for row in select(rows, stage="train", device="cpu"):
         metrics = row["metrics"]
-        assert metrics["steps"] == 10 * load_scenario("tiny").train.epochs  # ten batches of 16 each
+        assert metrics["steps"] == 10 * load_scenario("tiny").training.epochs  # ten batches of 16 each
         assert 0 < metrics["step_s"] <= metrics["train_s"]
         parts = [metrics[name] for name in ("import_s", "build_s", "time_to_first_step_s", "evaluation_s")]
         assert all(part > 0 for part in parts)

@@ -57,8 +57,8 @@ class Child:
 
     def train(self, steps: int) -> None:
         network = self.start()
-        trainer = self.framework.trainer(network, self.scenario.train, "cpu")
-        size = self.scenario.train.batch_size
+        trainer = self.framework.trainer(network, self.scenario.training, "cpu")
+        size = self.scenario.training.batch_size
         losses = []
         for step in range(steps):
             chosen = np.arange(step * size, (step + 1) * size) % len(self.data.train.labels)

@@ -53,14 +53,14 @@ def test_a_scenario_is_stored_with_every_default_filled_in(write: Write) -> None
     scenario = loading.load_scenario(write(GOOD.replace("image_size = 48", "")))
     assert scenario.settings == {"image_size": 64}
     assert scenario.tolerance == {"fp32": 1e-4, "fp16": 1e-2, "int8_dynamic": 0.1, "int8": 0.1}
-    assert scenario.train.epochs == 1
+    assert scenario.training.epochs == 1
     again = msgspec.convert(msgspec.to_builtins(scenario), loading.Scenario)
     assert again == scenario
 
 
 def test_a_scenario_that_plans_no_training_gets_a_plan_that_says_so(write: Write) -> None:
-    assert loading.load_scenario(write(GOOD)).train.plan.source == "our own images"
-    plan = loading.load_scenario(write(GOOD.partition("[train.plan]")[0])).train.plan
+    assert loading.load_scenario(write(GOOD)).training.plan.source == "our own images"
+    plan = loading.load_scenario(write(GOOD.partition("[train.plan]")[0])).training.plan
     assert (plan.examples, plan.epochs, plan.source) == (100_000, 10, "the default: the scenario declares no plan")
 
 
@@ -70,8 +70,8 @@ def test_a_scenario_that_plans_no_training_gets_a_plan_that_says_so(write: Write
 def test_the_steps_of_what_the_built_in_scenarios_plan(name: str, steps: int) -> None:
     """160,146 batches of 8 for 1,281,167 images, 90 times; 4,210 of 16 for 67,349 sentences, three times; …"""
     scenario = loading.load_scenario(name)
-    assert scenario.train.plan.steps(scenario.train.batch_size) == steps
-    assert scenario.train.plan.source
+    assert scenario.training.plan.steps(scenario.training.batch_size) == steps
+    assert scenario.training.plan.source
 
 
 @pytest.mark.parametrize(

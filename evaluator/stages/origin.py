@@ -1,0 +1,184 @@
+"""Origin: a model that somebody brought is asked for what it computes, before anything is made of it.
+
+It stands where built-in models are trained: what it leaves (weights, examples, outputs) is what every artifact is made
+from and compared with. An origin that gives what is no number, or differs from itself too much, ends the run with a
+sentence; a small difference between two of its answers widens what is allowed to artifacts.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from evaluator.children.work import Work, attempt, blame
+from evaluator.core.clock import timed
+from evaluator.core.coordinates import DEVICE
+from evaluator.core.errors import UsageError
+from evaluator.core.metrics import key
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Figure, Measured, Metrics, Result, Step
+from evaluator.core.tensors import Arrays, read_arrays, rows
+from evaluator.measure import fidelity
+from evaluator.measure.resources import peak_memory
+from evaluator.stages._contract import GIB, Shown, Stage
+from evaluator.stages._evidence import OUTPUTS, RESIZED, WEIGHTS, Assignment, write_examples
+from evaluator.stages._figures import labelled
+from evaluator.stages._outputs import in_batches
+from scenarios.own import origins
+from scenarios.own.form import RANDOM, Own
+from scenarios.weights import write_weights
+
+if TYPE_CHECKING:
+    from evaluator.planning.draft import ScenarioPlan
+
+MOST_NOISE = 0.01  # of the output scale: an origin that differs more from itself has no artifact that is right
+_TWICE = 8  # rows that are computed again, and one by one
+_RESIZED_ROWS = 2
+
+_log = logging.getLogger(__name__)
+
+
+class OriginStage(Stage):
+    """What a brought model computes, in each framework that it was given in."""
+
+    name = "origin"
+    title = "Origin"
+    summary = "Ask a model of one's own what it computes."
+    memory_bytes = 12 * GIB
+    timeout_s = 300.0
+    expected_s = 15.0
+    gives: ClassVar = {"trained": "the model as it was brought", "first": "the model in the first framework"}
+    figures = (Shown(key("self_noise"), "differs from itself by {}"),)
+
+    def plan(self, plan: "ScenarioPlan") -> None:
+        """Plan one step for each framework; the second is compared with the first where weights are to be the same."""
+        if not plan.brought:
+            return
+        asked = plan.ids[self.name]
+        same = len(plan.frameworks) > 1 and plan.settings.pair == "same weights"
+        for framework in plan.frameworks:
+            needs = {"first": next(iter(asked.values()))} if asked and same else {}
+            refusal = plan.no_framework(framework)
+            asked[framework] = plan.add(self.name, framework, device=DEVICE, needs=needs, refusal=refusal)
+            if plan.scenario.train is None:
+                plan.ids["train"][framework] = asked[framework]
+
+    def conclude(self, ended: Sequence[tuple[Step, Result]]) -> None:
+        """End the run where the model itself is not fit to be compared with: what was found stays on record."""
+        for step, result in ended:
+            if result.outcome is Outcome.FAILED:
+                raise UsageError(f"scenario {step.scenario}: {result.reason}", remedy=result.remedy)
+
+    def work(self, work: Work) -> Measured:
+        """Compute the person's examples, twice, and keep what later steps compare with."""
+        about = Assignment(work)
+        _, import_s = timed(about.prepare)
+        own: Own = about.settings
+        network, build_s = timed(lambda: about.network(work.folder))
+        given = origins.read(own, about.framework.name, about.seed)
+        inputs = rows(given, 0, about.profile.heldout_samples)
+        labels = origins.labels(own, len(next(iter(given.values()))))
+        with blame(f"computing in {about.framework.title}"):
+            outputs, computed_s = timed(lambda: _computed(about, network, inputs))
+            noise = _noise(about, network, inputs, outputs)
+            memory = peak_memory()
+        count = len(next(iter(inputs.values())))
+        kept = None if labels is None else rows(labels, 0, count)
+        write_examples(work.folder, inputs, outputs, kept)
+        _write_resized(work.folder / RESIZED, about, network, inputs)
+        metrics: Metrics = {
+            "import_s": import_s,
+            "build_s": build_s,
+            "evaluation_s": computed_s,
+            "cases": count,
+            "inputs_made_up": own.examples(about.framework.name) == RANDOM,
+            **_weights(about, network, work.folder),
+            **memory,
+            "device_name": about.framework.device_name(about.device.name),
+        }
+        figures = labelled({"max_rel_diff": noise or 0.0}, between="repeats")
+        wrong, found = _wrong(work, about, outputs, noise)
+        if noise is not None:
+            metrics["self_noise"] = noise
+        files = {"outputs": OUTPUTS}
+        if wrong is None:
+            return Measured(metrics=metrics, figures=(*figures, *found), files=files)
+        reason, remedy = wrong
+        return Measured(
+            outcome=Outcome.FAILED,
+            reason=reason,
+            remedy=remedy,
+            metrics=metrics,
+            figures=(*figures, *found),
+            files=files,
+        )
+
+
+def _computed(about: Assignment, network: Any, inputs: Arrays) -> Arrays:
+    return in_batches(lambda batch: about.forward(network, batch), inputs, about.batch)
+
+
+def _noise(about: Assignment, network: Any, inputs: Arrays, outputs: Arrays) -> float | None:
+    """Return how far the origin is from itself, in another batch and again; None where it cannot be compared."""
+    few = rows(inputs, 0, _TWICE)
+    expected = rows(outputs, 0, len(next(iter(few.values()))))
+    again = [_computed(about, network, few), in_batches(lambda one: about.forward(network, one), few, 1)]
+    found = [fidelity.compare(expected, each, about.scenario.start_tolerance).max_rel for each in again]
+    return None if None in found else max(each for each in found if each is not None)
+
+
+def _wrong(
+    work: Work, about: Assignment, outputs: Arrays, noise: float | None
+) -> tuple[tuple[str, str] | None, tuple[Figure, ...]]:
+    """Say what makes an origin unfit, as (reason, remedy); and how far it is from the other framework's."""
+    for name, array in outputs.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            row = int(np.argwhere(~np.isfinite(array))[0][0])
+            what = f"the model gives what is no number: output '{name}' of example {row}"
+            return (what, "look at that example, and at the model's weights"), ()
+    if noise is None or noise > MOST_NOISE:
+        differs = "in shape" if noise is None else f"by {noise:.2g} of its scale"
+        what = f"the model answers differently twice: {differs}, at most {MOST_NOISE:g} can be told from a fault"
+        return (
+            what,
+            "switch off what is random in it (dropout, sampling), and what depends on the rest of a batch",
+        ), ()
+    if "first" not in work.step.needs:
+        return None, ()
+    expected = read_arrays(work.need("first") / OUTPUTS)
+    found = fidelity.compare(expected, outputs, about.scenario.start_tolerance)
+    figures = labelled(found.metrics(), between="frameworks")
+    if found.passed:
+        return None, figures
+    remedy = 'give both the same weights and examples, or say pair = "trained apart"'
+    return (f"the two models differ: {found.first_difference}", remedy), figures
+
+
+def _weights(about: Assignment, network: Any, folder: Path) -> Metrics:
+    """Keep the weights, so that every later process has the same; of some networks they cannot be read."""
+    parameters = attempt(lambda: about.framework.parameters(network))
+    told: Metrics = {} if isinstance(parameters, Exception) else {"parameters": parameters}
+    weights = attempt(lambda: about.framework.read_weights(network))
+    if isinstance(weights, Exception) or not weights:
+        _log.info("the weights are not kept: %s", weights)
+        return told
+    write_weights(folder / WEIGHTS, weights)
+    return {**told, "weights_bytes": sum(array.nbytes for array in weights.values())}
+
+
+def _write_resized(folder: Path, about: Assignment, network: Any, inputs: Arrays) -> None:
+    """Keep what is computed where free dimensions are half as large, if any is declared and the model takes it."""
+    cut = origins.resized(about.settings, about.framework.name, rows(inputs, 0, _RESIZED_ROWS))
+    if cut is None:
+        return
+    outputs = attempt(lambda: about.forward(network, cut))
+    if isinstance(outputs, Exception):
+        _log.info("the model takes no other size: %s", outputs)
+        return
+    folder.mkdir()
+    write_examples(folder, cut, outputs)
+
+
+plugin = OriginStage()
