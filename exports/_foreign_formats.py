@@ -226,7 +226,7 @@ NAMES: tuple[tuple[str, Foreign], ...] = (
         r".*\.(caffemodel|prototxt)",
         Foreign("a part of a Caffe model", "give the same network in PyTorch's or ONNX's format"),
     ),
-    (r".*\.mnn", Foreign("a model of MNN", ORIGINAL)),
+    (r".*\.mnn", Foreign("a model of MNN, by its name, that is damaged or encrypted", AGAIN)),
     (r".*\.(tnnmodel|tnnproto)", Foreign("a part of a TNN model", ORIGINAL)),
     (r".*\.(engine|plan|trt)", Foreign("a TensorRT engine, by its name", "give the ONNX that it was built from")),
     (r".*\.(crdownload|part|partial|incomplete|download|aria2)", Foreign("a download that was not finished", AGAIN)),

@@ -34,7 +34,7 @@ VARIABLES: Mapping[str, str] = {
 
 # What is set in code, on command lines and in configuration files, and is not the default.
 OPTIONS: Mapping[str, str] = {
-    "threads: intra-op threads of PyTorch, TensorFlow, ONNX Runtime, TFLite, ncnn, OpenVINO and WebAssembly": (
+    "threads: intra-op threads of PyTorch, TensorFlow, ONNX Runtime, TFLite, ncnn, MNN, OpenVINO and WebAssembly": (
         "as many as fweval gives; in TensorFlow, inter-op threads as well, whose default is the number of cores, too"
     ),
     "GPU: full 32-bit floats, no TensorFloat-32": "fp32 means the same in every runtime, and can be proven equal",
@@ -44,6 +44,7 @@ OPTIONS: Mapping[str, str] = {
     "OpenVINO: full 32-bit floats (INFERENCE_PRECISION_HINT f32)": (
         "the same on a processor with bfloat16 instructions, where by itself it would compute 32-bit files in 16 bits"
     ),
+    "MNN: precision high": "fp32 means the same in every runtime; by default it may compute with 16 bits",
     "edge: affinity to one core": "the question is about one core",
     "limits of memory, in containers of cores and processes as well": (
         "what runs away is ended and not the machine; none is below what the work needs"

@@ -35,11 +35,11 @@ class _Buffer:
 
 
 def root(data: bytes | mmap, identifier: bytes) -> "Table":
-    """Return the root table; raises `ValueError` when the file has another identifier.
+    """Return the root table; raises `ValueError` when the file has another identifier, unless it is said to have none.
 
     So does every method of `Table` when the buffer is damaged.
     """
-    if data[4:8] != identifier:
+    if identifier and data[4:8] != identifier:
         raise ValueError(f"the file does not have the identifier {identifier.decode()}")
     buffer = _Buffer(data, _READ_TIMES * len(data))
     return Table(buffer, buffer.unpack(_OFFSET, 0))
@@ -72,7 +72,11 @@ class Table:
 
     def size(self, field: int) -> int:
         """Return how many bytes a vector of bytes has, and read none of them."""
-        return self._vector(field, 1)[1]
+        return self.length(field, 1)
+
+    def length(self, field: int, width: int) -> int:
+        """Return how many items of that many bytes a vector has, and read none of them."""
+        return self._vector(field, width)[1]
 
     def numbers(self, field: int, kind: str) -> tuple[Any, ...]:
         """Return a vector of numbers."""

@@ -168,7 +168,7 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     "squeeze.pnnx.param": (b"7767517\n75 83\npnnx.Input x", "a graph of PNNX", "NAME.ncnn.param"),
     "squeeze.param.bin": (struct.pack("<i", 7767517), "the graph of an ncnn model as binary", "NAME.param"),
     "npu.rknn": (b"RKNN\0\0", "a model for Rockchip's NPUs", "converted from"),
-    "net.mnn": (b"\x17\xc0\xff\x3e", "a model of MNN", "converted from"),
+    "net.mnn": (b"\x17\xc0\xff\x3e", "a model of MNN, by its name", "get it again"),
     "net.caffemodel": (b"\x0a\x05hello\x12", "a part of a Caffe model", "PyTorch's or ONNX's"),
     "deploy.prototxt": (b'name: "LeNet"\nlayer {', "a part of a Caffe model", "PyTorch's or ONNX's"),
     "inference.pdmodel": (b"\x17\xc0\xff\x3e", "a part of a PaddlePaddle model", "paddle2onnx"),
