@@ -38,7 +38,9 @@ def found(kind: str | None = None) -> tuple[plugins.Found, ...]:
     known = plugins.found()
     for each in known:
         if each.name in _ours(each.kind):
-            raise UsageError(f"{each.file}: fweval has a {each.kind} '{each.name}' itself", remedy="rename yours")
+            raise UsageError(
+                f"{each.file}: '{each.name}' is the name of {_a(each.kind)} of fweval's own", remedy="rename yours"
+            )
     return tuple(each for each in known if kind in (None, each.kind))
 
 
@@ -65,6 +67,10 @@ def _foreign(one: plugins.Found) -> Any:
 def load_all(kind: str) -> tuple[Any, ...]:
     """Return every plug-in of a kind, in the order of their names."""
     return tuple(load(kind, name) for name in names(kind))
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def unknown(kind: str, given: str, known: Iterable[str]) -> UsageError:

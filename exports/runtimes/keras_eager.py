@@ -1,6 +1,8 @@
 """Keras on TensorFlow, eager: the origin as it is, called as its users call it.
 
 A model is called directly, as Keras's documentation tells to for small inputs; `predict` adds loops for large data.
+
+Documentation: https://keras.io/api/models/model/
 """
 
 from collections.abc import Iterator, Mapping

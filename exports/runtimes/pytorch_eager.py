@@ -1,4 +1,7 @@
-"""PyTorch, eager: the origin as it is, called as its users call it. What every other path is measured against."""
+"""PyTorch, eager: the origin as it is, called as its users call it. What every other path is measured against.
+
+Documentation: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.inference_mode.html
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

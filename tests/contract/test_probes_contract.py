@@ -3,12 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
+from evaluator.contracts import Question, cases
 from evaluator.core import registry
-from serving.probing import Harm, Probe, Risk
+from serving.probing import Probe
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "tensorflow", "keras", "grpc", "ts", "tensorflow_serving", "docker", "trustme", "prometheus_client")
@@ -17,21 +17,10 @@ PROBES: tuple[Probe, ...] = registry.load_all("probe")
 each_probe = pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
 
 
-@each_probe
-def test_a_probe_is_named_like_its_file(probe: Probe) -> None:
-    assert type(probe).__module__ == f"serving.probes.{probe.name}"
-
-
-@each_probe
-def test_a_probe_says_what_it_asks(probe: Probe) -> None:
-    assert probe.question.endswith("?")
-    assert probe.risk in get_args(Risk)
-    assert probe.harm in get_args(Harm)
-
-
-@pytest.mark.parametrize("attribute", ["title", "question"])
-def test_titles_and_questions_differ(attribute: str) -> None:
-    assert len({getattr(probe, attribute) for probe in PROBES}) == len(PROBES)
+@pytest.mark.parametrize(("question", "plugin"), cases("probe"), ids=lambda each: each.name)
+def test_it_answers_what_every_plug_in_is_asked(question: Question, plugin: Probe) -> None:
+    todo = question(plugin)
+    assert todo is None, f"{question.sentence} {todo}"
 
 
 @each_probe

@@ -4,20 +4,19 @@ from collections.abc import Callable
 
 import pytest
 
+from evaluator.contracts import Question, cases
 from evaluator.core import registry
 from evaluator.core.scorecard import Scorecard
-from evaluator.report._base import Report
+from evaluator.report._base import Report, Section
 from tests import sample_scorecard
 
 NAMES = registry.names("report")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_file_name_is_the_name(name: str) -> None:
-    plugin = registry.load("report", name)
-    assert isinstance(plugin, Report)
-    assert plugin.name == name
-    assert plugin.filename.startswith("scorecard.")
+@pytest.mark.parametrize(("question", "plugin"), cases("report", "section"), ids=lambda each: each.name)
+def test_it_answers_what_every_plug_in_is_asked(question: Question, plugin: Report | Section) -> None:
+    todo = question(plugin)
+    assert todo is None, f"{question.sentence} {todo}"
 
 
 def test_each_writes_a_file_of_its_own() -> None:

@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 
 from evaluator import report
+from evaluator.contracts.reporting import in_markdown, in_the_terminal, on_the_page
 from evaluator.core import registry
 from evaluator.core.scorecard import Scorecard
-from evaluator.report import _terminal, html, markdown
+from evaluator.report import _terminal
 from evaluator.report._base import Section, sections
 from tests import sample_scorecard
 
@@ -30,22 +31,6 @@ def hostile() -> Scorecard:
     for name in ("resnet50", "torchserve", "savedmodel"):
         text = text.replace(f'"{name}"', f'"{MARKUP}{name}"')
     return msgspec.json.decode(text, type=Scorecard)
-
-
-def on_the_page(section: Section, card: Scorecard) -> str:
-    """Return what the page shows of a section, without what surrounds all of them."""
-    return html.page(card, (section,)).partition("<main>")[2].partition("</main>")[0]
-
-
-def in_markdown(section: Section, card: Scorecard) -> str:
-    return "\n".join(markdown.write(section.blocks(card)))
-
-
-def in_the_terminal(section: Section, card: Scorecard) -> str:
-    console = Console(width=2000, no_color=True, file=io.StringIO())  # nothing is broken over lines
-    console.print(_terminal.rendered((*section.blocks(card), *section.brief(card))))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
 
 
 OUTPUTS: tuple[Show, ...] = (on_the_page, in_markdown, in_the_terminal)

@@ -7,14 +7,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from evaluator.children.engine import engine_version
+from evaluator.contracts import Question, cases
 from evaluator.core import registry
 from evaluator.core.errors import FwevalError, Unavailable
-from evaluator.core.records import FRAMEWORKS, Signature, TensorSpec
+from evaluator.core.records import Signature, TensorSpec
 from serving.contract import HOST, Bundle, Launcher, Place, Server, Setup
 from serving.errors import ServerError
 from serving.ports import free_ports
@@ -69,32 +71,10 @@ def bundle(server: Server, artifact: Path, tmp_path: Path) -> Bundle:
     return server.bundle(artifact, SIGNATURE, tmp_path / "bundle")
 
 
-@each_server
-def test_a_server_is_named_like_its_file(server: Server) -> None:
-    assert type(server).__module__ == f"serving.servers.{server.name}"
-
-
-@each_launcher
-def test_a_launcher_is_named_like_its_file(launcher: Launcher) -> None:
-    assert type(launcher).__module__ == f"serving.launchers.{launcher.name}"
-
-
-@pytest.mark.parametrize("plugins", [SERVERS, LAUNCHERS], ids=["servers", "launchers"])
-def test_titles_are_there_and_differ(plugins: tuple[Server | Launcher, ...]) -> None:
-    assert len({plugin.title for plugin in plugins if plugin.title}) == len(plugins)
-
-
-@each_server
-def test_what_a_server_refers_to_exists(server: Server) -> None:
-    assert server.framework in FRAMEWORKS
-    assert server.format in registry.names("format")
-    assert server.launchers
-    assert set(server.launchers) <= set(registry.names("launcher"))
-    assert set(server.wires) >= COMMON
-    assert {ROLE.get(wire, wire) for wire in server.wires} <= set(server.ports), "every wire has a port"
-    assert len(set(server.ports)) == len(server.ports)
-    assert server.images
-    assert all(":" in image for image in server.images), "an image without a tag may be another one tomorrow"
+@pytest.mark.parametrize(("question", "plugin"), cases("server", "launcher"), ids=lambda each: each.name)
+def test_it_answers_what_every_plug_in_is_asked(question: Question, plugin: Any) -> None:
+    todo = question(plugin)
+    assert todo is None, f"{question.sentence} {todo}"
 
 
 @each_server
@@ -105,16 +85,6 @@ def test_what_a_server_needs_is_declared(server: Server) -> None:
     declared = {re.split(r"[<>=!~\[ ]", line)[0] for line in lines.split()}
     absent = sorted(set(server.distributions) - declared)
     assert not absent, f"add to [options.extras_require] serving in setup.cfg: {', '.join(absent)}"
-
-
-@each_pair
-def test_what_is_missing_comes_with_reason_and_remedy(server: Server, launcher: Launcher) -> None:
-    missing = launcher.missing(server, server.images)
-    if missing is not None:
-        reason, remedy = missing
-        assert reason
-        assert remedy
-        assert reason != remedy
 
 
 @each_pair

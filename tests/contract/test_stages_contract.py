@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from evaluator import cli, pipeline
 from evaluator.commands import _stages
-from evaluator.core import metrics, registry
+from evaluator.contracts import Question, cases
+from evaluator.core import registry
 from evaluator.core.records import Profile, Step
 from evaluator.planning import plan
 from evaluator.planning.selection import Options, rests_on
@@ -54,12 +55,12 @@ def test_a_stage_is_named_like_its_file_and_says_what_it_does(stage: Stage) -> N
     assert sys.modules[type(stage).__module__].__doc__
     assert stage.summary.endswith(".")
     assert "\n" not in stage.summary
-    assert stage.title
 
 
-def test_titles_and_commands_differ() -> None:
-    for words in ([stage.title for stage in STAGES], [stage.command for stage in STAGES if stage.command]):
-        assert max(Counter(words).values()) == 1
+@pytest.mark.parametrize(("question", "plugin"), cases("stage", "executor"), ids=lambda each: each.name)
+def test_it_answers_what_every_plug_in_is_asked(question: Question, plugin: Any) -> None:
+    todo = question(plugin)
+    assert todo is None, f"{question.sentence} {todo}"
 
 
 @each_stage
@@ -127,19 +128,6 @@ def test_no_profile_expects_more_than_it_allows(stage: Stage, profile: Profile) 
     assert stage.expected_s + stage.measuring_s(profile) < profile.timeout_s.get(stage.name, stage.timeout_s)
     for step in steps(stage)[:1]:
         assert expected_seconds(step) == stage.expected_s + stage.measuring_s(PROFILE)
-
-
-def test_a_role_is_given_by_one_stage() -> None:
-    roles = Counter(role for stage in STAGES for role in stage.gives)
-    assert max(roles.values()) == 1
-    assert all(words.strip() for stage in STAGES for words in stage.gives.values())
-
-
-@each_stage
-def test_its_figures_can_be_shown(stage: Stage) -> None:
-    for shown in stage.figures:
-        assert set(shown.key.labels) <= set(metrics.metric(shown.key.name).labels)
-        assert "0.500 s" in shown.form.format("0.500 s")
 
 
 @each_planned

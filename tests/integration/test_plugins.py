@@ -145,6 +145,33 @@ def test_they_are_listed_with_where_they_are_from(theirs: Path, packaged: Mappin
     assert named.stdout == done.stdout
 
 
+def test_a_folder_is_asked_the_questions_of_the_contract(theirs: Path, tmp_path: Path) -> None:
+    done = fweval("check", theirs, "--json", cwd=tmp_path)
+    answers = json.loads(done.stdout)
+    assert (done.returncode, answers["failed"]) == (0, [])
+    assert sorted(answers["plugins"]) == sorted(f"{kind} {name}" for kind, name in EXPORTS)
+    broken = tmp_path / "broken" / "runtimes"
+    broken.mkdir(parents=True)
+    text = (theirs / "runtimes" / "keras_predict.py").read_text()
+    (broken / "keras_predict.py").write_text(text.replace('("cpu",)', '"cpu"'))
+    done = fweval("check", broken.parent, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    *said, summary = done.stdout.splitlines()
+    assert all(line.startswith(f"{broken / 'keras_predict.py'}: ") for line in said)
+    assert any("`devices` = 'cpu': expected `array`, got `str`" in line for line in said)
+    assert any("there is no 'keras_file'" in line for line in said)
+    assert summary == f"1 plug-in, 10 questions, {len(said)} not answered as they must be"
+
+
+def test_what_ends_the_process_that_asks_is_said(tmp_path: Path) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "mine.py").write_text("import os\nprint('last words', flush=True)\nos._exit(9)\n")
+    done = fweval("check", tmp_path, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "ended with code 9" in done.stdout
+    assert fweval("check", tmp_path / "nowhere", cwd=tmp_path).returncode == 2
+
+
 def test_what_is_wrong_with_one_is_a_line_before_anything_is_made(tmp_path: Path) -> None:
     (tmp_path / "checks").mkdir()
     (tmp_path / "checks" / "mine.py").write_text("import no_such_package\n")

@@ -85,7 +85,7 @@ def test_listing_imports_nothing(given: Given) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("exporters__tf2onnx", "", "fweval has a exporter 'tf2onnx' itself"),
+        ("exporters__tf2onnx", "", "'tf2onnx' is the name of an exporter of fweval's own"),
         ("exporters__onnx2Me", "", "'onnx2Me' is no name of a plug-in"),
         ("frameworks__jax", "", "a framework cannot come from outside"),
         ("checks__mine", "\nimport no_such_package", "mine.py:2: ModuleNotFoundError: No module named"),
