@@ -1,12 +1,19 @@
 """How good answers are by somebody's own measure, as steps find it out and keep it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from evaluator.core.quality import Quality
 from evaluator.core.records import Figure, LabelValue, Metrics
-from evaluator.core.tensors import Array
+from evaluator.core.tensors import Array, Arrays, read_arrays
 from evaluator.measure.quality import Resampling, Undefined, compare, estimate
+from evaluator.stages._evidence import LABELS, OUTPUTS, Assignment
+from scenarios.own import measures
+from scenarios.own.form import Own
 from scenarios.own.measures import Measure
 
 
@@ -18,6 +25,29 @@ class Asked:
     labels: Mapping[str, Array]
     allowed: float | None  # in the measure's unit; None for a share of the origin's
     seed: int
+
+    def of(self, chosen: NDArray[np.int64]) -> "Asked":
+        """Return it for these rows only."""
+        return replace(self, labels=taken(self.labels, chosen))
+
+
+def asked_of(about: Assignment, folder: Path) -> Asked | None:
+    """Return what is asked of a model whose answers and labels lie in a folder; None where nobody asks for anything."""
+    if not about.model.brought or about.settings.quality is None or not (folder / LABELS).is_file():
+        return None
+    own: Own = about.settings
+    measure = measures.find(str(own.quality), higher_is_better=own.higher_is_better)
+    return Asked(
+        measure=measure.settled(read_arrays(folder / OUTPUTS)),
+        labels=read_arrays(folder / LABELS),
+        allowed=own.allowed_loss,
+        seed=about.seed,
+    )
+
+
+def taken(arrays: Mapping[str, Array], chosen: NDArray[np.int64]) -> Arrays:
+    """Return these rows of every array."""
+    return {name: array[chosen] for name, array in arrays.items()}
 
 
 def of_origin(asked: Asked, outputs: Mapping[str, Array]) -> Quality:

@@ -26,6 +26,7 @@ from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import OUTPUTS, RESIZED, WEIGHTS, Assignment, write_examples
 from evaluator.stages._figures import labelled
 from evaluator.stages._outputs import in_batches
+from evaluator.stages._quality import asked_of, of_origin, stored
 from scenarios.own import origins
 from scenarios.own.form import RANDOM, Own
 from scenarios.weights import write_weights
@@ -104,7 +105,9 @@ class OriginStage(Stage):
             metrics["self_noise"] = noise
         files = {"outputs": OUTPUTS}
         if wrong is None:
-            return Measured(metrics=metrics, figures=(*figures, *found), files=files)
+            asked = asked_of(about, work.folder)
+            plain, of_quality = ({}, ()) if asked is None else stored(of_origin(asked, outputs))
+            return Measured(metrics={**metrics, **plain}, figures=(*figures, *found, *of_quality), files=files)
         reason, remedy = wrong
         return Measured(
             outcome=Outcome.FAILED,

@@ -4,15 +4,16 @@ The artifact is loaded in its runtime and fed real held-out inputs in batches of
 what is allowed, and, where the origin takes them, inputs of another size. What it computes must agree with the origin
 within the tolerance of the precision, and the accuracy on held-out data must be at least 99 % of the origin's
 (rigour.md, "Correctness before speed", 3), chance left aside. An artifact with quantized activations or weights is
-judged by that accuracy, and by a direction that must be about right. Which batch sizes and which other sizes it takes
-is written down; that it takes one size only is a finding, no failure.
+judged by that accuracy, and by a direction that must be about right. A model of somebody's own is judged by the measure
+of quality that comes with it in place of accuracy; in doubt, and without one, by the direction alone. Which batch sizes
+and which other sizes it takes is written down; that it takes one size only is a finding, no failure.
 """
 
 import logging
 import statistics
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,6 +26,7 @@ from evaluator.core import registry
 from evaluator.core.causes import shortened
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
+from evaluator.core.quality import Quality
 from evaluator.core.quantities import percent
 from evaluator.core.records import Figure, Measured, Metrics
 from evaluator.core.tensors import Array, Arrays, read_arrays, rows
@@ -47,6 +49,7 @@ from evaluator.stages._evidence import (
     write_examples,
 )
 from evaluator.stages._outputs import in_batches, right
+from evaluator.stages._quality import Asked, asked_of, of_artifact, stored, taken
 from exports.contract import Device, Runtime, Session, Telling, TimedWithin
 
 if TYPE_CHECKING:
@@ -58,18 +61,26 @@ FEW = 8  # examples at most under an emulator: seconds each, for a large model
 LOOK_S = 1.0
 LEAST_LOOKS = 5
 LEAST_ACCURACY_RATIO = 0.99  # of the origin's accuracy
+MORE_S = 20.0  # for labelled examples beyond those of the proof
 _LONGEST = 160  # characters of a refusal
+_COMPARE = "do not use this artifact; compare inputs.npz and outputs.npz with those of the train step"
+_ALLOW = "take a precision that keeps more, or say with --allowed-loss how much may be lost, in the measure's unit"
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Golden:
-    """What the origin computed: real examples with their labels, edge cases, and examples of another size."""
+    """What the origin computed: real examples with their labels, edge cases, and examples of another size.
+
+    Where somebody's own measure judges, `asked` has the labels of these examples and, behind them, of `more`.
+    """
 
     inputs: Arrays
     outputs: Arrays
     labels: Array | None
+    asked: Asked | None
+    more: tuple[Arrays, Arrays]  # inputs and outputs that only quality looks at, as far as there is time
     extremes: tuple[Arrays, Arrays] | None
     resized: tuple[Arrays, Arrays] | None
 
@@ -124,22 +135,27 @@ class Verify(Stage):
             computed = _compute(session, golden, about)
             told = dict(session.facts) if isinstance(session, Telling) else {}
             looked = _look(session, golden) if 1 in computed.taken else {}
+            more = _further(session, golden, computed.taken[-1], MORE_S * work.time_factor)
         size = computed.taken[-1]
         outputs = _of(computed.batches[size])
         write_examples(work.folder, rows(golden.inputs, 0, SINGLES), rows(outputs, 0, SINGLES))
         found = fidelity.worst(list(_comparisons(golden, computed, about)))
         told_of, fallen = _accuracy(golden, outputs)
+        quality = _quality(golden, outputs, more)
+        kept, of_quality = ({}, ()) if quality is None else stored(quality)
         metrics: Metrics = {
             **found.metrics(),
             **_legality(golden, computed, about.tolerance),
             **told_of,
+            **kept,
             "cases": _count(golden.inputs),
             **looked,
             **told,
         }
-        figures = (*_refusals(computed), *_placed(runtime, path, about.device))
+        figures = (*of_quality, *_refusals(computed), *_placed(runtime, path, about.device))
         files = {"inputs": INPUTS, "outputs": OUTPUTS}
-        wrong = _wrong(found, quantized=about.quantized)
+        verdict = quality.verdict if isinstance(quality, Quality) else ""
+        wrong = _wrong(found, quantized=about.quantized, decided=verdict in ("kept", "lost"))
         if wrong is not None:
             where, evidence = explain(work, computed.taken[-1], begin)
             return _refused(
@@ -148,6 +164,8 @@ class Verify(Stage):
         # Whether it computes what it should there can be told from a few examples; its accuracy cannot.
         if not about.device.slow and fallen is not None:
             return _refused(fallen, metrics, figures, files)
+        if isinstance(quality, Quality) and verdict == "lost":
+            return _refused(f"quality fell: {quality.words}", metrics, figures, files, remedy=_ALLOW)
         return Measured(metrics=metrics, figures=figures, files=files)
 
 
@@ -164,6 +182,32 @@ def _accuracy(golden: Golden, outputs: Arrays) -> tuple[Metrics, str | None]:
     }
     fell = f"accuracy fell from {percent(before.mean())} to {percent(now.mean())}"
     return metrics, fell if _fell(before, now) else None
+
+
+def _quality(golden: Golden, outputs: Arrays, more: Arrays) -> Quality | str | None:
+    """Return how good the artifact's answers are beside its origin's, or why nobody can say; None if nobody asked."""
+    if golden.asked is None:
+        return None
+    further = _count(more) if more else 0
+    theirs = {
+        name: np.concatenate([array, golden.more[1][name][:further]]) if more else array
+        for name, array in golden.outputs.items()
+    }
+    ours = {name: np.concatenate([array, more[name]]) if more else array for name, array in outputs.items()}
+    labels = rows(golden.asked.labels, 0, _count(golden.inputs) + further)
+    return of_artifact(replace(golden.asked, labels=labels), (theirs, ours))
+
+
+def _further(session: Session, golden: Golden, size: int, seconds: float) -> Arrays:
+    """Compute examples that only quality looks at, in whole batches, until time is up."""
+    inputs, parts = golden.more[0], []
+    end = time.perf_counter() + seconds
+    count = _count(inputs) if inputs else 0
+    for start in range(0, count - size + 1, size):
+        parts.append(session(rows(inputs, start, start + size)))
+        if time.perf_counter() > end:
+            break
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
 
 def _placed(runtime: Runtime, path: Path, device: Device) -> tuple[Figure, ...]:
@@ -202,14 +246,19 @@ def _golden(about: Assignment, trained: Path, layout: str) -> Golden:
     count = _count(inputs)
     labels = None if about.model.brought else read_arrays(trained / LABELS)["labels"]
     chosen = np.arange(min(about.profile.verify_samples, count))
+    unfitted = np.delete(np.arange(count), calibration_rows(count, about.profile.verify_samples))
     if about.quantized:
-        chosen = np.delete(np.arange(count), calibration_rows(count, about.profile.verify_samples))
+        chosen = unfitted
     if about.device.slow:
         chosen = chosen[:FEW]
+    asked = None if about.device.slow else asked_of(about, trained)
+    further = unfitted[len(chosen) :] if asked is not None else unfitted[:0]
     return Golden(
-        inputs={name: array[chosen] for name, array in inputs.items()},
-        outputs={name: array[chosen] for name, array in outputs.items()},
+        inputs=taken(inputs, chosen),
+        outputs=taken(outputs, chosen),
         labels=None if labels is None else labels[chosen],
+        asked=None if asked is None else asked.of(np.concatenate([chosen, further])),
+        more=(taken(inputs, further), taken(outputs, further)),
         extremes=read(trained / EXTREMES) if (trained / EXTREMES).is_dir() else None,
         resized=read(trained / RESIZED) if (trained / RESIZED).is_dir() else None,
     )
@@ -294,11 +343,11 @@ def _refusals(computed: Computed) -> tuple[Figure, ...]:
     )
 
 
-def _wrong(found: Fidelity, *, quantized: bool) -> str | None:
-    """Say what is wrong with the worst comparison, None when nothing is."""
+def _wrong(found: Fidelity, *, quantized: bool, decided: bool) -> str | None:
+    """Say what is wrong with the worst comparison, None when nothing is, or where a measure of quality has decided."""
     if not quantized or found.cosine is None:
         return found.first_difference
-    if found.cosine < LEAST_COSINE:
+    if not decided and found.cosine < LEAST_COSINE:
         return f"the cosine between them is {found.cosine:.3f}, at least {LEAST_COSINE} is asked for"
     return None
 
@@ -317,11 +366,13 @@ def _line(error: Exception) -> str:
     return shortened(f"{type(error).__name__}: {error}", _LONGEST)
 
 
-def _refused(reason: str, metrics: Metrics, figures: tuple[Figure, ...], files: dict[str, str]) -> Measured:
+def _refused(
+    reason: str, metrics: Metrics, figures: tuple[Figure, ...], files: dict[str, str], remedy: str = _COMPARE
+) -> Measured:
     return Measured(
         outcome=Outcome.FAILED,
         reason=reason,
-        remedy="do not use this artifact; compare inputs.npz and outputs.npz with those of the train step",
+        remedy=remedy,
         metrics=metrics,
         figures=figures,
         files=files,

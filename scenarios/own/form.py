@@ -47,7 +47,7 @@ class Own(Record, frozen=True, kw_only=True):
     labels: str | None = None  # FILE.npz or "FILE.py:FUNCTION"
     quality: str | None = None  # the name of a measure, or "FILE.py:FUNCTION"
     allowed_loss: Annotated[float, msgspec.Meta(ge=0)] | None = None  # in the measure's unit; None: 1 % of the origin's
-    higher_is_better: bool = True  # of a measure of one's own
+    higher_is_better: bool | None = None  # of a measure of one's own; None: as its name tells (an error: lower)
     outputs: tuple[str, ...] = ()  # their names, in order; "" leaves one out
     dynamic: dict[str, tuple[str | int, ...]] = msgspec.field(default_factory=dict)  # input -> its dimensions
     signature: dict[str, Drawn] = msgspec.field(default_factory=dict)  # of examples that are made up

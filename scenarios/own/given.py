@@ -58,12 +58,20 @@ def placed(table: dict[str, Any], folder: Path) -> dict[str, Any]:
 def _placed(key: str, value: str, folder: Path) -> str:
     if key in _SOURCES:
         return str(sources.read(value, folder))
-    if (key == "inputs" and value == RANDOM) or (key == "quality" and not value.endswith(".py") and ":" not in value):
+    if (key == "inputs" and value == RANDOM) or (key == "quality" and not _names_a_file(value)):
         return value
     if value.endswith(".py") or sources.is_function(value):
         path, name = sources.function_in(value, folder)
         return f"{path}:{name}"
     return str(sources.existing(value, folder))
+
+
+def _names_a_file(quality: str) -> bool:
+    """Tell whether a measure is a function of the person's; `UsageError` for a name that no measure has."""
+    from scenarios.own import measures  # here: it takes NumPy, which no command needs that only lists
+
+    measures.check(quality)
+    return sources.is_function(quality)
 
 
 def files(own: Own) -> tuple[Path, ...]:

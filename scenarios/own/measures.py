@@ -1,6 +1,5 @@
 """How good outputs are, measured against labels: by a named measure (`named`), or by a function of the user's own."""
 
-import importlib
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from evaluator.core.errors import FwevalError, Unavailable, UsageError
 from evaluator.core.registry import unknown
 from evaluator.core.tensors import Array
 from evaluator.measure.quality import Compute, Undefined
+from scenarios.own import calling, named
 from scenarios.own.named import NAMED, Floats, Scored, columns
 
 Load = Callable[[Path, str], Callable[..., object]]  # (file, name of a function) -> the function
@@ -71,8 +71,9 @@ def find(spec: str, load: Load | None = None, *, higher_is_better: bool | None =
     check(spec)
     if _file(spec):
         path, _, function = spec.rpartition(":")
-        load = load or importlib.import_module("scenarios.own.calling").function
+        load = load or calling.function
         return _own(Path(path), function, load(Path(path), function), told=higher_is_better)
+    named.available()
     name, _, output = spec.partition(":")
     settle = partial(_settle, name, output or None)
     return Measure(
@@ -135,11 +136,11 @@ def _short(text: str) -> str:
 
 def _settle(name: str, output: str | None, outputs: Mapping[str, Array]) -> tuple[str, Compute]:
     """Decide by these outputs what they are; return the title that says so, and the function."""
-    named = NAMED[name]
+    entry = NAMED[name]
     scores = _one(name, output, outputs)
     logits = bool((scores < -_BEYOND).any() or (scores > 1 + _BEYOND).any())
-    title = named.title
-    if named.decides and columns(scores) == 1:
+    title = entry.title
+    if entry.decides and columns(scores) == 1:
         title = f"{title}, yes above {'a logit of 0' if logits else '0.5'}"
 
     def compute(outputs: Mapping[str, Array], labels: Mapping[str, Array]) -> float:
@@ -148,7 +149,7 @@ def _settle(name: str, output: str | None, outputs: Mapping[str, Array]) -> tupl
             raise Undefined(f"{name}: an output is not finite")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of classes that rows drawn by chance do not have, a thousand times
-            return _number(name, attempt(lambda: named.function(Scored(scores, truth, logits))))
+            return _number(name, attempt(lambda: entry.function(Scored(scores, truth, logits))))
 
     return title, compute
 

@@ -9,12 +9,12 @@ must not be read in another way.
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.children.work import attempt
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array
 from evaluator.measure.quality import Undefined
@@ -47,17 +47,19 @@ def columns(scores: Floats) -> int:
     return scores.shape[-1] if scores.ndim > 1 else 1
 
 
-def _metrics() -> Any:
-    """Return scikit-learn's measures; `Unavailable` where it is not installed."""
-    found = attempt(lambda: importlib.import_module("sklearn.metrics"))
-    if isinstance(found, ImportError):
+def available() -> None:
+    """Raise `Unavailable` where scikit-learn is not installed; without importing it, which takes seconds."""
+    if find_spec("sklearn") is None:
         raise Unavailable(
-            f"named measures need scikit-learn: {found}",
+            "named measures of quality need scikit-learn, which is not installed",
             remedy="pip install 'fweval[quality]', or give a function of your own, FILE.py:FUNCTION",
-        ) from found
-    if isinstance(found, Exception):
-        raise found
-    return found
+        )
+
+
+def _metrics() -> Any:
+    """Return scikit-learn's measures."""
+    available()
+    return importlib.import_module("sklearn.metrics")
 
 
 def _classes(it: Scored) -> tuple[Classes, Floats]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from evaluator.core import metrics
+from evaluator.core import metrics, quality
 from evaluator.core.metrics import Key, key
 from evaluator.core.records import Cell, Figure
 from evaluator.core.scorecard import Scorecard
@@ -84,7 +84,9 @@ def _figures(cell: Cell, shown: Sequence[Key]) -> str:
     if cell.reason:
         return cell.reason
     found = (metrics.find(cell, wanted) for wanted in shown)
-    return ", ".join(_figure(figure) for figure in found if figure is not None)
+    good = quality.read(cell)
+    told = [_figure(figure) for figure in found if figure is not None]
+    return ", ".join([*told, *(() if good is None else (good.short,))])
 
 
 def _figure(figure: Figure) -> str:
