@@ -147,6 +147,7 @@ class Runtime(ABC):
     baseline: ClassVar[bool] = (
         False  # it computes with the origin itself, as it is: what every path is measured against
     )
+    browser: ClassVar[bool] = False  # made for browsers, also where another host of JavaScript computes it
     carried: ClassVar[str | None] = None  # its size in applications, as published: how much, of which version, where
     own_metrics: ClassVar[tuple[Metric, ...]] = ()  # of its sessions' facts, those that `core.metrics` does not have
 

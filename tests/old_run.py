@@ -73,6 +73,7 @@ def _compared(card: Scorecard) -> Any:
         "edge": edge,
         "matrix": matrix,
         "robustness": None,
+        "paths": [],  # nobody asked for them in its day
     }
     return {**msgspec.to_builtins(card), **msgspec.to_builtins(parts), "scores": None, "warnings": told}
 

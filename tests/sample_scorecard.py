@@ -13,6 +13,8 @@ from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, DeviceClass, Machine, Metrics
 from evaluator.core.scorecard import (
+    Absent,
+    Candidate,
     CandidateScore,
     CategoryScore,
     Comparison,
@@ -21,6 +23,7 @@ from evaluator.core.scorecard import (
     EvidenceRef,
     Finding,
     Interval,
+    PathChoice,
     Ranking,
     Reply,
     Risk,
@@ -111,6 +114,7 @@ def scorecard() -> Scorecard:
         scores=scores(),
         comparisons=comparisons(),
         rankings=rankings(),
+        paths=paths(),
         robustness=Robustness(
             draws=10_000,
             seed=7,
@@ -722,6 +726,40 @@ def rankings() -> tuple[Ranking, ...]:
     return tuple(found)
 
 
+def paths() -> tuple[PathChoice, ...]:
+    """Return questions with every kind of answer: a best one, several, nobody who could be ranked, and none asked."""
+    about: dict[str, Any] = {"device": "cpu", "metric": "latency_s", "unit": "s", "lower_is_better": True}
+    ratios = (Interval(value=1.0, low=1.0, high=1.0), Interval(value=1.4, low=1.3, high=1.5), None)
+    onnx, eager, disturbed = (
+        Candidate(
+            title=title,
+            framework="pytorch",
+            runtime=runtime,
+            baseline=runtime == "pytorch_eager",
+            figure=Interval(value=0.01, low=0.0098, high=0.0103),
+            ratio=ratio,
+            answer=answer,
+            evidence=f"steps/run-{runtime}",
+        )
+        for title, runtime, ratio, answer in (
+            ("PyTorch → torch.onnx → ONNX Runtime, fp32", "onnx_runtime", ratios[0], None),
+            ("PyTorch as it is", "pytorch_eager", ratios[1], msgspec.convert("different", Reply)),
+            ("PyTorch → torch.jit, fp32", "torch_jit", ratios[2], msgspec.convert("disturbed", Reply)),
+        )
+    )
+    absent = (Absent(why="computes something else", titles=("TensorFlow → tf2onnx → ONNX Runtime, fp32",)),)
+    told = "the next, PyTorch as it is, takes 1.40 times as long (1.30 to 1.50)"
+    found = []
+    for scenario in CAPTIONS:
+        server = {**about, "scenario": scenario, "question": "server_answer", "title": "Server, one answer"}
+        found.append(PathChoice(**server, best=(onnx,), others=(eager,), absent=absent, separates=told))
+        phone = {**about, "scenario": scenario, "question": "phone", "title": "Phone", "caution": "on one core"}
+        found.append(PathChoice(**phone, unranked=(disturbed,), separates="too disturbed to rank"))
+        web = {**about, "scenario": scenario, "question": "browser", "title": "Browser"}
+        found.append(PathChoice(**web, separates="not asked in this run: fweval export --matrix"))
+    return tuple(found)
+
+
 def before_answers(card: Scorecard) -> Scorecard:
     """Return the scorecard as it was written before comparisons had answers, and anything was ranked."""
     old: dict[str, object] = {
@@ -738,7 +776,7 @@ def before_answers(card: Scorecard) -> Scorecard:
         if "neighbour" not in each.question
     )
     cells = (cell for cell in card.cells if cell.variant is None)
-    return msgspec.structs.replace(card, comparisons=tuple(comparisons), rankings=(), cells=tuple(cells))
+    return msgspec.structs.replace(card, comparisons=tuple(comparisons), rankings=(), paths=(), cells=tuple(cells))
 
 
 def trainings() -> tuple[Training, ...]:

@@ -41,6 +41,8 @@ class Catalogue(Record, frozen=True, kw_only=True):
     rules: int = 2
     archived: dict[str, str] = msgspec.field(default_factory=dict)  # server -> where its makers say so
     plugins: tuple[Plugin, ...] = ()  # that did not come with fweval
+    baselines: tuple[str, ...] = ()  # runtimes that compute with the origin itself, as it is
+    browsers: tuple[str, ...] = ()  # runtimes that are made for browsers
     preparing: tuple[str, ...] = ()  # stages that only prepare: their steps are no cells, and are not shown
 
     @property
@@ -91,6 +93,8 @@ def collect() -> Catalogue:
         probes={plugin.name: plugin.risk for plugin in registry.load_all("probe")},
         protocol=tuple(plugin.name for plugin in registry.load_all("probe") if plugin.protocol),
         archived={plugin.name: plugin.archived for plugin in registry.load_all("server") if plugin.archived},
+        baselines=tuple(plugin.name for plugin in registry.load_all("runtime") if plugin.baseline),
+        browsers=tuple(plugin.name for plugin in registry.load_all("runtime") if plugin.browser),
         plugins=from_outside(),
         preparing=tuple(plugin.name for plugin in registry.load_all("stage") if not plugin.shown),
     )

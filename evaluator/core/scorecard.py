@@ -177,6 +177,56 @@ class Ranking(Record, frozen=True, kw_only=True):
     error: float = 0.05  # how probable it is that any of `slower` is not
 
 
+class Candidate(Record, frozen=True, kw_only=True):
+    """One path: from an origin by an exporter to an artifact, in a runtime or behind a server."""
+
+    title: str  # as people write it: origin, exporter, runtime or server, precision
+    framework: str
+    exporter: str | None = None
+    format: str | None = None
+    precision: str | None = None
+    runtime: str | None = None
+    server: str | None = None
+    launcher: str | None = None
+    variant: str | None = None
+    baseline: bool = False  # the origin as it is, in its own framework
+    figure: Interval | None = None  # None where it is proven only
+    ratio: Interval | None = None  # how many times as bad as the first of the best; None where that is not known
+    answer: Reply | None = None  # against the first of the best; None for that one
+    evidence: str  # the folder of the step, or of its first round
+
+
+class Absent(Record, frozen=True, kw_only=True):
+    """Paths that take no part in a question, and why."""
+
+    why: str  # "computes something else", "refused by the runtime", "not exported", ...
+    titles: tuple[str, ...]
+
+
+class PathChoice(Record, frozen=True, kw_only=True):
+    """Which path to take for one question, in one scenario on one device, and what separates the next.
+
+    Of those in `best` none is shown to be worse than another by more than the margin; each of `others` is. The first of
+    the best is the one with the best figure. Nothing is said across questions.
+    """
+
+    question: str  # "server_answer", "server_load", "phone", "browser", "smallest", "least_memory"
+    title: str
+    scenario: str
+    device: str
+    metric: str
+    unit: str
+    lower_is_better: bool
+    best: tuple[Candidate, ...] = ()
+    others: tuple[Candidate, ...] = ()  # the nearest first
+    unranked: tuple[Candidate, ...] = ()  # measured, but too disturbed, or not in turns with the others
+    absent: tuple[Absent, ...] = ()
+    separates: str  # one sentence: what separates the next
+    caution: str = ""  # what the figures are not: "on one core of this machine, a stand-in for a phone's"
+    margin: Annotated[float, msgspec.Meta(gt=0)] = MARGIN
+    error: float = 0.05  # how probable it is that any of `others` is not worse
+
+
 class TrainingCost(Record, frozen=True, kw_only=True):
     """What one framework's training costs: what is paid once, what each step takes, and the sum for what is planned."""
 
@@ -297,6 +347,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
     device_classes: tuple[DeviceClass, ...] = ()
     rankings: tuple[Ranking, ...] = ()
+    paths: tuple[PathChoice, ...] = ()  # which path to take, question by question
     trainings: tuple[Training, ...] = ()  # what each planned training would cost
     edge: tuple[EdgeFit, ...] = ()  # artifact by artifact, class by class
     matrix: tuple[MatrixCell, ...] = ()  # every exporter at every precision

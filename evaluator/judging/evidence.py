@@ -199,6 +199,10 @@ class Evidence:
             and all(getattr(entry.step, name) == value for name, value in wanted.items())
         )
 
+    def everything(self, stage: str, scenario: str) -> tuple[Entry, ...]:
+        """Return all entries of a stage in a scenario: also repeats, variants, and those of the export matrix."""
+        return self._known.get((stage, scenario), ())
+
     def variants(self, entry: Entry) -> tuple[Entry, ...]:
         """Return the entries in which the same was measured in the same round, its runtime set up otherwise."""
         return tuple(

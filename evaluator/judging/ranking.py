@@ -6,7 +6,7 @@ share one error rate (Holm; J. C. Hsu, "Multiple comparisons with the best", 198
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import fsum, isfinite
@@ -16,6 +16,7 @@ from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure import pairs
 from evaluator.measure.pairs import Estimate, Rounds
 
+Worse = Callable[[str, str], Estimate | None]
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -53,16 +54,14 @@ def _ranking(evidence: Evidence, scenario: str, device: str, question: _Question
     if len(measured) < 2 or not any(block.track == question.track for each in entries for block in each.blocks.blocks):
         return
     margin = evidence.setting(scenario, "margin", default=evidence.policy.margin)
-    ranked = {name: rounds for name, rounds in measured.items() if rounds and _like_itself(rounds)}
-    behind = _behind_the_best(ranked)
-    others = [name for name, each in behind.items() if each.pairs]  # the best one itself has none
-    slow = dict(zip(others, pairs.holm([behind[name].beyond(margin) for name in others]), strict=True))
-    worse = {name: slow.get(name, False) for name in behind}
-    best = tuple(name for name in ranked if name in worse and not worse[name])
-    slower = tuple(name for name in ranked if worse.get(name))
-    confidence = 1 - (1 - pairs.CONFIDENCE) / max(1, len(others))
-    told = {name: (each.inverse if question.rate else each).interval(confidence) for name, each in behind.items()}
-    unranked = tuple(name for name in measured if name not in worse)
+    ranked = {name: rounds for name, rounds in measured.items() if rounds and like_itself(rounds)}
+    found = standing(list(ranked), in_turns(ranked), margin)
+    best, slower = found.best, found.slower
+    told = {
+        name: (each.inverse if question.rate else each).interval(found.confidence)
+        for name, each in found.behind.items()
+    }
+    unranked = tuple(name for name in measured if name not in found.behind)
     yield Ranking(
         scenario=scenario,
         device=device,
@@ -76,18 +75,52 @@ def _ranking(evidence: Evidence, scenario: str, device: str, question: _Question
     )
 
 
-def _behind_the_best(ranked: Mapping[str, Rounds]) -> dict[str, Estimate]:
-    """Return how many times as long as the best one each candidate takes; itself 1, exactly.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who is among the best, who is shown to be worse, and how many times as bad as the best one each is."""
 
-    The best is the one that is the fastest in the turns that all shared. Without a pair with it there is no estimate.
+    best: tuple[str, ...]
+    slower: tuple[str, ...]
+    behind: Mapping[str, Estimate]  # without those of which nothing is known
+    confidence: float  # of each interval, so that all of them have one error rate
+
+
+def in_turns(ranked: Mapping[str, Rounds]) -> Worse:
+    """Return what compares candidates by their blocks: in the same turns, or over one that was with both."""
+
+    def compared(a: str, b: str) -> Estimate | None:
+        others = (rounds for name, rounds in ranked.items() if name not in (a, b))
+        return pairs.between(ranked[a], ranked[b], others)
+
+    return compared
+
+
+def standing(names: Sequence[str], worse: Worse, margin: float) -> Standing:
+    """Set candidates against the best of them; `worse` says how many times as bad as a second a first one is."""
+    behind = _behind_the_best(names, worse)
+    others = [name for name, each in behind.items() if each.pairs]  # the best one itself has none
+    beyond = pairs.holm([behind[name].beyond(margin) for name in others])
+    slow = {name for name, each in zip(others, beyond, strict=True) if each}
+    return Standing(
+        best=tuple(name for name in names if name in behind and name not in slow),
+        slower=tuple(name for name in names if name in slow),
+        behind=behind,
+        confidence=1 - (1 - pairs.CONFIDENCE) / max(1, len(others)),
+    )
+
+
+def _behind_the_best(names: Sequence[str], worse: Worse) -> dict[str, Estimate]:
+    """Return how many times as bad as the best one each candidate is; itself 1, exactly.
+
+    The best is the one that is ahead of all that it can be compared with, taken together. Without a pair with it there
+    is no estimate.
     """
     known: dict[tuple[str, str], Estimate] = {}
-    for a, b in combinations(ranked, 2):
-        others = (rounds for name, rounds in ranked.items() if name not in (a, b))
-        found = pairs.between(ranked[a], ranked[b], others)
+    for a, b in combinations(names, 2):
+        found = worse(a, b)
         if found is not None:
             known |= {(a, b): found, (b, a): found.inverse}
-    able = [name for name in ranked if any(name in pair and _told(each) for pair, each in known.items())]
+    able = [name for name in names if any(name in pair and _told(each) for pair, each in known.items())]
     if not able:
         return {}
     sums = {name: fsum(known[name, other].log for other in able if (name, other) in known) for name in able}
@@ -101,7 +134,7 @@ def _told(estimate: Estimate) -> bool:
     return estimate.error is not None and isfinite(estimate.error)
 
 
-def _like_itself(rounds: Rounds) -> bool:
+def like_itself(rounds: Rounds) -> bool:
     """Tell whether a candidate's two halves agree."""
     again = pairs.repeat(rounds)
     return again is None or pairs.holds_1(again)

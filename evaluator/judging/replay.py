@@ -12,10 +12,10 @@ import msgspec
 from evaluator.core import catalogue, files, metrics, registry
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.records import Cell, Plugin, Record, Step
-from evaluator.core.scorecard import Comparison, EdgeFit, Finding, Ranking, Scorecard, Training
+from evaluator.core.scorecard import Comparison, EdgeFit, Finding, PathChoice, Ranking, Scorecard, Training
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
-from evaluator.judging import fitting, matrix, ranking, scoring, training
+from evaluator.judging import choosing, fitting, matrix, ranking, scoring, training
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 
 
@@ -25,6 +25,7 @@ class Judgement(Record, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     comparisons: tuple[Comparison, ...]
     rankings: tuple[Ranking, ...] = ()  # none in runs of before there were any
+    paths: tuple[PathChoice, ...] = ()  # the same
     checks: tuple[Plugin, ...] = ()  # those that did not come with fweval
 
 
@@ -37,6 +38,7 @@ def judge(folder: RunFolder, evidence: Evidence | None = None) -> Judgement:
         findings=tuple(finding for check in checks for finding in check.judge(evidence)),
         comparisons=tuple(comparison for check in checks for comparison in check.compare(evidence)),
         rankings=ranking.rankings(evidence),
+        paths=choosing.choices(evidence),
         checks=tuple(each for each in catalogue.from_outside() if each.kind == "check"),
     )
     files.write_record(folder.path / "findings.json", judgement)
@@ -66,7 +68,7 @@ def score(folder: RunFolder, evidence: Evidence | None = None) -> Scorecard:
     built = matrix.build(evidence, folder.path)
     used = tuple(each for each in evidence.catalogue.plugins if each.kind != "check")
     scorecard: Scorecard = msgspec.structs.replace(
-        scored, rankings=judgement.rankings, matrix=built, plugins=(*used, *judgement.checks)
+        scored, rankings=judgement.rankings, paths=judgement.paths, matrix=built, plugins=(*used, *judgement.checks)
     )
     report = registry.load("report", "json")
     files.write_text(folder.path / report.filename, report.render(scorecard))

@@ -29,6 +29,8 @@ class Section(ABC):
     short: ClassVar[str] = ""  # in the list of contents, where the title is too long for it
     template: ClassVar[str] = ""  # of its own, in templates/: the page shows it instead of the blocks
     appendix: ClassVar[bool] = False  # not printed: long, said elsewhere, or the same in every run
+    opening: ClassVar[bool] = False  # its template is the first screen of the page, and shows leading sections there
+    leading: ClassVar[bool] = False  # stands on the first screen, right below the headline
     page_only: ClassVar[bool] = False  # too much for a text that goes into pull requests and mail
 
     @abstractmethod

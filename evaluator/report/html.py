@@ -31,8 +31,10 @@ def page(card: Scorecard, chosen: Iterable[Section]) -> str:
     """Return the page with some of the sections; those without blocks are left out."""
     found = [(section, section.blocks(card)) for section in chosen]
     shown = [(section, blocks) for section, blocks in found if blocks]
+    opened = any(section.opening for section, _ in shown)
+    below = [(section, blocks) for section, blocks in shown if not (opened and section.leading)]
     unprinted = [f"“{section.title}”" for section, _ in shown if section.appendix]
-    return _template().render(card=card, shown=shown, unprinted=unprinted)
+    return _template().render(card=card, shown=shown, below=below, unprinted=unprinted)
 
 
 @cache

@@ -21,6 +21,7 @@ class OrtWebNode(Runtime):
     devices = ("cpu",)
     distributions = ("onnx",)  # reads which files lie beside the model
     environment = _web.ENVIRONMENT
+    browser = True
     standard = False
     in_turns = False
     module = "exports.runtimes._web"

@@ -22,6 +22,7 @@ class TfjsChromium(Runtime):
     devices = ("cpu",)
     distributions = ()
     environment = _web.ENVIRONMENT
+    browser = True
     standard = False
     in_turns = False
     module = "exports.runtimes._web"

@@ -21,6 +21,7 @@ class TfjsNode(Runtime):
     devices = ("cpu",)
     distributions = ()
     environment = _web.ENVIRONMENT
+    browser = True
     standard = False
     in_turns = False
     module = "exports.runtimes._web"

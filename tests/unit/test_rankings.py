@@ -19,7 +19,7 @@ CARD = sample_scorecard.scorecard()
 
 def ranked(**changes: object) -> Scorecard:
     about: dict[str, object] = {"scenario": "bert", "device": "cpu", "question": "latency", "statement": "so it is"}
-    return msgspec.structs.replace(CARD, rankings=(Ranking(**(about | changes)),))  # type: ignore[arg-type]
+    return msgspec.structs.replace(CARD, paths=(), rankings=(Ranking(**(about | changes)),))  # type: ignore[arg-type]
 
 
 def screen(card: Scorecard) -> str:

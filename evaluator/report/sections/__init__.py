@@ -2,6 +2,7 @@
 
 ORDER = (
     "verdict",
+    "paths",
     "comparison",
     "rankings",
     "neighbours",

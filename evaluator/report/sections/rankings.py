@@ -41,7 +41,9 @@ class Rankings(Section):
         return (soft(READING), *found) if found else ()
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return a line for each question: the best, and how many others there are."""
+        """Return a line for each question: the best, and how many others there are; not where paths say more."""
+        if card.paths:
+            return ()
         rows = tuple((lines(_asked(card, each, scenario=True)), lines(_in_short(each))) for each in card.rankings)
         table = Table(caption="Best", columns=(column(""), column("")), rows=rows)
         return (Heading(text="Best of all candidates"), table) if rows else ()

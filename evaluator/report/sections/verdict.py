@@ -57,6 +57,7 @@ class Verdict(Section):
     name: ClassVar[str] = "verdict"
     title: ClassVar[str] = "Verdict"
     template: ClassVar[str] = "verdict.html.j2"
+    opening: ClassVar[bool] = True
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return headline, cautions, who is ahead for what, which run it is about, and each framework's scores."""
