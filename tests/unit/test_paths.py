@@ -143,6 +143,9 @@ def test_who_is_too_disturbed_is_not_ranked() -> None:
     found = chosen(run, "server_answer")
     assert best(found) == [ONNX, ONNX_TF]
     assert [each.title for each in found.unranked] == [TORCHSCRIPT]
+    unlike = tuple(0.010 if turn % 4 in (1, 2) else 0.013 for turn in range(15))
+    itself = fakes.resample(run_of(LEVELS, rounds=1), fakes.is_step(**ON_CPU, runtime="torch_jit"), "latency", unlike)
+    assert [each.title for each in chosen(itself, "server_answer").unranked] == [TORCHSCRIPT]
     everyone = fakes.disturb(run_of(LEVELS, rounds=1), lambda step: step.stage == "run", range(14))
     nobody = chosen(everyone, "server_answer")
     assert (nobody.best, len(nobody.unranked)) == ((), 4)
