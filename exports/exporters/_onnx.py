@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import Signature
@@ -25,13 +26,18 @@ def finish(path: Path, origin: Origin, precision: str) -> None:
     _check(path, origin.signature)
     if precision == "fp32":
         return
+    runtime().set_default_logger_severity(3)  # errors; it warns of every tensor that it leaves alone
+    {"fp16": _half, "int8_dynamic": _dynamic, "int8": _static}[precision](path, origin)
+    _check(path, origin.signature)
+
+
+def runtime() -> Any:
+    """Import ONNX Runtime; raises `Unavailable` where it is not installed: exporting as such does without it."""
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise Unavailable("not installed: onnxruntime", remedy="pip install -c constraints.txt onnxruntime") from error
-    onnxruntime.set_default_logger_severity(3)  # errors; it warns of every tensor that it leaves alone
-    {"fp16": _half, "int8_dynamic": _dynamic, "int8": _static}[precision](path, origin)
-    _check(path, origin.signature)
+    return onnxruntime
 
 
 def _check(path: Path, signature: Signature) -> None:

@@ -43,7 +43,7 @@ def convert(origin: Origin, precision: str, folder: Path, **options: bool) -> Pa
     with TemporaryDirectory(dir=folder) as scratch:
         _keras.write_saved_model(origin, Path(scratch))
         converter = tf.lite.TFLiteConverter.from_saved_model(scratch)
-        _lower(converter, origin, precision)
+        lower(converter, origin, precision)
         for name, value in options.items():
             setattr(converter, name, value)
         return write(converter, folder)
@@ -63,7 +63,7 @@ def write(converter: Any, folder: Path) -> Path:
     return path
 
 
-def _lower(converter: Any, origin: Origin, precision: str) -> None:
+def lower(converter: Any, origin: Origin, precision: str) -> None:
     """Ask for a precision; inputs and outputs stay 32-bit floats.
 
     https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/post_training_quantization
