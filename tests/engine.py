@@ -7,14 +7,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 from evaluator.children import environments, processes
 from evaluator.children.isolation import Child
 from evaluator.core import registry
-from evaluator.core.records import FRAMEWORKS, LoadPlan, Machine, Profile, Result, RunRecord, Sampling, Step
+from evaluator.core.records import (
+    FRAMEWORKS,
+    LoadPlan,
+    Machine,
+    Profile,
+    Result,
+    RunRecord,
+    Sampling,
+    Signature,
+    Step,
+    TensorSpec,
+)
 from evaluator.core.store import RunFolder
 from scenarios.loading import Scenario
+from scenarios.own.form import Described, Own
 from serving.contract import Launcher, Server
 
 WORKER = (sys.executable, "-P", str(Path(__file__).with_name("engine_worker.py")))
@@ -36,6 +49,32 @@ PROFILE = Profile(
 
 MACHINE = Machine(
     cpu="Paper", cores=2, memory_bytes=8 << 30, system="", python="", gpu=None, java=None, docker=None, versions={}
+)
+
+_TAKES = TensorSpec(name="x", dtype="float32", shape=(None, 8))
+_GIVES = (
+    TensorSpec(name="boxes", dtype="float32", shape=(None, 4)),
+    TensorSpec(name="score", dtype="float32", shape=(None, 1)),
+)
+# A model that somebody brought in both frameworks: its files are nowhere, and planning looks at none.
+BROUGHT = Scenario(
+    name="brought",
+    title="brought",
+    summary="for tests",
+    settings=msgspec.to_builtins(
+        Own(
+            pytorch="/nowhere/mine.py:build",
+            tensorflow="/nowhere/mine.keras",
+            inputs="/nowhere/holdout.npz",
+            found={
+                name: Described(
+                    signature=Signature(inputs=(_TAKES,), outputs=_GIVES), takes=(("x", False),), gives=("[0]", "[1]")
+                )
+                for name in FRAMEWORKS
+            },
+        )
+    ),
+    tolerance={"fp32": 1e-4, "fp16": 1e-2, "int8_dynamic": 0.1, "int8": 0.1},
 )
 
 

@@ -35,7 +35,8 @@ class Memory(ComparableCheck):
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
         """Return the training, and every path on the CPU; the memory of a GPU is not the process's."""
-        training = [Place(scenario=name, path=None, device=DEVICE) for name in evidence.scenarios]
+        trained_here = [name for name in evidence.scenarios if evidence.trains(name)]
+        training = [Place(scenario=name, path=None, device=DEVICE) for name in trained_here]
         return (*training, *(place for place in across(evidence, "run") if place.device == DEVICE))
 
     def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:

@@ -33,6 +33,7 @@ class TrainingTime(ComparableCheck):
         return tuple(
             Place(scenario=scenario, path=None, device=device)
             for scenario in evidence.scenarios
+            if evidence.trains(scenario)
             for device in evidence.run.devices
         )
 

@@ -170,6 +170,10 @@ class Evidence:
             value = value.get(key) if isinstance(value, dict) else None
         return float(value) if isinstance(value, int | float) and 0 < value < _MOST else default
 
+    def trains(self, scenario: str) -> bool:
+        """Tell whether the scenario is trained: a model that is brought as it is has no training to be missing."""
+        return self.run.scenarios.get(scenario, {}).get("train", {}) is not None
+
     def formats(self, framework: str, path: str | None = None) -> tuple[str, ...]:
         """Return the formats that a framework is exported to, of one deployment path or of all."""
         return tuple(

@@ -70,7 +70,7 @@ def assemble(
     evidence: Evidence, findings: Sequence[Finding], comparisons: Sequence[Comparison], cells: Sequence[Cell]
 ) -> Scorecard:
     """Put the scorecard together. It takes its date from the run: scoring again gives the same bytes."""
-    policy = evidence.policy
+    policy = _policy(evidence)
     weighed = tuple(msgspec.structs.replace(f, risk=policy.risk(f.risk, f.device)) for f in findings)
     scores = score_candidates(weighed, evidence.frameworks, evidence.scenarios, policy)
     trainings = training.trainings(evidence)
@@ -95,6 +95,14 @@ def assemble(
         titles=evidence.catalogue.titles,
         archived=evidence.catalogue.archived,
     )
+
+
+def _policy(evidence: Evidence) -> Policy:
+    """Return the policy, without its category of trainings where none was asked for: nothing is missing there."""
+    if any(evidence.trains(name) for name in evidence.scenarios):
+        return evidence.policy
+    kept = {name: weight for name, weight in evidence.policy.categories.items() if name != "training"}
+    return msgspec.structs.replace(evidence.policy, categories=kept)
 
 
 def score_candidates(

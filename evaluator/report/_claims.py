@@ -123,7 +123,20 @@ def cautions(card: Scorecard) -> tuple[Caution, ...]:
         *_noise(sampled),
         *_servers(card),
         *_foreign(card),
+        *_made_up(card),
     )
+
+
+def _made_up(card: Scorecard) -> Iterable[Caution]:
+    """Say that a model was asked about examples that nobody made."""
+    names = dict.fromkeys(c.scenario for c in card.cells if c.metrics.get("inputs_made_up") is True)
+    if names:
+        which = ", ".join(names)
+        yield Caution(
+            sentence=f"The examples for {which} were drawn at random: what a model computes of real ones may be "
+            "another matter, and so may what 8 bits leave of it. Real ones: --inputs FILE.npz.",
+            brief="made-up examples",
+        )
 
 
 def _foreign(card: Scorecard) -> Iterable[Caution]:

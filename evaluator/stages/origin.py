@@ -46,7 +46,9 @@ class OriginStage(Stage):
 
     name = "origin"
     title = "Origin"
-    summary = "Ask a model of one's own what it computes."
+    summary = "Ask a model of one's own what it computes, twice."
+    command = "origin"
+    example = "fweval origin mine.py:build --inputs holdout.npz"
     memory_bytes = 12 * GIB
     timeout_s = 300.0
     expected_s = 15.0

@@ -6,6 +6,7 @@ so already is left as it is: what is put around the others is one line of Python
 
 import inspect
 import keyword
+import linecache
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -188,7 +189,14 @@ def wrapped(network: Any, described: Described) -> Any:
     returned = given[0] if len(given) == 1 else f"({', '.join(given)})"
     source = f"def forward(self, {', '.join(names)}):\n    given = self.network({handed})\n    return {returned}\n"
     defined: dict[str, Any] = {}
-    exec(source, defined)  # noqa: S102  # exporters read argument names and trace plain Python; names are identifiers
+    file = f"<fweval: {', '.join(names)}>"
+    linecache.cache[file] = (
+        len(source),
+        None,
+        source.splitlines(keepends=True),
+        file,
+    )  # torch.jit.script reads it there
+    exec(compile(source, file, "exec"), defined)  # noqa: S102  # exporters read plain Python; names are identifiers
 
     class Network(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
         def __init__(self) -> None:

@@ -15,7 +15,7 @@ from evaluator.core.records import FRAMEWORKS
 from scenarios import datasets, loading
 from scenarios.contract import Data, Model
 
-MODELS = registry.names("model")
+MODELS = tuple(each.name for each in registry.load_all("model") if not each.brought)
 
 
 @pytest.fixture(params=MODELS)

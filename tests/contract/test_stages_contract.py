@@ -18,13 +18,14 @@ from evaluator.planning.selection import Options, rests_on
 from evaluator.running.progress import expected_seconds
 from evaluator.stages._contract import GIB, Stage
 from scenarios.loading import load_profile, load_scenario, profile_names
-from tests.engine import PROFILE, PaperMachine
+from tests.engine import BROUGHT, PROFILE, PaperMachine
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "tensorflow", "keras", "onnx", "onnxruntime", "tf2onnx", "scipy", "docker", "grpc")
 STAGES: tuple[Stage, ...] = registry.load_all("stage")
 PLANNED = tuple(stage for stage in STAGES if stage.planned)
-MADE = plan.make_plan([load_scenario("tiny")], PROFILE, Options(), PaperMachine(), pipeline.PLANNED)
+SCENARIOS = (load_scenario("tiny"), BROUGHT)  # what is trained here, and what somebody brought
+MADE = plan.make_plan(SCENARIOS, PROFILE, Options(), PaperMachine(), pipeline.PLANNED)
 
 each_stage = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 each_planned = pytest.mark.parametrize("stage", PLANNED, ids=lambda stage: stage.name)
@@ -117,7 +118,7 @@ def test_its_steps_keep_its_limits(stage: Stage) -> None:
 @each_planned
 def test_where_a_profile_gives_no_limit_its_own_holds(stage: Stage) -> None:
     bare = Profile(**{**{n: getattr(PROFILE, n) for n in PROFILE.__struct_fields__}, "timeout_s": {}})
-    made = plan.make_plan([load_scenario("tiny")], bare, Options(devices=("cpu",)), PaperMachine(), pipeline.PLANNED)
+    made = plan.make_plan(SCENARIOS, bare, Options(devices=("cpu",)), PaperMachine(), pipeline.PLANNED)
     own = {step.timeout_s - beside_s(step) for step in made.steps if step.stage == stage.name}
     assert own == {stage.timeout_s}
 
@@ -135,11 +136,12 @@ def test_what_was_left_out_is_not_planned(stage: Stage) -> None:
     if not stage.shown:
         return
     options = Options(skip=(stage.name,))
-    made = plan.make_plan([load_scenario("tiny")], PROFILE, options, PaperMachine(), pipeline.PLANNED)
+    made = plan.make_plan(SCENARIOS, PROFILE, options, PaperMachine(), pipeline.PLANNED)
     gone = {stage.name} | {each.name for each in PLANNED if stage.name in rests_on(each.name)}
-    assert {step.stage for step in made.steps}.isdisjoint(gone)
+    bearing = {step.scenario for step in steps(stage)}  # what is brought is not trained, what is trained not brought
+    assert {step.stage for step in made.steps if step.scenario in bearing}.isdisjoint(gone)
     alone = Options(only=(stage.name,))
-    made = plan.make_plan([load_scenario("tiny")], PROFILE, alone, PaperMachine(), pipeline.PLANNED)
+    made = plan.make_plan(SCENARIOS, PROFILE, alone, PaperMachine(), pipeline.PLANNED)
     assert {step.stage for step in made.steps} == {stage.name, *rests_on(stage.name)}
 
 
