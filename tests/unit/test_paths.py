@@ -252,7 +252,7 @@ def test_the_first_screen_says_which_path_to_take() -> None:
     assert page.count('id="paths"') == 1
     text = markdown.plugin.render(card).partition("## Which path to take")[2].partition("\n## ")[0]
     assert f"| Server, one answer | **{TORCHSCRIPT}**: 10.0 ms" in text
-    assert "PyTorch as it is: 3.00 times" in text
+    assert "PyTorch as it is: 3.00 times the best" in text
     assert "Not asked in this run: fweval export --matrix" in text
     out = io.StringIO()
     Console(file=out, width=80).print(_terminal.summary(card, Path("x")))

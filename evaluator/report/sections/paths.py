@@ -74,7 +74,8 @@ def _in_short(choice: PathChoice) -> str:
 
 
 def _row(card: Scorecard, choice: PathChoice) -> tuple[Lines, ...]:
-    caution: tuple[Line, ...] = ((Text(choice.caution, "soft"),),) if choice.caution else ()
+    cautious = choice.caution and (choice.best or choice.unranked)
+    caution: tuple[Line, ...] = ((Text(choice.caution, "soft"),),) if cautious else ()
     shown, more = choice.best[:_SHOWN], len(choice.best) - _SHOWN
     best = tuple(_named(choice, each) for each in shown)
     also = (f"and {more} more that cannot be told from {'it' if len(shown) == 1 else 'these'}",)
@@ -96,7 +97,7 @@ def _capital(text: str) -> str:
 def _as_it_is(choice: PathChoice) -> tuple[Line, ...]:
     """Say how the origin as it is does, where it is not the best itself."""
     found = [each for each in choice.others if each.baseline and each.ratio is not None]
-    return tuple((Text(f"{each.title}: {_times(each)}", "soft"),) for each in found)
+    return tuple((Text(f"{each.title}: {_times(each)} the best", "soft"),) for each in found)
 
 
 def _left_out(absent: Absent) -> Line:
