@@ -48,7 +48,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=480, check=False
     )
 
 
