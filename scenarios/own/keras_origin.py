@@ -77,8 +77,9 @@ def _saved(source: Source) -> Any:
 def functional(network: Any, arrays: Mapping[str, Array]) -> Any:
     """Return a model as a functional one; `arrays` say what a model takes that does not know it itself."""
     import keras
+    from keras.src.models.functional import Functional  # it has no public name
 
-    if isinstance(network, keras.Functional):
+    if isinstance(network, Functional):
         return network
     if isinstance(network, keras.Sequential) and network.built:
         return keras.Model(network.inputs, network.outputs)

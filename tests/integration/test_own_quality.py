@@ -25,14 +25,18 @@ def build():
 def relative_error(outputs, labels):
     return abs(outputs - labels).mean() / abs(labels).mean()
 """
-CLASSIFIER = """
+DETECTOR = """
 import keras
 
 def build():
     image = keras.Input((8, 8, 1), name="image")
     inner = keras.layers.Conv2D(8, 3, activation="relu", name="conv", kernel_initializer=keras.initializers.HeNormal(1))
-    dense = keras.layers.Dense(4, name="dense", kernel_initializer=keras.initializers.HeNormal(2))
-    return keras.Model(image, dense(keras.layers.Flatten()(inner(image))))
+    found = keras.layers.Flatten()(inner(image))
+    boxes, scores = (
+        keras.layers.Dense(4, name=name, kernel_initializer=keras.initializers.HeNormal(seed))(found)
+        for name, seed in (("boxes", 2), ("scores", 3))
+    )
+    return keras.Model(image, {"boxes": boxes, "scores": scores})
 """
 
 
@@ -72,14 +76,14 @@ def test_a_regression_is_judged_by_a_function_beside_it(tmp_path: Path) -> None:
     assert artifact.allowed == pytest.approx(0.01 * (artifact.origin or 0))
 
 
-def test_a_classifier_is_judged_by_a_measure_with_a_name_at_every_precision(tmp_path: Path) -> None:
+def test_one_of_two_outputs_is_judged_by_a_measure_with_a_name_at_every_precision(tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="pip install 'fweval[quality]'")
-    (tmp_path / "mine.py").write_text(CLASSIFIER)
+    (tmp_path / "mine.py").write_text(DETECTOR)
     rows = np.random.default_rng(1).normal(size=(200, 8, 8, 1)).astype(np.float32)
     np.savez(tmp_path / "rows.npz", image=rows)
     np.savez(tmp_path / "truth.npz", animal=np.arange(200) % 4)  # it never learnt them: a quarter is right by chance
-    told = ("--inputs", "rows.npz", "--labels", "truth.npz", "--quality", "top1", "--allowed-loss", "0.2")
-    only = ("--only", "keras_tflite", "--only", "litert", "--device", "cpu")
+    told = ("--inputs", "rows.npz", "--labels", "truth.npz", "--quality", "top1:scores", "--allowed-loss", "0.2")
+    only = ("--only", "keras_tflite", "--only", "ai_edge_litert", "--device", "cpu")
     (tmp_path / "short.toml").write_text(commands.PROFILE.replace("heldout_samples = 64", "heldout_samples = 200"))
     ended = commands.fweval(
         *("export", "mine.py:build", "--matrix", *told, *only, "--profile", "short.toml", "--out", "run"),
@@ -91,6 +95,6 @@ def test_a_classifier_is_judged_by_a_measure_with_a_name_at_every_precision(tmp_
     assert len(found) == 4
     for each in found:
         assert each is not None
-        assert (each.measure, each.verdict, each.allowed) == ("top1", "kept", 0.2), each
+        assert (each.measure, each.verdict, each.allowed) == ("top1:scores", "kept", 0.2), each
         assert each.value == pytest.approx(0.25, abs=0.2)
-    assert "top1 0." in ended.stderr
+    assert "top1:scores 0." in ended.stderr
