@@ -119,7 +119,7 @@ ZIPS: tuple[tuple[tuple[str, ...], Foreign], ...] = (
     ),
     (
         (r"(.*/)?Data/com\.apple\.CoreML/.*",),
-        Foreign("a zipped Core ML package, which runs on Apple's systems only", ORIGINAL),
+        Foreign("a zipped Core ML package", "`unzip {name} -d FOLDER`, then inspect the .mlpackage inside"),
     ),
     (
         (r"(.*/)?data/aotinductor/.*",),
@@ -180,7 +180,7 @@ FOLDERS: tuple[tuple[tuple[str, ...], Foreign], ...] = (
     ),
     (
         (r"Manifest\.json", r"Data"),
-        Foreign("a Core ML package (.mlpackage), which runs on Apple's systems only", ORIGINAL),
+        Foreign("a Core ML package (.mlpackage) that lacks a part, or whose manifest is damaged", AGAIN),
     ),
     ((r"coremldata\.bin",), Foreign("a compiled Core ML model (.mlmodelc)", ORIGINAL)),
     (
@@ -214,7 +214,13 @@ NAMES: tuple[tuple[str, Foreign], ...] = (
         Foreign("one file of a SavedModel", "give the folder that it lies in"),
     ),
     (r".*\.data-\d{5}-of-\d{5}|.*\.ckpt\.meta", CHECKPOINT),
-    (r".*\.mlmodel", Foreign("a Core ML model, which runs on Apple's systems only", ORIGINAL)),
+    (
+        r".*\.mlmodel",
+        Foreign(
+            "a Core ML model that is no package",
+            "give the .mlpackage that it lies in; an older kind: " + ORIGINAL,
+        ),
+    ),
     (
         r".*\.pd(model|iparams)|__model__",
         Foreign(

@@ -149,6 +149,9 @@ class Runtime(ABC):
     )
     browser: ClassVar[bool] = False  # made for browsers, also where another host of JavaScript computes it
     carried: ClassVar[str | None] = None  # its size in applications, as published: how much, of which version, where
+    # A numeric reference of fweval's own that stands for a runtime which this machine cannot have: it proves artifacts,
+    # and is never timed, ranked or scored as that runtime.
+    stands_for: ClassVar[str | None] = None
     own_metrics: ClassVar[tuple[Metric, ...]] = ()  # of its sessions' facts, those that `core.metrics` does not have
 
     @abstractmethod

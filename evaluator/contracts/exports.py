@@ -114,11 +114,23 @@ def says_what_must_be_installed(runtime: Runtime) -> Answer:
     if runtime.environment is not None:
         return None
     if not runtime.distributions:
-        return "say in `distributions` what pip must have installed"
+        return None if runtime.stands_for else "say in `distributions` what pip must have installed"
     top = runtime.module.partition(".")[0]  # the whole path would import the framework
     if machine.missing(runtime.distributions) or importlib.util.find_spec(top):
         return None
     return f"module = '{runtime.module}': there is no {top}, although {', '.join(runtime.distributions)} is installed"
+
+
+@question("runtime")
+def says_in_its_title_what_it_stands_for_and_is_not(runtime: Runtime) -> Answer:
+    """A reference that stands for a runtime which cannot be had says so in its title, and is for the matrix only."""
+    if runtime.stands_for is None:
+        return None
+    return first(
+        None if f"not {runtime.stands_for}" in runtime.title else f"put 'not {runtime.stands_for}' into `title`",
+        "standard = False: it stands for a runtime, and is none" if runtime.standard else None,
+        "edge = False: nothing is said of what it takes" if runtime.edge or runtime.carried else None,
+    )
 
 
 @question("device")

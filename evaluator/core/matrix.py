@@ -59,6 +59,7 @@ class Proof(Record, frozen=True, kw_only=True):
     smallest_tolerance: float | None = None  # at which it would pass
     placement: dict[str, int] = msgspec.field(default_factory=dict)  # what computes -> how many of its operators
     emulated: bool = False
+    stands_for: str | None = None  # the runtime that could not be had, and for which fweval's own reference computed
     diagnosis: Diagnosis | None = None
     tried: tuple[str, ...] = ()
 

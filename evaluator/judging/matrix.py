@@ -117,6 +117,7 @@ def _proof(entry: Entry, folder: Path, evidence: Evidence, *, emulated: bool) ->
         evidence=entry.folder,
         seconds=result.seconds,
         emulated=emulated,
+        stands_for=evidence.catalogue.stands_for.get(str(entry.step.runtime)),
         diagnosis=_diagnosis(entry, folder),
         batch_sizes=_sizes(entry),
         refusals={int(size): str(said) for size, said in _told(entry, "refusal", "batch")},

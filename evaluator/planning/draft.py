@@ -160,6 +160,11 @@ class Pairing:
         return self.made.standard and self.runtime.standard and self.device.beside is None
 
     @property
+    def may_be_timed(self) -> bool:
+        """Tell whether it may be timed, by anybody: what stands for a runtime proves, and says nothing of its speed."""
+        return self.runtime.stands_for is None
+
+    @property
     def environment(self) -> str | None:
         """Return the environment that it needs."""
         return self.device.environment or self.runtime.environment
@@ -243,7 +248,7 @@ class ScenarioPlan:
         """Yield the pairings that are timed: the standard ones, and of a model of one's own every one at fp32."""
         for each in self.pairings():
             own = self.brought and each.made.precision == STANDARD_PRECISION and each.device.beside is None
-            if each.standard or (own and each.runtime.in_turns):
+            if each.may_be_timed and (each.standard or (own and each.runtime.in_turns)):
                 yield each
 
     def devices(self, *, beside: bool) -> Sequence[Device]:

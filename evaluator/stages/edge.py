@@ -78,7 +78,7 @@ class Edge(Stage):
         """Plan each proven artifact in the runtimes that are made for small computers."""
         for each in plan.pairings():
             own = plan.brought and each.made.precision != PRECISIONS[0]  # those are proven, and weighed
-            if each.runtime.edge and each.device.name == DEVICE and not own:
+            if each.runtime.edge and each.may_be_timed and each.device.name == DEVICE and not own:
                 plan.about(self.name, each, needs=plan.proven(each))
 
     def work(self, work: Work) -> Measured:

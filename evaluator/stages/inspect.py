@@ -229,17 +229,15 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
     ):
         loaded = time.perf_counter()
         asked, outputs = _answer(session, candidates)
-        latency = _latency(session, asked.values)
-        memory = _memory(session, before)
+        timed = runtime.stands_for is None
+        latency = _latency(session, asked.values) if timed else ()
+        memory = _memory(session, before) if timed else {}
         batches, refused = _batches(session, signature, asked)
         differing = examples.differences(session, beside.fitting)
-    files.write_samples(work.folder, {"latency": latency})
     numbers = _arrays(outputs)
     write_arrays(work.folder / OUTPUTS, numbers)
     metrics: Metrics = {
-        "import_s": begin - start,
-        "load_s": loaded - begin,
-        "queries": len(latency),
+        **({"import_s": begin - start, "load_s": loaded - begin, "queries": len(latency)} if timed else {}),
         **memory,
         **_alone(runtime, work.folder),
         "inputs": _described(asked.values),
@@ -248,9 +246,12 @@ def _run(work: Work, path: Path, runtime: Runtime) -> Measured:
         "finite": all(map(_is_finite, numbers.values())),
         **batches,
     }
-    evidence = {"latency": "samples/latency.jsonl", "outputs": OUTPUTS}
-    taken = Figure(name="latency_s", value=median(latency), labels={"statistic": "median"})
-    return _judged(differing, beside, Measured(metrics=metrics, figures=(taken, *refused), files=evidence))
+    evidence = {"outputs": OUTPUTS}
+    if timed:
+        files.write_samples(work.folder, {"latency": latency})
+        evidence["latency"] = "samples/latency.jsonl"
+        refused = (Figure(name="latency_s", value=median(latency), labels={"statistic": "median"}), *refused)
+    return _judged(differing, beside, Measured(metrics=metrics, figures=refused, files=evidence))
 
 
 def _is_finite(array: Array) -> bool:

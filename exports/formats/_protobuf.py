@@ -48,6 +48,20 @@ def integer(message: Message, number: int) -> int:
     return (found[-1] ^ 1 << 63) - (1 << 63) if found else 0
 
 
+def integers(message: Message, number: int) -> list[int]:
+    """Return all numbers of a field, signed; they may stand one by one or packed."""
+    found: list[int] = []
+    for value in message.get(number, []):
+        if isinstance(value, int):
+            found.append(value)
+            continue
+        position = 0
+        while position < len(value):
+            one, position = varint(value, position)
+            found.append(one)
+    return [(value ^ 1 << 63) - (1 << 63) for value in found]
+
+
 def varint(content: memoryview, position: int) -> tuple[int, int]:
     """Return a number of seven bits a byte, and the position behind it."""
     value = 0

@@ -215,7 +215,7 @@ FOLDERS: dict[str, tuple[tuple[str, ...], str, str]] = {
         "restore('ckpt/PREFIX')",
     ),
     "hub1": (("tfhub_module.pb", "saved_model.pbtxt.x"), "a module of TensorFlow Hub", "TensorFlow 2"),
-    "M.mlpackage": (("Manifest.json", "Data/com.apple.CoreML/model.mlmodel"), "a Core ML package", "converted from"),
+    "M.mlpackage": (("Manifest.json", "Data/com.apple.CoreML/model.mlmodel"), "a Core ML package", "get it again"),
     "paddle": (("inference.pdmodel", "inference.pdiparams"), "a PaddlePaddle model", "paddle2onnx --model_dir paddle"),
     "run": (("MLmodel", "conda.yaml"), "a model of MLflow", "MLmodel says where"),
     "unpacked": (("config.json", "metadata.json", "model.weights.h5"), "an unpacked Keras model", "load_model"),

@@ -437,6 +437,20 @@ def test_a_standard_runtime_in_an_environment_of_its_own_is_proven_timed_and_ask
         )
 
 
+def test_what_stands_for_a_runtime_is_proven_and_never_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where it says that it is for everything."""
+    stand_ins = [each for each in registry.load_all("runtime") if each.stands_for]
+    for each in stand_ins:
+        monkeypatch.setattr(each, "standard", True, raising=False)
+        monkeypatch.setattr(each, "edge", True, raising=False)
+        for exporter in registry.load_all("exporter"):
+            if exporter.format in each.formats:
+                monkeypatch.setattr(exporter, "standard", True, raising=False)
+    made = make()
+    for each in stand_ins:
+        assert {step.stage for step in steps(made, runtime=each.name)} == {"verify"}
+
+
 def test_without_its_environment_the_rows_of_such_a_runtime_say_why() -> None:
     made = make(machine=PaperMachine(environments=()))
     for stage in ("verify", "run", "edge"):

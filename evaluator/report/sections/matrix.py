@@ -50,6 +50,7 @@ class Matrix(Section):
         causes = reasons(unproven)
         return (
             soft(READING),
+            *map(soft, references(cells)),
             *whole(cells),
             *((Heading(text="What did not pass, by cause"), causes) if causes.items else ()),
             *_explained("Every cell that did not pass, with all its figures", unproven),
@@ -73,6 +74,17 @@ def whole(cells: Sequence[MatrixCell]) -> tuple[Block, ...]:
     )
 
 
+def references(cells: Sequence[MatrixCell]) -> tuple[str, ...]:
+    """Say of each reference of fweval's own for what it stands, and what it does not tell."""
+    found = {proof.runtime: proof for cell in cells for proof in cell.proofs if proof.stands_for}
+    return tuple(
+        f"{proof.title or proof.runtime}: fweval's own reference stood in for {proof.stands_for}, which this machine "
+        "cannot have. It tells that graph and weights are right; it was not timed, and nothing is said of "
+        f"{proof.stands_for}'s speed, memory or rounding."
+        for proof in found.values()
+    )
+
+
 def short(cells: Sequence[MatrixCell]) -> tuple[Block, ...]:
     """Return the matrix for a terminal: a table for each scenario, because two would be wider than it."""
     if not cells:
@@ -86,6 +98,7 @@ def short(cells: Sequence[MatrixCell]) -> tuple[Block, ...]:
         Legend(tiles=tuple(_letter(state) for state in _matrix.STATES)),
         Prose(line=(Text(counts, "strong"),)),
         *((Heading(text="Why"), Items(items=why)) if why else ()),
+        *map(soft, references(cells)),
         Heading(text="Runtimes"),
         runtimes(cells),
     )
