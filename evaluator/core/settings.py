@@ -42,7 +42,7 @@ OPTIONS: Mapping[str, str] = {
         "fp32 means the same in every runtime, and can be proven equal; by default it lowers what a processor lets it"
     ),
     "OpenVINO: full 32-bit floats (INFERENCE_PRECISION_HINT f32)": (
-        "the same on a processor with bfloat16 instructions, where by itself it would compute 32-bit files in 16 bits"
+        "fp32 means the same in every runtime; on a processor with bfloat16 instructions it would compute in 16 bits"
     ),
     "MNN: precision high": "fp32 means the same in every runtime; by default it may compute with 16 bits",
     "edge: affinity to one core": "the question is about one core",
