@@ -8,6 +8,8 @@ from evaluator.core.metrics import Row, number
 from evaluator.core.quantities import significant
 from evaluator.core.records import Figure, Record
 
+_NOTHING = 1e-3  # of what may be lost: what rounding makes of the same answers
+
 
 class Quality(Record, frozen=True, kw_only=True):
     """A quality on so many labelled rows; of an artifact, beside its origin's."""
@@ -37,7 +39,8 @@ class Quality(Record, frozen=True, kw_only=True):
         if self.origin is None or self.loss is None or self.allowed is None:
             return f"{self.short}{_ends(self.low, self.high)} {rows}{self._doubt}"
         lost = f"a loss of {significant(self.loss)}{_ends(self.loss_low, self.loss_high)}"
-        if self.loss == self.loss_low == self.loss_high == 0:
+        ends = (self.loss, self.loss_low, self.loss_high)
+        if all(each is not None and abs(each) <= _NOTHING * self.allowed for each in ends):
             lost = "nothing lost"
         beside = f"{self.short} (origin {significant(self.origin)})"
         return f"{beside}: {lost}, allowed {significant(self.allowed)}, {rows}{self._doubt}"

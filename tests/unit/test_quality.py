@@ -265,6 +265,8 @@ def test_a_quality_is_written_with_the_name_of_its_measure() -> None:
         FOUND, value=0.912, loss=0.0, loss_low=0.0, loss_high=0.0, verdict="kept", measure="top1"
     )
     assert same.words == "top1 0.912 (origin 0.912): nothing lost, allowed 0.00912, on 200 labelled rows"
+    rounded = msgspec.structs.replace(same, loss=-1e-8, loss_low=-3e-8)
+    assert rounded.words == same.words
     alone = Quality(measure="top1", value=0.9, low=0.8, high=0.95, rows=40)
     assert alone.words == "top1 0.900 (0.800 to 0.950) on 40 labelled rows"
 
