@@ -60,15 +60,14 @@ def _saved(source: Source) -> Any:
     if _SERVING not in loaded.signatures:
         known = ", ".join(loaded.signatures) or "none"
         raise UsageError(f"{source.path.name} has no signature '{_SERVING}'", remedy=f"its signatures: {known}")
-    function = loaded.signatures[_SERVING]
-    specs = function.structured_input_signature[1]
+    specs = loaded.signatures[_SERVING].structured_input_signature[1]
     inputs = {
         name: keras.Input(tuple(spec.shape[1:]), dtype=spec.dtype.name, name=name) for name, spec in specs.items()
     }
 
     class Signature(keras.layers.TFSMLayer):  # type: ignore[misc]  # keras is untyped here
         def call(self, given: Any) -> Any:
-            return function(**given)
+            return self._reloaded_obj.signatures[_SERVING](**given)  # which keeps its variables alive
 
     layer = Signature(str(source.path), call_endpoint=_SERVING)
     return keras.Model(inputs, layer(inputs))
