@@ -25,7 +25,6 @@ from evaluator.core.registry import unknown
 OWN_BUG = 4
 RENAMED = {"verify": "prove"}  # old name -> new one: a command that did something else must not be mistaken
 HUNG_UP, INTERRUPTED, UNREAD = 129, 130, 141  # as shells say it: 128 + SIGHUP, SIGINT, SIGPIPE
-FILES = 4096  # that may be open at once: servers with their clients, one for each library and weight
 EPILOG = """
 \b
 Exit codes: 0 ready · 1 assessed, not ready · 2 usage · 3 evidence incomplete
@@ -107,7 +106,7 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):  # SIGINT stays as it was inherited: a background job ignores Ctrl-C
         if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored
             signal.signal(number, _interrupt)
-    surroundings.raise_file_limit(FILES)
+    surroundings.raise_file_limit(surroundings.FILES)
     sys.exit(_run())
 
 

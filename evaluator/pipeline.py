@@ -5,6 +5,7 @@ takes milliseconds and measures nothing.
 """
 
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -234,13 +235,23 @@ def through(stage: str) -> tuple[Stage, ...]:
 
 
 def pursue(run: Run) -> None:
-    """Go through the run's stages; a run that is interrupted can be resumed where it stopped."""
+    """Go through the run's stages; a run that is interrupted can be resumed where it stopped, and says how."""
     free = shutil.disk_usage(run.folder.path).free
     if free < LEAST_DISK_BYTES:
         raise IncompleteEvidence(
             f"only {free / 2**30:.1f} GiB are free in {run.folder.path}, a run needs {LEAST_DISK_BYTES / 2**30:.0f}",
             remedy="free some space, or choose another folder with --out",
         )
+    try:
+        _go_through(run)
+    except (KeyboardInterrupt, OSError) as stopped:
+        if isinstance(stopped, OSError) and stopped.filename is None:
+            stopped.filename = str(run.folder.path)  # who writes to an open file is not told which it was
+        run.reporter.note(f"stopped; go on with: fweval full --resume {shlex.quote(str(run.folder.path))}")
+        raise
+
+
+def _go_through(run: Run) -> None:
     with run.folder.lock():
         tidy(run.executor, run.executor.machines(), run.reporter)
         here = run.executor.machines()[MACHINE]
@@ -301,6 +312,7 @@ def begin(  # noqa: PLR0913  # all that a run begins with
         device_classes=device_classes,
         machine=here.describe(),
         plugins=catalogue.from_outside(),
+        packages=machine.packages(),
         time_factor=here.time_factor,
     )
     _check_memory(here)

@@ -105,6 +105,10 @@ class Scenario(Record, frozen=True, kw_only=True):
         return self.train
 
 
+# What a file about a model of one's own may say.
+KEYS = (*given.KEYS, *(key for key in Scenario.__struct_fields__ if key not in ("model", "settings")))
+
+
 def scenario_names() -> tuple[str, ...]:
     """List the built-in scenarios."""
     return _names("scenario")
@@ -149,11 +153,10 @@ def load_scenario(name_or_path: str, told: Mapping[str, Any] = MappingProxyType(
 
 def _own(path: Path, text: str, table: dict[str, Any]) -> Scenario:
     """Make the scenario of a model of one's own: its keys stand beside those of any scenario."""
-    known = (*given.KEYS, *(key for key in Scenario.__struct_fields__ if key not in ("model", "settings")))
     for key in table:
-        if key not in known:
+        if key not in KEYS:
             where = f"{path}, line {_line_of(text, (), key)}, key '{key}'"
-            raise UsageError(f"{where}: unknown key", remedy=_did_you_mean(key, known))
+            raise UsageError(f"{where}: unknown key", remedy=_did_you_mean(key, KEYS))
     about = given.placed({key: table[key] for key in table if key in given.KEYS}, Path.cwd())
     own = given.checked(_convert(path, text, about, Own), FRAMEWORKS)
     rest = {key: value for key, value in table.items() if key not in given.KEYS}

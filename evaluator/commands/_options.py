@@ -1,8 +1,6 @@
 """Options that several commands share, and how they become a run."""
 
 import functools
-import os
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -220,23 +218,13 @@ def _refuse_other_options(given: dict[str, Any]) -> None:
 
 
 def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
-    """Run the stages with progress; say how to go on when they are interrupted, or when the disk is full."""
-    from rich.console import Console
-
+    """Run the stages with progress on standard error."""
     from evaluator import pipeline
-    from evaluator.running.progress import Reporter
+    from evaluator.running import progress
 
-    # Colours may be asked for in a pipe, too: a bar that draws over itself is for a terminal that can.
-    interactive = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    with Reporter(Console(stderr=True, force_interactive=interactive)) as reporter:
+    with progress.on_stderr() as reporter:
         run = start(reporter, given, stages)
-        try:
-            pipeline.pursue(run)
-        except (KeyboardInterrupt, OSError) as stopped:
-            if isinstance(stopped, OSError) and stopped.filename is None:
-                stopped.filename = str(run.folder.path)  # who writes to an open file is not told which it was
-            reporter.note(f"stopped; go on with: fweval full --resume {shlex.quote(str(run.folder.path))}")
-            raise
+        pipeline.pursue(run)
     return run
 
 

@@ -120,6 +120,16 @@ def versions() -> dict[str, str]:
     return {name: number for name, number in found.items() if number is not None}
 
 
+def packages() -> dict[str, str]:
+    """Return name and version of every distribution that is installed here, as `pip freeze` lists them."""
+    found: dict[str, str] = {}
+    for each in metadata.distributions():
+        told = each.metadata
+        if told is not None and "Name" in told and "Version" in told:  # of a damaged one nothing can be said
+            found.setdefault(told["Name"], told["Version"])  # the first on the path is the one that is imported
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
 def git_revision() -> str | None:
     """Return the revision of the checkout that fweval runs from; None for an installed wheel."""
     root = Path(__file__).parents[2]

@@ -261,6 +261,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     device_classes: tuple[DeviceClass, ...] = ()  # that artifacts are to fit
     machine: Machine
     plugins: tuple[Plugin, ...] = ()  # from outside, as they were when it began
+    packages: dict[str, str] = msgspec.field(default_factory=dict)  # all that was installed; none in older runs
     time_factor: float = 1.0  # the limits that fweval itself sets were multiplied by, when the run began
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from evaluator.core.errors import FwevalError, IncompleteEvidence, UsageError
 
+FILES = 4096  # that may be open at once: servers with their clients, one for each library and weight
 _AGAIN = "then try again"
 # Native code passes on the system's words, where its number is lost.
 _SAID = {

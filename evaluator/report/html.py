@@ -7,7 +7,7 @@ The page lives in templates/: `page.html.j2` (what surrounds the sections), `blo
 
 from collections.abc import Iterable
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -35,6 +35,13 @@ def page(card: Scorecard, chosen: Iterable[Section]) -> str:
     below = [(section, blocks) for section, blocks in shown if not (opened and section.leading)]
     unprinted = [f"“{section.title}”" for section, _ in shown if section.appendix]
     return _template().render(card=card, shown=shown, below=below, unprinted=unprinted)
+
+
+def brief(card: Scorecard) -> str:
+    """Return what each section says in brief, as a piece of somebody else's page: without our style."""
+    blocks = [block for section in sections() for block in section.brief(card)]
+    written: Any = _template().environment.get_template("blocks.html.j2").module
+    return str(written.all(blocks)).strip()
 
 
 @cache

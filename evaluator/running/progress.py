@@ -5,6 +5,8 @@ refreshing thread would burn the cores that are measured.
 """
 
 import math
+import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -173,6 +175,15 @@ class Reporter:
         done = sum(max(0.0, promised - self._left[step]) for step, promised in self._promises.items())
         self._bar.update(self._task, completed=self._promised_s + done, description=description, left=left)
         self._bar.refresh()
+
+
+def on_stderr() -> Reporter:
+    """Return a reporter for whoever reads standard error: a terminal, a file, or a notebook, in which lines are best.
+
+    Colours may be asked for in a pipe, too: a bar that draws over itself is for a terminal that can.
+    """
+    interactive = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return Reporter(Console(stderr=True, force_interactive=interactive, force_jupyter=False))
 
 
 def expected_seconds(step: Step) -> float:

@@ -21,6 +21,7 @@ from evaluator.core.causes import wants_memory
 from evaluator.core.errors import FwevalError, UsageError
 
 _modules: dict[Path, ModuleType] = {}
+_running: list[Path] = []  # files whose code is at work now
 
 
 def function(path: Path, name: str) -> Callable[..., Any]:
@@ -36,6 +37,11 @@ def function(path: Path, name: str) -> Callable[..., Any]:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     remedy = f"did you mean '{near[0]}'?" if near else f"it has: {', '.join(known) or 'none'}"
     raise UsageError(f"{path.name} has no function '{name}'", remedy=remedy)
+
+
+def at_work() -> Path | None:
+    """Return the person's file whose code runs in this process now; None while none does."""
+    return _running[-1] if _running else None
 
 
 def without_arguments(path: Path, name: str) -> Any:
@@ -93,12 +99,14 @@ def _at_home(path: Path, what: str, call: Callable[[], Any]) -> Any:
     """
     before = Path.cwd()
     os.chdir(path.parent)
+    _running.append(path)
     try:
         found = attempt(call)
     except SystemExit as error:
         remedy = 'put what is to run as a script below `if __name__ == "__main__":`'
         raise UsageError(f"{path.name}: {what} ended the process ({error.code})", remedy=remedy) from error
     finally:
+        _running.pop()
         os.chdir(before)
     if isinstance(found, SyntaxError):
         raise UsageError(

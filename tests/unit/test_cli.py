@@ -381,10 +381,10 @@ def test_a_disk_that_fills_during_a_run_is_named_with_the_way_on(
 ) -> None:
     """Who writes to an open file is not told which one it was."""
 
-    def full(_: object) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("evaluator.pipeline.pursue", full)
+    monkeypatch.setattr("evaluator.pipeline.tidy", full)
     code, _, err = run("full", "tiny", "--out", "my run")
     assert code == 3
     assert err.splitlines() == [
