@@ -36,6 +36,7 @@ Example:
   fweval doctor                      what this machine can measure
   fweval full                        the whole evaluation: half an hour
   fweval full bert --profile quick   one scenario, with tighter figures
+  fweval new mine                    a model of your own, to begin with
   fweval inspect model.onnx          a file of your own, without a training
   fweval cells latest --csv          every step of the last run, as a table
 """

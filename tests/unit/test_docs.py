@@ -5,6 +5,7 @@ import re
 import runpy
 import shlex
 import sys
+import tomllib
 import types
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from evaluator.report import markdown
 from evaluator.report._base import Report, Section
 from evaluator.stages._contract import Stage
 from exports.contract import Exporter, Format, Runtime
-from scenarios.loading import load_scenario
+from scenarios.loading import KEYS, load_scenario
+from scenarios.own import measures
 from tests import fakes, sample_scorecard
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/own.md")
 CONTEXT = click.Context(cli.app)
 COMMANDS = tuple(cli.app.list_commands(CONTEXT))
 EXAMPLES = ROOT / "docs" / "examples"
@@ -121,6 +123,26 @@ def test_the_readmes_scenario_loads(tmp_path: Path) -> None:
     (tmp_path / "large.toml").write_text(source)
     scenario = load_scenario(str(tmp_path / "large.toml"))
     assert scenario.settings["image_size"] == 224
+
+
+def test_the_page_about_own_models_has_every_key_and_all_of_them_load(tmp_path: Path) -> None:
+    (source,) = blocks(read("docs/own.md"), "toml")
+    for name in ("ranker.py", "holdout.npz", "y.npz"):
+        (tmp_path / name).touch()
+    (tmp_path / "ranker.toml").write_text(source)
+    scenario = load_scenario(str(tmp_path / "ranker.toml"))
+    assert scenario.settings["dynamic"]["mask"] == ("batch", "length")
+    in_words = {"tensorflow", "origin", "train_step", "train_inputs", "train_labels", "train"}  # the last are to come
+    assert set(tomllib.loads(source)) == set(KEYS) - in_words
+    assert f"{', '.join(measures.names()[:-1])} and {measures.names()[-1]}" in read("docs/own.md").replace("\n", " ")
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/own.md"])
+def test_commands_about_own_models_parse(document: str) -> None:
+    lines = re.findall(r"^(fweval .*\b(?:mine|model)\..*)$", read(document), re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        parse(line)
 
 
 def test_exit_codes_are_documented() -> None:
