@@ -109,7 +109,9 @@ def _written_out(call: Callable[..., Any]) -> str:
     if any(_beside(call.__globals__.get(name)) for name in names):
         lines.insert(0, f"import sys\n\nsys.path.append({str(Path.cwd())!r})")
     head = '"""A measure of quality, as it was handed to evaluator.api.evaluate."""'
-    return "\n".join((head, "", *lines, "", "", source))
+    told = getattr(call, "higher_is_better", None)
+    after = () if told is None else ("", f"{call.__name__}.higher_is_better = {bool(told)}", "")
+    return "\n".join((head, "", *lines, "", "", source.rstrip("\n"), *after, "")).rstrip("\n") + "\n"
 
 
 def _globals(code: CodeType) -> Iterator[str]:

@@ -119,6 +119,10 @@ def test_a_measure_of_a_notebook_is_written_out_with_what_it_names(notebook: Any
     found = calling.function(path, "accuracy")
     assert found(np.array([0.2, 0.9]), np.array([False, False])) == 0.5
 
+    notebook.accuracy.higher_is_better = False
+    handed.measure(notebook.accuracy, path)
+    assert path.read_text().endswith("\n\naccuracy.higher_is_better = False\n")
+
     other = tmp_path / "other.py"
     assert handed.measure(notebook.needs_a_library, other) == f"{other}:needs_a_library"
     lines = other.read_text().splitlines()
