@@ -29,11 +29,13 @@ class CoreMLKeras(Exporter):
         function = _function(origin)
         with _coreml.converter(without="torch") as tools:
             _complete()
-            names = [each.name.partition(":")[0] for each in function.inputs[: len(origin.signature.inputs)]]
+            takes = [each.name.partition(":")[0] for each in function.inputs[: len(origin.signature.inputs)]]
+            gives = [each.name.partition(":")[0] for each in function.outputs]
             converted = tools.convert(
                 [function],
                 source="tensorflow",
-                inputs=_coreml.input_types(tools, origin, names),
+                inputs=_coreml.input_types(tools, origin, takes),
+                outputs=_coreml.output_types(tools, origin, gives),
                 **_coreml.settings(tools, precision),
             )
             return _coreml.write(tools, converted, origin, precision, folder)
