@@ -33,7 +33,11 @@ def function(path: Path, name: str) -> Callable[..., Any]:
     found = getattr(module, name, None)
     if callable(found):
         return _placed(path, name, found)
-    known = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+    known = [
+        each
+        for each, value in vars(module).items()
+        if callable(value) and not each.startswith("_") and getattr(value, "__module__", path.stem) == path.stem
+    ]  # and not what it imports
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     remedy = f"did you mean '{near[0]}'?" if near else f"it has: {', '.join(known) or 'none'}"
     raise UsageError(f"{path.name} has no function '{name}'", remedy=remedy)

@@ -7,8 +7,9 @@ found, or what is wrong in one line. The network is asked about two rows, and ab
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 import numpy as np
@@ -27,6 +28,8 @@ from scenarios.own.sources import Source
 _HERE = Path("/")
 _ROWS = 2
 _FLOATS = ("float16", "float32", "float64")
+Output = tuple[str, str, Array]  # its name, its place in what the network returns, and itself
+Free = Mapping[str, tuple[str, ...]]
 
 
 class Question(Record, frozen=True, kw_only=True):
@@ -44,6 +47,15 @@ class Answer(Record, frozen=True, kw_only=True):
     described: Described | None = None
     wrong: str | None = None
     remedy: str | None = None
+
+
+class _Seen(NamedTuple):
+    """What a network computed of so many rows; and, by place, of one row and of smaller ones, where it can."""
+
+    given: int
+    values: list[Output]
+    one: Mapping[str, Array]
+    smaller: Mapping[str, Array]
 
 
 def look(question: Question) -> Answer:
@@ -97,26 +109,23 @@ def _torch(own: Own, network: Any, seed: int) -> Described:
         _no_signature()
     takes = torch_origin.takes(network, arrays, where)
     arrays, casts, said = _cast(arrays, _wanted_by(network, arrays))
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(array[:_ROWS])) for name, array in arrays.items()}
 
-    def compute(count: int, given: Mapping[str, Any] = tensors) -> list[tuple[str, str, Any]]:
-        positional = [given[name][:count] for name, by_name in takes if not by_name]
-        named = {name: given[name][:count] for name, by_name in takes if by_name}
+    def compute(given: Arrays) -> list[Output]:
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in given.items()}
+        positional = [tensors[name] for name, by_name in takes if not by_name]
+        named = {name: tensors[name] for name, by_name in takes if by_name}
         with torch.inference_mode():
-            return torch_origin.outputs(network(*positional, **named), "the network")
+            found = torch_origin.outputs(network(*positional, **named), "the network")
+        return [(name, place, _plain(value)) for name, place, value in found]
 
-    _, count = _rows_of(arrays)
-    found = _computed(lambda: compute(count), "the network")
-    one = attempt(lambda: compute(1))
-    values = [(name, place, _plain(value)) for name, place, value in found]
-    ones = [] if isinstance(one, Exception) else [_plain(value) for _, _, value in one]
     free = _free(own, {name: [*array.shape] for name, array in arrays.items()})
-    kept = _named(own.outputs, values, takes)
+    seen = _seen(compute, arrays, free, "the network")
+    kept = _named(own.outputs, seen.values, takes)
     return Described(
-        signature=_signature([(name, arrays[name]) for name, _ in takes], kept, free, (count, values, ones)),
+        signature=_signature([(name, arrays[name]) for name, _ in takes], kept, free, seen),
         takes=takes,
         gives=tuple(place for _, place, _ in kept),
-        whole=len(kept) == len(values),
+        whole=len(kept) == len(seen.values),
         free=free,
         casts=casts,
         keys={name: name for name in arrays},
@@ -140,24 +149,20 @@ def _keras(own: Own, network: Any, seed: int) -> Described:
     arrays = {name: arrays[key] for name, key in keys.items()}
     arrays, casts, said = _cast(arrays, {name: tensor.dtype for name, tensor in specs.items()})
     renamed = [f"input '{name}' takes the examples' '{key}'" for name, key in keys.items() if name != key]
-    _, count = _rows_of(arrays)
 
-    def compute(count: int) -> list[tuple[str, str, Any]]:
-        given = rows(arrays, 0, count)
+    def compute(given: Arrays) -> list[Output]:
         inputs = keras.tree.map_structure(lambda tensor: keras.ops.convert_to_tensor(given[tensor.name]), model.input)
         flat = keras.tree.flatten(model(inputs, training=False))
-        return [(name, place, value) for (name, place, _), value in zip(keras_origin.outputs(model), flat, strict=True)]
+        places = [(name, place) for name, place, _ in keras_origin.outputs(model)]
+        return [(*place, np.asarray(value)) for place, value in zip(places, flat, strict=True)]
 
-    found = _computed(lambda: compute(count), "the model")
-    one = attempt(lambda: compute(1))
-    values = [(name, place, np.asarray(value)) for name, place, value in found]
-    ones = [] if isinstance(one, Exception) else [np.asarray(value) for _, _, value in one]
     free = _free(own, {name: [*tensor.shape] for name, tensor in specs.items()})
-    kept = _named(own.outputs, values, [(name, False) for name in specs])
+    seen = _seen(compute, arrays, free, "the model")
+    kept = _named(own.outputs, seen.values, [(name, False) for name in specs])
     return Described(
-        signature=_signature([(name, arrays[name]) for name in specs], kept, free, (count, values, ones)),
+        signature=_signature([(name, arrays[name]) for name in specs], kept, free, seen),
         gives=tuple(place for _, place, _ in kept),
-        whole=len(kept) == len(values),
+        whole=len(kept) == len(seen.values),
         free=free,
         casts=casts,
         keys=keys,
@@ -208,20 +213,32 @@ def _cast(arrays: Arrays, wanted: Mapping[str, str]) -> tuple[Arrays, dict[str, 
     return cast, casts, tuple(said)
 
 
-def _rows_of(arrays: Mapping[str, Array]) -> tuple[int, int]:
-    """Return how many examples there are, and how many of them are looked at."""
-    count = len(next(iter(arrays.values())))
-    return count, min(count, _ROWS)
+def _seen(compute: Callable[[Arrays], list[Output]], arrays: Arrays, free: Free, who: str) -> _Seen:
+    """Have a network compute the first rows; and one of them, and smaller ones, if it can."""
+    few = rows(arrays, 0, _ROWS if _batched(free) else 1)
+    values = _computed(compute, few, who)
+    cut = origins.halved(Described(signature=Signature(inputs=(), outputs=()), free=dict(free)), few)
+    asked = {"one": rows(few, 0, 1), **({} if cut is None else {"smaller": cut})}
+    found = {name: attempt(partial(compute, each)) for name, each in asked.items()}
+    places = {
+        name: {} if isinstance(each, Exception) else {place: value for _, place, value in each}
+        for name, each in found.items()
+    }
+    return _Seen(len(next(iter(few.values()))), values, places["one"], places.get("smaller", {}))
 
 
-def _computed(compute: Callable[[], list[tuple[str, str, Any]]], who: str) -> list[tuple[str, str, Any]]:
+def _computed(compute: Callable[[Arrays], list[Output]], few: Arrays, who: str) -> list[Output]:
     """Return what a network computes; what it raises is told in one line."""
-    found = attempt(compute)
+    found = attempt(lambda: compute(few))
     if isinstance(found, FwevalError | MemoryError) or (isinstance(found, Exception) and wants_memory(str(found))):
         raise found
     if isinstance(found, Exception):
         said = " ".join(str(found).split())[:300]
+        one = rows(few, 0, 1)
+        alone = len(next(iter(few.values()))) > 1 and not isinstance(attempt(lambda: compute(one)), Exception)
         remedy = "see that it computes the first two rows of the examples, as they are"
+        if alone:
+            remedy = f"one row it computes: if it takes no more, say so in a .toml file: dynamic.{next(iter(few))} = []"
         raise UsageError(
             f"{who} does not compute the examples: {type(found).__name__}: {said}", remedy=remedy
         ) from found
@@ -239,9 +256,7 @@ def _plain(tensor: Any) -> Array:
     return array
 
 
-def _named(
-    names: Sequence[str], values: Sequence[tuple[str, str, Array]], takes: Sequence[tuple[str, bool]]
-) -> list[tuple[str, str, Array]]:
+def _named(names: Sequence[str], values: Sequence[Output], takes: Sequence[tuple[str, bool]]) -> list[Output]:
     """Give the outputs the names that the person wants; "" leaves one out. None has the name of an input."""
     known = [name for name, _, _ in values]
     if not names:
@@ -273,32 +288,33 @@ def _free(own: Own, shapes: Mapping[str, list[int | None]]) -> dict[str, tuple[s
             raise UsageError(f"dynamic.{name}: {len(declared)} dimensions are named, the input has {len(shape)}")
         else:
             free[name] = tuple(each if isinstance(each, str) else "" for each in declared)
-    return free
+    return free if _batched(free) else {name: ("", *axes[1:]) if axes else () for name, axes in free.items()}
+
+
+def _batched(free: Free) -> bool:
+    """Tell whether any number of rows may be computed at once: not so if one input's first dimension is fixed."""
+    return all(axes[:1] != ("",) and axes for axes in free.values())
 
 
 def _signature(
     inputs: Sequence[tuple[str, Array]],
-    kept: Sequence[tuple[str, str, Array]],
-    free: Mapping[str, tuple[str, ...]],
-    computed: tuple[int, Sequence[tuple[str, str, Array]], Sequence[Array]],
+    kept: Sequence[Output],
+    free: Free,
+    seen: _Seen,
 ) -> Signature:
-    """Return what the network takes and gives; a dimension that differs between one row and two is free."""
-    count, values, ones = computed
-    single = {place: one for (_, place, _), one in zip(values, ones, strict=False)}
+    """Return what the network takes and gives; a dimension that differs from one row to two, or with a cut, is free."""
+    batched = _batched(free)
     outputs = []
     for name, place, value in kept:
-        if value.ndim == 0 or len(value) != count:
-            raise UsageError(
-                f"output '{name}' has the shape {list(value.shape)} for {count} rows: not a row for each example",
-                remedy='leave it out (outputs = ["", …]), or return fixed shapes: no size may depend on the data',
-            )
-        if value.dtype.kind not in "biuf":
-            raise UsageError(f"output '{name}' holds {value.dtype}, which are no real numbers", remedy="leave it out")
-        one = single.get(place)
-        others = [*(one.shape if one is not None and one.ndim == value.ndim else value.shape)]
-        shape = tuple(None if axis == 0 or size != others[axis] else size for axis, size in enumerate(value.shape))
+        _check_output(name, value, seen.given, seen.one.get(place))
+        others = [each[place] for each in (seen.one, seen.smaller) if place in each]
+        free_axes = {
+            axis
+            for axis, size in enumerate(value.shape)
+            if (axis == 0 and batched) or any(each.ndim == value.ndim and each.shape[axis] != size for each in others)
+        }
+        shape = tuple(None if axis in free_axes else size for axis, size in enumerate(value.shape))
         outputs.append(TensorSpec(name=name, dtype=value.dtype.name, shape=shape))
-    batched = all(axes[:1] != ("",) and axes for axes in free.values())
 
     def sizes_of(name: str, array: Array) -> tuple[int | None, ...]:
         axes = {axis for axis, each in enumerate(free.get(name, ())) if each}
@@ -311,6 +327,23 @@ def _signature(
         ),
         outputs=tuple(outputs),
     )
+
+
+def _check_output(name: str, value: Array, count: int, one: Array | None) -> None:
+    """See that an output has real numbers, a row for each example."""
+    if value.ndim == 0 or len(value) != count:
+        raise UsageError(
+            f"output '{name}' has the shape {list(value.shape)} for {count} rows: not a row for each example",
+            remedy='leave it out (outputs = ["", …]), or return fixed shapes: no size may depend on the data',
+        )
+    if one is not None and (one.ndim != value.ndim or len(one) != 1):
+        raise UsageError(
+            f"output '{name}' has the shape {list(value.shape)} for {count} rows and {list(one.shape)} for one: "
+            "not a row for each example",
+            remedy='leave it out (outputs = ["", …]), or keep the first dimension: squeeze(-1) in place of squeeze()',
+        )
+    if value.dtype.kind not in "biuf":
+        raise UsageError(f"output '{name}' holds {value.dtype}, which are no real numbers", remedy="leave it out")
 
 
 def _check_quality(own: Own, framework: str, described: Described, seed: int) -> None:

@@ -57,7 +57,11 @@ def labels(own: Own, count: int) -> Arrays | None:
 
 def resized(own: Own, framework: str, inputs: Arrays) -> Arrays | None:
     """Cut every free dimension but the batch to half; None where there is none, or nothing to cut."""
-    found = own.found[framework]
+    return halved(own.found[framework], inputs)
+
+
+def halved(found: Described, inputs: Arrays) -> Arrays | None:
+    """Cut what is free of inputs to half, but the batch; None where there is nothing to cut."""
     cut = dict(inputs)
     changed = False
     for name in found.free:

@@ -53,35 +53,44 @@ def _program(program: Any) -> Any:
     """Return the module of an exported program: it cannot be switched to training, nor back, and is not asked to."""
     import torch
 
+    signature, constants = _of_program(program)
+
     class Program(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
         def __init__(self) -> None:
             super().__init__()
             self.program = program.module()
 
         def forward(self, *args: Any, **kwargs: Any) -> Any:
-            return self.program(*args, **kwargs)
+            return self.program(*args, **{**constants, **kwargs})
 
         def train(self, mode: bool = True) -> Any:  # noqa: FBT001, FBT002  # PyTorch's signature
             return self
 
-    Program.forward.__signature__ = _of_program(program)  # type: ignore[attr-defined]
+    Program.forward.__signature__ = signature  # type: ignore[attr-defined]
     return Program()
 
 
-def _of_program(program: Any) -> inspect.Signature:
-    """Return the signature of an exported program: positional arguments, then keywords."""
+def _of_program(program: Any) -> tuple[inspect.Signature, dict[str, Any]]:
+    """Return the signature of an exported program, positional arguments, then keywords; and keywords that are fixed.
+
+    What was no tensor when the program was captured (None, a number) must be given again as it was.
+    """
     from torch.utils import _pytree
 
-    names = list(program.graph_signature.user_inputs)
-    places = _pytree.tree_unflatten(list(range(len(names))), program.call_spec.in_spec)
-    positional, keywords = places
+    inputs = [spec.arg for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"]
+    positional, keywords = _pytree.tree_unflatten(inputs, program.call_spec.in_spec)
     self_ = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     given = [
-        inspect.Parameter(str(names[place]) if isinstance(place, int) else f"argument_{index}", _NAMED[0])
-        for index, place in enumerate(positional)
+        inspect.Parameter(str(getattr(each, "name", f"argument_{index}")), _NAMED[0])
+        for index, each in enumerate(positional)
     ]
-    named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in keywords]
-    return inspect.Signature([self_, *given, *named])
+    constants = {
+        name: getattr(each, "value", None)
+        for name, each in keywords.items()
+        if each is None or type(each).__name__ == "ConstantArgument"
+    }
+    named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in keywords if name not in constants]
+    return inspect.Signature([self_, *given, *named]), constants
 
 
 def parameters(network: Any) -> tuple[list[inspect.Parameter], bool, bool]:
