@@ -104,7 +104,8 @@ def _ahead(card: Scorecard) -> tuple[Block, ...]:
     resting = ", ".join(each.brief for each in _claims.cautions(card))
     careful = (Prose(line=(Text(f"These figures rest on {resting}.", "flag"),)),) if resting else ()
     table = Table(caption="Ahead", columns=(column(""), column("")), rows=rows)
-    return (Heading(text="Ahead"), table, *_turns(card, _IN_BRIEF), *careful)
+    ahead = (Heading(text="Ahead"), table) if rows else ()  # nobody is ahead of one framework alone
+    return (*ahead, *_turns(card, _IN_BRIEF), *careful)
 
 
 def _in_short(card: Scorecard, path: str | None) -> str:
