@@ -4,7 +4,7 @@ A functional model keeps its own graph; another one is called once on symbolic i
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluator.children.work import attempt
@@ -82,15 +82,24 @@ def functional(network: Any, arrays: Mapping[str, Array]) -> Any:
         return network
     if isinstance(network, keras.Sequential) and network.built:
         return keras.Model(network.inputs, network.outputs)
+    if not arrays:
+        raise UsageError(
+            "the model does not say what it takes, and there are no examples",
+            remedy="give them with --inputs FILE.npz, or declare [signature.NAME] with dtype and shape in a .toml file",
+        )
     inputs = {name: keras.Input(array.shape[1:], dtype=array.dtype.name, name=name) for name, array in arrays.items()}
     parameters = [
         each.name for each in inspect.signature(network.call).parameters.values() if each.name not in _NO_INPUTS
     ]
     if len(parameters) > 1:
         examples.named(arrays, parameters, [], "inputs")
-        result = network(**inputs)
+        result = attempt(lambda: network(**inputs))
     else:
-        result = network(next(iter(inputs.values())) if len(inputs) == 1 else inputs)
+        result = attempt(lambda: network(next(iter(inputs.values())) if len(inputs) == 1 else inputs))
+    if isinstance(result, Exception):
+        said = " ".join(str(result).split())[:300]
+        remedy = "see that it takes what the examples are, or make it of keras.Input (a functional model)"
+        raise UsageError(f"the model does not take the examples: {said}", remedy=remedy) from result
     return keras.Model(inputs, result)
 
 
@@ -115,10 +124,24 @@ def wrapped(network: Any, described: Described, arrays: Mapping[str, Array]) -> 
     """Return a functional model that maps a dictionary of the signature's inputs to one of its outputs."""
     import keras
 
-    whole = functional(network, arrays)
+    whole = _with_names(functional(network, arrays), [spec.name for spec in described.signature.inputs])
     tensors = {place: tensor for _, place, tensor in outputs(whole)}
     inputs = {tensor.name: tensor for tensor in whole.inputs}
     named = {
         spec.name: tensors[place] for spec, place in zip(described.signature.outputs, described.gives, strict=True)
     }
     return keras.Model(inputs, named)
+
+
+def _with_names(whole: Any, names: Sequence[str]) -> Any:
+    """Give a model's inputs their names: those that Keras makes up count what was built in this process before."""
+    import keras
+
+    if [tensor.name for tensor in whole.inputs] == list(names):
+        return whole
+    inputs = {
+        tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+        for tensor, name in zip(whole.inputs, names, strict=True)
+    }
+    given = keras.tree.map_structure(lambda tensor: inputs[tensor.name], whole.input)
+    return keras.Model(given, whole(given))
