@@ -63,6 +63,8 @@ def refused(own: Own, framework: str | None = None) -> dict[str, Any]:
         origins.network(_kept(own, answer), answer.framework)
     except FwevalError as error:
         return {"kind": type(error).__name__, "wrong": error.message, "remedy": error.remedy}
+    except Exception as error:  # noqa: BLE001  # the test shows it
+        return {"kind": type(error).__name__, "wrong": str(error), "remedy": None}
     return {"found": msgspec.to_builtins(answer)}
 
 
