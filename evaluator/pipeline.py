@@ -37,6 +37,7 @@ from scenarios import datasets
 from scenarios.loading import OWN, Scenario, load_profile, load_scenario, model_of
 from scenarios.own import beginning
 from scenarios.own.form import Own
+from scenarios.own.look import Question
 
 EXECUTOR = "local"  # what runs the steps
 LEAST_DISK_BYTES = 3 << 30  # artifacts and weights of two scenarios, twice over
@@ -334,7 +335,8 @@ def _looked_at(
     looked, frameworks = [], []
     for scenario in own:
         form = msgspec.convert(scenario.settings, Own)
-        form = beginning.complete(form, options.frameworks, seed=options.seed, time_factor=time_factor, say=say)
+        question = Question(own=form, seed=options.seed, train=scenario.train)
+        form = beginning.complete(question, options.frameworks, time_factor=time_factor, say=say)
         looked.append(msgspec.structs.replace(scenario, settings=msgspec.to_builtins(form)))
         frameworks.append(form.frameworks)
     if len(set(frameworks)) > 1:

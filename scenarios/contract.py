@@ -7,7 +7,7 @@ know are no obstacle where one framework is evaluated alone.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from evaluator.core.tensors import Array, Arrays
 
 OUTPUT = "logits"  # every model is a classifier with this one output: unnormalised scores, (batch, classes)
 
+Step = Callable[[Any, Any], float]  # of somebody's own: inputs, labels -> loss
 Positive = Annotated[float, msgspec.Meta(gt=0, le=10**6)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
@@ -117,6 +118,11 @@ class Model(ABC):
         return dict(inputs)
 
 
+def alone(named: Mapping[str, Any]) -> Any:
+    """Return the one value of a dictionary with one, else the dictionary: so are functions of a person's own asked."""
+    return next(iter(named.values())) if len(named) == 1 else named
+
+
 @contextmanager
 def defined(model: Model, framework: "Framework") -> Iterator[None]:
     """Say of a model of one framework that it has no network in the other: `Unavailable`, and nobody's failure."""
@@ -134,8 +140,8 @@ def defined(model: Model, framework: "Framework") -> Iterator[None]:
 class TrainSettings(Record, frozen=True, kw_only=True):
     """How a model is trained: the same in both frameworks, constant over the training."""
 
-    optimizer: Literal["sgd", "adamw"]
-    learning_rate: Positive
+    optimizer: Literal["sgd", "adamw", "own"]  # "own": the step of a person's own has one, and a loss
+    learning_rate: Positive | None = None  # of ours
     batch_size: Rows
     epochs: Epochs = 1
     momentum: Fraction = 0.0  # of "sgd"
@@ -143,7 +149,11 @@ class TrainSettings(Record, frozen=True, kw_only=True):
     plan: TrainPlan = NO_PLAN  # the training at full size that times are compared for
 
     def __post_init__(self) -> None:
-        """Refuse what would be ignored, or would mean different things in the two frameworks."""
+        """Refuse what is missing or would be ignored, or would mean different things in the two frameworks."""
+        if self.optimizer == "own" and (self.learning_rate or self.momentum or self.weight_decay):
+            raise ValueError("a step of one's own has its own learning rate, momentum and weight decay: leave them out")
+        if self.optimizer != "own" and self.learning_rate is None:
+            raise ValueError(f"`learning_rate` is missing: `{self.optimizer}` takes one")
         if self.optimizer == "sgd" and self.weight_decay:
             raise ValueError("`weight_decay` goes with `adamw`: the frameworks' `sgd` define it differently")
         if self.optimizer == "adamw" and self.momentum:
@@ -153,9 +163,11 @@ class TrainSettings(Record, frozen=True, kw_only=True):
 class Trainer(Protocol):
     """A model in training, with the state of its optimizer."""
 
-    def step(self, inputs: Mapping[str, Array], labels: Array) -> float:
-        """Take one step on one batch and return its loss (softmax cross-entropy, mean over the batch).
+    def step(self, inputs: Mapping[str, Array], labels: Any) -> float:
+        """Take one step on one batch and return its loss.
 
+        Ours: softmax cross-entropy, mean over the batch, of an array of labels. A step of somebody's own has a loss of
+        its own, and is given the labels that it came with: an array, arrays by name, or None.
         Returns when the device has finished, so that the caller's clock sees the whole step.
         """
         ...
@@ -210,4 +222,11 @@ class Framework(ABC):
 
     @abstractmethod
     def trainer(self, network: Any, train: TrainSettings, device: str) -> Trainer:
-        """Make the network ready to be trained on the device."""
+        """Make the network ready to be trained on the device: a classifier with one output."""
+
+    @abstractmethod
+    def own_trainer(self, network: Any, make: Callable[[Any], Step], device: str) -> Trainer:
+        """Make a network of somebody's own ready to be trained on the device by the step that `make` returns for it.
+
+        The step gets tensors of the framework by name, the tensor itself where there is one.
+        """

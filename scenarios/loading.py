@@ -23,7 +23,7 @@ from evaluator.core.reading import read_bytes
 from evaluator.core.records import FRAMEWORKS, DeviceClass, Name, Profile, Record, Rows, Title
 from evaluator.core.targets import BANDS, HIGHER, Target
 from scenarios.contract import Fraction, Model, Positive, TrainSettings
-from scenarios.own import given
+from scenarios.own import given, training
 from scenarios.own.form import Own
 from scenarios.own.sources import looks_own
 
@@ -144,6 +144,9 @@ def load_scenario(name_or_path: str, told: Mapping[str, Any] = MappingProxyType(
         raise UsageError(f"{where}: {error.message}", remedy=error.remedy)
     if scenario.train is None:
         raise UsageError(f"{path}, line 1, key 'train': missing key", remedy="say how the model is trained: [train]")
+    if scenario.train.optimizer == training.OWN_STEP:
+        where = f"{path}, line {_line_of(text, ('train',), 'optimizer')}, key 'train.optimizer'"
+        raise UsageError(f"{where}: only a model of one's own has a step of its own", remedy="take sgd or adamw")
     kind = registry.load("model", scenario.model).Settings
     settings = _convert(path, text, scenario.settings, kind, within=("settings",))
     return msgspec.structs.replace(
@@ -160,12 +163,30 @@ def _own(path: Path, text: str, table: dict[str, Any]) -> Scenario:
     about = given.placed({key: table[key] for key in table if key in given.KEYS}, Path.cwd())
     own = given.checked(_convert(path, text, about, Own), FRAMEWORKS)
     rest = {key: value for key, value in table.items() if key not in given.KEYS}
+    _train_table(path, text, rest, own)
     rest.setdefault("name", path.stem)
     rest.setdefault("title", rest["name"])
     rest.setdefault("summary", f"A model of one's own: {rest['title']}")
     scenario = _convert(path, text, rest, Scenario)
+    wrong = training.contradiction(own, scenario.train)
+    if wrong is not None:
+        key, what, remedy = wrong
+        raise UsageError(f"{path}, line {_line_of(text, (), key)}, key '{key}': {what}", remedy=remedy)
     settings = msgspec.to_builtins(own)
     return msgspec.structs.replace(scenario, settings=settings, tolerance={**_TOLERANCE, **scenario.tolerance})
+
+
+def _train_table(path: Path, text: str, rest: dict[str, Any], own: Own) -> None:
+    """Complete what `[train]` says of a model of one's own: a step of one's own needs no more than its name."""
+    table = rest.get("train")
+    if not isinstance(table, dict):
+        return
+    within = next((key for key in table if key in given.KEYS), None)
+    if within is not None:
+        where = f"{path}, line {_line_of(text, ('train',), within)}, key 'train.{within}'"
+        raise UsageError(f"{where}: it stands in [train]", remedy="write it above the first table of the file")
+    if own.train_step is not None:
+        rest["train"] = {"optimizer": training.OWN_STEP, **table}
 
 
 def load_profile(name_or_path: str) -> Profile:

@@ -20,6 +20,7 @@ from evaluator.core.scorecard import EvidenceRef
 from evaluator.core.turns import Blocks, medians
 
 RESULT = "result.json"
+OWN = "own"  # the model that people bring, as a scenario names it
 _MOST = 1e9  # of a setting that is a number
 
 
@@ -173,6 +174,20 @@ class Evidence:
     def trains(self, scenario: str) -> bool:
         """Tell whether the scenario is trained: a model that is brought as it is has no training to be missing."""
         return self.run.scenarios.get(scenario, {}).get("train", {}) is not None
+
+    def paired(self, scenario: str) -> bool:
+        """Tell whether the frameworks are to start from the same: not a model that is given in one, or trained apart.
+
+        Of a built-in scenario it is asked, be it evaluated in one framework alone.
+        """
+        if not self.own(scenario):
+            return True
+        settings: Any = self.run.scenarios[scenario].get("settings")
+        return len(self.run.frameworks) > 1 and isinstance(settings, dict) and settings.get("pair") == "same weights"
+
+    def own(self, scenario: str) -> bool:
+        """Tell whether it is about a model of somebody's own."""
+        return self.run.scenarios.get(scenario, {}).get("model") == OWN
 
     def formats(self, framework: str, path: str | None = None) -> tuple[str, ...]:
         """Return the formats that a framework is exported to, of one deployment path or of all."""

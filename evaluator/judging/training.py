@@ -246,8 +246,9 @@ def _refused(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
     if not entry.passed:
         reason = result.reason or result.outcome.value
         return Gap(subject=subject, state=result.outcome, reason=reason, remedy=result.remedy, entries=(entry,))
-    start = _start_difference(evidence, entry.step.scenario)
-    accuracy, target = entry.number("heldout_accuracy"), entry.number("accuracy_target")
+    paired = evidence.paired(entry.step.scenario)
+    start = _start_difference(evidence, entry.step.scenario) if paired else 0.0
+    accuracy, target = _learnt(evidence, entry)
     if start is None or accuracy is None or target is None or not _timed(entry):
         return Gap(
             subject=subject,
@@ -266,7 +267,7 @@ def _refused(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
             remedy="make both definitions of the model compute the same from the same weights",
             entries=(entry,),
         )
-    apart = _first_losses_apart(evidence, entry)
+    apart = _first_losses_apart(evidence, entry) if paired else 0.0
     if apart > evidence.policy.first_losses_tolerance:
         return Gap(
             subject=subject,
@@ -284,6 +285,14 @@ def _refused(evidence: Evidence, entry: Entry, subject: str) -> Gap | None:
             entries=(entry,),
         )
     return None
+
+
+def _learnt(evidence: Evidence, entry: Entry) -> tuple[float | None, float | None]:
+    """Return the accuracy and the target; (1, 0) of a model of one's own that has no right answers to be counted."""
+    accuracy, target = entry.number("heldout_accuracy"), entry.number("accuracy_target")
+    if accuracy is None and target is None and evidence.own(entry.step.scenario):
+        return 1.0, 0.0
+    return accuracy, target
 
 
 def _timed(entry: Entry) -> bool:

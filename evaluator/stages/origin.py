@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from evaluator.children.work import Work, attempt, blame
 from evaluator.core.clock import timed
 from evaluator.core.coordinates import DEVICE
@@ -22,10 +20,10 @@ from evaluator.core.records import Figure, Measured, Metrics, Result, Step
 from evaluator.core.tensors import Arrays, read_arrays, rows
 from evaluator.measure import fidelity
 from evaluator.measure.resources import peak_memory
+from evaluator.stages._brought import computed, self_noise, unfit, write_resized
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import OUTPUTS, RESIZED, WEIGHTS, Assignment, write_examples
 from evaluator.stages._figures import labelled
-from evaluator.stages._outputs import in_batches
 from evaluator.stages._quality import asked_of, of_origin, stored
 from scenarios.own import origins
 from scenarios.own.form import RANDOM, Own
@@ -33,10 +31,6 @@ from scenarios.weights import write_weights
 
 if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
-
-MOST_NOISE = 0.01  # of the output scale: an origin that differs more from itself has no artifact that is right
-_TWICE = 8  # rows that are computed again, and one by one
-_RESIZED_ROWS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -84,13 +78,13 @@ class OriginStage(Stage):
         inputs = rows(given, 0, about.profile.heldout_samples)
         labels = origins.labels(own, len(next(iter(given.values()))))
         with blame(f"computing in {about.framework.title}"):
-            outputs, computed_s = timed(lambda: _computed(about, network, inputs))
-            noise = _noise(about, network, inputs, outputs)
+            outputs, computed_s = timed(lambda: computed(about, network, inputs))
+            noise = self_noise(about, network, inputs, outputs)
             memory = peak_memory()
         count = len(next(iter(inputs.values())))
         kept = None if labels is None else rows(labels, 0, count)
         write_examples(work.folder, inputs, outputs, kept)
-        _write_resized(work.folder / RESIZED, about, network, inputs)
+        write_resized(work.folder / RESIZED, about, network, inputs)
         metrics: Metrics = {
             "import_s": import_s,
             "build_s": build_s,
@@ -121,35 +115,13 @@ class OriginStage(Stage):
         )
 
 
-def _computed(about: Assignment, network: Any, inputs: Arrays) -> Arrays:
-    return in_batches(lambda batch: about.forward(network, batch), inputs, about.batch)
-
-
-def _noise(about: Assignment, network: Any, inputs: Arrays, outputs: Arrays) -> float | None:
-    """Return how far the origin is from itself, in another batch and again; None where it cannot be compared."""
-    few = rows(inputs, 0, _TWICE)
-    expected = rows(outputs, 0, len(next(iter(few.values()))))
-    again = [_computed(about, network, few), in_batches(lambda one: about.forward(network, one), few, 1)]
-    found = [fidelity.compare(expected, each, about.scenario.start_tolerance).max_rel for each in again]
-    return None if None in found else max(each for each in found if each is not None)
-
-
 def _wrong(
     work: Work, about: Assignment, outputs: Arrays, noise: float | None
 ) -> tuple[tuple[str, str] | None, tuple[Figure, ...]]:
     """Say what makes an origin unfit, as (reason, remedy); and how far it is from the other framework's."""
-    for name, array in outputs.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            row = int(np.argwhere(~np.isfinite(array))[0][0])
-            what = f"the model gives what is no number: output '{name}' of example {row}"
-            return (what, "look at that example, and at the model's weights"), ()
-    if noise is None or noise > MOST_NOISE:
-        differs = "in shape" if noise is None else f"by {noise:.2g} of its scale"
-        what = f"the model answers differently twice: {differs}, at most {MOST_NOISE:g} can be told from a fault"
-        return (
-            what,
-            "switch off what is random in it (dropout, sampling), and what depends on the rest of a batch",
-        ), ()
+    wrong = unfit(outputs, noise)
+    if wrong is not None:
+        return wrong, ()
     if "first" not in work.step.needs:
         return None, ()
     expected = read_arrays(work.need("first") / OUTPUTS)
@@ -171,19 +143,6 @@ def _weights(about: Assignment, network: Any, folder: Path) -> Metrics:
         return told
     write_weights(folder / WEIGHTS, weights)
     return {**told, "weights_bytes": sum(array.nbytes for array in weights.values())}
-
-
-def _write_resized(folder: Path, about: Assignment, network: Any, inputs: Arrays) -> None:
-    """Keep what is computed where free dimensions are half as large, if any is declared and the model takes it."""
-    cut = origins.resized(about.settings, about.framework.name, rows(inputs, 0, _RESIZED_ROWS))
-    if cut is None:
-        return
-    outputs = attempt(lambda: about.forward(network, cut))
-    if isinstance(outputs, Exception):
-        _log.info("the model takes no other size: %s", outputs)
-        return
-    folder.mkdir()
-    write_examples(folder, cut, outputs)
 
 
 plugin = OriginStage()

@@ -1,32 +1,39 @@
 """Train: both frameworks train the same weights on the same real data in the same order, a few steps each in turns.
 
+A model of somebody's own is trained where its file says how, from the weights that it was brought with.
+
 Both trainings of a round are alive together, after a first step that each makes alone. Their order of batches and their
 results are what they would be one after the other.
 """
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 import numpy as np
 
 from evaluator.children.turns import Taken, Turns
 from evaluator.children.work import Work, attempt, blame
 from evaluator.core import files
 from evaluator.core.clock import timed
+from evaluator.core.errors import Unavailable
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics
-from evaluator.core.tensors import Array, Arrays, rows
+from evaluator.core.tensors import Arrays, rows
 from evaluator.core.turns import NAME, Track
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.training import Cost
+from evaluator.stages._brought import write_resized
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import EXTREMES, RESIZED, WEIGHTS, Assignment, read_result, write_examples
+from evaluator.stages._lessons import Lesson, judged, lesson
 from evaluator.stages._outputs import accuracy, in_batches
-from scenarios.contract import Examples, Trainer, TrainSettings
+from scenarios.contract import Trainer, TrainSettings
+from scenarios.own import origins, training
 from scenarios.weights import read_weights, write_weights
 
 if TYPE_CHECKING:
@@ -42,7 +49,7 @@ class Train(Stage):
     name = "train"
     title = "Training"
     summary = "Train the same weights in both frameworks and time every step."
-    rests_on = ("align",)
+    rests_on = ("align", "origin")
     measures = True
     in_turns = True
     memory_bytes = 12 * GIB
@@ -59,11 +66,12 @@ class Train(Stage):
         """Plan every round on every device, the frameworks in counter-balanced order; what is exported is the first."""
         if plan.scenario.train is None:
             return
-        aligned = plan.ids["align"]
+        aligned = plan.ids["origin" if plan.brought else "align"]
         rounds = range(1, plan.draft.profile.train_rounds + 1)
         for device, number in itertools.product(plan.draft.options.devices, rounds):
             for framework in plan.balanced(plan.frameworks, number):
-                needs = {"weights": next(iter(aligned.values())), "aligned": aligned[framework]}
+                first = aligned[framework] if plan.brought else next(iter(aligned.values()))
+                needs = {"weights": first, "aligned": aligned[framework]}
                 refusal = plan.no_device(device)
                 step = plan.add(self.name, framework, device=device, round=number, needs=needs, refusal=refusal)
                 if number == 1:
@@ -73,30 +81,21 @@ class Train(Stage):
         """Train from the aligned weights, judge on held-out data, and leave weights and golden examples."""
         about = Assignment(work)
         _, import_s = timed(about.prepare)
-        model, framework, scenario, profile = about.model, about.framework, about.scenario, about.profile
-        data = model.data(
-            about.settings,
-            about.packages(),
-            train=profile.train_samples,
-            heldout=profile.heldout_samples,
-            seed=about.seed,
-        )
-        batches = list(_batches(data.train, scenario.training.batch_size, scenario.training.epochs, about.seed))
-        prepared = [(model.inputs_for(framework.name, inputs), labels) for inputs, labels in batches]
-        network, trainer, build_s = _build(about, read_weights(work.need("weights") / WEIGHTS))
-        course = Course(trainer, prepared)
+        framework, scenario = about.framework, about.scenario
+        taught = lesson(about, work)
+        network, trainer, build_s = _build(about, work.need("weights") / WEIGHTS)
+        course = Course(trainer, taught.batches)
         with blame(f"training in {framework.title}"):
             taken = course.run(work.turns)
             memory = peak_memory()
-            outputs, evaluation_s = timed(lambda: _evaluated(about, network, data.heldout))
+            outputs, evaluation_s = timed(lambda: _evaluated(about, network, taught.heldout))
         first, step_s = course.seconds[0], median(taken.seconds(STEP) or course.seconds)
         taken.write(work.folder)
         files.write_samples(work.folder, {"loss": course.losses})
-        trained = framework.read_weights(network)
+        trained = _trained(about, network)
         write_weights(work.folder / WEIGHTS, trained)
-        write_examples(work.folder, data.heldout.inputs, outputs, {"labels": data.heldout.labels})
-        _write_extremes(work.folder / EXTREMES, about, data.heldout, network)
-        _write_resized(work.folder / RESIZED, about, data.heldout, network)
+        write_examples(work.folder, taught.heldout, outputs, taught.labels)
+        found = _beside(about, work.folder, taught.heldout, network)
         metrics: Metrics = {
             "import_s": import_s,
             "build_s": build_s,
@@ -109,8 +108,7 @@ class Train(Stage):
             **_planned(scenario.training, Cost(start_s=import_s + build_s + first, step_s=step_s)),
             "first_loss": course.losses[0],
             "final_loss": course.losses[-1],
-            "heldout_accuracy": accuracy(outputs, data.heldout.labels),
-            "accuracy_target": scenario.targets.heldout_accuracy.get(profile.name, 0.0),
+            **_accuracy(about, taught, outputs),
             **memory,
             **taken.metrics(),
             "parameters": framework.parameters(network),
@@ -119,13 +117,18 @@ class Train(Stage):
         }
         aligned = read_result(work.need("aligned")).figures
         start = tuple(figure for figure in aligned if figure.labels.get("between") == "frameworks")
-        return Measured(metrics=metrics, figures=start, files={"weights": WEIGHTS, "blocks": NAME})
+        return msgspec.structs.replace(
+            found,
+            metrics={**metrics, **found.metrics},
+            figures=(*start, *found.figures),
+            files={"weights": WEIGHTS, "blocks": NAME},
+        )
 
 
 class Course:
     """A training, step by step, in the order of its batches."""
 
-    def __init__(self, trainer: Trainer, batches: Sequence[tuple[Arrays, Array]]) -> None:
+    def __init__(self, trainer: Trainer, batches: Sequence[tuple[Arrays, Any]]) -> None:
         self._trainer = trainer
         self._batches = batches
         self.losses: list[float] = []
@@ -152,25 +155,70 @@ class Course:
         self.seconds.append(seconds)
 
 
-def _build(about: Assignment, weights: Arrays) -> tuple[Any, Trainer, float]:
+def _build(about: Assignment, weights: Path) -> tuple[Any, Trainer, float]:
     """Return the network with its weights, what trains it, and the seconds that the framework took to make both.
 
-    Where the weights come from is a matter of ours, and no part of the time.
+    Where the weights come from is a matter of ours, and no part of the time. Those of somebody's own may not have been
+    readable: it has those that it is built with.
     """
     framework = about.framework
     with blame(f"building the model in {framework.title}"):
         network, building = timed(lambda: framework.build(about.model, about.settings))
-    framework.load_weights(network, weights)
+    if weights.is_file() or not about.model.brought:
+        framework.load_weights(network, read_weights(weights))
     with blame(f"training in {framework.title}"):
-        trainer, preparing = timed(lambda: framework.trainer(network, about.scenario.training, about.device.name))
+        trainer, preparing = timed(lambda: _trainer(about, network))
     return network, trainer, building + preparing
 
 
-def _evaluated(about: Assignment, network: Any, heldout: Examples) -> Arrays:
+def _trainer(about: Assignment, network: Any) -> Trainer:
+    """Return what trains the network: our step, or its person's, who knows it as their function returned it."""
+    framework, train, device = about.framework, about.scenario.training, about.device.name
+    if train.optimizer != training.OWN_STEP:
+        return framework.trainer(network, train, device)
+    make = training.maker(about.settings, framework.name)
+    return framework.own_trainer(origins.given(network, framework.name), make, device)
+
+
+def _evaluated(about: Assignment, network: Any, heldout: Arrays) -> Arrays:
     """Compute what the trained network says of the held-out examples."""
-    inputs = about.model.inputs_for(about.framework.name, heldout.inputs)
-    size = about.scenario.throughput_batch
-    return in_batches(lambda batch: about.framework.forward(network, batch, about.device.name), inputs, size)
+    inputs = about.model.inputs_for(about.framework.name, heldout)
+    names = [spec.name for spec in about.signature.outputs]
+    return in_batches(
+        lambda batch: about.framework.forward(network, batch, about.device.name, names), inputs, about.batch
+    )
+
+
+def _accuracy(about: Assignment, taught: Lesson, outputs: Arrays) -> Metrics:
+    """Return the share of right answers and what it must reach, of what has right answers."""
+    if taught.classes is None:
+        return {}
+    target = about.scenario.targets.heldout_accuracy.get(about.profile.name, 0.0)
+    return {"heldout_accuracy": accuracy(outputs, taught.classes), "accuracy_target": target}
+
+
+def _trained(about: Assignment, network: Any) -> Arrays:
+    """Return the trained weights; `Unavailable` for a network of somebody's own whose weights cannot be read."""
+    weights = attempt(lambda: about.framework.read_weights(network))
+    if isinstance(weights, Exception) and not about.model.brought:
+        raise weights
+    if isinstance(weights, Exception) or not weights:
+        raise Unavailable(
+            f"the trained weights cannot be kept: {weights or 'the network has none'}",
+            remedy="train it yourself, and give the trained model without [train]",
+        )
+    return weights
+
+
+def _beside(about: Assignment, folder: Path, heldout: Arrays, network: Any) -> Measured:
+    """Keep what artifacts are compared with beside the held-out examples, and return what else is to be known."""
+    if about.model.brought:
+        write_resized(folder / RESIZED, about, network, heldout)
+        with blame(f"computing in {about.framework.title}"):
+            return judged(about, folder, network)
+    _write_extremes(folder / EXTREMES, about, heldout, network)
+    _write_resized(folder / RESIZED, about, heldout, network)
+    return Measured()
 
 
 def _planned(train: TrainSettings, cost: Cost) -> Metrics:
@@ -179,19 +227,19 @@ def _planned(train: TrainSettings, cost: Cost) -> Metrics:
     return {"fixed_s": cost.fixed_s, "planned_steps": steps, "planned_training_s": cost.total_s(steps)}
 
 
-def _write_extremes(folder: Path, about: Assignment, heldout: Examples, network: Any) -> None:
+def _write_extremes(folder: Path, about: Assignment, heldout: Arrays, network: Any) -> None:
     """Keep what the trained model computes at the edges of what is allowed: artifacts are compared there, too."""
-    cases = about.model.edge_cases(about.settings, rows(heldout.inputs, 0, 1))
-    inputs = {name: np.concatenate([case[name] for case in cases.values()]) for name in heldout.inputs}
+    cases = about.model.edge_cases(about.settings, rows(heldout, 0, 1))
+    inputs = {name: np.concatenate([case[name] for case in cases.values()]) for name in heldout}
     with blame(f"computing edge cases in {about.framework.title}"):
         outputs = about.forward(network, inputs)
     folder.mkdir()
     write_examples(folder, inputs, outputs)
 
 
-def _write_resized(folder: Path, about: Assignment, heldout: Examples, network: Any) -> None:
+def _write_resized(folder: Path, about: Assignment, heldout: Arrays, network: Any) -> None:
     """Keep what the trained model computes from inputs of another size, if it takes them."""
-    inputs = about.model.resized(about.settings, rows(heldout.inputs, 0, RESIZED_ROWS))
+    inputs = about.model.resized(about.settings, rows(heldout, 0, RESIZED_ROWS))
     if inputs is None:
         return
     outputs = attempt(lambda: about.forward(network, inputs))
@@ -200,16 +248,6 @@ def _write_resized(folder: Path, about: Assignment, heldout: Examples, network: 
         return
     folder.mkdir()
     write_examples(folder, inputs, outputs)
-
-
-def _batches(examples: Examples, size: int, epochs: int, seed: int) -> Iterator[tuple[Arrays, Array]]:
-    """Yield whole batches, reshuffled every epoch by the seed: the same order in every framework."""
-    generator = np.random.default_rng(seed)
-    for _ in range(epochs):
-        order = generator.permutation(len(examples.labels))
-        for start in range(0, len(order) - size + 1, size):
-            chosen = order[start : start + size]
-            yield {name: array[chosen] for name, array in examples.inputs.items()}, examples.labels[chosen]
 
 
 plugin = Train()

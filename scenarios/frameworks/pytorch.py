@@ -5,7 +5,7 @@ documented default; seeds are set, but kernels are the default ones (determinist
 deploys them). Training loop: https://docs.pytorch.org/tutorials/beginner/introyt/trainingyt.html
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
-from scenarios.contract import OUTPUT, Framework, Model, TrainSettings, defined
+from scenarios.contract import OUTPUT, Framework, Model, Step, TrainSettings, alone, defined
 from scenarios.weights import require_same
 
 _COUNTER = "num_batches_tracked"  # batch normalisation counts its batches; no computation of ours reads it
@@ -91,6 +91,10 @@ class PyTorch(Framework):
         """Move the network to the device and make its optimizer."""
         return _Trainer(network.to(_place(device)), train, device)
 
+    def own_trainer(self, network: Any, make: Callable[[Any], Step], device: str) -> "_OwnTrainer":
+        """Move the network to the device, and then let its optimizer be made."""
+        return _OwnTrainer(network.to(_place(device)), make, device)
+
 
 class _Trainer:
     """Zero the gradients, forward, backward, step."""
@@ -116,13 +120,38 @@ class _Trainer:
 
         self._network.train()
         self._optimizer.zero_grad()
-        logits = self._network(**_tensors(inputs, self._device))
+        given = self._network(**_tensors(inputs, self._device))
+        logits = given[0] if isinstance(given, tuple | list) else given
         loss = self._loss(logits, torch.from_numpy(np.ascontiguousarray(labels)).to(_place(self._device)))
         loss.backward()
         self._optimizer.step()
         if _on_cuda(self._device):
             torch.cuda.synchronize()
         return float(loss.item())
+
+
+class _OwnTrainer:
+    """Put the network into training mode, and do what its person does."""
+
+    def __init__(self, network: Any, make: Callable[[Any], Step], device: str) -> None:
+        self._network = network.train()
+        self._device = device
+        self._step = make(network)
+
+    def step(self, inputs: Mapping[str, Array], labels: Any) -> float:
+        """Take one step; `synchronize` waits for all that CUDA was given."""
+        import torch
+
+        self._network.train()
+        loss = self._step(alone(_tensors(inputs, self._device)), self._handed(labels))
+        if _on_cuda(self._device):
+            torch.cuda.synchronize()
+        return loss
+
+    def _handed(self, labels: Any) -> Any:
+        if labels is None:
+            return None
+        return alone(_tensors(labels if isinstance(labels, dict) else {"labels": labels}, self._device))
 
 
 def _on_cuda(device: str) -> bool:

@@ -14,14 +14,14 @@ Differences to PyTorch that remain, both far below the noise between two seeds:
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
 from scenarios import weights as mapping
-from scenarios.contract import OUTPUT, Framework, Model, TrainSettings, defined
+from scenarios.contract import OUTPUT, Framework, Model, Step, TrainSettings, alone, defined
 
 _EPSILON = 1e-8 * (1 - 0.999) ** 0.5  # PyTorch's 1e-8 in step 1
 
@@ -89,6 +89,10 @@ class TensorFlow(Framework):
         """Make the optimizer; the train step is traced in its first call."""
         return _Trainer(network, train)
 
+    def own_trainer(self, network: Any, make: Callable[[Any], Step], device: str) -> "_OwnTrainer":
+        """Let the network's optimizer be made; whether its step is traced is its person's choice."""
+        return _OwnTrainer(network, make)
+
 
 def _on_cuda(device: str) -> bool:
     return bool(registry.load("device", device).cuda)
@@ -109,7 +113,7 @@ class _Trainer:
 
         def step(inputs: Any, labels: Any) -> Any:
             with tf.GradientTape() as tape:
-                logits = network(inputs, training=True)[OUTPUT]
+                (logits,) = network(inputs, training=True).values()
                 loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
             gradients = tape.gradient(loss, network.trainable_variables)
             optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
@@ -121,10 +125,31 @@ class _Trainer:
         """Take one step; reading the loss waits for the forward pass, `sync_devices` for the rest."""
         import tensorflow as tf
 
-        tensors = {name: tf.constant(array) for name, array in inputs.items()}
-        loss = self._step(tensors, tf.constant(labels))
+        loss = self._step(_tensors(inputs), tf.constant(labels))
         tf.test.experimental.sync_devices()
         return float(loss.numpy())
+
+
+class _OwnTrainer:
+    """Do what the network's person does."""
+
+    def __init__(self, network: Any, make: Callable[[Any], Step]) -> None:
+        self._step = make(network)
+
+    def step(self, inputs: Mapping[str, Array], labels: Any) -> float:
+        """Take one step; `sync_devices` waits for what reading the loss did not."""
+        import tensorflow as tf
+
+        named = labels if isinstance(labels, dict) or labels is None else {"labels": labels}
+        loss = self._step(alone(_tensors(inputs)), None if named is None else alone(_tensors(named)))
+        tf.test.experimental.sync_devices()
+        return loss
+
+
+def _tensors(arrays: Mapping[str, Array]) -> dict[str, Any]:
+    import tensorflow as tf
+
+    return {name: tf.constant(array) for name, array in arrays.items()}
 
 
 plugin = TensorFlow()

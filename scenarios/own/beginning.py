@@ -28,12 +28,12 @@ _GRACE_S = 2.0
 _TAIL_BYTES = 4096
 
 
-def complete(own: Own, frameworks: Sequence[str], *, seed: int, time_factor: float, say: Callable[[str], None]) -> Own:
+def complete(question: Question, frameworks: Sequence[str], *, time_factor: float, say: Callable[[str], None]) -> Own:
     """Return a form that knows what its networks take and give, in those of the frameworks that were asked for.
 
-    Raises `UsageError` with what is wrong, in the person's files or words.
+    `question` is what is asked of each of them. Raises `UsageError` with what is wrong, in the person's files or words.
     """
-    own = given.with_digests(own)
+    own = given.with_digests(question.own)
     asked: list[str | None] = [None] if own.origin else [name for name in own.frameworks if name in frameworks]
     if not asked:
         raise UsageError(
@@ -43,7 +43,8 @@ def complete(own: Own, frameworks: Sequence[str], *, seed: int, time_factor: flo
     for framework in asked:
         source = own.source(framework) if framework else own.origin
         say(f"looking at {Path(str(source)).name}: what it takes and gives")
-        answer = _ask(Question(own=own, framework=framework, seed=seed), LOOK_S * time_factor)
+        each = msgspec.structs.replace(question, own=own, framework=framework)
+        answer = _ask(each, LOOK_S * time_factor)
         if answer.wrong is not None or answer.described is None:
             raise UsageError(answer.wrong or "the model was not understood", remedy=answer.remedy)
         if answer.framework not in frameworks:

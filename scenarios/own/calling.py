@@ -32,7 +32,7 @@ def function(path: Path, name: str) -> Callable[..., Any]:
     module = _module(path)
     found = getattr(module, name, None)
     if callable(found):
-        return _placed(path, name, found)
+        return placed(path, f"{name}()", found)
     known = [
         each
         for each, value in vars(module).items()
@@ -86,12 +86,12 @@ def _module(path: Path) -> ModuleType:
     return module
 
 
-def _placed(path: Path, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function as one that runs in the file's folder."""
+def placed(path: Path, what: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of a file as one that runs in the file's folder; `what` names it where it fails."""
 
     @functools.wraps(call)
     def run(*arguments: Any, **keywords: Any) -> Any:
-        return _at_home(path, f"{name}()", lambda: call(*arguments, **keywords))
+        return _at_home(path, what, lambda: call(*arguments, **keywords))
 
     return run
 

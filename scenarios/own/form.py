@@ -53,7 +53,7 @@ class Own(Record, frozen=True, kw_only=True):
     signature: dict[str, Drawn] = msgspec.field(default_factory=dict)  # of examples that are made up
     pair: Pair = "same weights"  # where both frameworks are given: whether they must compute the same
     train_step: str | dict[str, str] | None = None  # "FILE.py:FUNCTION", by framework or one for both
-    train_inputs: str | None = None
+    train_inputs: str | dict[str, str] | None = None  # FILE.npz or "FILE.py:FUNCTION"; by framework, or one
     train_labels: str | None = None
     # Written by fweval when a run begins:
     digests: dict[str, str] = msgspec.field(default_factory=dict)  # file -> its SHA-256

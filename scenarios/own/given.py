@@ -88,9 +88,11 @@ def checked(own: Own, frameworks: tuple[str, ...]) -> Own:
     """Return a form of which nothing contradicts the rest; `UsageError` says what does."""
     if own.origin is not None and (own.pytorch or own.tensorflow):
         raise UsageError("`origin` and a framework's own source are given", remedy="leave one of them out")
-    for name in own.inputs if isinstance(own.inputs, dict) else ():
-        if name not in frameworks:
-            raise UsageError(f"inputs.{name}: no framework has this name", remedy=f"known: {', '.join(frameworks)}")
+    for key in ("inputs", "train_step", "train_inputs"):
+        told = getattr(own, key)
+        for name in told if isinstance(told, dict) else ():
+            if name not in frameworks:
+                raise UsageError(f"{key}.{name}: no framework has this name", remedy=f"known: {', '.join(frameworks)}")
     return own
 
 

@@ -6,6 +6,7 @@ A functional model keeps its own graph; another one is called once on symbolic i
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from evaluator.children.work import attempt
 from evaluator.core.errors import UsageError
@@ -130,7 +131,17 @@ def wrapped(network: Any, described: Described, arrays: Mapping[str, Array]) -> 
     named = {
         spec.name: tensors[place] for spec, place in zip(described.signature.outputs, described.gives, strict=True)
     }
-    return keras.Model(inputs, named)
+    made = keras.Model(inputs, named)
+    _given[made] = network
+    return made
+
+
+def unwrapped(network: Any) -> Any:
+    """Return the model that `wrapped` was given; both share their weights."""
+    return _given.get(network, network)
+
+
+_given: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # what was wrapped -> the model that it was made of
 
 
 def _with_names(whole: Any, names: Sequence[str]) -> Any:

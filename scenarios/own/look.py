@@ -21,7 +21,8 @@ from evaluator.core.causes import wants_memory
 from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.records import Record, Signature, TensorSpec
 from evaluator.core.tensors import Array, Arrays, rows
-from scenarios.own import calling, examples, keras_origin, origins, sources, torch_origin
+from scenarios.contract import TrainSettings
+from scenarios.own import calling, examples, keras_origin, origins, sources, torch_origin, training
 from scenarios.own.form import RANDOM, Described, Own
 from scenarios.own.sources import Source
 
@@ -38,6 +39,7 @@ class Question(Record, frozen=True, kw_only=True):
     own: Own
     framework: str | None = None
     seed: int = 1
+    train: TrainSettings | None = None
 
 
 class Answer(Record, frozen=True, kw_only=True):
@@ -65,6 +67,9 @@ def look(question: Question) -> Answer:
     framework, network = _network(source, question.framework)
     described = (_torch if framework == "pytorch" else _keras)(own, network, question.seed)
     _check_quality(own, framework, described, question.seed)
+    if question.train is not None:
+        training.trainable(source)
+        training.check(own, framework, described, question.train)
     return Answer(framework=framework, described=described)
 
 

@@ -27,6 +27,11 @@ def network(own: Own, framework: str) -> Any:
     return keras_origin.wrapped(keras_origin.load(source), described, _like(described))
 
 
+def given(network: Any, framework: str) -> Any:
+    """Return what the person's function returned, of a network that `network` built: it shares its weights."""
+    return (torch_origin if framework == "pytorch" else keras_origin).unwrapped(network)
+
+
 def read(own: Own, framework: str, seed: int) -> Arrays:
     """Return all examples for a framework: by the network's names, in its types."""
     spec = own.examples(framework)

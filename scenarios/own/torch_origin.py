@@ -216,6 +216,11 @@ def wrapped(network: Any, described: Described) -> Any:
     return Network().eval()
 
 
+def unwrapped(network: Any) -> Any:
+    """Return the module that `wrapped` was given."""
+    return network.network if type(network).__qualname__ == "wrapped.<locals>.Network" else network
+
+
 def _fits(network: Any, described: Described) -> bool:
     """Tell whether a module takes and gives just what is said, in that order, by position."""
     import torch
