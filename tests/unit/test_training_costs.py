@@ -206,7 +206,7 @@ def test_a_run_from_before_there_were_plans_is_asked_for_the_default_which_says_
     assert found.source == NO_PLAN.source
 
 
-@pytest.mark.parametrize("train", [7, {}, {"batch_size": "8"}, {"batch_size": 0.5}, {"batch_size": -1}, None])
+@pytest.mark.parametrize("train", [7, {}, {"batch_size": "8"}, {"batch_size": 0.5}, {"batch_size": -1}])
 def test_without_a_batch_size_no_total_is_made_up(train: object) -> None:
     run = planning(train)
     assert training.trainings(run) == ()
