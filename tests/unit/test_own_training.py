@@ -213,7 +213,8 @@ def test_what_makes_no_step_is_told(folder: Path) -> None:
 def scenario(pair: Pair, *frameworks: str, train: TrainSettings | None = THEIRS) -> Scenario:
     """Return one of a model that nobody builds."""
     found = {name: described((None, 3)) for name in frameworks}
-    form = Own(pair=pair, found=found, train_step="mine.py:make_step", **dict.fromkeys(frameworks, "mine.py:build"))
+    given: dict[str, Any] = dict.fromkeys(frameworks, "mine.py:build")
+    form = Own(pair=pair, found=found, train_step="mine.py:make_step", **given)
     usual = loading.load_scenario("tiny")
     return msgspec.structs.replace(
         usual, name="mine", model="own", settings=msgspec.to_builtins(form), train=train, tolerance=usual.tolerance
