@@ -4,7 +4,7 @@
 """
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ from evaluator.core.scorecard import Comparison, EdgeFit, Finding, PathChoice, R
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
 from evaluator.judging import choosing, fitting, matrix, ranking, scoring, training
+from evaluator.judging.contract import Check
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 
 
@@ -36,13 +37,20 @@ def judge(folder: RunFolder, evidence: Evidence | None = None) -> Judgement:
     checks = registry.load_all("check")
     judgement = Judgement(
         findings=tuple(finding for check in checks for finding in check.judge(evidence)),
-        comparisons=tuple(comparison for check in checks for comparison in check.compare(evidence)),
+        comparisons=_compared(checks, evidence),
         rankings=ranking.rankings(evidence),
         paths=choosing.choices(evidence),
         checks=tuple(each for each in catalogue.from_outside() if each.kind == "check"),
     )
     files.write_record(folder.path / "findings.json", judgement)
     return judgement
+
+
+def _compared(checks: Iterable[Check], evidence: Evidence) -> tuple[Comparison, ...]:
+    """Compare the frameworks; one alone is compared with nothing, and its scorecard does not say so at every figure."""
+    if len(evidence.frameworks) == 1:
+        return ()
+    return tuple(comparison for check in checks for comparison in check.compare(evidence))
 
 
 def not_asked(judgement: Judgement, evidence: Evidence) -> tuple[Plugin, ...]:
@@ -54,7 +62,7 @@ def not_asked(judgement: Judgement, evidence: Evidence) -> tuple[Plugin, ...]:
 def undecided(folder: RunFolder, questions: Collection[str]) -> set[tuple[str, str]]:
     """Return the scenarios and devices of which one of these questions is undecided by what was measured so far."""
     evidence = gather(folder)
-    compared = (comparison for check in registry.load_all("check") for comparison in check.compare(evidence))
+    compared = _compared(registry.load_all("check"), evidence)
     open_ones = (each for each in compared if each.question in questions and each.answer == "undecided")
     return {(each.scenario, each.device) for each in open_ones}
 

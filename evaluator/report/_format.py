@@ -17,7 +17,7 @@ from evaluator.core.quantities import significant as significant  # noqa: PLC041
 from evaluator.core.quantities import size as size  # noqa: PLC0414
 from evaluator.core.quantities import times as times  # noqa: PLC0414
 from evaluator.core.records import LabelValue, Value
-from evaluator.core.scorecard import Curve
+from evaluator.core.scorecard import Curve, Scorecard
 
 Tone = Literal["good", "bad", "warn", "none"]
 
@@ -74,6 +74,12 @@ def words(name: str) -> str:
 def framework(name: str) -> str:
     """Return a framework's name as its makers write it."""
     return answers.NAMES.get(name, name)
+
+
+def frameworks(card: Scorecard) -> str:
+    """Name those that a scorecard is about: "PyTorch", or both."""
+    asked = {score.candidate for score in card.scores}
+    return " and ".join(title for name, title in answers.NAMES.items() if name in asked or not asked)
 
 
 def path(name: str | None) -> str:

@@ -25,7 +25,7 @@ class Markdown(Report):
 
     def render(self, scorecard: Scorecard) -> str:
         """Return the document."""
-        written = ["# Deployment readiness: PyTorch and TensorFlow", ""]
+        written = [f"# Deployment readiness: {_escape(_format.frameworks(scorecard))}", ""]
         for section in sections():
             blocks = () if section.page_only else section.blocks(scorecard)
             if blocks:

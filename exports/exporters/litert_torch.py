@@ -16,6 +16,7 @@ from exports.exporters import _pytorch
 
 _LARGEST_BATCH = 64
 _FREE = str(-(1 << 63))  # how MLIR writes a free dimension; JAX, which lowers most operators, knows no such size
+_COMPUTED = "Shapes must be 1D sequences of concrete values"  # how JAX says that a size must be a number
 _CALIBRATED = 16  # rows at once: extremes are averaged over the batches, so that those of single rows would be cut off
 _SIGNATURE = "serving_default"
 _WITH_WEIGHTS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "EMBEDDING_LOOKUP")
@@ -48,18 +49,34 @@ class LitertTorch(Exporter):
             converted = litert_torch.convert(
                 _named(origin, takes), sample_kwargs=example, dynamic_shapes=dict(zip(takes, free, strict=True))
             )
-        except AssertionError as error:
-            if _FREE not in str(error):
+        except (AssertionError, TypeError) as error:
+            refused = fixed_only(str(error))
+            if refused is None:
                 raise
-            found = re.search(r"target=([\w.]+)", str(error))
-            operator = found[1].removeprefix("torch.ops.") if found else "an operator"
-            raise Unsupported(
-                f"litert-torch cannot keep the batch dimension free: it does not lower {operator}"
-            ) from error
+            raise refused from error
         converted.export(str(path))
         if precision != "fp32":
             _quantize(path, origin, precision)
         return path
+
+
+def fixed_only(said: str) -> Unsupported | None:
+    """Return what is to be told where litert-torch lowers an operator for fixed sizes only; None for other errors.
+
+    JAX knows no shape that is computed: `x.view(x.size(0), -1)` and `x.flatten(1)` have one, `x.view(-1, 1152)` has
+    not.
+    """
+    if _FREE not in said and _COMPUTED not in said:
+        return None
+    found = re.search(r"target=([\w.]+)", said)
+    operator = found[1].removeprefix("torch.ops.") if found else "an operator"
+    if _COMPUTED in said:
+        remedy = "write x.view(-1, 1152), with the size in numbers, for x.flatten(1); or take onnx2tf's way to TFLite"
+    else:
+        remedy = "onnx2tf has another way to TFLite"
+    return Unsupported(
+        f"litert-torch cannot keep the batch dimension free: it does not lower {operator}", remedy=remedy
+    )
 
 
 def _named(origin: Origin, takes: list[str]) -> Any:

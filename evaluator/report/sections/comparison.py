@@ -52,7 +52,9 @@ class SideBySide(Section):
     title: ClassVar[str] = "Comparison"
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return a table for each scenario, and what could not be compared in it."""
+        """Return a table for each scenario, and what could not be compared in it; nothing of one framework alone."""
+        if len({score.candidate for score in card.scores}) == 1 and not card.comparisons:
+            return ()
         found = tuple(block for scenario in _cells.scenarios(card) for block in _scenario(card, scenario))
         answered = _claims.answered(card)
         return (

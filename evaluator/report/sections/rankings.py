@@ -100,7 +100,7 @@ def _table(ranking: Ranking, caption: str) -> Table:
 
 def _row(name: str, chip: Chip, ratio: Interval | None, scale: _svg.Axis | None) -> tuple[Lines, ...]:
     if ratio is None or scale is None:
-        return lines(name), lines(chip), lines(Text(_format.NOT_MEASURED, "missing")), ()
+        return lines(name), lines(chip), lines(Text("not known", "missing")), ()
     exact = ratio.low is None or ratio.low == ratio.high  # the first against itself
     ends = "" if exact else f" ({answers.ends(ratio)})"
     value = (Text(_format.significant(ratio.value), "figure"), " ", Text(ends.strip(), "soft"))

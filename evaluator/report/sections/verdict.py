@@ -64,7 +64,8 @@ class Verdict(Section):
         said = headline(card)
         run = f"Run {card.run}, {card.created_at}, profile {card.profile}, fweval {card.fweval}."
         opening = Prose(line=(Text(said.sentence, "strong"), f" {said.support}"))
-        return (opening, *_turns(card), *_careful(card), targets(card), Prose(line=(run,)), _scores(card))
+        ahead = (targets(card),) if card.comparisons else ()
+        return (opening, *_turns(card), *_careful(card), *ahead, Prose(line=(run,)), _scores(card))
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
         """Return who is ahead for what, with what that rests on, the scores of all scenarios, and the verdict."""
