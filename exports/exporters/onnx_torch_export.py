@@ -6,7 +6,7 @@ Documentation: https://docs.pytorch.org/docs/stable/onnx_export.html
 """
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from evaluator.core.errors import Unsupported
 from exports.contract import Exporter, Origin
@@ -31,21 +31,35 @@ class OnnxTorchExport(Exporter):
 
         path = folder / "model.onnx"
         try:
-            torch.onnx.export(
+            program = torch.onnx.export(
                 origin.model,
                 _pytorch.example_tensors(origin),
-                path,
+                None,
                 dynamo=True,
                 input_names=[spec.name for spec in origin.signature.inputs],
                 output_names=[spec.name for spec in origin.signature.outputs],
                 dynamic_shapes=_pytorch.free_dimensions(origin),
-                external_data=False,
                 verbose=False,
             )
+            set_apart(program.model.graph)
+            program.save(path, external_data=False)
         except torch.onnx.OnnxExporterError as error:
             raise Unsupported(f"PyTorch's ONNX exporter refuses the model: {error}") from error
         _onnx.finish(path, origin, precision)
         return path
+
+
+def set_apart(graph: Any) -> None:
+    """Rename values inside a graph that are called like an input or an output of it.
+
+    PyTorch names values by operators (what a lookup gives is "embedding") and does not look whether the name is taken.
+    """
+    ends = [*graph.inputs, *graph.outputs]
+    taken = {each.name for each in ends}
+    for node in graph:
+        for value in node.outputs:
+            if value.name in taken and not any(value is each for each in ends):
+                value.name = f"{value.name}_inside"
 
 
 plugin = OnnxTorchExport()

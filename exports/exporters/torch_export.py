@@ -30,7 +30,11 @@ class TorchExport(Exporter):
         import torch
 
         module, example = _pytorch.at_precision(origin, precision), _pytorch.example_tensors(origin)
-        free = _pytorch.free_dimensions(origin)
+        dynamic = torch.export.Dim.DYNAMIC  # its range is found: a text is no longer than there are positions
+        free = tuple(
+            {axis: each if axis == 0 else dynamic for axis, each in axes.items()}
+            for axes in _pytorch.free_dimensions(origin)
+        )
         path = folder / "model.pt2"
         torch.export.save(torch.export.export(module, example, dynamic_shapes=free), path)
         return path
