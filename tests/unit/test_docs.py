@@ -1,15 +1,18 @@
 """The documents tell the truth: commands exist, tables are current, examples work, links lead somewhere."""
 
+import ast
 import configparser
 import re
 import runpy
 import shlex
+import shutil
 import sys
 import tomllib
 import types
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -22,13 +25,18 @@ from evaluator.stages._contract import Stage
 from exports.contract import Exporter, Format, Runtime
 from scenarios.loading import KEYS, load_scenario
 from scenarios.own import measures
+from scenarios.own.form import Own
+from scenarios.own.sources import is_function
 from tests import fakes, sample_scorecard
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/own.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/own.md", "docs/trials.md")
 CONTEXT = click.Context(cli.app)
 COMMANDS = tuple(cli.app.list_commands(CONTEXT))
 EXAMPLES = ROOT / "docs" / "examples"
+TRIALS = ROOT / "docs" / "trials"
+TRIAL_FILES = sorted(TRIALS.glob("*.toml"))
+LONGEST_TRIAL = 15  # lines that a newcomer writes: the .toml and, where there is one, the .py
 EXAMPLE_FILES = sorted(EXAMPLES.rglob("*.py"))
 KINDS: dict[str, type] = {
     "exports/formats": Format,
@@ -190,7 +198,7 @@ def test_links_inside_the_repository_resolve(document: str) -> None:
         if target.startswith("#"):
             assert target[1:] in headings, target
         elif not target.startswith("https://"):
-            assert (ROOT / target).exists(), target
+            assert ((ROOT / document).parent / target).exists(), target
 
 
 def test_rooms_of_the_map_exist() -> None:
@@ -258,3 +266,36 @@ def test_the_example_report_renders() -> None:
     assert isinstance(report, Report)
     assert report.render(sample_scorecard.scorecard()).count("\n") == 2
     assert report.render(sample_scorecard.empty()).endswith("\n")
+
+
+def lines_of(path: Path) -> int:
+    return sum(bool(line.strip()) for line in path.read_text().splitlines()) if path.exists() else 0
+
+
+@pytest.mark.parametrize("trial", TRIAL_FILES, ids=lambda path: path.stem)
+def test_a_trial_takes_at_most_fifteen_lines_and_the_page_says_how_many(trial: Path) -> None:
+    written = lines_of(trial) + lines_of(trial.with_suffix(".py"))
+    (row,) = [line for line in read("docs/trials.md").splitlines() if f"(trials/{trial.name})" in line]
+    assert f"| {written} |" in row
+    assert written <= LONGEST_TRIAL
+
+
+@pytest.mark.parametrize("trial", TRIAL_FILES, ids=lambda path: path.stem)
+def test_a_trial_is_read_as_a_model_of_ones_own(trial: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(TRIALS, tmp_path / "trials", ignore=shutil.ignore_patterns("fetched"))
+    for name in re.findall(r'"(fetched/[^"]+)"', trial.read_text()):  # it is looked whether they are there
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    code = folder / f"{trial.stem}.py"
+    body = ast.parse(code.read_text()).body if code.exists() else []
+    functions = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+    own = msgspec.convert(load_scenario(str(folder / trial.name)).settings, Own)
+    named = [value for value in (own.origin, own.inputs, own.labels, own.quality) if is_function(str(value))]
+    assert own.origin
+    assert {str(value).rpartition(":")[2] for value in named} == functions
+
+
+def test_what_the_trials_fetch_has_a_digest() -> None:
+    lines = [line for line in read("docs/trials/packages.txt").splitlines() if not line.startswith("#")]
+    assert lines
+    assert all(re.fullmatch(r"[\w-]+==[\w.]+ --hash=sha256:[0-9a-f]{64}", line) for line in lines)
