@@ -15,7 +15,7 @@ from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,16 +64,16 @@ def write_saved_model(origin: Origin, folder: Path) -> None:
     import tensorflow as tf
 
     with TemporaryDirectory() as scratch:
-        function = _translate(origin, Path(scratch))
+        function, variables = _translate(origin, Path(scratch))
         module = tf.Module()
         module.serve = function
         # The variables, and not the network that onnx2tf made: tf_keras would write its constants once more, as JSON.
-        module.kept = list(function.graph.variables)
+        module.kept = variables
         tf.saved_model.save(module, str(folder), signatures=function)
 
 
-def _translate(origin: Origin, scratch: Path) -> Any:
-    """Return a concrete function from inputs by name to outputs by name."""
+def _translate(origin: Origin, scratch: Path) -> "_Translated":
+    """Return a concrete function from inputs by name to outputs by name, and its variables."""
     # First of all: where Triton is installed, PyTorch's compiler imports it, and after TensorFlow that crashes.
     path = onnx_torch_export.plugin.export(origin, "fp32", scratch)
     wanted = _computed(path, origin)
@@ -88,6 +88,13 @@ def _translate(origin: Origin, scratch: Path) -> Any:
     raise next((each for each in refusals if isinstance(each, (_Wrong, Unsupported))), refusals[0])
 
 
+class _Translated(NamedTuple):
+    """A concrete function, which does not itself keep its variables alive: they would go with the network."""
+
+    function: Any
+    variables: list[Any]
+
+
 class _Wrong(ValueError):  # an answer, no error of anybody's
     """A translation computes something else than the model."""
 
@@ -99,7 +106,7 @@ def _computed(path: Path, origin: Origin) -> list[Array]:
     return [np.asarray(each) for each in session.run(names, dict(origin.example))]
 
 
-def _translate_so(origin: Origin, path: Path, way: _Way, wanted: list[Array]) -> Any:
+def _translate_so(origin: Origin, path: Path, way: _Way, wanted: list[Array]) -> "_Translated":
     """Let onnx2tf translate the file in one way; raises `_Wrong` when it computes something else."""
     import tensorflow as tf
 
@@ -116,7 +123,8 @@ def _translate_so(origin: Origin, path: Path, way: _Way, wanted: list[Array]) ->
             for spec, each, turn in zip(origin.signature.outputs, takes(inputs), turns, strict=True)
         }
 
-    return tf.function(serve).get_concrete_function(**specs)
+    function = tf.function(serve).get_concrete_function(**specs)
+    return _Translated(function, list(function.graph.variables))
 
 
 def _takes(network: Any, signature: Signature) -> Callable[[Mapping[str, Any]], list[Any]]:
