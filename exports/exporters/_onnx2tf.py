@@ -61,10 +61,10 @@ def write_saved_model(origin: Origin, folder: Path) -> None:
     computes something else than the model, `Unavailable` without the package onnxruntime, and what onnx2tf raises
     when it makes none.
     """
-    import tensorflow as tf
-
     with TemporaryDirectory() as scratch:
         function, variables = _translate(origin, Path(scratch))
+        import tensorflow as tf  # not before PyTorch has written the ONNX file: see there
+
         module = tf.Module()
         module.serve = function
         # The variables, and not the network that onnx2tf made: tf_keras would write its constants once more, as JSON.
