@@ -85,10 +85,10 @@ BANDS = {
         source="built in: the rate that the scenario asks for (serve.rate_per_s, {need}), and a tenth of it",
     ),
     "size": Band(
-        full=Level(times=1.05),
-        none=Level(times=2.0),
+        full=Level(fixed=64e3, times=1.05),  # what names and operators take weighs on small models only
+        none=Level(fixed=512e3, times=2.0),
         need="weights",
-        source="built in: 1.05 and 2 times the raw fp32 weights ({need})",
+        source="built in: 64 kB and 1.05 times, 512 kB and 2 times the raw fp32 weights ({need})",
     ),
     # An interpreter with a lean runtime takes about 100 MB, a framework whole about 500; weights are often held twice.
     "memory": Band(

@@ -22,11 +22,12 @@ from evaluator.judging.questions import Question
 from evaluator.measure.pairs import LEAST_PAIRS, Rounds
 from evaluator.measure.statistics import median_interval
 
+FAILED, NOT_ASKED = "failed in the runtime", "not asked in this run"
 WRONG, NOT_PROVEN, NOT_EXPORTED = "computes something else", "not proven", "not exported"
 REFERENCE = "proven by a reference of fweval's own only"
 NOT_MEASURED, STAND_IN = "not measured", "a stand-in answered for the server"
 _ENDED = {  # how a proof ended -> why a path takes no part
-    Outcome.FAILED: WRONG,
+    Outcome.FAILED: FAILED,
     Outcome.UNSUPPORTED: "refused by the runtime",
     Outcome.CRASHED: "the runtime crashed",
     Outcome.TIMED_OUT: "the proof ran out of time",
@@ -59,7 +60,8 @@ def paths(evidence: Evidence, question: Question, scenario: str, device: str) ->
         if entry.step.device == device and not entry.step.control and _asked(evidence, question, entry.step):
             groups.setdefault(entry.step.key("model", "artifact", "place"), []).append(entry)
     proofs = _grouped(evidence.everything("verify", scenario))
-    return [_path(evidence, question, entries, proofs) for entries in groups.values()]
+    asked = (each for each in groups.values() if each[0].result.outcome is not Outcome.NOT_APPLICABLE)
+    return [_path(evidence, question, entries, proofs) for entries in asked]
 
 
 def title(evidence: Evidence, step: Step) -> str:
@@ -135,7 +137,7 @@ def _absent(evidence: Evidence, question: Question, entries: list[Entry], proofs
     if question.stage == "load" and not all(evidence.speaks_for(each, "load") for each in entries):
         return STAND_IN
     if not all(each.passed for each in entries if not each.step.spare or each.digests):
-        return NOT_MEASURED
+        return NOT_ASKED if all(each.ahead for each in entries) else NOT_MEASURED
     return None
 
 
@@ -158,6 +160,10 @@ def _unproven(evidence: Evidence, step: Step, proofs: Proofs) -> str | None:
 
 def _ended(proofs: list[Entry]) -> str:
     """Say how proofs ended of which none passed: what answered says more than what could not be asked."""
+    if any(each.result.outcome is Outcome.FAILED and "tolerance" in each.result.metrics for each in proofs):
+        return WRONG  # it did compute, and was compared
+    if proofs and all(each.ahead for each in proofs):
+        return NOT_ASKED
     ended = [each.result.outcome for each in proofs]
     answers = [outcome for outcome in ended if outcome.is_answer]
     return next((_ENDED[outcome] for outcome in (*answers, *ended) if outcome in _ENDED), NOT_PROVEN)

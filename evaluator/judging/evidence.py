@@ -20,6 +20,7 @@ from evaluator.core.scorecard import EvidenceRef
 from evaluator.core.turns import Blocks, medians
 
 RESULT = "result.json"
+_AHEAD = "this step has not ended"
 OWN = "own"  # the model that people bring, as a scenario names it
 _MOST = 1e9  # of a setting that is a number
 
@@ -41,10 +42,15 @@ class Entry:
         result = Result(
             step=step.id,
             outcome=Outcome.UNAVAILABLE,
-            reason="this step has not ended",
+            reason=_AHEAD,
             remedy="continue the run with --resume",
         )
         return cls(step=step, result=result, folder=folder)
+
+    @property
+    def ahead(self) -> bool:
+        """Tell whether the step has not ended: the run stopped before it, or was asked for less."""
+        return self.result.outcome is Outcome.UNAVAILABLE and self.result.reason == _AHEAD
 
     @property
     def passed(self) -> bool:

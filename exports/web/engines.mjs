@@ -37,6 +37,18 @@ async function openOnnx({ libraries: [ort], read, entry, beside, threads, files 
   if (files !== undefined) ort.env.wasm.wasmPaths = `${files}onnxruntime-web/dist/`;
   const externalData = await Promise.all(beside.map(async (path) => ({ path, data: await read(path) })));
   const session = await ort.InferenceSession.create(await read(entry), { executionProviders: ["wasm"], externalData });
+  let loops = false; // a graph with loops is executed otherwise, and says so when it is asked
+  const execute = async (feeds) => {
+    if (!loops) {
+      try {
+        return model.execute(feeds, nodes);
+      } catch (error) {
+        if (!String(error).includes("executeAsync")) throw error;
+        loops = true;
+      }
+    }
+    return model.executeAsync(feeds, nodes);
+  };
   return async (tensors) => {
     const feeds = tensors.map(({ name, dtype, shape, data }) => [name, new ort.Tensor(dtype, data, shape)]);
     const begin = performance.now();
@@ -67,7 +79,7 @@ async function openTfjs({ libraries: [tf, converter, wasm], read, entry, outputs
   return async (tensors) => {
     const feeds = tensors.map(({ name, dtype, shape, data }) => [node("inputs", name), tf.tensor(data, shape, dtype)]);
     const begin = performance.now();
-    const results = [model.execute(Object.fromEntries(feeds), nodes)].flat(); // of one output no list comes
+    const results = [await execute(Object.fromEntries(feeds))].flat(); // of one output no list comes
     const arrays = await Promise.all(results.map((result) => result.data()));
     const seconds = (performance.now() - begin) / 1000;
     const computed = outputs.map((name, index) => {

@@ -200,13 +200,19 @@ def test_training_on_a_missing_gpu_is_missing_evidence() -> None:
     assert "GPU" in found.reason
 
 
-@pytest.mark.parametrize(("factor", "points"), [(0.5, 10.0), (1.05, 10.0), (2.1**0.5, 5.0), (2.0, 0.0), (4.0, 0.0)])
-def test_size_is_judged_against_the_raw_weights(factor: float, points: float) -> None:
+_FULL, _NONE = 64_000 + 1.05 * fakes.WEIGHTS_BYTES, 512_000 + 2 * fakes.WEIGHTS_BYTES
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "points"),
+    [(_FULL / 2, 10.0), (_FULL, 10.0), ((_FULL * _NONE) ** 0.5, 5.0), (_NONE, 0.0), (2 * _NONE, 0.0)],
+)
+def test_size_is_judged_against_the_raw_weights(size_bytes: float, points: float) -> None:
     steps = fakes.is_step(stage="export", format="torchscript")
-    run = fakes.change(fakes.complete_run(), steps, size_bytes=int(fakes.WEIGHTS_BYTES * factor))
+    run = fakes.change(fakes.complete_run(), steps, size_bytes=int(size_bytes))
     found = one(size, run, candidate="pytorch", path="server")
     assert found.score == pytest.approx(points, abs=1e-6)
-    assert found.baseline == pytest.approx(1.05 * fakes.WEIGHTS_BYTES)
+    assert found.baseline == pytest.approx(_FULL)
 
 
 def test_of_a_model_that_is_not_trained_the_weights_are_those_that_were_exported() -> None:
