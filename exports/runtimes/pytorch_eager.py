@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from evaluator.core import registry
 from evaluator.core.records import Signature
 from exports.contract import Baseline, Session
 from exports.runtimes import _torch
@@ -26,7 +27,7 @@ class PyTorchEager(Baseline):
     @contextmanager
     def session(self, network: Any, signature: Signature, *, device: str, threads: int) -> Iterator[Session]:
         """Move the network to the device, and yield the call."""
-        place = "cuda" if device != "cpu" else "cpu"
+        place = "cuda" if registry.load("device", device).cuda else "cpu"
         with _torch.using_threads(threads):
             yield _torch.session(network.eval().to(place), signature, place)
 
