@@ -49,7 +49,7 @@ class _Paper:
         return None
 
     def no_device(self, name: str) -> tuple[str, str] | None:
-        return ("not on paper", "take a machine") if name == "gpu" else None
+        return ("not on paper", "take a machine") if registry.load("device", name).cuda else None
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         return ()
