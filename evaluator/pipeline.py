@@ -54,6 +54,7 @@ class Run:
     reporter: Reporter
     quiet: Quiet = field(default_factory=Quiet)  # for how long it may wait until others leave the machine alone
     executor: Executor[Any] = field(default_factory=lambda: registry.load("executor", EXECUTOR))
+    tried: set[str] = field(default_factory=set)  # steps of this session: what is unavailable now is so a moment later
 
 
 Stage = Callable[[Run], None]
@@ -68,7 +69,9 @@ def steps_of(stage: str) -> Stage:
     def run_steps(run: Run) -> None:
         together = (stage, *_behind(stage, run.stages))
         steps = [step for name in together for step in run.folder.plan.possible if step.stage == name]
-        execute([step for step in steps if not step.spare], run.folder, run.reporter, run.executor, run.quiet)
+        usual = [step for step in steps if not step.spare and step.id not in run.tried]
+        execute(usual, run.folder, run.reporter, run.executor, run.quiet)
+        run.tried.update(step.id for step in usual)
         for last in ROUNDS:
             spare = [step for step in steps if step.spare and step.round <= last]
             execute(_wanted(run, stage, spare), run.folder, run.reporter, run.executor, run.quiet)

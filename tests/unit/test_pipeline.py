@@ -157,6 +157,26 @@ def test_rounds_are_added_while_a_question_is_undecided(
     assert ("undecided: tiny; measuring" in said(run)) is bool(undecided_after)
 
 
+def test_a_step_that_filled_a_core_is_not_done_again_in_its_own_stage(
+    begin: Callable[..., pipeline.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin()
+    monkeypatch.setattr(ThisMachine, "missing", lambda *_: ())
+    pipeline.make_plan(run)
+    done: list[str] = []
+
+    def execute(steps: list[Step], folder: RunFolder, *_: object) -> None:
+        for step in steps:
+            done.append(step.id)
+            folder.save(Result(step=step.id, outcome=Outcome.UNAVAILABLE, reason="no browser"))
+
+    monkeypatch.setattr(pipeline, "execute", execute)
+    for stage in ("export", "verify"):
+        pipeline.steps_of(stage)(run)
+    assert len(done) == len(set(done)) > 0
+    assert {step.stage for step in run.folder.plan.steps if step.id in done} == {"export", "verify"}
+
+
 def test_two_different_models_stop_the_run(begin: Callable[..., pipeline.Run]) -> None:
     run = begin()
     pipeline.make_plan(run)
