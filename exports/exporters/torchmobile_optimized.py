@@ -7,7 +7,6 @@ Documentation: https://docs.pytorch.org/docs/stable/mobile_optimizer.html
 from pathlib import Path
 from typing import ClassVar
 
-from evaluator.core.errors import Unavailable
 from exports.contract import Exporter, Origin
 from exports.exporters import _pytorch
 
@@ -24,20 +23,11 @@ class TorchMobileOptimized(Exporter):
     distributions: ClassVar = ("torch",)
 
     def export(self, origin: Origin, precision: str, folder: Path) -> Path:
-        """Trace, optimise, and save for the lite interpreter; `Unavailable` where PyTorch was built without XNNPACK."""
+        """Trace, optimise, and save for the lite interpreter."""
         from torch.utils.mobile_optimizer import optimize_for_mobile
 
         path = folder / "model.ptl"
-        traced = _pytorch.trace(origin, precision)
-        try:
-            optimized = optimize_for_mobile(traced)
-        except RuntimeError as error:
-            if "XNNPACK is not enabled" not in str(error):
-                raise
-            raise Unavailable(
-                "this build of PyTorch has no XNNPACK, which its optimiser for phones rewrites operators for",
-                remedy="build PyTorch with USE_XNNPACK=1; the other exporters to this format need none",
-            ) from error
+        optimized = optimize_for_mobile(_pytorch.trace(origin, precision))
         optimized._save_for_lite_interpreter(str(path))  # noqa: SLF001  # the only way
         return path
 

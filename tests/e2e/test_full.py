@@ -110,7 +110,7 @@ def test_every_stage_ran_in_both_frameworks(rows: list[dict[str, Any]]) -> None:
     assert passed | stood_in == {
         (stage, framework)
         for stage in pipeline.PLANNED
-        if registry.load("stage", stage).shown and stage != "probe"
+        if registry.load("stage", stage).shown and stage not in ("probe", "origin")  # which is of brought models
         for framework in ("pytorch", "tensorflow")
     }
 
@@ -118,7 +118,8 @@ def test_every_stage_ran_in_both_frameworks(rows: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize("stage", ["verify", "run"])
 def test_every_format_passed_in_each_of_its_runtimes(stage: str, rows: list[dict[str, Any]]) -> None:
     passed = select(rows, stage=stage, device="cpu", outcome="passed")
-    assert {(row["framework"], row["format"], row["runtime"]) for row in passed} == BY_FORMAT
+    as_it_is = {("pytorch", None, "pytorch_eager"), ("tensorflow", None, "keras_eager")} if stage == "run" else set()
+    assert {(row["framework"], row["format"], row["runtime"]) for row in passed} == BY_FORMAT | as_it_is
 
 
 def test_training_figures(rows: list[dict[str, Any]]) -> None:
