@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from evaluator.core import registry
+from evaluator.core import files, registry
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.store import RunFolder
@@ -147,12 +147,14 @@ def _blocked(step: Step, folder: RunFolder) -> Result | None:
     for role, needed in step.needs.items():
         result = folder.result(needed)
         if result is None:
-            reason, remedy = f"not measured, because {_words(role)} has not run", "resume the run"
+            words = _words(role, needed, folder)
+            reason, remedy = f"not measured, because {words} has not run", "resume the run"
         elif result.outcome is Outcome.UNAVAILABLE and result.reason:
             reason, remedy = result.reason, result.remedy or f"see steps/{needed}"  # the root cause, passed on
         elif result.outcome is not Outcome.PASSED:
             ending = result.outcome.value.replace("_", " ")
-            reason = f"not measured, because {_words(role)} did not pass ({ending}): {result.reason}"
+            words = _words(role, needed, folder)
+            reason = f"not measured, because {words} did not pass ({ending}): {result.reason}"
             remedy = f"see steps/{needed}"
         else:
             continue
@@ -160,7 +162,10 @@ def _blocked(step: Step, folder: RunFolder) -> Result | None:
     return None
 
 
-def _words(role: str) -> str:
-    """Return what a step needs in a role, in the words of the stage that gives it."""
+def _words(role: str, needed: str, folder: RunFolder) -> str:
+    """Return what a step needs in a role, in the words of the stage that gives it: of the one that it is a step of."""
     stages: tuple[Stage, ...] = registry.load_all("stage")
-    return next(stage.gives[role] for stage in stages if role in stage.gives)
+    giving = {stage.name: stage.gives[role] for stage in stages if role in stage.gives}
+    job = folder.folder(needed) / "job.json"  # not there of a step that was not started
+    giver = files.read_record(job, Step).stage if job.is_file() else ""
+    return giving.get(giver, list(giving.values())[-1])
