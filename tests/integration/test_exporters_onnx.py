@@ -19,8 +19,12 @@ CELLS = {
     "tensorflow": {(exporter, model) for exporter in ("tf2onnx", "keras_onnx") for model in ("cnn", "text")},
 }
 CAPTURED = "keras_onnx text"
+# Without instructions for products of 8 bits (VNNI), sums of two of them are cut off at 16 bits in ONNX Runtime:
+# https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html ("U8S8"). It is the processor's doing.
+_EXACT = "vnni" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+_OFF = 0.2 if _EXACT else 0.5
 # By precision: the largest difference relative to the output's scale, and the type that weights must have.
-BOUNDS = {"fp32": (1e-4, "float32"), "fp16": (1e-2, "float16"), "int8_dynamic": (0.2, "int8"), "int8": (0.2, "int8")}
+BOUNDS = {"fp32": (1e-4, "float32"), "fp16": (1e-2, "float16"), "int8_dynamic": (_OFF, "int8"), "int8": (0.2, "int8")}
 
 
 @pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
