@@ -47,6 +47,6 @@ def test_every_precision_took_effect_and_computes_about_the_same(framework: str,
         max_rel, cosine, weights = found
         bound, dtype = BOUNDS[name.rpartition(" ")[2]]
         assert max_rel <= bound, name
-        assert cosine >= 0.98, name
+        assert cosine >= (0.98 if _EXACT or not name.endswith("int8_dynamic") else 0.9), name
         numbers = {kind: size for kind, size in weights.items() if kind in {"float32", "float16", "int8", "uint8"}}
         assert max(numbers, key=lambda kind: numbers[kind]).removeprefix("u") == dtype, (name, weights)
