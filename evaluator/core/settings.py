@@ -22,6 +22,8 @@ VARIABLES: Mapping[str, str] = {
     "PYTHONDONTWRITEBYTECODE": "containers cannot write beside packages",
     "FWEVAL_ENVIRONMENT": "where the files of an environment of tools lie",
     "FWEVAL_CACHE": "where data packages and environments lie",
+    "FWEVAL_PLUGINS": "where plug-ins from outside lie",
+    "FWEVAL_PLUGINS_TOLD": "these are all of them: a child looks for no others",
     "FWEVAL_REFERENCE_ADDRESS": "what the stand-in for a server binds in a container",
     "LOG_LOCATION": "TorchServe writes its logs into the temporary folder",
     "METRICS_LOCATION": "TorchServe writes its metrics into the temporary folder",
