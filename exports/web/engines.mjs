@@ -37,18 +37,6 @@ async function openOnnx({ libraries: [ort], read, entry, beside, threads, files 
   if (files !== undefined) ort.env.wasm.wasmPaths = `${files}onnxruntime-web/dist/`;
   const externalData = await Promise.all(beside.map(async (path) => ({ path, data: await read(path) })));
   const session = await ort.InferenceSession.create(await read(entry), { executionProviders: ["wasm"], externalData });
-  let loops = false; // a graph with loops is executed otherwise, and says so when it is asked
-  const execute = async (feeds) => {
-    if (!loops) {
-      try {
-        return model.execute(feeds, nodes);
-      } catch (error) {
-        if (!String(error).includes("executeAsync")) throw error;
-        loops = true;
-      }
-    }
-    return model.executeAsync(feeds, nodes);
-  };
   return async (tensors) => {
     const feeds = tensors.map(({ name, dtype, shape, data }) => [name, new ort.Tensor(dtype, data, shape)]);
     const begin = performance.now();
@@ -76,6 +64,18 @@ async function openTfjs({ libraries: [tf, converter, wasm], read, entry, outputs
   const signature = [described.signature, described.userDefinedMetadata?.signature].find((each) => each?.outputs) ?? {};
   const node = (side, name) => signature[side]?.[name]?.name ?? name;
   const nodes = outputs.map((name) => node("outputs", name));
+  let loops = false; // a graph with loops is executed otherwise, and says so when it is asked
+  const execute = async (feeds) => {
+    if (!loops) {
+      try {
+        return model.execute(feeds, nodes);
+      } catch (error) {
+        if (!String(error).includes("executeAsync")) throw error;
+        loops = true;
+      }
+    }
+    return model.executeAsync(feeds, nodes);
+  };
   return async (tensors) => {
     const feeds = tensors.map(({ name, dtype, shape, data }) => [node("inputs", name), tf.tensor(data, shape, dtype)]);
     const begin = performance.now();
