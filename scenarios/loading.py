@@ -126,12 +126,13 @@ def load_scenario(name_or_path: str, told: Mapping[str, Any] = MappingProxyType(
     comes before what its file says.
     """
     if looks_own(name_or_path):
-        return _own(Path.cwd() / name_or_path, "", {**given.table_of(name_or_path), **told})
+        table = given.placed({**given.table_of(name_or_path), **told}, Path.cwd())
+        return _own(Path.cwd() / name_or_path, "", table)
     path = _find("scenario", name_or_path)
     text, table = _parse(path)
     if given.is_own(table):
         placed = given.placed({key: value for key, value in table.items() if key not in told}, path.absolute().parent)
-        return _own(path, text, {**placed, **told})
+        return _own(path, text, {**placed, **given.placed(dict(told), Path.cwd())})
     if told:
         names = ", ".join(f"--{key.replace('_', '-')}" for key in told)
         raise UsageError(
@@ -160,7 +161,7 @@ def _own(path: Path, text: str, table: dict[str, Any]) -> Scenario:
         if key not in KEYS:
             where = f"{path}, line {_line_of(text, (), key)}, key '{key}'"
             raise UsageError(f"{where}: unknown key", remedy=_did_you_mean(key, KEYS))
-    about = given.placed({key: table[key] for key in table if key in given.KEYS}, Path.cwd())
+    about = {key: value for key, value in table.items() if key in given.KEYS}
     own = given.checked(_convert(path, text, about, Own), FRAMEWORKS)
     rest = {key: value for key, value in table.items() if key not in given.KEYS}
     _train_table(path, text, rest, own)

@@ -7,7 +7,7 @@ import numpy as np
 
 from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.records import TensorSpec
-from evaluator.core.tensors import Arrays, rows
+from evaluator.core.tensors import Arrays
 from scenarios.own import examples, keras_origin, sources, torch_origin
 from scenarios.own.form import RANDOM, Described, Drawn, Own
 
@@ -108,8 +108,3 @@ def _unchanged(own: Own) -> None:
                 f"{path.name} is not what it was when the run began",
                 remedy="begin a new run: figures of two versions do not belong together",
             )
-
-
-def few(arrays: Arrays, count: int) -> Arrays:
-    """Return the first rows."""
-    return rows(arrays, 0, count)

@@ -1,7 +1,8 @@
 """Models of one's own: what words and files say of them, read without running anything of theirs."""
 
+import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ from scenarios.own.form import RANDOM, Described, Drawn, Own
 CODE = (
     "def build():\n    return 1\n\ndef needs(a, b=1):\n    return a\n\ndef rows():\n    return {'x': [[1.0], [2.0]]}\n"
 )
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave nothing of somebody's modules to other tests of this process: they are imported here, and in no child."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 @pytest.fixture
