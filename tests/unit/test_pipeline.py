@@ -174,7 +174,9 @@ def test_a_step_that_filled_a_core_is_not_done_again_in_its_own_stage(
     for stage in ("export", "verify"):
         pipeline.steps_of(stage)(run)
     assert len(done) == len(set(done)) > 0
-    assert {step.stage for step in run.folder.plan.steps if step.id in done} == {"export", "verify"}
+    early = [step for step in run.folder.plan.steps if step.id in done]
+    behind = {step.stage for step in early if not step.measures}  # a plug-in's stage may stand there, too
+    assert {"export", "verify"} <= {step.stage for step in early} == behind
 
 
 def test_two_different_models_stop_the_run(begin: Callable[..., pipeline.Run]) -> None:
