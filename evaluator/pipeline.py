@@ -35,7 +35,7 @@ from evaluator.running.progress import Reporter
 from evaluator.running.quiet import Quiet
 from scenarios import datasets
 from scenarios.loading import OWN, Scenario, load_profile, load_scenario, model_of
-from scenarios.own import beginning
+from scenarios.own import beginning, given
 from scenarios.own.form import Own
 from scenarios.own.look import Question
 
@@ -359,8 +359,11 @@ def _check_memory(here: Capabilities) -> None:
 
 
 def resume(path: Path) -> tuple[RunFolder, RunRecord]:
-    """Open a run to continue it."""
+    """Open a run to continue it; `UsageError` where a model of one's own, or a file of it, is another by now."""
     folder = RunFolder.open(path)
+    for scenario in load_scenarios(folder.record):
+        if scenario.model == OWN:
+            given.refuse_changed(msgspec.convert(scenario.settings, Own))
     return folder, folder.record
 
 

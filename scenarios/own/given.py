@@ -99,3 +99,14 @@ def checked(own: Own, frameworks: tuple[str, ...]) -> Own:
 def with_digests(own: Own) -> Own:
     """Return a form that knows its files' digests."""
     return msgspec.structs.replace(own, digests={str(path): sources.digest(path) for path in files(own)})
+
+
+def refuse_changed(own: Own) -> None:
+    """Raise `UsageError` where a file of the person's is not the one that the run began with."""
+    for name, digest in own.digests.items():
+        path = Path(name)
+        if not path.exists() or sources.digest(path) != digest:
+            raise UsageError(
+                f"{path.name} is not what it was when the run began",
+                remedy="begin a new run: figures of two versions do not belong together",
+            )

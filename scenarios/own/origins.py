@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from evaluator.core.errors import FwevalError, UsageError
+from evaluator.core.errors import UsageError
 from evaluator.core.records import TensorSpec
 from evaluator.core.tensors import Arrays
 from scenarios.own import examples, keras_origin, sources, torch_origin
 from scenarios.own.form import RANDOM, Described, Drawn, Own
+from scenarios.own.given import refuse_changed
 
 _HERE = Path("/")
 
@@ -17,9 +18,9 @@ _HERE = Path("/")
 def network(own: Own, framework: str) -> Any:
     """Build the network in a framework, in the form that exporters take; a child of its own does this.
 
-    Raises `FwevalError` when a file of the person's is not the one that the run began with.
+    Raises `UsageError` when a file of the person's is not the one that the run began with.
     """
-    _unchanged(own)
+    refuse_changed(own)
     described = own.found[framework]
     source = sources.read(str(own.source(framework)), _HERE)
     if framework == "pytorch":
@@ -98,13 +99,3 @@ def _sizes(spec: TensorSpec) -> tuple[int, ...]:
             remedy=f"give examples with --inputs FILE.npz, or a table [signature.{spec.name}] with shape = […]",
         )
     return tuple(size for size in sizes if size is not None)
-
-
-def _unchanged(own: Own) -> None:
-    for name, digest in own.digests.items():
-        path = Path(name)
-        if not path.exists() or sources.digest(path) != digest:
-            raise FwevalError(
-                f"{path.name} is not what it was when the run began",
-                remedy="begin a new run: figures of two versions do not belong together",
-            )

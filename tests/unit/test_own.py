@@ -263,10 +263,10 @@ def test_options_for_a_model_of_ones_own_do_not_go_with_a_built_in_one() -> None
 def test_a_file_that_changed_ends_the_step_that_reads_it(folder: Path) -> None:
     own = given.with_digests(Own(pytorch=f"{folder / 'mine.py'}:build", inputs=str(folder / "x.npz")))
     assert set(own.digests) == {str(folder / "mine.py"), str(folder / "x.npz")}
-    origins._unchanged(own)
+    given.refuse_changed(own)
     (folder / "mine.py").write_text(CODE + "\n")
     with pytest.raises(FwevalError, match=r"mine\.py is not what it was"):
-        origins._unchanged(own)
+        given.refuse_changed(own)
 
 
 def test_examples_come_in_the_networks_names_types_and_order(folder: Path) -> None:
