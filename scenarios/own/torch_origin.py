@@ -53,7 +53,7 @@ def _program(program: Any) -> Any:
     """Return the module of an exported program: it cannot be switched to training, nor back, and is not asked to."""
     import torch
 
-    signature, constants = _of_program(program)
+    signature, placed, named = _of_program(program)
 
     class Program(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
         def __init__(self) -> None:
@@ -61,7 +61,9 @@ def _program(program: Any) -> Any:
             self.program = program.module()
 
         def forward(self, *args: Any, **kwargs: Any) -> Any:
-            return self.program(*args, **{**constants, **kwargs})
+            rest = iter(args)
+            every = [placed[index] if index in placed else next(rest) for index in range(len(args) + len(placed))]
+            return self.program(*every, **{**named, **kwargs})
 
         def train(self, mode: bool = True) -> Any:  # noqa: FBT001, FBT002  # PyTorch's signature
             return self
@@ -70,8 +72,8 @@ def _program(program: Any) -> Any:
     return Program()
 
 
-def _of_program(program: Any) -> tuple[inspect.Signature, dict[str, Any]]:
-    """Return the signature of an exported program, positional arguments, then keywords; and keywords that are fixed.
+def _of_program(program: Any) -> tuple[inspect.Signature, dict[int, Any], dict[str, Any]]:
+    """Return the signature of an exported program, and what is fixed in its calls: by position, and by keyword.
 
     What was no tensor when the program was captured (None, a number) must be given again as it was.
     """
@@ -79,18 +81,21 @@ def _of_program(program: Any) -> tuple[inspect.Signature, dict[str, Any]]:
 
     inputs = [spec.arg for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"]
     positional, keywords = _pytree.tree_unflatten(inputs, program.call_spec.in_spec)
+    placed = {index: getattr(each, "value", None) for index, each in enumerate(positional) if _fixed(each)}
+    named = {name: getattr(each, "value", None) for name, each in keywords.items() if _fixed(each)}
     self_ = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     given = [
         inspect.Parameter(str(getattr(each, "name", f"argument_{index}")), _NAMED[0])
         for index, each in enumerate(positional)
+        if index not in placed
     ]
-    constants = {
-        name: getattr(each, "value", None)
-        for name, each in keywords.items()
-        if each is None or type(each).__name__ == "ConstantArgument"
-    }
-    named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in keywords if name not in constants]
-    return inspect.Signature([self_, *given, *named]), constants
+    asked = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in keywords if name not in named]
+    return inspect.Signature([self_, *given, *asked]), placed, named
+
+
+def _fixed(argument: Any) -> bool:
+    """Tell whether a program was captured with an argument that is no tensor."""
+    return argument is None or type(argument).__name__ == "ConstantArgument"
 
 
 def parameters(network: Any) -> tuple[list[inspect.Parameter], bool, bool]:

@@ -149,6 +149,9 @@ CASES = {
     ),
     "program": Case(inputs=drawn("first", "second"), computes=pair, exporters=("torchscript_trace", "torch_export")),
     "by_keyword": Case(inputs=SCALED, computes=called("x", scale="scale"), exporters=("torch_export",)),
+    "by_position": Case(
+        inputs={**drawn("x"), **drawn("bias", width=3)}, computes=called("x", bias="bias"), exporters=("torch_export",)
+    ),
     "pt2_file": Case(
         source="several.pt2",
         inputs=drawn("first", "second"),
@@ -167,7 +170,9 @@ def main(folder: Path) -> None:
         return calling.without_arguments(MINE, name)
 
     def theirs(name: str) -> Any:
-        made = function({"by_keyword": "keywords"}.get(name, "several" if "." in name else name))
+        made = function(
+            {"by_keyword": "keywords", "by_position": "optional"}.get(name, "several" if "." in name else name)
+        )
         return made.module() if isinstance(made, torch.export.ExportedProgram) else made.eval()
 
     torch.export.save(function("program"), folder / "several.pt2")

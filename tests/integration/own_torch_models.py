@@ -178,6 +178,13 @@ def by_keyword() -> Any:
     )
 
 
+def by_position() -> Any:
+    """Return a program that was captured with what is no tensor between tensors."""
+    batch = torch.export.Dim("batch")
+    example = (torch.ones(2, WIDTH), None, torch.ones(2, 3), 2.0)
+    return torch.export.export(Optional().eval(), example, dynamic_shapes=({0: batch}, None, {0: batch}, None))
+
+
 def in_training() -> nn.Module:
     """Return a network that was left in training, with dropout."""
     torch.manual_seed(7)

@@ -37,6 +37,7 @@ GOOD: dict[str, tuple[list[str], dict[str, list[int | None]]]] = {
     "one_row": (["x"], {"output": [1, 3]}),
     "program": (["first", "second"], TWO),
     "by_keyword": (["x", "scale"], ONE),
+    "by_position": (["x", "bias"], ONE),
     "pt2_file": (["first", "second"], TWO),
     "torchscript_file": (["first", "second"], TWO),
     "in_training": (["input"], ONE),
