@@ -68,16 +68,17 @@ def test_the_pages_notebook_runs_as_it_stands(home: Path) -> None:
     assert "scorecard.html" in (home / "shown.html").read_text()
 
 
-def test_in_tensorflow_with_labels_and_quality_switched_on(home: Path) -> None:
+def test_in_tensorflow_with_labels_quality_and_training_switched_on(home: Path) -> None:
     folder = home / "keras"
     done = fweval("new", "keras/model_of_mine", "--framework", "tensorflow", cwd=home)
     assert done.returncode == 0, done.stderr
     scenario = folder / "model_of_mine.toml"
-    switched_on = re.sub(r"^# (?=labels = |quality = |allowed_loss = )", "", scenario.read_text(), flags=re.MULTILINE)
-    scenario.write_text(switched_on)
-    asked = ["--profile", "short.toml", "--device", "cpu", "--out", "origin"]
-    done = fweval("origin", scenario, *asked, cwd=home, timeout_s=120)
+    on = r"^# (?=labels = |quality = |allowed_loss = |train_|\[train\]|batch_size = 32)"
+    scenario.write_text(re.sub(on, "", scenario.read_text(), flags=re.MULTILINE))
+    asked = ["--profile", "short.toml", "--device", "cpu", "--out", "trained"]
+    done = fweval("train", scenario, *asked, cwd=home, timeout_s=120)
     assert done.returncode == 0, done.stderr
-    (row,) = (row for row in cells(home / "origin") if row["stage"] == "origin")
-    assert (row["framework"], row["outcome"]) == ("tensorflow", "passed")
-    assert row["metrics"]["quality_rows"] > 0
+    rows = {row["stage"]: row for row in cells(home / "trained") if row["stage"] in ("origin", "train")}
+    assert {(row["framework"], row["outcome"]) for row in rows.values()} == {("tensorflow", "passed")}
+    assert rows["origin"]["metrics"]["quality_rows"] > 0
+    assert rows["train"]["metrics"]["step_s"] > 0

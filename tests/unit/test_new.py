@@ -17,7 +17,6 @@ from scenarios.loading import KEYS, load_scenario
 from scenarios.own import given, measures, new
 
 OFF = re.compile(r"^# (?=\[|\w+ = )", re.MULTILINE)  # a key, or a table, that is there and switched off
-LATER = {"origin", "train_step", "train_inputs", "train_labels", "train"}  # the last four train, which is not yet done
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -50,11 +49,12 @@ def test_every_key_that_is_switched_off_can_be_switched_on(tmp_path: Path) -> No
     assert scenario.settings["quality"] == f"{tmp_path / 'mine.py'}:quality"
     assert scenario.settings["signature"]["features"]["shape"] == (8,)
     assert scenario.settings["dynamic"] == {"features": ("batch", 8)}
+    assert (scenario.training.optimizer, scenario.training.epochs) == ("own", 2)
 
 
 def test_every_key_is_there(tmp_path: Path) -> None:
     named = set(tomllib.loads(switched_on(tmp_path))) | {"tensorflow"}  # in words, beside `pytorch`
-    assert named == set(KEYS) - LATER - {"start_tolerance"}
+    assert named == set(KEYS) - {"origin", "start_tolerance"}
     assert 'tensorflow = "…"' in (tmp_path / "mine.toml").read_text()
 
 

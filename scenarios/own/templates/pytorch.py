@@ -4,6 +4,8 @@ fweval imports this file in processes of its own, in this folder: what lies besi
 definitions at the top, please; what is to run as a script goes below `if __name__ == "__main__":`.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -34,7 +36,7 @@ def examples() -> dict[str, np.ndarray]:
 
 
 def labels() -> dict[str, np.ndarray]:
-    """Return what is true of each example, in their order; needed for a measure of quality only."""
+    """Return what is true of each example, in their order; needed for a measure of quality, and for training."""
     features = examples()["features"]
     return {"classes": features[:, :3].argmax(axis=1)}  # STAND-IN
 
@@ -42,3 +44,17 @@ def labels() -> dict[str, np.ndarray]:
 def quality(outputs: np.ndarray, labels: np.ndarray) -> float:
     """Return how good outputs are, more is better. Several outputs, or labels, come as a dictionary of arrays."""
     return float((outputs.argmax(axis=1) == labels).mean())  # STAND-IN: what decides for you
+
+
+def make_step(network: torch.nn.Module) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Return a step of training; needed where [train] is there, and for a classifier not even then."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+
+    def step(features: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(network(features), classes)  # STAND-IN
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step

@@ -4,8 +4,11 @@ fweval imports this file in processes of its own, in this folder: what lies besi
 definitions at the top, please; what is to run as a script goes below `if __name__ == "__main__":`.
 """
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 def build() -> keras.Model:
@@ -24,7 +27,7 @@ def examples() -> dict[str, np.ndarray]:
 
 
 def labels() -> dict[str, np.ndarray]:
-    """Return what is true of each example, in their order; needed for a measure of quality only."""
+    """Return what is true of each example, in their order; needed for a measure of quality, and for training."""
     features = examples()["features"]
     return {"classes": features[:, :3].argmax(axis=1)}  # STAND-IN
 
@@ -32,3 +35,18 @@ def labels() -> dict[str, np.ndarray]:
 def quality(outputs: np.ndarray, labels: np.ndarray) -> float:
     """Return how good outputs are, more is better. Several outputs, or labels, come as a dictionary of arrays."""
     return float((outputs.argmax(axis=1) == labels).mean())  # STAND-IN: what decides for you
+
+
+def make_step(model: keras.Model) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Return a step of training; needed where [train] is there, and for a classifier not even then."""
+    optimizer = keras.optimizers.Adam(1e-3)
+    right = keras.losses.SparseCategoricalCrossentropy(from_logits=True)  # STAND-IN
+
+    @tf.function
+    def step(features: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = right(classes, model(features, training=True))
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    return step
