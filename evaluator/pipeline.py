@@ -359,7 +359,7 @@ def _check_memory(here: Capabilities) -> None:
 
 
 def resume(path: Path) -> tuple[RunFolder, RunRecord]:
-    """Open a run to continue it; `UsageError` where a model of one's own, or a file of it, is another by now."""
+    """Open a run to continue it; `IncompleteEvidence` where a file of a model of one's own is another by now."""
     folder = RunFolder.open(path)
     for scenario in load_scenarios(folder.record):
         if scenario.model == OWN:

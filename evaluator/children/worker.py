@@ -24,7 +24,7 @@ from evaluator.children.turns import TURNS, Turns
 from evaluator.children.work import Work, blamed
 from evaluator.core import clock, files, metrics, plugins, registry, surroundings
 from evaluator.core.causes import lacking, of_a_gpu, pruned, shortened, wants_memory
-from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, Unsupported
+from evaluator.core.errors import FwevalError, IncompleteEvidence, Unavailable, Unsupported, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.reading import read_end
 from evaluator.core.records import Measured, Metrics, Result, Step, Value
@@ -97,10 +97,16 @@ def _attempt(work: Work) -> Measured:
 def _stage(name: str) -> Any:
     """Return a stage by its name, not by an import: this lies below the stages.
 
-    One whose module is there already is of whoever started this process with a stage more (the benchmark).
+    One whose module is there already is of whoever started this process with a stage more (the benchmark). One that is
+    gone, as a plug-in from outside may be, is no failure of what it would have asked.
     """
     module = sys.modules.get(f"evaluator.stages.{name}")
-    return registry.load("stage", name) if module is None else module.plugin
+    if module is not None:
+        return module.plugin
+    try:
+        return registry.load("stage", name)
+    except UsageError as error:
+        raise Unavailable(error.message, remedy=error.remedy) from error
 
 
 def _unforeseen(error: Exception, see: str, work: Work) -> Measured:

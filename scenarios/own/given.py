@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from evaluator.core.errors import UsageError
+from evaluator.core.errors import IncompleteEvidence, UsageError
 from scenarios.own import sources
 from scenarios.own.form import RANDOM, Own
 
@@ -102,11 +102,11 @@ def with_digests(own: Own) -> Own:
 
 
 def refuse_changed(own: Own) -> None:
-    """Raise `UsageError` where a file of the person's is not the one that the run began with."""
+    """Raise `IncompleteEvidence` where a file of the person's is not the one that the run began with."""
     for name, digest in own.digests.items():
         path = Path(name)
         if not path.exists() or sources.digest(path) != digest:
-            raise UsageError(
+            raise IncompleteEvidence(
                 f"{path.name} is not what it was when the run began",
                 remedy="begin a new run: figures of two versions do not belong together",
             )

@@ -18,7 +18,7 @@ _HERE = Path("/")
 def network(own: Own, framework: str) -> Any:
     """Build the network in a framework, in the form that exporters take; a child of its own does this.
 
-    Raises `UsageError` when a file of the person's is not the one that the run began with.
+    Raises `IncompleteEvidence` when a file of the person's is not the one that the run began with.
     """
     refuse_changed(own)
     described = own.found[framework]

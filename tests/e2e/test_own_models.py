@@ -143,7 +143,7 @@ def test_a_run_does_not_go_on_with_another_model(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     (folder / "mine.py").write_text(MINE.replace("Linear(4, 3)", "Linear(4, 3, bias=False)"))
     ended = commands.fweval("full", "--resume", "run", cwd=folder)
-    assert ended.returncode == 2
+    assert ended.returncode == 3
     assert "mine.py is not what it was when the run began" in ended.stderr
     assert "begin a new run" in ended.stderr
     told = commands.fweval("cells", "run", "--json", cwd=folder)
