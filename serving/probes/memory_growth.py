@@ -46,15 +46,15 @@ class MemoryGrowth(Probe):
 def judge(served: Sequence[int], memory_bytes: Sequence[int], seconds: float) -> Reply:
     """Judge samples of memory against requests served."""
     half = len(served) // 2
-    if served[-1] - served[half] < half:  # fewer requests than samples: no slope can be had
-        reason = f"{served[-1]} requests in {seconds:.0f} s are too few for a slope"
-        return Reply(outcome=Outcome.UNAVAILABLE, reason=reason, remedy="take a longer profile", figures={})
-    low, slope, high = growth(served[half:], memory_bytes[half:])
     figures: Metrics = {
         "memory_bytes": memory_bytes[-1],
         "requests": served[-1],
         "soak_s": seconds,
     }
+    if served[-1] - served[half] < half:  # fewer requests than samples: no slope can be had
+        reason = f"{served[-1]} requests in {seconds:.0f} s are too few for a slope"
+        return Reply(outcome=Outcome.UNAVAILABLE, reason=reason, remedy="take a longer profile", figures=figures)
+    low, slope, high = growth(served[half:], memory_bytes[half:])
     grew = Figure(name="growth_bytes_per_1000_requests", value=slope, low=low, high=high)
     told = (
         f"memory grew by {slope / 2**20:.2f} MiB per 1,000 requests (95 %: {low / 2**20:.2f} to {high / 2**20:.2f}) "

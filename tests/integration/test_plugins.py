@@ -160,7 +160,7 @@ def test_a_folder_is_asked_the_questions_of_the_contract(theirs: Path, tmp_path:
     assert all(line.startswith(f"{broken / 'keras_predict.py'}: ") for line in said)
     assert any("`devices` = 'cpu': expected `array`, got `str`" in line for line in said)
     assert any("there is no 'keras_file'" in line for line in said)
-    assert summary == f"1 plug-in, 10 questions, {len(said)} not answered as they must be"
+    assert summary == f"1 plug-in, 11 questions, {len(said)} not answered as they must be"
 
 
 def test_what_ends_the_process_that_asks_is_said(tmp_path: Path) -> None:

@@ -568,8 +568,10 @@ def test_growth_that_ends_with_the_warm_up_is_none() -> None:
     assert judge(served, [min(count, 400) << 20 for count in served], 30.0).outcome is Outcome.PASSED
 
 
-def test_too_few_requests_tell_nothing() -> None:
-    assert judge([0, 1, 1, 1], [1, 2, 3, 4], 30.0).outcome is Outcome.UNAVAILABLE
+def test_too_few_requests_tell_nothing_of_growth() -> None:
+    reply = judge([0, 1, 1, 1], [1, 2, 3, 4], 30.0)
+    assert reply.outcome is Outcome.UNAVAILABLE
+    assert reply.figures == {"memory_bytes": 4, "requests": 1, "soak_s": 30.0}, "what was seen is told"
 
 
 def test_memory_is_sampled_under_load(make: Make) -> None:
