@@ -106,17 +106,21 @@ def _fastest(beats: Sequence[Beat]) -> Beat:
 
 
 class Metronome:
-    """Fixed work on each core that this process may use, all at once. Use as a context: it has a thread for each."""
+    """Fixed work on each core that this process may use, one after the other. Use as a context: a thread for each.
+
+    Not all at once: two cores of a guest may be one physical core, whose halves slow each other. Then beats would be
+    slow wherever they overlap, and what is a neighbour's doing could not be told from their own.
+    """
 
     def __init__(self) -> None:
         """Start a thread on each core; on machines with many, on some of them."""
         cores = sorted(os.sched_getaffinity(0))
         chosen = cores[:: max(1, len(cores) // _MOST_CORES)][:_MOST_CORES]
         self._calls: list[queue.SimpleQueue[bool]] = [queue.SimpleQueue() for _ in chosen]
-        self._told: queue.SimpleQueue[tuple[int, float]] = queue.SimpleQueue()
+        self._told: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._listen, args=(number, core), daemon=True)
-            for number, core in enumerate(chosen)
+            threading.Thread(target=self._listen, args=(calls, core), daemon=True)
+            for calls, core in zip(self._calls, chosen, strict=True)
         ]
         for thread in self._threads:
             thread.start()
@@ -133,14 +137,15 @@ class Metronome:
 
     def beat(self) -> Beat:
         """Return the seconds that the fixed work takes now, core by core."""
-        for call in self._calls:
-            call.put(True)
-        found = dict(self._told.get() for _ in self._threads)
-        return tuple(found[number] for number in range(len(found)))
+        return tuple(self._asked(call) for call in self._calls)
 
-    def _listen(self, number: int, core: int) -> None:
+    def _asked(self, call: queue.SimpleQueue[bool]) -> float:
+        call.put(True)
+        return self._told.get()
+
+    def _listen(self, calls: queue.SimpleQueue[bool], core: int) -> None:
         os.sched_setaffinity(threading.get_native_id(), {core})
-        while self._calls[number].get():
+        while calls.get():
             begin = time.perf_counter()
             hashlib.pbkdf2_hmac("sha256", b"beat", b"fixed", _ITERATIONS)  # in C, without Python's lock, in registers
-            self._told.put((number, time.perf_counter() - begin))
+            self._told.put(time.perf_counter() - begin)
