@@ -1,5 +1,6 @@
 """Measuring in turns with real children: one sleeps while another is asked, and nothing is left after any ending."""
 
+import hashlib
 import io
 import os
 import signal
@@ -172,3 +173,21 @@ def test_the_metronome_beats_on_every_core_and_leaves_the_caller_where_it_was() 
     assert len(beat) == min(len(mine), 8)
     assert all(each > 0 for each in beat)
     assert os.sched_getaffinity(0) == mine
+
+
+def test_the_metronome_beats_on_one_core_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cores of a guest may be the two halves of one: at once, each would be the other's neighbour."""
+    at_work, most = [0], [0]
+
+    def work(*_: object) -> bytes:
+        at_work[0] += 1
+        most[0] = max(most[0], at_work[0])
+        time.sleep(0.01)
+        at_work[0] -= 1
+        return b""
+
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", work)
+    with Metronome() as metronome:
+        for _ in range(5):
+            metronome.beat()
+    assert most == [1]
