@@ -63,10 +63,12 @@ def sight(begin: Counters, end: Counters, elapsed_s: float, own_s: float | None,
 
 
 def marks(seen: Sequence[Sight]) -> tuple[Mark, ...]:
-    """Judge blocks by all that were seen together: the limit and the fastest beat are theirs."""
+    """Judge blocks by all that were seen together: the limits and the fastest beat are theirs."""
     limit = others_limit([each.others_cores for each in seen if each.others_cores is not None])
     best = _fastest([beat for each in seen for beat in each.beats])
-    return tuple(_mark(each, limit, best) for each in seen)
+    slowdowns = [_slowdown(each, best) for each in seen]
+    slow = slow_limit([each for each in slowdowns if each is not None])
+    return tuple(_mark(each, limit, slowdown, slow) for each, slowdown in zip(seen, slowdowns, strict=True))
 
 
 def others_limit(found: Sequence[float]) -> float:
@@ -78,15 +80,28 @@ def others_limit(found: Sequence[float]) -> float:
     return OTHERS_FROM + min(max(usual, 0.0), OTHERS_FROM)
 
 
-def _mark(each: Sight, limit: float, best: Sequence[float]) -> Mark:
+def slow_limit(found: Sequence[float]) -> float:
+    """Return how many times as long as at best fixed work may take beside a block that counts.
+
+    What even the fastest quarter of the blocks shows goes without saying on this machine, up to as much again: a guest
+    on the other half of a core may never leave, and all that takes turns has it as a neighbour alike.
+    """
+    usual = quantiles(found, n=4)[0] if len(found) > 1 else 1.0
+    return SLOW_FROM * min(max(usual, 1.0), SLOW_FROM)
+
+
+def _slowdown(each: Sight, best: Sequence[float]) -> float | None:
     shares = [now / least for beat in each.beats for now, least in zip(beat, best, strict=True) if least > 0]
-    slowdown = max(shares, default=None)
+    return max(shares, default=None)
+
+
+def _mark(each: Sight, limit: float, slowdown: float | None, slow: float) -> Mark:
     disturbed = (
         (each.others_cores is not None and each.others_cores > limit)
         or each.steal_cores > limit
         or each.stalled > STALLED_FROM
         or each.throttled > 0
-        or (slowdown is not None and slowdown > SLOW_FROM)
+        or (slowdown is not None and slowdown > slow)
     )
     return Mark(
         others_cores=each.others_cores,
