@@ -76,8 +76,7 @@ def others_limit(found: Sequence[float]) -> float:
 
     What the quietest quarter of the blocks shows goes without saying on this machine, up to as much again.
     """
-    usual = quantiles(found, n=4)[0] if len(found) > 1 else 0.0
-    return OTHERS_FROM + min(max(usual, 0.0), OTHERS_FROM)
+    return OTHERS_FROM + min(_usual(found, 0.0), OTHERS_FROM)
 
 
 def slow_limit(found: Sequence[float]) -> float:
@@ -86,8 +85,12 @@ def slow_limit(found: Sequence[float]) -> float:
     What even the fastest quarter of the blocks shows goes without saying on this machine, up to as much again: a guest
     on the other half of a core may never leave, and all that takes turns has it as a neighbour alike.
     """
-    usual = quantiles(found, n=4)[0] if len(found) > 1 else 1.0
-    return SLOW_FROM * min(max(usual, 1.0), SLOW_FROM)
+    return SLOW_FROM * min(_usual(found, 1.0), SLOW_FROM)
+
+
+def _usual(found: Sequence[float], least: float) -> float:
+    """Return what even the quietest quarter of the blocks shows; where nothing is to be seen, that is `least`."""
+    return max(quantiles(found, n=4)[0], least) if len(found) > 1 else least
 
 
 def _slowdown(each: Sight, best: Sequence[float]) -> float | None:
