@@ -1,10 +1,11 @@
 """Replays of a run's evidence: findings, scores, reports. Nothing is measured, nothing read but the run folder.
 
 `judge` writes findings.json, `score` scorecard.json, `report` everything else; each rests on the file before it.
+`judged`, `scored` and `rendered` compute the same and write nothing: whoever verifies a run compares with them.
 """
 
 import contextlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -33,17 +34,21 @@ class Judgement(Record, frozen=True, kw_only=True):
 def judge(folder: RunFolder, evidence: Evidence | None = None) -> Judgement:
     """Ask every check its question; the evidence is read from the folder where it is not given."""
     folder.demand_writing()
-    evidence = evidence or gather(folder)
+    judgement = judged(evidence or gather(folder))
+    files.write_record(folder.path / "findings.json", judgement)
+    return judgement
+
+
+def judged(evidence: Evidence) -> Judgement:
+    """Return what the checks say of the evidence."""
     checks = registry.load_all("check")
-    judgement = Judgement(
+    return Judgement(
         findings=tuple(finding for check in checks for finding in check.judge(evidence)),
         comparisons=_compared(checks, evidence),
         rankings=ranking.rankings(evidence),
         paths=choosing.choices(evidence),
         checks=tuple(each for each in catalogue.from_outside() if each.kind == "check"),
     )
-    files.write_record(folder.path / "findings.json", judgement)
-    return judgement
 
 
 def _compared(checks: Iterable[Check], evidence: Evidence) -> tuple[Comparison, ...]:
@@ -70,16 +75,21 @@ def undecided(folder: RunFolder, questions: Collection[str]) -> set[tuple[str, s
 def score(folder: RunFolder, evidence: Evidence | None = None) -> Scorecard:
     """Turn the findings into the scorecard; the evidence is read from the folder where it is not given."""
     judgement = files.read_record(folder.path / "findings.json", Judgement)
-    evidence = evidence or gather(folder)
+    scorecard = scored(folder, evidence or gather(folder), judgement)
+    report = registry.load("report", "json")
+    files.write_text(folder.path / report.filename, report.render(scorecard))
+    return scorecard
+
+
+def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Scorecard:
+    """Return the scorecard that follows from evidence and findings; of the folder, artifacts and logs are looked at."""
     cells = tuple(cell_of(entry.step, entry.result) for entry in evidence.entries if entry.digests)
-    scored = scoring.assemble(evidence, judgement.findings, judgement.comparisons, cells)
+    assembled = scoring.assemble(evidence, judgement.findings, judgement.comparisons, cells)
     built = matrix.build(evidence, folder.path)
     used = tuple(each for each in evidence.catalogue.plugins if each.kind != "check")
     scorecard: Scorecard = msgspec.structs.replace(
-        scored, rankings=judgement.rankings, paths=judgement.paths, matrix=built, plugins=(*used, *judgement.checks)
+        assembled, rankings=judgement.rankings, paths=judgement.paths, matrix=built, plugins=(*used, *judgement.checks)
     )
-    report = registry.load("report", "json")
-    files.write_text(folder.path / report.filename, report.render(scorecard))
     return scorecard
 
 
@@ -103,14 +113,18 @@ def edge(folder: RunFolder) -> tuple[EdgeFit, ...]:
 def report(folder: RunFolder) -> list[Path]:
     """Write the scorecard in every form; return the files."""
     folder.demand_writing()
-    scorecard = read_scorecard(folder)
-    shown = cleaned(scorecard)
     written = []
-    for each in registry.load_all("report"):
-        path = folder.path / each.filename
-        files.write_text(path, each.render(scorecard if each.lossless else shown))
-        written.append(path)
+    for name, text in rendered(read_scorecard(folder)):
+        files.write_text(folder.path / name, text)
+        written.append(folder.path / name)
     return written
+
+
+def rendered(scorecard: Scorecard) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each report's file."""
+    shown = cleaned(scorecard)
+    for each in registry.load_all("report"):
+        yield each.filename, each.render(scorecard if each.lossless else shown)
 
 
 def read_scorecard(folder: RunFolder) -> Scorecard:
