@@ -34,7 +34,7 @@ lint: $(INSTALLED) ## Run ruff, mypy and import-linter
 	$(BIN)/lint-imports
 
 coverage: $(INSTALLED) ## Say which lines the unit and contract tests run
-	$(BIN)/coverage run -m pytest tests/unit tests/contract
+	$(BIN)/pytest tests/unit tests/contract -n auto --cov --cov-report=
 	$(BIN)/coverage report
 
 mutants: $(INSTALLED) ## Put deliberate faults into what judges, and see that each is noticed: [ARGS="cosine"]
