@@ -32,9 +32,14 @@ def write_text(path: Path, text: str | bytes) -> None:
 
 def write_record(path: Path, record: Record | Mapping[str, Any], *, indent: int = 2) -> None:
     """Write a record of a run, or records by name, as JSON with keys in a fixed order; `version` comes first."""
+    write_text(path, encoded_record(record, indent=indent))
+
+
+def encoded_record(record: Record | Mapping[str, Any], *, indent: int = 2) -> bytes:
+    """Return what `write_record` writes."""
     encoded = msgspec.json.encode(record, order="deterministic")
     head = b'{"%s":%d%s' % (versions.KEY.encode(), versions.VERSION, b"" if encoded == b"{}" else b",")
-    write_text(path, msgspec.json.format(head + encoded[1:], indent=indent) + b"\n")
+    return msgspec.json.format(head + encoded[1:], indent=indent) + b"\n"
 
 
 def read_record(path: Path, kind: type[T]) -> T:
@@ -62,6 +67,7 @@ def _remedy(path: Path) -> str:
         "run.json": "restore it from a copy: nothing else knows what was asked for, and the steps are of no use alone",
         "plan.json": f"resume the run to plan it again: fweval full --resume {run}",
         "catalogue.json": f"resume the run to plan it again: fweval full --resume {run}",
+        "digests.json": "restore it from a copy; without it, nothing is known of how the other files were",
         "findings.json": f"judge the evidence again: fweval score {run}",
         "scorecard.json": f"score the evidence again: fweval score {run}",
     }

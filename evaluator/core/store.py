@@ -1,7 +1,7 @@
 """The run folder: everything that a run leaves behind, and nothing outside it.
 
 ```
-run.json  plan.json  catalogue.json  events.jsonl  lock
+run.json  plan.json  catalogue.json  events.jsonl  digests.json  lock
 steps/<step-id>/   job.json  result.json  resources.json  reproduce.sh  stdout  stderr  samples/*.jsonl  …
 findings.json  scorecard.{json,html,md,csv,xml}
 ```
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import catalogue, clock, files, metrics, scratch
+from evaluator.core import catalogue, clock, digests, files, metrics, scratch
 from evaluator.core.catalogue import Catalogue
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.outcome import Outcome
@@ -109,7 +109,7 @@ class RunFolder:
     def lock(self) -> Iterator[None]:
         """Hold the folder for this process; `UsageError` when another run holds it. Ends with the process."""
         self.demand_writing()
-        with (self.path / "lock").open("w") as file:
+        with (self.path / digests.LOCK).open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -165,6 +165,7 @@ class RunFolder:
     def discard(self, step_id: str) -> None:
         """Remove what a step left that is to be done again, its temporary folder included."""
         scratch.clear(self.folder(step_id))
+        digests.forget(self.path, f"steps/{step_id}")
         shutil.rmtree(self.folder(step_id), ignore_errors=True)
 
     def save(self, result: Result) -> None:

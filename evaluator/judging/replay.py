@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import catalogue, files, metrics, registry
+from evaluator.core import catalogue, digests, files, metrics, registry
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.records import Cell, Plugin, Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, PathChoice, Ranking, Scorecard, Training
@@ -19,6 +19,8 @@ from evaluator.core.text import cleaned
 from evaluator.judging import choosing, fitting, matrix, ranking, scoring, training
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import RESULT, Entry, Evidence
+
+FINDINGS = "findings.json"
 
 
 class Judgement(Record, frozen=True, kw_only=True):
@@ -35,7 +37,8 @@ def judge(folder: RunFolder, evidence: Evidence | None = None) -> Judgement:
     """Ask every check its question; the evidence is read from the folder where it is not given."""
     folder.demand_writing()
     judgement = judged(evidence or gather(folder))
-    files.write_record(folder.path / "findings.json", judgement)
+    files.write_record(folder.path / FINDINGS, judgement)
+    digests.renew(folder.path, [FINDINGS])
     return judgement
 
 
@@ -74,10 +77,11 @@ def undecided(folder: RunFolder, questions: Collection[str]) -> set[tuple[str, s
 
 def score(folder: RunFolder, evidence: Evidence | None = None) -> Scorecard:
     """Turn the findings into the scorecard; the evidence is read from the folder where it is not given."""
-    judgement = files.read_record(folder.path / "findings.json", Judgement)
+    judgement = files.read_record(folder.path / FINDINGS, Judgement)
     scorecard = scored(folder, evidence or gather(folder), judgement)
     report = registry.load("report", "json")
     files.write_text(folder.path / report.filename, report.render(scorecard))
+    digests.renew(folder.path, [report.filename])
     return scorecard
 
 
@@ -117,6 +121,7 @@ def report(folder: RunFolder) -> list[Path]:
     for name, text in rendered(read_scorecard(folder)):
         files.write_text(folder.path / name, text)
         written.append(folder.path / name)
+    digests.renew(folder.path, [path.name for path in written])
     return written
 
 
@@ -154,7 +159,7 @@ def _entry(folder: RunFolder, step: Step) -> Entry:
     result = folder.result(step.id)
     if result is None:
         return Entry.unfinished(step, relative)
-    digests = {RESULT: files.sha256(place / RESULT)}
+    known = {RESULT: files.sha256(place / RESULT)}
     samples = files.read_samples(place)
     blocks = files.read_blocks(place, samples)
-    return Entry(step=step, result=result, samples=samples, blocks=blocks, folder=relative, digests=digests)
+    return Entry(step=step, result=result, samples=samples, blocks=blocks, folder=relative, digests=known)
