@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from evaluator.core import catalogue, metrics
+from evaluator.core.interval import Interval as Interval  # noqa: PLC0414  # taken from here, with what is made of it
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD, Policy
@@ -26,14 +27,6 @@ class EvidenceRef(Record, frozen=True, kw_only=True):
 
     path: str
     sha256: str
-
-
-class Interval(Record, frozen=True, kw_only=True):
-    """An estimate with the two ends of its confidence interval; the ends are None when it cannot be known."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 class Finding(Record, frozen=True, kw_only=True):
