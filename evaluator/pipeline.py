@@ -22,6 +22,7 @@ from evaluator.children import environments
 from evaluator.core import catalogue, clock, digests, files, machine, registry, settings
 from evaluator.core.coordinates import MACHINE
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
+from evaluator.core.given_files import GivenFile
 from evaluator.core.records import DeviceClass, Profile, RunRecord, Step
 from evaluator.core.store import Plan, RunFolder
 from evaluator.executors._contract import Executor
@@ -275,11 +276,13 @@ def begin(  # noqa: PLR0913  # all that a run begins with
     out: Path | None,
     command: Sequence[str],
     told: Mapping[str, Any] = MappingProxyType({}),
+    inputs: Sequence[GivenFile] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[RunFolder, RunRecord]:
     """Make a new run folder for the named scenarios; every name and file is checked before anything is made.
 
-    `told` is what the command says of a model of one's own beside its name.
+    `told` is what the command says of a model of one's own beside its name; `inputs` are files that were given to the
+    run, which go into its folder.
     """
     check_names(options)
     chosen = [load_scenario(name, told) for name in scenarios]
@@ -321,7 +324,8 @@ def begin(  # noqa: PLR0913  # all that a run begins with
         time_factor=here.time_factor,
     )
     _check_memory(here)
-    return RunFolder.create(out or Path("runs") / run_id, record), record
+    folder = RunFolder.create(out or Path("runs") / run_id, record, inputs)
+    return folder, folder.record
 
 
 def _looked_at(

@@ -5,21 +5,17 @@ files of scenarios/library, built-in profiles those of scenarios/profiles; a nam
 is the path of somebody's own.
 """
 
-import codecs
-import difflib
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from evaluator.core import registry
+from evaluator.core import registry, toml
 from evaluator.core.errors import UsageError
 from evaluator.core.policy import STANDARD
-from evaluator.core.reading import read_bytes
 from evaluator.core.records import FRAMEWORKS, DeviceClass, Name, Profile, Record, Rows, Title
 from evaluator.core.targets import BANDS, HIGHER, Target
 from scenarios.contract import Fraction, Model, Positive, TrainSettings
@@ -31,13 +27,7 @@ _HERE = Path(__file__).parent
 OWN = "own"  # the model that people bring
 _FOLDERS = {"scenario": _HERE / "library", "profile": _HERE / "profiles"}
 DEVICES = _HERE / "devices.toml"  # the classes of devices that are asked about unless others are given
-_MARKS = (  # byte order marks; that of UTF-32 begins like that of UTF-16
-    *((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32")),
-    *((codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16")),
-)
-_LARGEST = 1 << 16  # characters of a file: what is longer was made, to keep a reader at work
 _CLASS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_Read = TypeVar("_Read", bound=Record)
 
 Precision = Literal["fp32", "fp16", "int8_dynamic", "int8"]
 # rigour.md: fp32 1e-4, fp16 1e-2; quantized artifacts are judged by accuracy, the figure only says where they differ.
@@ -129,7 +119,7 @@ def load_scenario(name_or_path: str, told: Mapping[str, Any] = MappingProxyType(
         table = given.placed({**given.table_of(name_or_path), **told}, Path.cwd())
         return _own(Path.cwd() / name_or_path, "", table)
     path = _find("scenario", name_or_path)
-    text, table = _parse(path)
+    text, table = toml.parse(path)
     if given.is_own(table):
         placed = given.placed({key: value for key, value in table.items() if key not in told}, path.absolute().parent)
         return _own(path, text, {**placed, **given.placed(dict(told), Path.cwd())})
@@ -138,18 +128,18 @@ def load_scenario(name_or_path: str, told: Mapping[str, Any] = MappingProxyType(
         raise UsageError(
             f"{names}: '{name_or_path}' is no model of one's own", remedy="give mine.py:build, or its file"
         )
-    scenario = _convert(path, text, table, Scenario)
+    scenario = toml.convert(path, text, table, Scenario)
     if scenario.model not in registry.names("model"):
         error = registry.unknown("model", scenario.model, registry.names("model"))
-        where = f"{path}, line {_line_of(text, (), 'model')}, key 'model'"
+        where = f"{path}, line {toml.line_of(text, (), 'model')}, key 'model'"
         raise UsageError(f"{where}: {error.message}", remedy=error.remedy)
     if scenario.train is None:
         raise UsageError(f"{path}, line 1, key 'train': missing key", remedy="say how the model is trained: [train]")
     if scenario.train.optimizer == training.OWN_STEP:
-        where = f"{path}, line {_line_of(text, ('train',), 'optimizer')}, key 'train.optimizer'"
+        where = f"{path}, line {toml.line_of(text, ('train',), 'optimizer')}, key 'train.optimizer'"
         raise UsageError(f"{where}: only a model of one's own has a step of its own", remedy="take sgd or adamw")
     kind = registry.load("model", scenario.model).Settings
-    settings = _convert(path, text, scenario.settings, kind, within=("settings",))
+    settings = toml.convert(path, text, scenario.settings, kind, within=("settings",))
     return msgspec.structs.replace(
         scenario, settings=msgspec.to_builtins(settings), tolerance={**_TOLERANCE, **scenario.tolerance}
     )
@@ -159,20 +149,20 @@ def _own(path: Path, text: str, table: dict[str, Any]) -> Scenario:
     """Make the scenario of a model of one's own: its keys stand beside those of any scenario."""
     for key in table:
         if key not in KEYS:
-            where = f"{path}, line {_line_of(text, (), key)}, key '{key}'"
-            raise UsageError(f"{where}: unknown key", remedy=_did_you_mean(key, KEYS))
+            where = f"{path}, line {toml.line_of(text, (), key)}, key '{key}'"
+            raise UsageError(f"{where}: unknown key", remedy=toml.did_you_mean(key, KEYS))
     about = {key: value for key, value in table.items() if key in given.KEYS}
-    own = given.checked(_convert(path, text, about, Own), FRAMEWORKS)
+    own = given.checked(toml.convert(path, text, about, Own), FRAMEWORKS)
     rest = {key: value for key, value in table.items() if key not in given.KEYS}
     _train_table(path, text, rest, own)
     rest.setdefault("name", path.stem)
     rest.setdefault("title", rest["name"])
     rest.setdefault("summary", f"A model of one's own: {rest['title']}")
-    scenario = _convert(path, text, rest, Scenario)
+    scenario = toml.convert(path, text, rest, Scenario)
     wrong = training.contradiction(own, scenario.train)
     if wrong is not None:
         key, what, remedy = wrong
-        raise UsageError(f"{path}, line {_line_of(text, (), key)}, key '{key}': {what}", remedy=remedy)
+        raise UsageError(f"{path}, line {toml.line_of(text, (), key)}, key '{key}': {what}", remedy=remedy)
     settings = msgspec.to_builtins(own)
     return msgspec.structs.replace(scenario, settings=settings, tolerance={**_TOLERANCE, **scenario.tolerance})
 
@@ -184,7 +174,7 @@ def _train_table(path: Path, text: str, rest: dict[str, Any], own: Own) -> None:
         return
     within = next((key for key in table if key in given.KEYS), None)
     if within is not None:
-        where = f"{path}, line {_line_of(text, ('train',), within)}, key 'train.{within}'"
+        where = f"{path}, line {toml.line_of(text, ('train',), within)}, key 'train.{within}'"
         raise UsageError(f"{where}: it stands in [train]", remedy="write it above the first table of the file")
     if own.train_step is not None:
         rest["train"] = {"optimizer": training.OWN_STEP, **table}
@@ -193,12 +183,12 @@ def _train_table(path: Path, text: str, rest: dict[str, Any], own: Own) -> None:
 def load_profile(name_or_path: str) -> Profile:
     """Read a profile; `UsageError` says what is wrong, and where."""
     path = _find("profile", name_or_path)
-    text, table = _parse(path)
-    profile = _convert(path, text, table, Profile)
+    text, table = toml.parse(path)
+    profile = toml.convert(path, text, table, Profile)
     for stage in profile.timeout_s:
         if stage not in registry.names("stage"):
             error = registry.unknown("stage", stage, registry.names("stage"))
-            where = f"{path}, line {_line_of(text, ('timeout_s',), stage)}, key 'timeout_s.{stage}'"
+            where = f"{path}, line {toml.line_of(text, ('timeout_s',), stage)}, key 'timeout_s.{stage}'"
             raise UsageError(f"{where}: {error.message}", remedy=error.remedy)
     return profile
 
@@ -206,17 +196,17 @@ def load_profile(name_or_path: str) -> Profile:
 def load_devices(path: Path | None = None) -> tuple[DeviceClass, ...]:
     """Read classes of devices, the built-in ones without a path; `UsageError` says what is wrong, and where."""
     path = path or DEVICES
-    text, table = _parse(path)
+    text, table = toml.parse(path)
     found = []
     for name, fields in table.items():
-        where = f"{path}, line {_line_of(text, (name,), '')}, class '{name}'"
+        where = f"{path}, line {toml.line_of(text, (name,), '')}, class '{name}'"
         if (
             not isinstance(fields, dict)
             or "name" in fields
             or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name)
         ):
             raise UsageError(f"{where}: no class of devices", remedy="a class is a table with its name as the header")
-        device = _convert(path, text, {"name": name, **fields}, DeviceClass, within=(name,))
+        device = toml.convert(path, text, {"name": name, **fields}, DeviceClass, within=(name,))
         if device.slower is not None and device.slower[0] > device.slower[1]:
             raise UsageError(f"{where}: slower is {list(device.slower)}", remedy="give the smaller factor first")
         found.append(device)
@@ -241,93 +231,3 @@ def _find(kind: str, name_or_path: str) -> Path:
     if name_or_path not in _names(kind):
         raise registry.unknown(kind, name_or_path, _names(kind))
     return _FOLDERS[kind] / f"{name_or_path}.toml"
-
-
-def _parse(path: Path) -> tuple[str, dict[str, Any]]:
-    text = _read(path)
-    if len(text) > _LARGEST:
-        raise UsageError(f"{path} has {len(text):,} characters", remedy="such a file has a page or two")
-    try:
-        return text, tomllib.loads(text)
-    except RecursionError as error:
-        raise UsageError(f"{path} is nested too deeply", remedy="no key needs more than three levels") from error
-    except tomllib.TOMLDecodeError as error:
-        what, _, position = str(error).partition(" (at ")
-        number = re.match(r"line (\d+)", position)
-        lines = text.rstrip("\n").split("\n")
-        line = int(number[1]) if number else len(lines)  # "(at end of document)"
-        written = _visible(lines[line - 1].strip()) if line <= len(lines) else ""
-        raise UsageError(f"{path}, line {line}: no valid TOML: {what}: {written}") from error
-
-
-def _read(path: Path) -> str:
-    """Read a file as TOML wants it: UTF-8, a byte order mark left out, every line ended by a newline alone."""
-    try:
-        content = read_bytes(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "UTF-16" if b"\0" in content else None)
-    if encoding is not None:
-        remedy = f"iconv -f {encoding} -t UTF-8, or save it as UTF-8 in its editor"
-        raise UsageError(f"{path} is written in {encoding}: TOML files are UTF-8", remedy=remedy)
-    content = content.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        what = f"the byte 0x{content[error.start]:02x} is not of UTF-8"
-        raise UsageError(f"{path}, line {line}: {what}", remedy="save it as UTF-8 in its editor") from error
-
-
-def _visible(text: str) -> str:
-    """Return a text in which signs that nobody would see are named."""
-    return "".join(sign if sign.isprintable() else f"<U+{ord(sign):04X}>" for sign in text)
-
-
-def _convert(path: Path, text: str, table: Any, kind: type[_Read], *, within: tuple[str, ...] = ()) -> _Read:
-    """Check a table against its record; `within` is where the table lies in the file."""
-    try:
-        return msgspec.convert(table, kind)
-    except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at ")
-        keys = tuple(re.findall(r"\.(\w+)", place))
-        named = re.search(r"(unknown|required) field `(.+)`$", what)
-        remedy = None
-        if named:
-            what = {"unknown": "unknown key", "required": "missing key"}[named[1]]
-            remedy = _did_you_mean(named[2], _fields(kind, keys)) if named[1] == "unknown" else None
-            keys = (*keys, named[2])
-        *tables, key = (*within, *keys) or ("",)
-        where = f"{path}, line {_line_of(text, tuple(tables), key)}, key '{'.'.join((*within, *keys))}'"
-        raise UsageError(f"{where}: {what}", remedy=remedy) from error
-
-
-def _fields(kind: Any, keys: Iterable[str]) -> tuple[str, ...]:
-    """List the keys that the record at the end of the path knows."""
-    for key in keys:
-        kind = next(field.type for field in msgspec.structs.fields(kind) if field.name == key)
-        if get_origin(kind) is UnionType:  # a table that may be left out
-            kind = get_args(kind)[0]
-    return () if get_origin(kind) else kind.__struct_fields__
-
-
-def _did_you_mean(given: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known) or 'no keys'}"
-
-
-def _line_of(text: str, tables: tuple[str, ...], key: str) -> int:
-    """Find the line of a key in its table; a key that is not there is at its table's header, or in line 1."""
-    current: tuple[str, ...] = ()
-    nearest = 1
-    for number, line in enumerate(text.split("\n"), start=1):
-        header = re.match(r"\s*\[\s*([\w.\-]+)\s*\]", line)
-        if header:
-            current = tuple(header[1].split("."))
-            if current in (tables, (*tables, key)) or (nearest == 1 and current[: len(tables) + 1] == (*tables, key)):
-                nearest = number
-        if current == tables and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line):
-            return number
-        if current == tables[:-1] and tables and re.match(rf"\s*{re.escape(tables[-1])}\s*=", line):
-            nearest = number  # an inline table
-    return nearest

@@ -262,6 +262,9 @@ class RunRecord(Record, frozen=True, kw_only=True):
     machine: Machine
     plugins: tuple[Plugin, ...] = ()  # from outside, as they were when it began
     packages: dict[str, str] = msgspec.field(default_factory=dict)  # all that was installed; none in older runs
+    # Files that people gave to it (criteria, prices, …), as they were before the first step: their name in the run
+    # folder -> SHA-256. None in older runs. Read them by `core.given_files`.
+    inputs: dict[str, str] = msgspec.field(default_factory=dict)
     time_factor: float = 1.0  # the limits that fweval itself sets were multiplied by, when the run began
 
     def __post_init__(self) -> None:

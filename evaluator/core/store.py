@@ -3,7 +3,7 @@
 ```
 run.json  plan.json  catalogue.json  events.jsonl  digests.json  lock
 steps/<step-id>/   job.json  result.json  resources.json  reproduce.sh  stdout  stderr  samples/*.jsonl  …
-findings.json  scorecard.{json,html,md,csv,xml}
+findings.json  scorecard.{json,html,md,csv,xml}      criteria.toml …: files that people gave to the run
 ```
 Each JSON file begins with its version (`versions.py`): a folder of an older fweval can be read for ever.
 Artifacts stay in the folder of the step that exported them, named by digest in its result: a run can be moved, zipped
@@ -24,6 +24,7 @@ import msgspec
 from evaluator.core import catalogue, clock, digests, files, metrics, scratch
 from evaluator.core.catalogue import Catalogue
 from evaluator.core.errors import IncompleteEvidence, UsageError
+from evaluator.core.given_files import GivenFile
 from evaluator.core.outcome import Outcome
 from evaluator.core.reading import read_bytes
 from evaluator.core.records import Cell, Record, Result, RunRecord, Step
@@ -65,8 +66,13 @@ class RunFolder:
         return self.path / "steps"
 
     @classmethod
-    def create(cls, path: Path, record: RunRecord) -> "RunFolder":
-        """Make a new run folder; one that already holds something is refused, never wiped."""
+    def create(cls, path: Path, record: RunRecord, inputs: Iterable[GivenFile] = ()) -> "RunFolder":
+        """Make a new run folder with the files that were given to it; their digests go into the record.
+
+        A folder that already holds something is refused, never wiped.
+        """
+        inputs = tuple(inputs)
+        record = msgspec.structs.replace(record, inputs={each.name: each.sha256 for each in inputs})
         try:
             os.fspath(path).encode()
         except UnicodeEncodeError as error:  # records are JSON, which holds text only
@@ -78,6 +84,8 @@ class RunFolder:
             raise UsageError(f"{path} is not empty", remedy=hint)
         try:
             (path / "steps").mkdir(parents=True)
+            for each in inputs:
+                files.write_text(path / each.name, each.content)
             files.write_record(path / "run.json", record)
         except OSError as error:
             raise UsageError(f"cannot write to {path}: {error.strerror}", remedy="choose another folder") from error
