@@ -70,7 +70,8 @@ def plugins_option(command: Command | None = None, *, exposed: bool = False) -> 
 
 DEFAULT_SCENARIOS = ("resnet50", "bert")
 TOLD = ("inputs", "labels", "quality", "allowed_loss")  # of a model of one's own
-_OF_A_SESSION = ("resume", "wait_s")  # options that do not change what is measured: a run is continued with others
+# Options that do not change what is measured: a run is continued with others.
+_OF_A_SESSION = ("resume", "wait_s", "prices")
 _RUN_OPTIONS = (
     click.argument("scenarios", nargs=-1, metavar="[SCENARIO]..."),
     click.option("--profile", default="smoke", show_default=True, help="smoke, quick, full, audit, or a .toml file."),
@@ -136,6 +137,17 @@ def run_options(command: Command) -> Command:
     return cast("Command", prepared)
 
 
+def prices_option(command: Command) -> Command:
+    """Add the option that names a price sheet."""
+    option = click.option(
+        "--prices",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="What hours, traffic and load cost you: a price sheet. See docs/cost.md.",
+    )
+    return option(command)
+
+
 def run_argument(command: Command) -> Command:
     """Add the argument that names a finished or interrupted run."""
     return click.argument("run", default="latest", metavar="[RUN]")(command)
@@ -161,11 +173,16 @@ def find_run(name: str) -> Path:
 def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
     """Make a new run from the options of a command, or open the one to resume."""
     from evaluator import pipeline
+    from evaluator.core.cost import read_prices
     from evaluator.core.records import FRAMEWORKS
+    from evaluator.judging import replay
     from evaluator.planning.selection import Options
     from evaluator.running.quiet import Quiet
     from scenarios.loading import load_devices
 
+    sheet = given.get("prices")
+    if sheet is not None:  # before hours are spent
+        read_prices(sheet)
     if given["resume"]:
         _refuse_other_options(given)
         folder, record = pipeline.resume(find_run(given["resume"]))
@@ -189,6 +206,8 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
             told={key: given[key] for key in TOLD if given.get(key) is not None},
             say=reporter.note,
         )
+    if sheet is not None:
+        replay.keep_prices(folder, sheet)
     scenarios = pipeline.load_scenarios(record)
     return pipeline.Run(
         folder=folder,

@@ -1,10 +1,11 @@
 """`fweval score`: judge and score a run again, from its evidence."""
 
 import gc
+from pathlib import Path
 
 import click
 
-from evaluator.commands._options import find_run, plugins_option, run_argument
+from evaluator.commands._options import find_run, plugins_option, prices_option, run_argument
 from evaluator.commands._topics import READ
 
 TOPIC = READ
@@ -13,8 +14,9 @@ TOPIC = READ
 @click.command(epilog="Example: fweval score latest")
 @plugins_option
 @run_argument
+@prices_option
 @click.option("--json", "as_json", is_flag=True, help="Print the scorecard as JSON.")
-def command(*, run: str, as_json: bool) -> int:
+def command(*, run: str, prices: Path | None, as_json: bool) -> int:
     """Judge and score a run from the evidence in its folder. Measures nothing.
 
     Writes findings.json and scorecard.json; `fweval report RUN` makes the page of them. The same evidence gives the
@@ -28,6 +30,9 @@ def command(*, run: str, as_json: bool) -> int:
     from evaluator.report.json import plugin as json
 
     folder = RunFolder.open(find_run(run))
+    if prices is not None:
+        folder.demand_writing()
+        replay.keep_prices(folder, prices)
     evidence = replay.gather(folder)  # reading it takes longer than what is made of it
     gc.freeze()  # all of it stays until the end: looking through it for garbage took a third of the time
     judgement = replay.judge(folder, evidence)

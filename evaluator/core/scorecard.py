@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from evaluator.core import catalogue, metrics
+from evaluator.core.cost import Cost
 from evaluator.core.interval import Interval as Interval  # noqa: PLC0414  # taken from here, with what is made of it
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
@@ -344,6 +345,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     trainings: tuple[Training, ...] = ()  # what each planned training would cost
     edge: tuple[EdgeFit, ...] = ()  # artifact by artifact, class by class
     matrix: tuple[MatrixCell, ...] = ()  # every exporter at every precision
+    cost: Cost | None = None  # of training and serving, where a price sheet was given
     titles: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)  # kind of plug-in -> name -> in words
     archived: dict[str, str] = msgspec.field(default_factory=dict)  # server -> where its makers say so
     plugins: tuple[Plugin, ...] = ()  # from outside: what the run used, and the checks that judged it

