@@ -30,7 +30,15 @@ from scenarios.own.sources import is_function
 from tests import fakes, sample_scorecard
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/own.md", "docs/trials.md")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/own.md",
+    "docs/trials.md",
+    "docs/following.md",
+)
 CONTEXT = click.Context(cli.app)
 COMMANDS = tuple(cli.app.list_commands(CONTEXT))
 EXAMPLES = ROOT / "docs" / "examples"

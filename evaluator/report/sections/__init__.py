@@ -19,6 +19,7 @@ ORDER = (
     "images",
     "scores",
     "findings",
+    "waivers",
     "gaps",
     "warnings",
     "reading",
