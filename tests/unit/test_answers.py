@@ -24,6 +24,7 @@ def compared(answer: Reply | None, ratio: Interval, **changes: object) -> Compar
     return msgspec.structs.replace(FIRST, answer=answer, ratio=ratio, noise_floor=None, **changes)
 
 
+LEFT_OUT = "96 % of the blocks had to be left out, other guests of its host, or heat, slowed this machine"
 CLEAR = Interval(value=0.5, low=0.4, high=0.6)
 
 
@@ -100,8 +101,7 @@ SPAN = Interval(value=1.01, low=0.93, high=1.1)
         (
             "disturbed",
             {"others": 0.006, "disturbed": 0.96},
-            "too disturbed to rank: 1 % of this machine's time went to others, 96 % of the blocks had to be left out, "
-            "other guests of its host, or heat, slowed this machine",
+            f"too disturbed to rank: 1 % of this machine's time went to others, {LEFT_OUT}",
         ),
         (
             "disturbed",
@@ -196,7 +196,7 @@ def test_the_band_of_a_picture_is_the_margin() -> None:
 
 
 @pytest.mark.parametrize(("others", "helps"), [(None, True), (0.38, True), (0.05, True), (0.049, False), (0.0, False)])
-def test_to_close_programs_is_advised_only_where_programs_were_seen(others: float | None, helps: bool) -> None:
+def test_to_close_programs_is_advised_only_where_programs_were_seen(others: float | None, *, helps: bool) -> None:
     rows = (on_server(answer="disturbed", ratio=SPAN, others=others, disturbed=0.9),)
     (disturbed,) = _claims.cautions(msgspec.structs.replace(CARD, comparisons=rows, cells=(), archived={}))
     assert ("close other programs" in answers.remedy(others)) is helps
@@ -212,7 +212,7 @@ def test_to_close_programs_is_advised_only_where_programs_were_seen(others: floa
         (Interval(value=7.77, low=0.8, high=12.0), True),
     ],
 )
-def test_an_undecided_ratio_that_rests_on_nothing_is_not_shown(ratio: Interval, shown: bool) -> None:
+def test_an_undecided_ratio_that_rests_on_nothing_is_not_shown(ratio: Interval, *, shown: bool) -> None:
     card = msgspec.structs.replace(CARD, comparisons=(on_server(answer="undecided", ratio=ratio),))
     for report in (html.plugin, markdown.plugin):
         assert ("7.77" in report.render(card)) is shown
