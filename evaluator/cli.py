@@ -23,7 +23,6 @@ from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.registry import unknown
 
 OWN_BUG = 4
-RENAMED = {"verify": "prove"}  # old name -> new one: a command that did something else must not be mistaken
 HUNG_UP, INTERRUPTED, UNREAD = 129, 130, 141  # as shells say it: 128 + SIGHUP, SIGINT, SIGPIPE
 EPILOG = """
 \b
@@ -72,10 +71,6 @@ class Commands(click.Group):
         if cmd_name in self._files():
             command: click.Command = importlib.import_module(f"evaluator.commands.{cmd_name}").command
             return command
-        if cmd_name in RENAMED:
-            raise UsageError(
-                f"the command '{cmd_name}' is now '{RENAMED[cmd_name]}'", remedy=f"fweval {RENAMED[cmd_name]}"
-            )
         found = _stages.commands().get(cmd_name)
         if found is None:
             raise unknown("command", cmd_name, self.list_commands(ctx))

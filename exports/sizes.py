@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
@@ -38,10 +38,15 @@ def digest(path: Path, files: Sequence[Path] | None = None) -> str:
     files = files_below(path) if files is None else files
     if list(files) == [path]:
         return _file_digest(path).hexdigest()
-    top, whole = path if path.is_dir() else path.parent, hashlib.sha256()
-    for file in sorted(files, key=lambda file: file.relative_to(top).as_posix()):
-        name = file.relative_to(top).as_posix().encode()
-        whole.update(hashlib.sha256(name).digest() + _file_digest(file).digest())
+    top = path if path.is_dir() else path.parent
+    return combined({file.relative_to(top).as_posix(): _file_digest(file).hexdigest() for file in files})
+
+
+def combined(digests: Mapping[str, str]) -> str:
+    """Return the digest of an artifact of several files, from theirs by their names."""
+    whole = hashlib.sha256()
+    for name, digest in sorted(digests.items()):
+        whole.update(hashlib.sha256(name.encode()).digest() + bytes.fromhex(digest))
     return whole.hexdigest()
 
 

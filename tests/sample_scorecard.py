@@ -5,7 +5,6 @@ container rows unavailable, a few failures. Every figure is invented; none of th
 """
 
 import math
-from datetime import date
 from typing import Any
 
 import msgspec
@@ -34,7 +33,6 @@ from evaluator.core.scorecard import (
     TrainingCost,
     comparison_id,
 )
-from evaluator.core.waivers import Waiver
 from tests import figures
 
 NO_GPU = ("no GPU was found", "run on a machine with an NVIDIA GPU and its driver")
@@ -136,14 +134,9 @@ def scorecard() -> Scorecard:
         trainings=trainings(),
         titles=TITLES,
         archived={"torchserve": "https://github.com/pytorch/serve"},
-        waivers=WAIVERS,
     )
 
 
-WAIVERS = {
-    "known": Waiver(of="latency/bert", reason="accepted risk", who="Ann", until=date(2027, 1, 31), note="in spring"),
-    "ended": Waiver(of="maintained", reason="fixed upstream", who="Ben", until=date(2026, 1, 31)),
-}
 TITLES = {
     "device": {"cpu": "processor", "gpu": "GPU"},
     "format": {"torchscript": "TorchScript", "savedmodel": "SavedModel", "onnx": "ONNX", "tflite": "TFLite"},

@@ -66,8 +66,13 @@ def listed(root: Path) -> Listing:
 
 
 def recorded(name: str) -> bool:
-    """Tell whether a file is one that digests and signatures are of: not themselves, nor the lock."""
-    return name not in (NAME, LOCK) and not ("/" not in name and name.endswith(SIGNATURE))
+    """Tell whether a file is one that is recorded: one that is signed, and not the record itself."""
+    return name != NAME and signed(name)
+
+
+def signed(name: str) -> bool:
+    """Tell whether a file is one that signatures are of: not themselves, nor the lock."""
+    return name != LOCK and not ("/" not in name and name.endswith(SIGNATURE))
 
 
 def sha256(path: Path, tell: Callable[[int], None] = lambda _: None) -> str:

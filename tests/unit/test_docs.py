@@ -37,7 +37,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "docs/own.md",
     "docs/trials.md",
-    "docs/following.md",
+    "docs/evidence.md",
 )
 CONTEXT = click.Context(cli.app)
 COMMANDS = tuple(cli.app.list_commands(CONTEXT))

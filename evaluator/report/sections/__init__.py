@@ -19,7 +19,6 @@ ORDER = (
     "images",
     "scores",
     "findings",
-    "waivers",
     "gaps",
     "warnings",
     "reading",
