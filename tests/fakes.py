@@ -31,7 +31,7 @@ from evaluator.core.records import (
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import cell_of
 from evaluator.core.turns import Block, Blocks
-from evaluator.judging import choosing, ranking, scoring
+from evaluator.judging import choosing, decision, ranking, scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 from tests.figures import fields
 
@@ -222,7 +222,8 @@ def scorecard(evidence: Evidence | None = None) -> Scorecard:
         [comparison for check in checks for comparison in check.compare(evidence)],
         [cell_of(entry.step, entry.result) for entry in evidence.entries],
     )
-    return msgspec.structs.replace(scored, rankings=ranking.rankings(evidence), paths=choosing.choices(evidence))
+    chosen = msgspec.structs.replace(scored, rankings=ranking.rankings(evidence), paths=choosing.choices(evidence))
+    return decision.decided(chosen)
 
 
 def run_record(scenarios: tuple[str, ...], rounds: int) -> RunRecord:

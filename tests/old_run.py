@@ -74,6 +74,7 @@ def _compared(card: Scorecard) -> Any:
         "matrix": matrix,
         "robustness": None,
         "paths": [],  # nobody asked for them in its day
+        "decision": None,  # nor for one
     }
     return {**msgspec.to_builtins(card), **msgspec.to_builtins(parts), "scores": None, "warnings": told}
 

@@ -33,6 +33,7 @@ from evaluator.core.scorecard import (
     TrainingCost,
     comparison_id,
 )
+from evaluator.judging.decision import decided
 from tests import figures
 
 NO_GPU = ("no GPU was found", "run on a machine with an NVIDIA GPU and its driver")
@@ -104,6 +105,11 @@ DEVICES = (
 
 def scorecard() -> Scorecard:
     """Return the whole sample."""
+    card = _undecided()
+    return msgspec.structs.replace(card, decision=decided(card).decision)
+
+
+def _undecided() -> Scorecard:
     return Scorecard(
         fweval="0.1.0",
         run="20261122-170500-smoke",
@@ -157,8 +163,8 @@ TITLES = {
 
 def empty() -> Scorecard:
     """Return a scorecard of a run in which nothing was measured."""
-    return msgspec.structs.replace(
-        scorecard(),
+    card = msgspec.structs.replace(
+        _undecided(),
         scenarios={},
         scores=(),
         comparisons=(),
@@ -172,6 +178,7 @@ def empty() -> Scorecard:
         matrix=(),
         machine=msgspec.structs.replace(machine(), java=None, versions={}),
     )
+    return decided(card)
 
 
 def hostile() -> Scorecard:

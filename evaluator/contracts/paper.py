@@ -14,7 +14,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Machine, Result, RunRecord, Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import Plan, cell_of
-from evaluator.judging import scoring
+from evaluator.judging import decision, scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 from evaluator.planning import plan
 from evaluator.planning.selection import Options
@@ -137,9 +137,10 @@ def _card(evidence: Evidence) -> Scorecard:
     """Return what our own checks make of a run: a question to a report is none about a foreign check."""
     foreign = {each.name for each in registry.found("check")}
     checks = [registry.load("check", name) for name in registry.names("check") if name not in foreign]
-    return scoring.assemble(
+    card = scoring.assemble(
         evidence,
         [finding for check in checks for finding in check.judge(evidence)],
         [comparison for check in checks for comparison in check.compare(evidence)],
         [cell_of(entry.step, entry.result) for entry in evidence.entries],
     )
+    return decision.decided(card)

@@ -41,6 +41,9 @@ class Policy(Record, frozen=True, kw_only=True):
     provisional_share: float = 0.5  # of its weight that a figure of a reference server counts as measured
     least_coverage: float = 0.7  # below it the verdict is "insufficient evidence"
     least_score: float = 5.0  # below it the verdict is "not ready"
+    # Candidates are compared in the categories of which the least covered has this share of the most covered's
+    # evidence, at least: full marks for the one question that was answered are not more than fair marks for twenty.
+    comparable_share: float = 0.5
     # What a figure is set against where the scenario declares no target. Scorecards of before there were targets have
     # none, and say what half as good as the better framework cost, of ten.
     bands: dict[str, Band] = msgspec.field(default_factory=dict)

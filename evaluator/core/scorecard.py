@@ -6,6 +6,7 @@ import msgspec
 
 from evaluator.core import catalogue, metrics
 from evaluator.core.cost import Cost
+from evaluator.core.decision import Decision
 from evaluator.core.interval import Interval as Interval  # noqa: PLC0414  # taken from here, with what is made of it
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
@@ -284,11 +285,14 @@ class CandidateScore(Record, frozen=True, kw_only=True):
 
 
 class Robustness(Record, frozen=True, kw_only=True):
-    """How often each candidate scores highest when the category weights are drawn at random (Dirichlet)."""
+    """How often each candidate scores highest when weights, and figures within their intervals, are drawn at random."""
 
     draws: int
     seed: int
-    first: dict[str, float]  # framework -> share of the weightings in which it is first
+    over: Literal["weights", "weights and intervals"] = "weights"  # what is drawn; weights alone in older runs
+    first: dict[str, float]  # framework -> share of the draws in which it is first
+    error: dict[str, float] = msgspec.field(default_factory=dict)  # of that: see `decision.Acceptability`
+    compared: tuple[str, ...] = ()  # categories of which there is the same evidence of all; unknown in older runs
     statement: str
 
 
@@ -348,6 +352,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     cost: Cost | None = None  # of training and serving, where a price sheet was given
     titles: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)  # kind of plug-in -> name -> in words
     archived: dict[str, str] = msgspec.field(default_factory=dict)  # server -> where its makers say so
+    decision: Decision | None = None  # who is to be taken, and how firm that is; None in runs of before
     plugins: tuple[Plugin, ...] = ()  # from outside: what the run used, and the checks that judged it
 
     def __post_init__(self) -> None:

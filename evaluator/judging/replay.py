@@ -19,7 +19,7 @@ from evaluator.core.records import Cell, Plugin, Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, PathChoice, Ranking, Scorecard, Training
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
-from evaluator.judging import choosing, fitting, matrix, ranking, scoring, training
+from evaluator.judging import choosing, decision, fitting, matrix, ranking, scoring, training
 from evaluator.judging import cost as costing
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import RESULT, Entry, Evidence
@@ -98,6 +98,7 @@ def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Score
     scorecard: Scorecard = msgspec.structs.replace(
         assembled, rankings=judgement.rankings, paths=judgement.paths, matrix=built, plugins=(*used, *judgement.checks)
     )
+    scorecard = decision.decided(scorecard)
     sheet = prices(folder)
     return scorecard if sheet is None else msgspec.structs.replace(scorecard, cost=costing.cost(scorecard, sheet))
 

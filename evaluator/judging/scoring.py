@@ -1,4 +1,4 @@
-"""From findings to scores: weights, coverage, bounds, gates, verdict, robustness. Pure; the rules are in rigour.md.
+"""From findings to scores: weights, coverage, bounds, gates, verdict. Pure; the rules are in rigour.md.
 
 What weighs how much is the policy's (`core.policy`). A finding weighs by its risk. What was measured on the embedded
 reference server counts in part: it says something, and something is missing. In a category with weights w, measured
@@ -16,12 +16,11 @@ Sums are `fsum`: the built-in one rounds otherwise since Python 3.12, and a run 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import fsum, isfinite
 from typing import Literal
 
 import msgspec
-import numpy as np
 
 from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
@@ -34,7 +33,6 @@ from evaluator.core.scorecard import (
     Comparison,
     Curve,
     Finding,
-    Robustness,
     Scorecard,
 )
 from evaluator.judging import fitting, training
@@ -84,7 +82,7 @@ def assemble(
         machine=evidence.run.machine,
         scores=scores,
         comparisons=tuple(comparisons),
-        robustness=robustness(scores, evidence.titles, policy),
+        robustness=None,  # `decision` says
         findings=weighed,
         warnings=warnings(evidence),
         curves=curves(evidence),
@@ -118,65 +116,6 @@ def score_candidates(
         for scenario in (*scenarios, None)
         for framework in frameworks
     )
-
-
-def robustness(scores: Iterable[CandidateScore], titles: Mapping[str, str], policy: Policy) -> Robustness | None:
-    """Return how often each candidate scores highest when the category weights are drawn at random.
-
-    Weights come from a Dirichlet distribution around the chosen ones (its mean is theirs, its total concentration the
-    number of categories). Only categories that every candidate has a score in are compared, so that candidates are
-    ranked on the same evidence; draws that end equal are shared. None with fewer than two candidates, and where these
-    categories have less of the weight than a verdict needs: who leads in a rest says nothing of the whole, and another
-    run may have another rest.
-    """
-    overall = [score for score in scores if score.scenario is None]
-    tables = [{c.category: c.score for c in score.categories if c.score is not None} for score in overall]
-    common = [name for name in policy.categories if all(name in table for table in tables)]
-    weighed = fsum(policy.categories[name] for name in common) / fsum(policy.categories.values())
-    if len(overall) < 2 or not common or weighed < policy.least_coverage:
-        return None
-    chosen = np.array([policy.categories[name] for name in common])
-    rng = np.random.default_rng(policy.seed)
-    weights = rng.dirichlet(chosen / chosen.sum() * len(common), size=policy.draws)
-    totals = weights @ np.array([[table[name] for table in tables] for name in common])
-    best = np.isclose(totals, totals.max(axis=1, keepdims=True))
-    shares = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
-    first = {score.candidate: round(float(share), 4) for score, share in zip(overall, shares, strict=True)}
-    leader = max(first, key=lambda name: first[name])
-    if first[leader] < 0.5 + 1e-9:
-        statement = f"Neither framework scores higher in most of {policy.draws:,} random weightings of the categories."
-    else:
-        name = titles.get(leader, leader)
-        statement = (
-            f"{name} scores higher in {percent(first[leader])} of {policy.draws:,} random weightings of the categories."
-        )
-        statement += _flip(
-            tables, leader_first=list(first).index(leader), common={name: policy.categories[name] for name in common}
-        )
-    if len(common) < len(policy.categories):
-        statement += f" Compared on {', '.join(common)} only: the rest is not measured for both."
-    return Robustness(draws=policy.draws, seed=policy.seed, first=first, statement=statement)
-
-
-def _flip(tables: Sequence[Mapping[str, float]], *, leader_first: int, common: Mapping[str, float]) -> str:
-    """Say from which share of the total weight on one category the order turns; empty when no category turns it.
-
-    The other categories keep their proportions. With d the leader's advantage in the category and D its advantage over
-    the rest, the order turns at the share D / (D - d).
-    """
-    leader = tables[leader_first]
-    other = next(table for index, table in enumerate(tables) if index != leader_first)
-    turning = []
-    for name in common:
-        rest = [(weight, leader[n] - other[n]) for n, weight in common.items() if n != name]
-        ahead = fsum(weight * lead for weight, lead in rest) / fsum(weight for weight, _ in rest) if rest else 0.0
-        behind = leader[name] - other[name]
-        if ahead > 0 > behind:
-            turning.append((ahead / (ahead - behind), name))
-    if not turning:
-        return ""
-    share, name = min(turning)
-    return f" It scores lower when {name} has more than {percent(share)} of the weight."
 
 
 def curves(evidence: Evidence) -> tuple[Curve, ...]:

@@ -1,4 +1,3 @@
-import itertools
 import re
 from dataclasses import replace
 from random import Random
@@ -211,45 +210,6 @@ def test_no_removed_step_raises_a_lower_bound() -> None:
         after = fakes.scorecard(fakes.without(run, fakes.is_step(id=step.id))).scores
         for one in after:
             assert one.lower <= before[one.candidate] + EPSILON, f"without {step.id}"
-
-
-def test_robustness_names_the_first_and_when_the_order_turns() -> None:
-    def of(framework: str, training: float, serving: float) -> list[Finding]:
-        scored = {"training": training, "performance": 7.0, "portability": 7.0, "serving": serving}
-        return [finding(candidate=framework, category=name, score=points) for name, points in scored.items()]
-
-    findings = [*of("pytorch", 4.0, 9.0), *of("tensorflow", 10.0, 5.0)]
-    scores = scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",), STANDARD)
-    found = scoring.robustness(scores, {"pytorch": "PyTorch"}, STANDARD)
-    assert found is not None
-    assert found.first["pytorch"] > found.first["tensorflow"] > 0
-    assert sum(found.first.values()) == pytest.approx(1, abs=1e-3)
-    assert found.statement.startswith("PyTorch scores higher in ")
-    assert "It scores lower when training has more than 18.2 % of the weight" in found.statement
-    assert "Compared on training, performance, portability, serving only" in found.statement
-
-
-def test_who_leads_in_a_small_part_of_the_categories_is_not_told() -> None:
-    """Another run, in which others are undecided, has another part: two would name two leaders."""
-    findings = [finding(candidate=name, category="serving") for name in ("pytorch", "tensorflow")]
-    scores = scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",), STANDARD)
-    assert scoring.robustness(scores, {}, STANDARD) is None
-
-
-def test_equal_candidates_share_the_first_place() -> None:
-    both = itertools.product(("pytorch", "tensorflow"), STANDARD.categories)
-    findings = [finding(candidate=name, category=category) for name, category in both]
-    found = scoring.robustness(
-        scoring.score_candidates(findings, ("pytorch", "tensorflow"), ("bert",), STANDARD), {}, STANDARD
-    )
-    assert found is not None
-    assert found.first == {"pytorch": 0.5, "tensorflow": 0.5}
-    assert found.statement.startswith("Neither framework scores higher")
-
-
-def test_one_candidate_has_no_rival() -> None:
-    scores = scoring.score_candidates([finding()], ("pytorch",), ("bert",), STANDARD)
-    assert scoring.robustness(scores, {}, STANDARD) is None
 
 
 def test_capped_measurements_are_warned_of() -> None:

@@ -3,6 +3,7 @@
 ORDER = (
     "verdict",
     "paths",
+    "decision",
     "comparison",
     "rankings",
     "neighbours",

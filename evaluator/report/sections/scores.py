@@ -56,7 +56,7 @@ def category_rows(scores: tuple[CandidateScore, ...]) -> tuple[tuple[CategorySco
 
 def _robustness(card: Scorecard) -> tuple[Block, ...]:
     found = card.robustness
-    if found is None:
+    if found is None or card.decision is not None:  # which says it
         return ()
     first = ", ".join(f"{_format.framework(name)} {_format.share(share)}" for name, share in found.first.items())
     drawn = f" ({found.draws:,} weightings drawn at random, seed {found.seed}; first: {first})"
