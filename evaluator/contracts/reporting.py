@@ -61,7 +61,7 @@ def what_it_says_in_brief_fits_a_terminal(section: Section) -> Answer:
 
 def on_the_page(section: Section, card: Scorecard) -> str:
     """Return what the page shows of a section, without what surrounds all of them."""
-    return html.page(card, (section,)).partition("<main>")[2].partition("</main>")[0]
+    return html.page(card, (section,)).partition("<main")[2].partition(">")[2].partition("</main>")[0]
 
 
 def in_markdown(section: Section, card: Scorecard) -> str:
