@@ -5,6 +5,7 @@ container rows unavailable, a few failures. Every figure is invented; none of th
 """
 
 import math
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ from evaluator.core.scorecard import (
     TrainingCost,
     comparison_id,
 )
+from evaluator.core.waivers import Waiver
 from evaluator.judging.decision import decided
 from tests import figures
 
@@ -140,9 +142,14 @@ def _undecided() -> Scorecard:
         trainings=trainings(),
         titles=TITLES,
         archived={"torchserve": "https://github.com/pytorch/serve"},
+        waivers=WAIVERS,
     )
 
 
+WAIVERS = {
+    "known": Waiver(of="latency/bert", reason="accepted risk", who="Ann", until=date(2027, 1, 31), note="in spring"),
+    "ended": Waiver(of="maintained", reason="fixed upstream", who="Ben", until=date(2026, 1, 31)),
+}
 TITLES = {
     "device": {"cpu": "processor", "gpu": "GPU"},
     "format": {"torchscript": "TorchScript", "savedmodel": "SavedModel", "onnx": "ONNX", "tflite": "TFLite"},
@@ -783,7 +790,9 @@ def before_answers(card: Scorecard) -> Scorecard:
         if "neighbour" not in each.question
     )
     cells = (cell for cell in card.cells if cell.variant is None)
-    return msgspec.structs.replace(card, comparisons=tuple(comparisons), rankings=(), paths=(), cells=tuple(cells))
+    return msgspec.structs.replace(
+        card, comparisons=tuple(comparisons), rankings=(), paths=(), cells=tuple(cells), decision=None
+    )
 
 
 def trainings() -> tuple[Training, ...]:

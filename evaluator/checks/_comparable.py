@@ -18,6 +18,7 @@ from evaluator.core.quantities import more
 from evaluator.core.records import FRAMEWORKS, LabelValue
 from evaluator.core.scorecard import Comparison, Finding, comparison_id
 from evaluator.core.targets import Target
+from evaluator.core.turns import others_share
 from evaluator.judging import targets
 from evaluator.judging.contract import PATHS, Answer, Check, Subject
 from evaluator.judging.evidence import Evidence
@@ -91,7 +92,7 @@ class ComparableCheck(Check):
                     device=place.device,
                 )
                 about = (self.target_in(place), place.scenario, name)
-                answer = _answer(found, targets.find(evidence, *about), self.phrase)
+                answer = _answer(found, targets.find(evidence, *about), self.phrase, evidence.run.machine.cores)
                 resting = (each for each in targets.resting(evidence, *about) if each not in found.entries)
                 findings.append(self.finding(subject, answer, (*found.entries, *resting)))
         return tuple(findings)
@@ -155,18 +156,20 @@ def across(evidence: Evidence, stage: str) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def _answer(found: Found, target: Target | None, phrase: Phrase) -> Answer:
+def _answer(found: Found, target: Target | None, phrase: Phrase, cores: int) -> Answer:
     """Score what a framework showed; what failed has no points, what could not be asked is unmeasured."""
     if isinstance(found, Gap):
         score = 0.0 if found.state.is_answer else None
         return Answer(state=found.state, score=score, reason=found.reason, remedy=found.remedy)
     interval = found.scored
     if interval is None:
+        others = others_share(found.blocks, cores)
+        cause = answers.UNSEEN if answers.unseen(others) else "others had the machine"
         return Answer(
             state=Outcome.UNAVAILABLE,
             score=None,
-            reason=f"too disturbed to score: others had the machine during most blocks of {found.subject}",
-            remedy=answers.REMEDY,
+            reason=f"too disturbed to score: {cause} during most blocks of {found.subject}",
+            remedy=answers.ELSEWHERE if answers.unseen(others) else answers.REMEDY,
             value=found.interval.value,
             metric=phrase.metric,
         )
@@ -184,9 +187,10 @@ def _statement(evidence: Evidence, phrase: Phrase, made: Comparison) -> str:
     if made.ratio is None or made.answer == "disturbed":
         return answers.told(made)
     ratio = made.ratio.value
+    bare = made.answer == "undecided" and answers.says_nothing(made.ratio)  # a figure that nobody may rely on
     better = FRAMEWORKS[0] if (ratio < 1) is made.lower_is_better else FRAMEWORKS[1]
     told = phrase.sentence.format(who=evidence.title(better), amount=more(max(ratio, 1 / ratio)))
     if made.answer == "different":
         return told if made.ahead else f"not shown: {told}, but a stand-in answered for a server"
-    measured = "" if made.answer == "equivalent" or ratio == 1 else f" (as measured, {told})"
+    measured = "" if made.answer == "equivalent" or ratio == 1 or bare else f" (as measured, {told})"
     return f"{answers.told(made)}{measured}"

@@ -16,7 +16,7 @@ import msgspec
 from evaluator.core import metrics
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Interval, Reply, relative_difference
-from evaluator.core.turns import Block
+from evaluator.core.turns import Block, others_share
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.judging.evidence import Gap as Gap  # noqa: PLC0414  # taken from here, beside what it stands in for
 from evaluator.measure import pairs
@@ -124,7 +124,7 @@ def weigh(evidence: Evidence, metric: str, scenario: str, found: Mapping[str, Fo
         repeats=repeats,
         pairs=estimate.pairs if in_turns else 0,
         disturbed=max((each for one in (first, second) if (each := _disturbed(one)) is not None), default=None),
-        others=_others(evidence, (*first.blocks, *second.blocks)),
+        others=others_share((*first.blocks, *second.blocks), evidence.run.machine.cores),
         more=longer,
         rounds=min(len(first.rounds), len(second.rounds)),
     )
@@ -228,12 +228,3 @@ def _spoiled(*both: Measurement) -> bool:
 def _disturbed(one: Measurement) -> float | None:
     """Return the share of the blocks that others disturbed."""
     return 1 - sum(block.quiet for block in one.blocks) / len(one.blocks) if one.blocks else None
-
-
-def _others(evidence: Evidence, blocks: Iterable[Block]) -> float | None:
-    """Return the share of this machine's time that went to others during blocks."""
-    known = [(b.elapsed_s, b.others_cores + b.steal_cores) for b in blocks if b.others_cores is not None]
-    elapsed = sum(seconds for seconds, _ in known)
-    if not elapsed:
-        return None
-    return min(1.0, sum(seconds * cores for seconds, cores in known) / elapsed / max(1, evidence.run.machine.cores))

@@ -22,12 +22,12 @@ def command(*, before: str, after: str, as_json: bool) -> int:
     from evaluator.core import output
     from evaluator.core.store import RunFolder
     from evaluator.core.text import cleaned
-    from evaluator.following import differences, whole
+    from evaluator.following import differences
     from evaluator.following._shown import blocks
+    from evaluator.following._told import told
     from evaluator.report import _terminal, json
 
-    folders = [RunFolder.open(find_run(name)) for name in (before, after)]
-    one, two = (differences.Told(whole.read(folder), folder.record) for folder in folders)
+    one, two = (told(RunFolder.open(find_run(name))) for name in (before, after))
     found = differences.compare(one, two)
     if as_json:
         output.write_data(json.encode(found))

@@ -16,7 +16,13 @@ TOPIC = READ
 @run_argument
 @prices_option
 @click.option("--json", "as_json", is_flag=True, help="Print the scorecard as JSON.")
-def command(*, run: str, prices: Path | None, as_json: bool) -> int:
+@click.option(
+    "--waivers",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What somebody answers for: kept in the run, shown in its report, and changes no score.",
+)
+def command(*, run: str, prices: Path | None, waivers: Path | None, as_json: bool) -> int:
     """Judge and score a run from the evidence in its folder. Measures nothing.
 
     Writes findings.json and scorecard.json; `fweval report RUN` makes the page of them. The same evidence gives the
@@ -33,6 +39,8 @@ def command(*, run: str, prices: Path | None, as_json: bool) -> int:
     if prices is not None:
         folder.demand_writing()
         replay.keep_prices(folder, prices)
+    if waivers is not None:
+        replay.keep_waivers(folder, waivers)
     evidence = replay.gather(folder)  # reading it takes longer than what is made of it
     gc.freeze()  # all of it stays until the end: looking through it for garbage took a third of the time
     judgement = replay.judge(folder, evidence)

@@ -7,11 +7,15 @@ from evaluator.core.quantities import percent, share, significant
 from evaluator.core.scorecard import Comparison, Interval, relative_difference
 
 REMEDY = "close other programs, or let it wait for a quiet machine: --wait-for-quiet 600"
+ELSEWHERE = "closing programs does not mend that: measure at another time, or on a machine of its own"
+UNSEEN = "other guests of its host, or heat, slowed this machine"
 NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}  # as their makers write them
 WORDS = {"equivalent": "equivalent", "undecided": "undecided", "disturbed": "too disturbed to rank"}
 ROUNDS = 3  # from which on rounds carry an interval, which then speaks for the next start as well
+NO_INTERVAL = "too little was measured for an interval"
 _LEAST, _MOST = 0.01, 100.0  # times: an end of an interval beyond that says only that nothing is known
 _TOO_MUCH = 100.0  # times as much: nobody measures that long
+_SEEN_FROM = 0.05  # of a machine's time that others' programs have: from there on they are what disturbs
 
 
 def told(made: Comparison) -> str:
@@ -66,9 +70,20 @@ def disturbance(made: Comparison) -> str:
         found.append(f"{share(made.others)} of this machine's time went to others")
     if made.disturbed:
         found.append(f"{share(made.disturbed)} of the blocks had to be left out")
+        found += [UNSEEN] if unseen(made.others) else []
     apart = ((NAMES.get(name, name), each) for name, each in made.repeats.items() if leaves_out_1(each))
     found += [f"{name} differs from itself ({ends(each)} times)" for name, each in apart]
     return ", ".join(found) or "the same, measured twice, differs from itself"
+
+
+def unseen(others: float | None) -> bool:
+    """Whether what disturbed was no program of this machine's: those had next to nothing of its time."""
+    return others is not None and others < _SEEN_FROM
+
+
+def remedy(others: float | None) -> str:
+    """Say what helps against what disturbed, by the share of the machine's time that others had."""
+    return f"{UNSEEN}; {ELSEWHERE}" if unseen(others) else REMEDY
 
 
 def beyond_doubt(ratio: Interval, margin: float) -> bool:
@@ -77,6 +92,11 @@ def beyond_doubt(ratio: Interval, margin: float) -> bool:
         return False
     least, most = 1 / (1 + margin), 1 + margin
     return ratio.high < least or ratio.low > most or least < ratio.low <= ratio.high < most
+
+
+def says_nothing(ratio: Interval) -> bool:
+    """Whether a ratio is no figure to rely on: without an interval, or with one that leaves nothing out."""
+    return ratio.low is None or ratio.high is None or (ratio.low < _LEAST and ratio.high > _MOST)
 
 
 def leaves_out_1(interval: Interval) -> bool:
@@ -94,7 +114,7 @@ def _ratio(value: float) -> str:
 def _span(made: Comparison) -> str:
     if made.ratio is None:
         return ""
-    return ends(made.ratio) if made.ratio.low is not None else f"{ends(made.ratio)} without an interval"
+    return ends(made.ratio) if made.ratio.low is not None else NO_INTERVAL
 
 
 def _in_brackets(made: Comparison) -> str:

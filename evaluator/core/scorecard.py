@@ -15,6 +15,7 @@ from evaluator.core.policy import Risk as Risk  # noqa: PLC0414  # a finding's; 
 from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass, LabelValue, Machine, Plugin, Record
 from evaluator.core.targets import Target
 from evaluator.core.versions import VERSION
+from evaluator.core.waivers import Waiver
 
 Reply = Literal["different", "equivalent", "undecided", "disturbed"]
 Doubt = Literal["stand-in", "undecided", "disturbed", "unsettled", "no interval"]
@@ -354,6 +355,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     archived: dict[str, str] = msgspec.field(default_factory=dict)  # server -> where its makers say so
     decision: Decision | None = None  # who is to be taken, and how firm that is; None in runs of before
     plugins: tuple[Plugin, ...] = ()  # from outside: what the run used, and the checks that judged it
+    waivers: dict[str, Waiver] = msgspec.field(default_factory=dict)  # what somebody answers for: changes no score
 
     def __post_init__(self) -> None:
         """Refuse verdicts on devices of which it says nothing, and two of one artifact on the same."""

@@ -64,6 +64,15 @@ class Blocks(Record, frozen=True, kw_only=True):
     blocks: tuple[Block, ...] = ()
 
 
+def others_share(blocks: Iterable[Block], cores: int) -> float | None:
+    """Return the share of a machine's time that went to others during blocks; None where that is not known."""
+    known = [(b.elapsed_s, b.others_cores + b.steal_cores) for b in blocks if b.others_cores is not None]
+    elapsed = sum(seconds for seconds, _ in known)
+    if not elapsed:
+        return None
+    return min(1.0, sum(seconds * cores for seconds, cores in known) / elapsed / max(1, cores))
+
+
 _A_GROUP = 1_000_000  # more turns than a group has
 
 

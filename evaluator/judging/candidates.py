@@ -16,7 +16,7 @@ from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
 from evaluator.core.scorecard import Interval
-from evaluator.core.turns import undisturbed
+from evaluator.core.turns import others_share, undisturbed
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.judging.questions import Question
 from evaluator.measure.pairs import LEAST_PAIRS, Rounds
@@ -51,6 +51,7 @@ class Path:
     by_round: Mapping[int, float] = field(default_factory=dict)
     blocks: Rounds = field(default_factory=dict)  # of quiet blocks; empty where nothing took turns
     spoiled: bool = False  # it took turns, and others disturbed too many of them
+    others: float | None = None  # share of this machine's time that others had meanwhile; None: not known
 
 
 def paths(evidence: Evidence, question: Question, scenario: str, device: str) -> list[Path]:
@@ -119,7 +120,7 @@ def _path(evidence: Evidence, question: Question, entries: list[Entry], proofs: 
         baseline=_baseline(evidence, first.step),
         absent=_absent(evidence, question, entries, proofs),
     )
-    return path if path.absent else _measured(question, entries, path)
+    return path if path.absent else _measured(question, entries, path, evidence.run.machine.cores)
 
 
 def _absent(evidence: Evidence, question: Question, entries: list[Entry], proofs: Proofs) -> str | None:
@@ -179,7 +180,7 @@ def _agrees(entry: Entry, wire: str) -> bool:
     return difference is None or difference <= (_TOLERANCE if tolerance is None else tolerance)
 
 
-def _measured(question: Question, entries: list[Entry], path: Path) -> Path:
+def _measured(question: Question, entries: list[Entry], path: Path, cores: int) -> Path:
     """Fill in what was measured; without a figure a path is proven, and not measured."""
     ended = [entry for entry in entries if entry.passed]
     track, name = question.track, question.metric
@@ -208,6 +209,7 @@ def _measured(question: Question, entries: list[Entry], path: Path) -> Path:
         by_round=by_round,
         blocks={number: each for number, each in blocks.items() if each},
         spoiled=len(own) >= LEAST_PAIRS > sum(block.quiet for block in own),
+        others=others_share(own, cores),
     )
 
 

@@ -178,7 +178,10 @@ class _Writer:
     def separates(self, best: list[Path], others: list[Path], unranked: list[Path]) -> str:
         """Say what separates the next: how many times, or why that is not known."""
         if not best:
-            return f"too disturbed to rank: {answers.REMEDY}" if unranked else "no path was proven and measured"
+            if not unranked:
+                return "no path was proven and measured"
+            known = [each.others for each in unranked if each.others is not None]
+            return f"too disturbed to rank: {answers.remedy(max(known, default=None))}"
         told = self._among(best)
         if others:
             near = others[0]
@@ -200,7 +203,7 @@ class _Writer:
         if replies == {"equivalent"}:
             return f"equivalent within ±{100 * self._margin:.3g} %"
         if self._question.pairing == "none" or not self._found.behind:
-            return f"undecided between {len(best)}: measured without an interval"
+            return f"undecided between {len(best)}: too little was measured for an interval"
         return f"undecided between {len(best)}: more rounds would tell"
 
     def _ratio(self, path: Path) -> Interval | None:

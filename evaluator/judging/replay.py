@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import catalogue, digests, files, metrics, registry
+from evaluator.core import catalogue, digests, files, metrics, registry, toml, waivers
 from evaluator.core import cost as costs
 from evaluator.core.cost import Prices, read_prices
 from evaluator.core.errors import IncompleteEvidence
@@ -89,6 +89,14 @@ def score(folder: RunFolder, evidence: Evidence | None = None) -> Scorecard:
     return scorecard
 
 
+def keep_waivers(folder: RunFolder, given: Path) -> None:
+    """Copy a file of waivers into a run, whose next scorecard shows them; `UsageError` when it is none."""
+    folder.demand_writing()
+    waivers.read(given)
+    files.write_text(folder.path / waivers.NAME, toml.read(given))
+    digests.renew(folder.path, [waivers.NAME])
+
+
 def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Scorecard:
     """Return the scorecard that follows from evidence and findings; of the folder, artifacts and logs are looked at."""
     cells = tuple(cell_of(entry.step, entry.result) for entry in evidence.entries if entry.digests)
@@ -96,7 +104,12 @@ def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Score
     built = matrix.build(evidence, folder.path)
     used = tuple(each for each in evidence.catalogue.plugins if each.kind != "check")
     scorecard: Scorecard = msgspec.structs.replace(
-        assembled, rankings=judgement.rankings, paths=judgement.paths, matrix=built, plugins=(*used, *judgement.checks)
+        assembled,
+        rankings=judgement.rankings,
+        paths=judgement.paths,
+        matrix=built,
+        plugins=(*used, *judgement.checks),
+        waivers=waivers.of_run(folder.path),
     )
     scorecard = decision.decided(scorecard)
     sheet = prices(folder)

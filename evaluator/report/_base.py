@@ -37,6 +37,10 @@ class Section(ABC):
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return what is shown; without any block the section is left out."""
 
+    def screen(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return what the first screen of the page shows of a leading section: few words, and the rest folded."""
+        return self.blocks(card)
+
     def context(self, card: Scorecard) -> dict[str, object]:
         """Return what a template of its own is given beside the scorecard."""
         del card

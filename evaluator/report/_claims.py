@@ -165,9 +165,18 @@ def _disturbed(asked: Sequence[Comparison]) -> Iterable[Caution]:
     others = f", of whose time up to {_format.share(most)} went to others," if most else ""
     yield Caution(
         sentence=f"This machine{others} was too disturbed to rank {_of(found, asked)}: {_named(found)}. "
-        f"Nobody is called ahead there. {answers.REMEDY.capitalize()}.",
+        f"Nobody is called ahead there. {_capital(_mended(found))}.",
         brief=f"a machine that was too disturbed to answer {_of(found, asked)}",
     )
+
+
+def _mended(found: Sequence[Comparison]) -> str:
+    """Say what helps: once for what programs here disturbed, once for what nobody saw."""
+    return "; ".join(dict.fromkeys(answers.remedy(each.others) for each in found))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _undecided(asked: Sequence[Comparison]) -> Iterable[Caution]:

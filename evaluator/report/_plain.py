@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+from markupsafe import Markup
+
 from evaluator.report import _format
 from evaluator.report._blocks import (
     Bars,
     Block,
     Chip,
+    Column,
     Curves,
     Drawing,
     Facts,
@@ -46,6 +49,25 @@ def words(piece: Piece) -> str:
             return f"{piece.letter} {piece.text}".rstrip()
         case Drawing():
             return ""
+
+
+def css_titles(columns: Iterable[Column]) -> Markup:
+    """Return the columns' titles as custom properties (`--c2` …): on a phone each figure is named by its column.
+
+    Said once for each table, not in each of a thousand rows. Titles may be strangers' names: whatever is no ASCII
+    letter or digit is written as a number.
+    """
+    titles = {number: _title(head) for number, head in enumerate(columns, start=1)}
+    told = (f"--c{number}:'{title}'" for number, title in titles.items() if number > 1 and title)
+    return Markup(";".join(told))  # noqa: S704  # nothing is left in it that means anything in CSS or HTML
+
+
+def _title(head: Column) -> str:
+    """Return a column's title as the inside of a CSS string; nothing for columns that are named in their cells."""
+    if head.half or head.picture:
+        return ""
+    text = " ".join(filter(None, ("".join(map(words, line)) for line in head.title)))
+    return "".join(sign if sign.isascii() and (sign.isalnum() or sign == " ") else f"\\{ord(sign):x} " for sign in text)
 
 
 def plain(blocks: Iterable[Block]) -> Iterator[Plain]:

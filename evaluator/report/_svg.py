@@ -130,8 +130,9 @@ def score(value: float | None, lower: float, upper: float, framework: str, title
 
 
 def reach(comparisons: Iterable[Comparison]) -> float:
-    """Return the factor at which the axis of these comparisons ends: round, and large enough for all but extremes."""
-    ratios = [c.ratio for c in comparisons if c.ratio is not None]
+    """Return the factor at which the axis of these comparisons ends: round, and large enough for what is told."""
+    told = (c for c in comparisons if c.answer not in ("undecided", "disturbed"))
+    ratios = [c.ratio for c in told if c.ratio is not None]
     factors = [max(v, 1 / v) for ratio in ratios for v in _ends(ratio) if v > 0]
     return next((r for r in _REACHES if r >= max(factors, default=1.0)), _REACHES[-1])
 

@@ -1,19 +1,27 @@
-"""`scorecard.html`: what a board sees first. One file, no script, nothing loaded from anywhere.
+"""`scorecard.html`: what a board sees first. One file, nothing loaded from anywhere, whole without its one script.
 
 The page lives in templates/: `page.html.j2` (what surrounds the sections), `blocks.html.j2` (each kind of block),
 `scorecard.css`, and the templates that sections bring. All text is escaped by Jinja; the pictures come from
-`evaluator.report._svg`.
+`evaluator.report._svg`. `weights.js` moves the weights of categories; the page's policy names its digest, and a browser
+runs nothing else.
 """
 
+import re
+from base64 import b64encode
 from collections.abc import Iterable
 from functools import cache
+from hashlib import sha256
+from importlib.resources import files
 from typing import Any, ClassVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from evaluator.core.scorecard import Scorecard
-from evaluator.report import _format, _svg
+from evaluator.report import _format, _plain, _svg
 from evaluator.report._base import Report, Section, sections
+
+_GAPS = re.compile(r"\s*\n\s*(?=<)")  # a third of a large page would be indentation
 
 
 class Html(Report):
@@ -34,7 +42,8 @@ def page(card: Scorecard, chosen: Iterable[Section]) -> str:
     opened = any(section.opening for section, _ in shown)
     below = [(section, blocks) for section, blocks in shown if not (opened and section.leading)]
     unprinted = [f"“{section.title}”" for section, _ in shown if section.appendix]
-    return _template().render(card=card, shown=shown, below=below, unprinted=unprinted)
+    written = _template().render(card=card, shown=shown, below=below, unprinted=unprinted, policy=_policy())
+    return _GAPS.sub("\n", written)
 
 
 def brief(card: Scorecard) -> str:
@@ -42,6 +51,19 @@ def brief(card: Scorecard) -> str:
     blocks = [block for section in sections() for block in section.brief(card)]
     written: Any = _template().environment.get_template("blocks.html.j2").module
     return str(written.all(blocks)).strip()
+
+
+@cache
+def _script() -> str:
+    return files("evaluator.report").joinpath("templates", "weights.js").read_text(encoding="utf-8")
+
+
+@cache
+def _policy() -> str:
+    """Return the page's policy of content: its own style, and the one script that has this digest."""
+    digest = b64encode(sha256(_script().encode()).digest()).decode()
+    allowed = f"style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
 @cache
@@ -55,7 +77,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters["kind"] = lambda found: type(found).__name__
-    environment.globals.update(f=_format, svg=_svg)
+    environment.globals.update(css_titles=_plain.css_titles, f=_format, svg=_svg, script=Markup(_script()))  # noqa: S704  # a file of ours
     return environment.get_template("page.html.j2")
 
 

@@ -34,16 +34,16 @@ class Junit(Report):
         for finding in scorecard.findings:
             suites.setdefault((finding.scenario, finding.candidate), []).append(finding)
         kinds = [*map(_kind, scorecard.findings), *map(_answered, scorecard.comparisons)]
-        root = ET.Element("testsuites", {"name": _text(f"fweval {scorecard.run}"), **_counts(kinds)})
+        root = ET.Element("testsuites", {"name": text(f"fweval {scorecard.run}"), **counts(kinds)})
         for (scenario, candidate), found in suites.items():
-            about = {"name": _text(f"{scenario}.{candidate}"), "timestamp": _text(scorecard.created_at)}
-            suite = ET.SubElement(root, "testsuite", {**about, **_counts([*map(_kind, found)])})
+            about = {"name": text(f"{scenario}.{candidate}"), "timestamp": text(scorecard.created_at)}
+            suite = ET.SubElement(root, "testsuite", {**about, **counts([*map(_kind, found)])})
             for finding in found:
                 _add_case(suite, finding)
         for scenario in dict.fromkeys(each.scenario for each in scorecard.comparisons):
             asked = [each for each in scorecard.comparisons if each.scenario == scenario]
-            about = {"name": _text(f"{scenario}.comparison"), "timestamp": _text(scorecard.created_at)}
-            suite = ET.SubElement(root, "testsuite", {**about, **_counts([*map(_answered, asked)])})
+            about = {"name": text(f"{scenario}.comparison"), "timestamp": text(scorecard.created_at)}
+            suite = ET.SubElement(root, "testsuite", {**about, **counts([*map(_answered, asked)])})
             for comparison in asked:
                 _add_comparison(suite, comparison)
         ET.indent(root)
@@ -52,24 +52,24 @@ class Junit(Report):
 
 def _add_case(suite: ET.Element, finding: Finding) -> None:
     name = " · ".join(part for part in (finding.subject, finding.path, finding.device) if part)
-    where = _text(f"{finding.scenario}.{finding.candidate}.{finding.category}.{finding.check}")
-    case = ET.SubElement(suite, "testcase", classname=where, name=_text(name))
+    where = text(f"{finding.scenario}.{finding.candidate}.{finding.category}.{finding.check}")
+    case = ET.SubElement(suite, "testcase", classname=where, name=text(name))
     kind = _kind(finding)
     element = ET.SubElement(case, kind)
     if kind != "system-out":
-        element.set("message", _text(finding.reason))
+        element.set("message", text(finding.reason))
     if kind in ("failure", "error"):
         element.set("type", finding.state)
-    element.text = _text("\n".join(_details(finding)))
+    element.text = text("\n".join(_details(finding)))
 
 
 def _add_comparison(suite: ET.Element, asked: Comparison) -> None:
     name = " · ".join(part for part in (asked.question, asked.path, asked.device) if part)
-    case = ET.SubElement(suite, "testcase", classname=_text(f"{asked.scenario}.comparison"), name=_text(name))
+    case = ET.SubElement(suite, "testcase", classname=text(f"{asked.scenario}.comparison"), name=text(name))
     element = ET.SubElement(case, _answered(asked))
     if element.tag == "skipped":
-        element.set("message", _text(asked.statement))
-    element.text = _text(asked.statement)
+        element.set("message", text(asked.statement))
+    element.text = text(asked.statement)
 
 
 def _kind(finding: Finding) -> str:
@@ -91,7 +91,8 @@ def _details(finding: Finding) -> list[str]:
     return lines
 
 
-def _counts(kinds: Sequence[str]) -> dict[str, str]:
+def counts(kinds: Sequence[str]) -> dict[str, str]:
+    """Return the attributes of a suite: how many elements of each kind it has."""
     return {
         "tests": str(len(kinds)),
         "failures": str(kinds.count("failure")),
@@ -100,8 +101,9 @@ def _counts(kinds: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _text(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", text)
+def text(given: str) -> str:
+    """Return a text that XML can hold."""
+    return _FORBIDDEN.sub("\ufffd", given)
 
 
 plugin = Junit()

@@ -24,6 +24,7 @@ def compared(answer: Reply | None, ratio: Interval, **changes: object) -> Compar
     return msgspec.structs.replace(FIRST, answer=answer, ratio=ratio, noise_floor=None, **changes)
 
 
+LEFT_OUT = "96 % of the blocks had to be left out, other guests of its host, or heat, slowed this machine"
 CLEAR = Interval(value=0.5, low=0.4, high=0.6)
 
 
@@ -88,7 +89,7 @@ SPAN = Interval(value=1.01, low=0.93, high=1.1)
         (
             "undecided",
             {"ratio": Interval(value=7.45, low=None, high=None), "rounds": 1},
-            "undecided: 7.45 without an interval; 3 rounds would tell more (profile quick)",
+            "undecided: too little was measured for an interval; 3 rounds would tell more (profile quick)",
         ),
         ("undecided", {"ratio": CLEAR}, "undecided: 0.40 to 0.60; but not against each of the other's candidates"),
         ("undecided", {"rounds": 3}, "undecided: 0.93 to 1.10; more of the same would not decide it"),
@@ -96,6 +97,11 @@ SPAN = Interval(value=1.01, low=0.93, high=1.1)
             "disturbed",
             {"others": 0.38, "disturbed": 0.7},
             "too disturbed to rank: 38 % of this machine's time went to others, 70 % of the blocks had to be left out",
+        ),
+        (
+            "disturbed",
+            {"others": 0.006, "disturbed": 0.96},
+            f"too disturbed to rank: 1 % of this machine's time went to others, {LEFT_OUT}",
         ),
         (
             "disturbed",
@@ -187,3 +193,26 @@ def test_the_band_of_a_picture_is_the_margin() -> None:
     narrow, wide = (str(_svg.advantage(compared("different", CLEAR, margin=at), 2.0, "x")) for at in (0.05, 0.2))
     assert narrow != wide
     assert 'class="noise"' in narrow
+
+
+@pytest.mark.parametrize(("others", "helps"), [(None, True), (0.38, True), (0.05, True), (0.049, False), (0.0, False)])
+def test_to_close_programs_is_advised_only_where_programs_were_seen(others: float | None, *, helps: bool) -> None:
+    rows = (on_server(answer="disturbed", ratio=SPAN, others=others, disturbed=0.9),)
+    (disturbed,) = _claims.cautions(msgspec.structs.replace(CARD, comparisons=rows, cells=(), archived={}))
+    assert ("close other programs" in answers.remedy(others)) is helps
+    assert ("Close other programs" in disturbed.sentence) is helps
+    assert ("on a machine of its own" in disturbed.sentence) is not helps
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shown"),
+    [
+        (Interval(value=7.77, low=None, high=None), False),
+        (Interval(value=7.77, low=0.0001, high=9000.0), False),
+        (Interval(value=7.77, low=0.8, high=12.0), True),
+    ],
+)
+def test_an_undecided_ratio_that_rests_on_nothing_is_not_shown(ratio: Interval, *, shown: bool) -> None:
+    card = msgspec.structs.replace(CARD, comparisons=(on_server(answer="undecided", ratio=ratio),))
+    for report in (html.plugin, markdown.plugin):
+        assert ("7.77" in report.render(card)) is shown

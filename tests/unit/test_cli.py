@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from evaluator.core.records import Machine
 from evaluator.executors._this_machine import ThisMachine
 from evaluator.measure import neighbours
 from scenarios import loading
+from tests import old_run
 from tests.commands import FWEVAL, PROFILE, fweval
 from tests.engine import run_folder
 from tests.texts import edited
@@ -42,6 +44,24 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Call the command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: call(*arguments, monkeypatch=monkeypatch, capsys=capsys)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_the_page_is_opened_or_it_is_said_that_nothing_could(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, found: bool
+) -> None:
+    opened: list[str] = []
+
+    def opens(address: str) -> bool:
+        opened.append(address)
+        return found
+
+    monkeypatch.setattr(webbrowser, "open", opens)
+    folder = old_run.unpack(tmp_path)
+    code, out, err = run("report", str(folder), "--open")
+    assert (code, opened) == (0, [(folder / "scorecard.html").as_uri()])
+    assert "scorecard.html" in out
+    assert err == ("" if found else f"no browser was found to open it in: open {folder}/scorecard.html yourself\n")
 
 
 def test_there_are_commands() -> None:

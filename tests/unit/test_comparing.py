@@ -118,7 +118,7 @@ def test_few_blocks_that_nobody_disturbed_are_undecided() -> None:
     found = versus(run_of([0.010], [0.020], calls=4))
     assert (found.answer, found.pairs) == ("undecided", 4)
     assert found.more == pytest.approx(1.5)
-    assert found.statement.startswith("undecided: 0.50 without an interval; about 1.5 times")
+    assert found.statement.startswith("undecided: too little was measured for an interval; about 1.5 times")
 
 
 def test_every_candidate_is_its_own_pair() -> None:
@@ -134,8 +134,7 @@ def test_what_was_not_measured_in_turns_is_undecided_without_rounds() -> None:
     found = versus(run)
     assert (found.answer, found.pairs, found.more) == ("undecided", 0, None)
     assert found.statement == (
-        "undecided: 0.50 without an interval; 3 rounds would tell more (profile quick) "
-        "(as measured, PyTorch has 2.00 times lower latency)"
+        "undecided: too little was measured for an interval; 3 rounds would tell more (profile quick)"
     )
     assert findings(run)["pytorch"].value == pytest.approx(0.010)
     rounds = fakes.one_after_the_other(run_of([0.010], [0.020], rounds=3))

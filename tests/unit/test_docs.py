@@ -37,6 +37,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "docs/own.md",
     "docs/trials.md",
+    "docs/following.md",
     "docs/evidence.md",
 )
 CONTEXT = click.Context(cli.app)

@@ -101,7 +101,7 @@ def test_what_was_not_measured_in_turns_is_undecided_and_the_best_figure_comes_f
     assert found.best[0].figure is not None
     assert found.best[0].figure.value == pytest.approx(0.024)
     assert (found.others, found.unranked) == ((), ())
-    assert found.separates == "undecided between 5: measured without an interval"
+    assert found.separates == "undecided between 5: too little was measured for an interval"
     assert {each.answer for each in found.best[1:]} == {"undecided"}
 
 

@@ -5,7 +5,9 @@ import html.parser
 import io
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
@@ -24,6 +26,8 @@ from evaluator.report import json as json_report
 from evaluator.report import junit as junit_report
 from evaluator.report import markdown as markdown_report
 from evaluator.report._base import Report
+from evaluator.report._blocks import Column, column, lines
+from evaluator.report._plain import css_titles
 from tests import sample_scorecard
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "scorecard.schema.json"
@@ -34,7 +38,7 @@ COLUMNS = [
     *("machine", "variant", "round", "control", "standard", "outcome", "reason", "remedy", "evidence"),
 ]
 Make = Callable[[], Scorecard]
-VOID = {"meta", "br", "line", "rect", "circle", "polyline"}
+VOID = {"meta", "br", "input", "line", "rect", "circle", "polyline"}
 
 
 class Page(html.parser.HTMLParser):
@@ -60,7 +64,7 @@ class Page(html.parser.HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] != "style":
+        if self._open and self._open[-1] not in ("style", "script"):
             self.text += data
 
     @property
@@ -216,9 +220,10 @@ def test_markdown_escapes_markup() -> None:
 
 
 @pytest.mark.parametrize("make", [sample_scorecard.scorecard, sample_scorecard.empty, sample_scorecard.hostile])
-def test_page_loads_nothing_and_runs_nothing(make: Make) -> None:
-    page = Page(html_report.plugin.render(make()))
-    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & set(page.tags)
+def test_page_loads_nothing_and_runs_its_one_script(make: Make) -> None:
+    text = html_report.plugin.render(make())
+    page = Page(text)
+    assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & set(page.tags)
     for _, attributes in page.elements:
         assert all(not name.startswith("on") for name in attributes)
         assert "src" not in attributes
@@ -226,7 +231,17 @@ def test_page_loads_nothing_and_runs_nothing(make: Make) -> None:
         link = attributes.get("href") or "#"
         assert re.fullmatch(r"#[^\0]*|steps/[\w/.%~-]+", link)
     policy = next(a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
-    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", text, flags=re.DOTALL)
+    assert [about for about, _ in scripts] == [' type="application/json" id="weighing"', ""][: 2 * bool(make().scores)]
+    code = "".join(inside for about, inside in scripts if not about)
+    digest = b64encode(sha256(code.encode()).digest()).decode()
+    allowed = re.fullmatch(
+        r"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-([^']+)'; "
+        r"base-uri 'none'; form-action 'none'",
+        str(policy),
+    )
+    assert allowed
+    assert not code or allowed[1] == digest
 
 
 def test_style_sheet_loads_nothing() -> None:
@@ -245,8 +260,24 @@ def test_paper_has_the_layout_of_a_desktop() -> None:
 
 def test_page_shows_markup_as_text() -> None:
     text = html_report.plugin.render(sample_scorecard.hostile())
-    assert "<script" not in text
+    assert "<script>alert" not in text
     assert "<script>alert(1)</script>" in Page(text).text
+
+
+def test_what_the_script_reads_can_hold_any_name() -> None:
+    """It stands between tags that nothing in it may close, and is the scores that Python computed."""
+    odd = "</script><!--\u2028& 'x'"
+    scored = tuple(msgspec.structs.replace(each, candidate=odd) for each in sample_scorecard.scores())
+    text = html_report.plugin.render(msgspec.structs.replace(sample_scorecard.scorecard(), scores=scored))
+    inside = text.partition('id="weighing">')[2].partition("</script>")[0]
+    data = json.loads(inside)
+    assert {each["name"] for group in data["groups"] for each in group["candidates"]} == {odd}
+    assert not set("<>&\u2028") & set(inside)
+
+
+def test_columns_name_the_figures_of_cards_whatever_they_are_called() -> None:
+    columns = (column("first"), column("a 'b'; \\ }</style>"), column(""), Column(title=lines("half"), half=True))
+    assert css_titles(columns) == "--c2:'a \\27 b\\27 \\3b  \\5c  \\7d \\3c \\2f style\\3e '"
 
 
 def test_every_verdict_on_a_device_has_its_reason(page: Page, card: Scorecard) -> None:

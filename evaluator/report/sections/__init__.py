@@ -20,6 +20,7 @@ ORDER = (
     "images",
     "scores",
     "findings",
+    "waivers",
     "gaps",
     "warnings",
     "reading",

@@ -119,11 +119,12 @@ def _row(card: Scorecard, comparison: Comparison, farthest: float) -> tuple[Line
     about = "lower is better" if comparison.lower_is_better else "higher is better"
     where = ", ".join(part for part in (_place(card, comparison), about) if part)
     said = f"{comparison.question}: {comparison.statement}"
-    picture = _svg.advantage(comparison, farthest, said)
+    picture = None if _bare(comparison) else _svg.advantage(comparison, farthest, said)
+    without = "not comparable" if comparison.ratio is None else "no interval"
     return (
         lines(comparison.question, Text(where, "soft")),
         *(_side(card, comparison, name) for name in FRAMEWORKS),
-        lines(Text("not comparable", "missing") if picture is None else Drawing(picture)),
+        lines(Text(without, "missing") if picture is None else Drawing(picture)),
         lines(comparison.statement, *_ratio(comparison)),
     )
 
@@ -147,7 +148,7 @@ def _interval(found: Interval, unit: str) -> tuple[Line, ...]:
 
 def _ratio(comparison: Comparison) -> tuple[Line, ...]:
     ratio = comparison.ratio
-    if ratio is None:
+    if ratio is None or _bare(comparison):
         return ()
     ends = ""
     if ratio.low is not None and ratio.high is not None:
@@ -157,6 +158,12 @@ def _ratio(comparison: Comparison) -> tuple[Line, ...]:
         noise = f"; noise ±{_format.percent(comparison.noise_floor)}" if comparison.noise_floor else ""
         return ((Text(f"{said}{noise}", "soft"),),)
     return tuple((Text(text, "soft"),) for text in (f"{said}{_resting(comparison)}", _repeats(comparison)) if text)
+
+
+def _bare(comparison: Comparison) -> bool:
+    """Whether the ratio of what is not told apart is no figure to rely on, and is not shown."""
+    open_answer = comparison.answer in ("undecided", "disturbed")
+    return open_answer and comparison.ratio is not None and answers.says_nothing(comparison.ratio)
 
 
 def _resting(comparison: Comparison) -> str:

@@ -121,6 +121,7 @@ def marks(cells: Sequence[MatrixCell]) -> Table:
         caption="Exporters, format by format, at every precision",
         columns=(column("Exporter"), column("From", whole=True), *heads),
         rows=tuple(rows),
+        layout="wide",
     )
 
 

@@ -9,10 +9,12 @@ from evaluator.report._base import Section
 from evaluator.report._blocks import (
     Block,
     Chip,
+    Column,
     Folded,
     Heading,
     Line,
     Lines,
+    Prose,
     Table,
     Text,
     column,
@@ -50,6 +52,23 @@ class Paths(Section):
         everyone = tuple(block for each in card.paths for block in _candidates(card, each))
         return (table, Folded(title="All paths, question by question", blocks=(soft(READING), *everyone)))
 
+    def screen(self, card: Scorecard) -> tuple[Block, ...]:
+        """Return a line for each answer, who has none in one more, and all the rest folded."""
+        if not card.paths:
+            return ()
+        table = Table(
+            caption="The best path for each question, its figure, and by how much the next is worse",
+            columns=(
+                *(column("For"), column("Best path"), Column(title=lines("Figure"), whole=True, half=True)),
+                Column(title=lines("The next is behind by"), whole=True, half=True),
+            ),
+            rows=tuple(_brief(card, each) for each in card.paths if each.best),
+            otherwise="No path could be called the best.",
+            layout="stacked",
+        )
+        everything = (soft(READING), *(block for each in card.paths for block in _told(card, each)))
+        return (table, *_limits(card), *_open(card), Folded(title="All paths, question by question", blocks=everything))
+
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
         """Return a line for each question: the best, and its figure."""
         told = [each for each in card.paths if each.best]
@@ -86,6 +105,56 @@ def _row(card: Scorecard, choice: PathChoice) -> tuple[Lines, ...]:
     )
 
 
+def _brief(card: Scorecard, choice: PathChoice) -> tuple[Lines, ...]:
+    """Return the best, who is as good, and how far the next is behind."""
+    first, *others = choice.best
+    also = "; ".join(f"{each.title} ({_figure(choice, each) or 'proven'})" for each in others[: _SHOWN - 1])
+    more = len(others) - _SHOWN + 1
+    either = f"or {also}{f'; {more} more' if more > 0 else ''}"
+    return (
+        lines(f"{_asked(card, choice)}{'*' if choice.caution else ''}"),
+        lines(Text(first.title, "strong"), *((Text(either, "soft"),) if others else ())),
+        lines(Text(_figure(choice, first) or "proven", "figure")),
+        _behind(choice, others),
+    )
+
+
+def _behind(choice: PathChoice, others: list[Candidate]) -> Lines:
+    """Say how far the next is behind, with its interval, and whether the best themselves are told apart."""
+    how = "equivalent" if all(each.answer == "equivalent" for each in others) else "not told apart"
+    among = (Text(f"the best {len(choice.best)} are {how}", "soft"),) if others else ()
+    near = next((each for each in choice.others if each.ratio is not None), None)
+    if near is None:
+        return lines(*among) if among else lines(Text("no other was ranked", "missing"))
+    return lines(_times(near), *among)
+
+
+def _limits(card: Scorecard) -> tuple[Block, ...]:
+    """Say once what figures of a question are not."""
+    told = dict.fromkeys((each.title, each.caution) for each in card.paths if each.best and each.caution)
+    text = " ".join(f"{title}: {caution}." for title, caution in told)
+    return (Prose(line=(Text(f"* {text}", "soft"),)),) if told else ()
+
+
+def _open(card: Scorecard) -> tuple[Block, ...]:
+    """Name the questions that have no answer, those of one reason together."""
+    without: dict[str, list[str]] = {}
+    for each in card.paths:
+        if not each.best:
+            without.setdefault(each.separates, []).append(_asked(card, each))
+    return tuple(
+        Prose(line=(Text("No answer: ", "strong"), f"{'; '.join(asked)}: {why}.")) for why, asked in without.items()
+    )
+
+
+def _told(card: Scorecard, choice: PathChoice) -> tuple[Block, ...]:
+    """Return what separates the next in words, what else is known of a question, and all its paths."""
+    head, *table = _candidates(card, choice) or (Heading(text=_asked(card, choice)),)
+    beside = (*_as_it_is(choice), *map(_left_out, choice.absent))
+    words: Line = (f"{_capital(choice.separates)}.", *(Text(f" {piece.text}.", "soft") for (piece,) in beside))
+    return (head, Prose(line=words), *table)
+
+
 def _named(choice: PathChoice, one: Candidate) -> Line:
     return (Text(one.title, "strong"), ": ", Text(_figure(choice, one) or "proven", "figure"))
 
@@ -94,13 +163,13 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _as_it_is(choice: PathChoice) -> tuple[Line, ...]:
+def _as_it_is(choice: PathChoice) -> tuple[tuple[Text], ...]:
     """Say how the origin as it is does, where it is not the best itself."""
     found = [each for each in choice.others if each.baseline and each.ratio is not None]
     return tuple((Text(f"{each.title}: {_times(each)} the best", "soft"),) for each in found)
 
 
-def _left_out(absent: Absent) -> Line:
+def _left_out(absent: Absent) -> tuple[Text]:
     """Count what takes no part, with its reason."""
     return (Text(f"Out: {len(absent.titles)}, {absent.why}", "soft"),)
 

@@ -1,6 +1,11 @@
 """The scores category by category: what the overall ones are made of."""
 
+from dataclasses import dataclass
+from math import fsum
 from typing import ClassVar
+
+import msgspec
+from markupsafe import Markup
 
 from evaluator.core.scorecard import CandidateScore, CategoryScore, Finding, Scorecard
 from evaluator.report import _format, _svg
@@ -30,6 +35,7 @@ TARGETS = (
     "Between full marks and none, points fall with the logarithm of the figure. No score rests on what another "
     "candidate reached, so one more changes nobody's."
 )
+_FINE = 20  # the sum of whole weights from which on they move by ones
 WEIGHTS = "Only the weights vary there, not the figures: what those rest on is said beside the verdict."
 
 
@@ -39,12 +45,57 @@ class Scores(Section):
     name: ClassVar[str] = "scores"
     title: ClassVar[str] = "Scores by category"
     short: ClassVar[str] = "Scores"
+    template: ClassVar[str] = "scores.html.j2"
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return the categories over all scenarios, then those of each."""
         overall = overall_scores(card)
         everywhere = _categories(overall, "Over all scenarios") if overall else missing("Nothing was scored.")
         return (*_robustness(card), everywhere, *_by_scenario(card), *_targets(card))
+
+    def context(self, card: Scorecard) -> dict[str, object]:
+        """Return what the page's script weighs again, and whose verdict a gate caps."""
+        return {"weighing": weighing(card), "gated": [score for score in overall_scores(card) if score.gates]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighing:
+    """What the page needs to compute scores again under other weights: in the words of its script."""
+
+    weights: tuple[tuple[str, float], ...]
+    most: float  # that a slider gives
+    step: str
+    data: Markup  # JSON that can stand inside any element
+
+
+def weighing(card: Scorecard) -> Weighing | None:
+    """Return it where all candidates were scored in the same categories by the same weights."""
+    groups = {"Over all scenarios": overall_scores(card), **scenario_scores(card)}
+    weights = {tuple((c.category, c.weight) for c in score.categories) for found in groups.values() for score in found}
+    if len(weights) != 1 or not (chosen := weights.pop()):
+        return None
+    told = [weight for _, weight in chosen]
+    whole = all(weight == int(weight) for weight in told) and sum(told) >= _FINE
+    data = {
+        "categories": [{"name": _format.words(name), "weight": weight} for name, weight in chosen],
+        "least_coverage": card.policy.least_coverage,
+        "least_score": card.policy.least_score,
+        "groups": [
+            {"title": title, "candidates": [_candidate(score) for score in found]} for title, found in groups.items()
+        ],
+    }
+    written = msgspec.json.encode(data).decode()
+    for sign in "<>&\u2028\u2029":
+        written = written.replace(sign, f"\\u{ord(sign):04x}")
+    return Weighing(weights=chosen, most=fsum(told), step="1" if whole else "any", data=Markup(written))  # noqa: S704
+
+
+def _candidate(score: CandidateScore) -> dict[str, object]:
+    return {
+        "name": _format.framework(score.candidate),
+        "gates": len(score.gates),
+        "categories": [(c.score, c.lower, c.upper, c.coverage) for c in score.categories],
+    }
 
 
 def category_rows(scores: tuple[CandidateScore, ...]) -> tuple[tuple[CategoryScore | None, ...], ...]:
@@ -87,7 +138,7 @@ def _targets(card: Scorecard) -> tuple[Block, ...]:
     titles = ("Scenario", "Figure", "Full marks", "None", "Declared by")
     columns = tuple(column(title) for title in titles)
     table = Table(caption="What figures are scored by", columns=columns, rows=tuple(rows.values()), layout="stacked")
-    return (Heading(text="Targets"), soft(TARGETS), table)
+    return (Folded(title="Targets: what figures are scored by", blocks=(soft(TARGETS), table)),)
 
 
 def _trains(found: Finding) -> bool:

@@ -25,6 +25,7 @@ from evaluator.report._blocks import (
 )
 from evaluator.report._candidates import overall_scores, scenario_scores
 from evaluator.report._claims import Claim, Kind
+from evaluator.report.sections.gaps import unmeasured
 
 TURNED = "The order turns beside a neighbour"
 OPEN = "Equivalent, or not told (PyTorch / TensorFlow)"
@@ -33,8 +34,10 @@ _OPEN: dict[Kind, str] = {
     "undecided": "Undecided",
     "too disturbed": "Too disturbed to rank",
 }
+_REASONS = 5  # why something was not measured, that the first screen holds folded
 _IN_BRIEF = 2  # places in which the order turns that the terminal names
 CAREFUL = "Read these figures with care"
+MISSING = "What is missing"
 NO_BROWSER = "Nothing is timed in a browser; the export matrix (fweval export --matrix) proves what runs in one."
 _VERDICTS = {  # -> what is said of one framework, and of both
     "ready": ("is ready", "are ready"),
@@ -80,11 +83,30 @@ class Verdict(Section):
             "headline": headline(card),
             "turned": TURNED,
             "turns": _claims.turns(card),
-            "careful": CAREFUL,
-            "cautions": [each.sentence for each in _claims.cautions(card)],
+            "careful": CAREFUL if _claims.cautions(card) else MISSING,
+            "cautions": _folded(card),
             "targets": targets(card),
             "scores": overall_scores(card),
         }
+
+
+def _folded(card: Scorecard) -> list[tuple[str, tuple[str, ...]]]:
+    """Return what a reader must know, as a short line each, and what unfolds below it."""
+    told: list[tuple[str, tuple[str, ...]]]
+    told = [(_capital(each.brief), (each.sentence,)) for each in _claims.cautions(card)]
+    gaps = unmeasured(card)
+    count = sum(len(each.affected) for each in gaps)
+    if not count:
+        return told
+    reasons = sorted(gaps, key=lambda each: -len(each.affected))
+    why = tuple(f"{len(e.affected)}: {e.reason}{f' → {e.remedy}' if e.remedy else ''}" for e in reasons[:_REASONS])
+    more = (f"{len(gaps) - _REASONS} more reasons below",) if len(gaps) > _REASONS else ()
+    short = f"{count} {'step or finding' if count == 1 else 'steps or findings'} not measured"
+    return [*told, (short, (*why, *more))]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _turns(card: Scorecard, most: int | None = None) -> tuple[Block, ...]:
@@ -223,15 +245,14 @@ def _unsure(found: tuple[Claim, ...]) -> Lines:
     without = [one.question for one in found if one.kind == "not compared"]
     return lines(
         *((Text(f"Not sure ({doubt}):", "strong"), f" {'; '.join(told)}") for doubt, told in unsure.items()),
-        *((Text(f"{title}:", "strong"), f" {'; '.join(map(_told, ones))}") for title, ones in answers if ones),
+        *(
+            (Text(f"{title}:", "strong"), f" {', '.join(one.question for one in ones)}")
+            for title, ones in answers
+            if ones
+        ),
         *([(Text("No difference shown:", "strong"), f" {', '.join(equal)}")] if equal else []),
         *([Text(f"Not compared: {', '.join(without)}", "soft")] if without else []),
     )
-
-
-def _told(one: Claim) -> str:
-    """Name a question with what its answer rests on."""
-    return f"{one.question}{' ' if one.kind == 'equivalent' else ': '}{one.doubt}"
 
 
 def _scores(card: Scorecard) -> Table:
