@@ -877,3 +877,53 @@ def curves() -> tuple[Curve, ...]:
         for tail, factor in (("p50", 1.0), ("p90", 1.8))
     )
     return (*losses, *latencies)
+
+
+def large(times: int = 13) -> Scorecard:
+    """Return the scorecard of a run so many times as large: a thousand steps and findings, as many scenarios."""
+    card = scorecard()
+    card = msgspec.structs.replace(
+        card,
+        findings=tuple(
+            msgspec.structs.replace(each, id=f"{each.id}.{n}", subject=f"{each.subject}, {n}")
+            for each in card.findings
+            for n in range(3)
+        ),
+    )
+
+    def again(found: Any, **own: str) -> Any:
+        return tuple(
+            msgspec.structs.replace(
+                each, scenario=f"{each.scenario}-{n}", **{name: f"{getattr(each, name)}-{n}" for name in own}
+            )
+            for n in range(times)
+            for each in found
+        )
+
+    def rests(finding: Finding, number: int) -> tuple[EvidenceRef, ...]:
+        return tuple(
+            EvidenceRef(path=f"{ref.path.removesuffix('/result.json')}-{number}/result.json", sha256=ref.sha256)
+            for ref in finding.evidence
+        )
+
+    copied = again(card.findings, id="")
+    rested = (rests(finding, n) for n in range(times) for finding in card.findings)
+    return msgspec.structs.replace(
+        card,
+        scenarios={f"{name}-{n}": text for n in range(times) for name, text in card.scenarios.items()},
+        cells=again(card.cells, evidence=""),
+        findings=tuple(msgspec.structs.replace(f, evidence=e) for f, e in zip(copied, rested, strict=True)),
+        comparisons=again(card.comparisons, id=""),
+        rankings=again(card.rankings),
+        paths=again(card.paths),
+        trainings=again(card.trainings),
+        matrix=again(card.matrix),
+        curves=again(card.curves),
+        edge=tuple(
+            msgspec.structs.replace(fit, evidence=f"{fit.evidence}-{n}") for n in range(times) for fit in card.edge
+        ),
+        scores=(
+            *again(score for score in card.scores if score.scenario is not None),
+            *(score for score in card.scores if score.scenario is None),
+        ),
+    )

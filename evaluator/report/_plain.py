@@ -63,8 +63,8 @@ def css_titles(columns: Iterable[Column]) -> Markup:
 
 
 def _title(head: Column) -> str:
-    """Return a column's title as the inside of a CSS string; nothing for columns that are named in their cells."""
-    if head.half or head.picture:
+    """Return a column's title as the inside of a CSS string; nothing for pictures, which have their axis below them."""
+    if head.picture:
         return ""
     text = " ".join(filter(None, ("".join(map(words, line)) for line in head.title)))
     return "".join(sign if sign.isascii() and (sign.isalnum() or sign == " ") else f"\\{ord(sign):x} " for sign in text)

@@ -1,7 +1,7 @@
 """Small inline pictures. Places are percentages of the width, so a picture needs no script to fit any screen.
 
-Each function returns one `<svg>` with a title for screen readers and for hovering; colours are classes of the style
-sheet (`s0`, `s1`: the frameworks in their order). A picture never says more than the text beside it.
+Each function returns one `<svg>`; colours are classes of the style sheet (`s0`, `s1`: the frameworks in their order). A
+picture never says more than the text beside it, so that those in tables are silent; curves have a title.
 """
 
 import math
@@ -69,15 +69,15 @@ def ticks(scale: Axis, unit: str) -> Markup:
     return Markup('<svg class="axis" height="14" aria-hidden="true">{}</svg>').format(Markup("").join(labels))
 
 
-def bar(scale: Axis, value: float, framework: str, title: str) -> Markup:
+def bar(scale: Axis, value: float, framework: str) -> Markup:
     """Draw a bar from the start of the axis to the value."""
     shape = Markup('<rect x="0" y="3" width="{}" height="12" rx="2" class="fill {}"/>').format(
         _percent(scale.share(value)), series(framework)
     )
-    return _picture(title, _grid(scale), shape)
+    return _picture(_grid(scale), shape)
 
 
-def span(scale: Axis, low: float, high: float, framework: str, title: str) -> Markup:
+def span(scale: Axis, low: float, high: float, framework: str) -> Markup:
     """Draw a range: a filled mark at its low end (the median), a line, and a stop at its high end (the tail)."""
     start, end = _percent(scale.share(low)), _percent(scale.share(high))
     shape = Markup(
@@ -85,7 +85,7 @@ def span(scale: Axis, low: float, high: float, framework: str, title: str) -> Ma
         '<line x1="{1}" x2="{1}" y1="3" y2="15" class="stop {2}"/>'
         '<circle cx="{0}" cy="9" r="5" class="fill {2}"/>'
     ).format(start, end, series(framework))
-    return _picture(title, _grid(scale), shape)
+    return _picture(_grid(scale), shape)
 
 
 def around_one(ratios: Iterable[Interval]) -> Axis | None:
@@ -100,17 +100,17 @@ def around_one(ratios: Iterable[Interval]) -> Axis | None:
     return Axis(ladder[first : max(last, first + 1) + 1], log=True)
 
 
-def estimate(scale: Axis, ratio: Interval, title: str, *, good: bool) -> Markup:
+def estimate(scale: Axis, ratio: Interval, *, good: bool) -> Markup:
     """Draw a ratio as a dot with its interval; a full dot is among the best."""
     ends = [scale.share(end) for end in _ends(ratio) if end > 0]
     style = "s2" if good else "tie"
     shape = Markup('<line x1="{}" x2="{}" y1="9" y2="9" class="range {}"/>').format(
         _percent(min(ends, default=0)), _percent(max(ends, default=0)), style
     )
-    return _picture(title, _grid(scale), shape, _mark(scale.share(ratio.value) if ratio.value > 0 else 0.0, style))
+    return _picture(_grid(scale), shape, _mark(scale.share(ratio.value) if ratio.value > 0 else 0.0, style))
 
 
-def score(value: float | None, lower: float, upper: float, framework: str, title: str) -> Markup:
+def score(value: float | None, lower: float, upper: float, framework: str) -> Markup:
     """Draw a score of 0 to 10 with the bounds that missing evidence leaves; unmeasured: the bounds alone."""
     scale = Axis((0.0, 5.0, 10.0), log=False)
     left, right = scale.share(lower), scale.share(upper)
@@ -126,7 +126,7 @@ def score(value: float | None, lower: float, upper: float, framework: str, title
         parts.append(
             Markup('<line x1="{0}" x2="{0}" y1="0" y2="18" class="mark {1}"/>').format(place, series(framework))
         )
-    return _picture(title, *parts)
+    return _picture(*parts)
 
 
 def reach(comparisons: Iterable[Comparison]) -> float:
@@ -137,7 +137,7 @@ def reach(comparisons: Iterable[Comparison]) -> float:
     return next((r for r in _REACHES if r >= max(factors, default=1.0)), _REACHES[-1])
 
 
-def advantage(comparison: Comparison, farthest: float, title: str) -> Markup | None:
+def advantage(comparison: Comparison, farthest: float) -> Markup | None:
     """Draw who is ahead by which factor, on a log scale: left of the middle the first framework is better.
 
     The band in the middle is the margin (before there were answers: the noise floor): a mark inside it means nothing. A
@@ -156,7 +156,6 @@ def advantage(comparison: Comparison, farthest: float, title: str) -> Markup | N
     ends = [min(1.0, max(0.0, place(v))) for v in _ends(ratio) if v > 0]
     won = series(comparison.ahead) if comparison.ahead else "tie"
     return _picture(
-        title,
         Markup('<line x1="0" x2="100%" y1="9" y2="9" class="grid"/>'),
         Markup('<rect x="{}" y="0" width="{}" height="18" class="noise"/>').format(
             _percent(max(0.0, 0.5 - noise)), _percent(min(1.0, 2 * noise))
@@ -275,10 +274,8 @@ def _grid(scale: Axis) -> Markup:
     return Markup("").join(lines)
 
 
-def _picture(title: str, *parts: Markup) -> Markup:
-    return Markup('<svg class="line" height="18" role="img" aria-label="{0}"><title>{0}</title>{1}</svg>').format(
-        title, Markup("").join(parts)
-    )
+def _picture(*parts: Markup) -> Markup:
+    return Markup('<svg class="line" height="18" aria-hidden="true">{}</svg>').format(Markup("").join(parts))
 
 
 def _percent(share: float) -> str:

@@ -21,6 +21,8 @@ from evaluator.core.scorecard import Scorecard
 from evaluator.report import _format, _plain, _svg
 from evaluator.report._base import Report, Section, sections
 
+# What pictures share: a grid, or what is written along an axis.
+_AXES = re.compile(r'(?:<line [^>]*class="grid"/>){2,}|(?:<text x[^<]*</text>){2,}')
 _GAPS = re.compile(r"\s*\n\s*(?=<)")  # a third of a large page would be indentation
 
 
@@ -43,7 +45,7 @@ def page(card: Scorecard, chosen: Iterable[Section]) -> str:
     below = [(section, blocks) for section, blocks in shown if not (opened and section.leading)]
     unprinted = [f"“{section.title}”" for section, _ in shown if section.appendix]
     written = _template().render(card=card, shown=shown, below=below, unprinted=unprinted, policy=_policy())
-    return _GAPS.sub("\n", written)
+    return _shared(_GAPS.sub("\n", written))
 
 
 def brief(card: Scorecard) -> str:
@@ -51,6 +53,19 @@ def brief(card: Scorecard) -> str:
     blocks = [block for section in sections() for block in section.brief(card)]
     written: Any = _template().environment.get_template("blocks.html.j2").module
     return str(written.all(blocks)).strip()
+
+
+def _shared(written: str) -> str:
+    """Say once what a hundred pictures have in common: the lines of their grids, the figures at their axes."""
+    known: dict[str, str] = {}
+
+    def used(found: re.Match[str]) -> str:
+        return f'<use href="#{known.setdefault(found[0], f"axis-{len(known) + 1}")}"/>'
+
+    body = _AXES.sub(used, written)
+    groups = "".join(f'<g id="{name}">{drawn}</g>' for drawn, name in known.items())
+    defined = f'<svg class="hidden" aria-hidden="true"><defs>{groups}</defs></svg>\n'
+    return body.replace("<main ", f"{defined}<main ", 1) if known else body
 
 
 @cache

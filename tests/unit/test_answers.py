@@ -190,7 +190,7 @@ def test_the_words_of_before_are_kept_for_scorecards_of_before_and_only_for_thes
 
 
 def test_the_band_of_a_picture_is_the_margin() -> None:
-    narrow, wide = (str(_svg.advantage(compared("different", CLEAR, margin=at), 2.0, "x")) for at in (0.05, 0.2))
+    narrow, wide = (str(_svg.advantage(compared("different", CLEAR, margin=at), 2.0)) for at in (0.05, 0.2))
     assert narrow != wide
     assert 'class="noise"' in narrow
 

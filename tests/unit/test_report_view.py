@@ -215,7 +215,7 @@ def test_nobody_is_ahead_on_figures_that_do_not_carry_it(changes: dict[str, obje
     (server, *_) = verdict.targets(card).rows
     assert "PyTorch" not in repr(server[1])
     assert f"Not sure ({doubt})" in repr(server[2])
-    picture = _svg.advantage(timed(**changes), 3.0, "")
+    picture = _svg.advantage(timed(**changes), 3.0)
     assert picture is not None
     assert "tie" in picture
 
@@ -284,7 +284,7 @@ def test_figures_that_rest_on_enough_need_no_caution() -> None:
 def test_advantage_points_to_the_better_side(question: str) -> None:
     ratio = Interval(value=0.5, low=0.45, high=0.55)
     row = msgspec.structs.replace(next(c for c in CARD.comparisons if c.question == question), ratio=ratio)
-    place = re.search(r'<circle cx="([\d.]+)%"', str(_svg.advantage(row, 3.0, "x")))
+    place = re.search(r'<circle cx="([\d.]+)%"', str(_svg.advantage(row, 3.0)))
     assert place is not None
     pytorch_is_better = question == "latency"  # half of it; half the throughput would be worse
     assert (float(place[1]) < 50) is pytorch_is_better
@@ -292,7 +292,7 @@ def test_advantage_points_to_the_better_side(question: str) -> None:
 
 def test_no_picture_without_a_ratio() -> None:
     row = next(c for c in CARD.comparisons if c.ratio is None)
-    assert _svg.advantage(row, 3.0, "x") is None
+    assert _svg.advantage(row, 3.0) is None
 
 
 @pytest.mark.parametrize(("factor", "reach"), [(1.0, 2.0), (2.7, 3.0), (1 / 80, 100.0), (5000.0, 100.0)])
@@ -304,7 +304,7 @@ def test_reach_is_round_and_bounded(factor: float, reach: float) -> None:
 @pytest.mark.parametrize(("factor", "sign"), [(0.001, "◀"), (1000.0, "▶")])
 def test_beyond_the_axis_is_an_arrow(factor: float, sign: str) -> None:
     row = msgspec.structs.replace(CARD.comparisons[0], ratio=Interval(value=factor, low=None, high=None))
-    picture = str(_svg.advantage(row, 100.0, "x"))
+    picture = str(_svg.advantage(row, 100.0))
     assert sign in picture
     assert "<circle" not in picture
 

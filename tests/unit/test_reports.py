@@ -277,7 +277,7 @@ def test_what_the_script_reads_can_hold_any_name() -> None:
 
 def test_columns_name_the_figures_of_cards_whatever_they_are_called() -> None:
     columns = (column("first"), column("a 'b'; \\ }</style>"), column(""), Column(title=lines("half"), half=True))
-    assert css_titles(columns) == "--c2:'a \\27 b\\27 \\3b  \\5c  \\7d \\3c \\2f style\\3e '"
+    assert css_titles(columns) == "--c2:'a \\27 b\\27 \\3b  \\5c  \\7d \\3c \\2f style\\3e ';--c4:'half'"
 
 
 def test_every_verdict_on_a_device_has_its_reason(page: Page, card: Scorecard) -> None:
@@ -311,14 +311,14 @@ def test_pictures_have_titles(page: Page) -> None:
     for tag, attributes in page.elements:
         if tag == "svg" and attributes.get("role") == "img":
             assert attributes["aria-label"]
-    assert page.tags.count("title") > 20
+    assert page.tags.count("title") > 5  # of curves; in tables the text beside them says it
 
 
 def test_links_lead_somewhere(page: Page) -> None:
     targets = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     links = [str(attributes["href"]) for tag, attributes in page.elements if tag == "a"]
     inside = [link[1:] for link in links if link.startswith("#")]
-    assert len(inside) == len(set(inside)) > 5
+    assert len(set(inside)) > 5
     assert set(inside) <= targets
 
 
@@ -361,8 +361,12 @@ def test_unmeasured_is_said_to_be_so(card: Scorecard) -> None:
     unmeasured = [finding for finding in card.findings if finding.score is None]
     only = msgspec.structs.replace(card, findings=tuple(unmeasured), cells=(), comparisons=(), scores=(), curves=())
     text = html_report.plugin.render(only)
-    rows = re.findall(r'<span class="points">(.*?)</span><br>', text, flags=re.DOTALL)
-    assert [Page(row).text.strip() for row in rows] == ["not measured"] * len(unmeasured)
+    section = text.partition('<section id="findings">')[2].partition("</section>")[0]
+    causes = {(f.check, f.state, f.provisional, f.reason, f.remedy, f.category) for f in unmeasured}
+    assert section.count("not measured</span> <strong>") == len(causes)
+    assert "of 10" not in section
+    for finding in unmeasured:
+        assert finding.subject in section
 
 
 def test_provisional_stands_at_the_number(card: Scorecard) -> None:

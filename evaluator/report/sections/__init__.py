@@ -26,4 +26,5 @@ ORDER = (
     "reading",
     "machine",
     "cells",
+    "files",
 )

@@ -11,6 +11,8 @@ from evaluator.report import _cells, _format
 from evaluator.report._base import Section
 from evaluator.report._blocks import Block, Folded, Table, Text, column, lines, soft
 
+_MANY = 300  # steps, from which on a page with all their figures could not be sent any more
+
 
 def _shown(usual: str) -> tuple[Key, ...]:
     """Return what a step shows where there is room for little; all metrics are in the CSV and JSON forms."""
@@ -31,16 +33,18 @@ class Cells(Section):
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return the table, folded: it is long."""
-        reading = soft(
-            f"{len(card.cells)} steps with all their figures; `fweval cells {card.run} --csv` has them, too."
-        )
+        many = len(card.cells) > _MANY
+        which = "the most important of their figures" if many else "all their figures"
+        also = "has all of them" if many else "has them, too"
+        reading = soft(f"{len(card.cells)} steps with {which}; `fweval cells {card.run} --csv` {also}.")
+        shown = _shown(_cells.typical(card.cells))
         names = card.names
         titles = ("Stage", "Scenario", "Framework", "Subject", "Outcome", "Figures or reason", "Evidence")
         rows = tuple(
             (
                 *(lines(card.title("stage", cell.stage)), lines(cell.scenario)),
                 *(lines(_format.framework(cell.framework)), lines(_cells.subject(cell, names))),
-                *(lines(_format.words(cell.outcome)), lines(_everything(cell))),
+                *(lines(_format.words(cell.outcome)), lines(_figures(cell, shown) if many else _everything(cell))),
                 lines(Text(cell.evidence.rpartition("/")[2], "code", link=f"{cell.evidence}/")),
             )
             for cell in card.cells
@@ -76,7 +80,8 @@ def short(cells: Sequence[Cell], names: Mapping[str, str]) -> Table:
 
 
 def _everything(cell: Cell) -> str:
-    figures = (_figure(figure) for figure in metrics.figures(cell))
+    told = (figure for figure in metrics.figures(cell) if not isinstance(figure.value, str))
+    figures = (_figure(figure) for figure in told)
     return "; ".join((*((cell.reason,) if cell.reason else ()), *figures))
 
 

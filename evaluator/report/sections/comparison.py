@@ -118,8 +118,7 @@ def _ends(better: str) -> Markup:
 def _row(card: Scorecard, comparison: Comparison, farthest: float) -> tuple[Lines, ...]:
     about = "lower is better" if comparison.lower_is_better else "higher is better"
     where = ", ".join(part for part in (_place(card, comparison), about) if part)
-    said = f"{comparison.question}: {comparison.statement}"
-    picture = None if _bare(comparison) else _svg.advantage(comparison, farthest, said)
+    picture = None if _bare(comparison) else _svg.advantage(comparison, farthest)
     without = "not comparable" if comparison.ratio is None else "no interval"
     return (
         lines(comparison.question, Text(where, "soft")),

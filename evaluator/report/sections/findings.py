@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from evaluator.core.outcome import Outcome
-from evaluator.core.scorecard import Finding, Scorecard
+from evaluator.core.scorecard import EvidenceRef, Finding, Scorecard
 from evaluator.report import _causes, _cells, _format
 from evaluator.report._base import Section
 from evaluator.report._blocks import (
@@ -26,6 +26,7 @@ from evaluator.report._blocks import (
     missing,
     soft,
 )
+from evaluator.report.sections import files
 
 TITLES = ("Score", "Risk", "Framework", "Scenario", "Subject", "Why")  # of what passed
 READING = (
@@ -52,6 +53,11 @@ class Group:
         """What they are about: "TorchServe (PyTorch, tiny); TF Serving (TensorFlow, tiny)"."""
         told = (f"{f.subject} ({_format.framework(f.candidate)}, {f.scenario})" for f in self.findings)
         return "; ".join(dict.fromkeys(told))
+
+    @property
+    def evidence(self) -> tuple[EvidenceRef, ...]:
+        """What they rest on, each file once."""
+        return tuple(dict.fromkeys(ref for finding in self.findings for ref in finding.evidence))
 
     @property
     def counted(self) -> str:
@@ -85,7 +91,14 @@ class Findings(Section):
 
     def context(self, card: Scorecard) -> dict[str, object]:
         """Return the findings by category, and the caution at those of a reference server."""
-        return {"categories": categories(card), "provisional": _cells.provisional(), "about": about}
+        return {
+            "categories": categories(card),
+            "provisional": _cells.provisional(),
+            "about": about,
+            "causes": causes,
+            "numbers": files.numbers(card),
+            "by_folder": files.repeated_by_its_folder,
+        }
 
 
 def categories(card: Scorecard) -> tuple[Category, ...]:
@@ -121,6 +134,14 @@ def _groups(card: Scorecard, found: Iterable[Finding]) -> tuple[Group, ...]:
     return tuple(
         Group(title=card.title("check", check), findings=tuple(same)) for (check, _, _), same in groups.items()
     )
+
+
+def causes(card: Scorecard, found: Iterable[Finding]) -> tuple[Group, ...]:
+    """Group findings that say the very same, word by word."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for f in found:
+        groups.setdefault((f.check, f.state, f.provisional, f.reason, f.remedy), []).append(f)
+    return tuple(Group(title=card.title("check", same[0].check), findings=tuple(same)) for same in groups.values())
 
 
 def _worst_first(finding: Finding) -> tuple[bool, float]:

@@ -104,12 +104,11 @@ def _row(name: str, chip: Chip, ratio: Interval | None, scale: _svg.Axis | None)
     exact = ratio.low is None or ratio.low == ratio.high  # the first against itself
     ends = "" if exact else f" ({answers.ends(ratio)})"
     value = (Text(_format.significant(ratio.value), "figure"), " ", Text(ends.strip(), "soft"))
-    told = f"{name}: {_format.significant(ratio.value)} times the first{ends}"
     return (
         lines(name),
         lines(chip),
         lines(value),
-        lines(Drawing(_svg.estimate(scale, ratio, told, good=chip.tone == "good"))),
+        lines(Drawing(_svg.estimate(scale, ratio, good=chip.tone == "good"))),
     )
 
 

@@ -172,11 +172,10 @@ def _category(found: CategoryScore | None, candidate: str) -> Lines:
     if found is None:
         return lines(Text("not assessed", "missing"))
     bounds = f"{_format.score(found.lower)} to {_format.score(found.upper)}"
-    told = f"score {_format.score(found.score)}, bounds {bounds}"
     value: Text = Text(_format.score(found.score), "missing" if found.score is None else "strong")
     return lines(
         (value, Text(f" ({bounds}), coverage {_format.coverage(found.coverage)}", "soft")),
-        Drawing(_svg.score(found.score, found.lower, found.upper, candidate, told)),
+        Drawing(_svg.score(found.score, found.lower, found.upper, candidate)),
     )
 
 
