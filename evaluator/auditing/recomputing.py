@@ -5,6 +5,7 @@ no difference, and said. Files of an older version were judged by the rules of t
 compared.
 """
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from evaluator.core.records import Record
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
 from evaluator.judging import replay
+from evaluator.judging.evidence import Evidence
 from evaluator.report import json
 
 SCORECARD = "scorecard.json"
@@ -54,7 +56,7 @@ class Recomputed:
 def check(folder: RunFolder, makers: Mapping[str, str], me: str) -> Recomputed:
     """Judge and score the evidence in memory, and compare with findings.json and scorecard.json."""
     try:
-        evidence = replay.gather(folder)
+        evidence, by = _by_its_rules(folder, replay.gather(folder), known=makers.get(SCORECARD) == me)
         judgement = replay.judged(evidence)
         card = replay.scored(folder, evidence, judgement)
     except (IncompleteEvidence, UsageError) as error:  # a price sheet is no record, and mistakes in it are its writer's
@@ -66,7 +68,7 @@ def check(folder: RunFolder, makers: Mapping[str, str], me: str) -> Recomputed:
         names = ", ".join(each.name for each in strange)
         return Recomputed(_skipped(f"checks from outside are not here: {names}; see --plugins"), None)
     problems: list[Problem] = []
-    notes: list[str] = []
+    notes = [by] if by else []
     old = versions.of(folder.path / SCORECARD) < versions.VERSION
     for name, fresh in ((replay.FINDINGS, judgement), (SCORECARD, card)):
         if _document(folder.path / name) is None:
@@ -88,6 +90,18 @@ def check(folder: RunFolder, makers: Mapping[str, str], me: str) -> Recomputed:
         skipped=_OLD.format(versions.of(folder.path / SCORECARD)) if old and not problems else "",
     )
     return Recomputed(checked, card)
+
+
+def _by_its_rules(folder: RunFolder, evidence: Evidence, *, known: bool) -> tuple[Evidence, str]:
+    """Return the evidence with the policy that another fweval scored by, and a word about that: policy is data."""
+    try:
+        policy = replay.read_scorecard(folder).policy
+    except IncompleteEvidence:
+        return evidence, ""
+    if known or policy == evidence.policy or versions.of(folder.path / SCORECARD) < versions.VERSION:
+        return evidence, ""
+    said = f"judged by the weights and thresholds that stand in {SCORECARD}: this fweval has others"
+    return dataclasses.replace(evidence, policy=policy), said
 
 
 _OLD = (
@@ -170,7 +184,9 @@ def _problems(name: str, found: list[Difference], maker: str, me: str) -> Iterat
     if not found:
         return
     others = f" ({len(found) - 1:,} more differences)" if len(found) > 1 else ""
-    by = f"; {maker} wrote it, this is {me}: the rules may have changed" if maker != me else ""
+    by = (
+        f"; {maker} wrote it, and this is {me}: the rules may have changed, verify with that one" if maker != me else ""
+    )
     yield Problem(kind="differs", file=name, field=found[0].pointer, said=f"{found[0].said()}{others}{by}")
 
 

@@ -63,7 +63,9 @@ def _replayed(  # what both replays rest on
     progress.at(lambda: "scores: computed again from the samples")
     again = recomputing.check(folder, makers, me)
     try:
-        card = replay.read_scorecard(folder) if again.checked.holds or again.scorecard is None else again.scorecard
+        # What this fweval scored is held against what it scores; the reports of another follow from its own scorecard.
+        doubted = makers.get(recomputing.SCORECARD) == me and not again.checked.holds
+        card = again.scorecard if doubted and again.scorecard else replay.read_scorecard(folder)
         reports = tracing.check(folder, card, hashes, makers, me, progress)
     except (IncompleteEvidence, OSError, ValueError) as error:
         reports = Checked(name="reports", said="not written again", skipped=str(error))

@@ -1,5 +1,6 @@
 """`fweval verify` and `fweval sign`: a run is what it says it is, and whatever was changed is named."""
 
+import dataclasses
 import json
 import os
 import re
@@ -231,6 +232,22 @@ def test_fields_that_are_newer_than_a_scorecard_are_no_difference(run: Path) -> 
     verified = verify(run)
     assert verified.code == VERIFIED, verified.problems
     assert any("knew nothing of: trainings" in each for each in verified.checks[2].notes)
+
+
+def test_what_another_fweval_weighed_otherwise_is_computed_by_its_own_weights(run: Path) -> None:
+    folder = RunFolder.open(without_digests(run))
+    evidence = replay.gather(folder)
+    policy = msgspec.structs.replace(evidence.policy, categories={**evidence.policy.categories, "serving": 99.0})
+    evidence = dataclasses.replace(evidence, policy=policy)
+    replay.score(folder, evidence)
+    replay.report(folder)
+    verified = verify(run)
+    assert verified.code == VERIFIED, verified.problems
+    assert any(
+        "judged by the weights and thresholds that stand in scorecard.json" in each for each in verified.checks[2].notes
+    )
+    digests.record(run)
+    assert "/policy/categories/serving" in {each.field for each in verify(run).problems}
 
 
 def test_a_field_that_was_taken_out_of_our_own_scorecard_is_a_difference(run: Path) -> None:
