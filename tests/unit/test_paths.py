@@ -255,6 +255,8 @@ def test_the_first_screen_says_which_path_to_take() -> None:
     page = html.plugin.render(card)
     assert page.index('<section id="paths">') < page.index('<section id="ahead">') < page.index('<section id="scores">')
     assert page.count('id="paths"') == 1
+    assert card.decision is not None
+    assert page.index(card.decision.statement) < page.index('<section id="paths">')
     text = markdown.plugin.render(card).partition("## Which path to take")[2].partition("\n## ")[0]
     assert f"| Server, one answer | **{TORCHSCRIPT}**: 10.0 ms" in text
     assert "PyTorch as it is: 3.00 times the best" in text
