@@ -8,6 +8,7 @@ from evaluator.contracts import common as common  # each file adds its questions
 from evaluator.contracts import exports as exports
 from evaluator.contracts import judging as judging
 from evaluator.contracts import models as models
+from evaluator.contracts import publishing as publishing
 from evaluator.contracts import reporting as reporting
 from evaluator.contracts import serving as serving
 from evaluator.contracts import stages as stages

@@ -17,6 +17,7 @@ KINDS = {
     "report": "evaluator.report",
     "executor": "evaluator.executors",
     "section": "evaluator.report.sections",
+    "destination": "evaluator.destinations",
 }
 # kind -> module and class: by name, as all of these lie above this file.
 CONTRACTS = {
@@ -35,6 +36,7 @@ CONTRACTS = {
     "report": "evaluator.report._base:Report",
     "executor": "evaluator.executors._contract:Executor",
     "section": "evaluator.report._base:Section",
+    "destination": "evaluator.destinations._base:Destination",
 }
 # What only a change of fweval can add, and why.
 OURS_ONLY = {

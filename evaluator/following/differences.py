@@ -190,14 +190,14 @@ def _otherwise(before: Told, after: Told) -> Iterator[tuple[str, str]]:
     """Yield the scenarios that both runs have and that mean something else, and what of them does."""
     mine, other = before.run.scenarios, after.run.scenarios
     for name in (each for each in mine if each in other):
-        apart = [key for key in _keys(mine[name], other[name]) if _means(key)]
+        apart = _keys(meaning(mine[name]), meaning(other[name]))
         if apart:
             yield name, ", ".join(apart[:3])
 
 
-def _means(key: str) -> bool:
-    """Tell whether a key of a scenario changes what is measured: not words, and not what figures are set against."""
-    return key.partition(".")[0] not in ("title", "summary", "targets", "margin")
+def meaning(scenario: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a scenario changes what is measured: not words, and not what figures are set against."""
+    return {key: each for key, each in scenario.items() if key not in ("title", "summary", "targets", "margin")}
 
 
 def _keys(one: Any, other: Any, prefix: str = "") -> list[str]:

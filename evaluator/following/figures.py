@@ -44,7 +44,7 @@ class FigureChange(Record, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Figure:
+class MeasuredFigure:
     """One figure of one run."""
 
     id: str
@@ -85,7 +85,7 @@ def compare(before: Scorecard, after: Scorecard, *, here: bool, other: Collectio
 
     Without a ratio where the machines differ (not `here`), and in scenarios that mean something `other`.
     """
-    mine, others = (_figures_of(card) for card in (before, after))
+    mine, others = (of(card) for card in (before, after))
     both = [name for name in mine if name in others and mine[name].metric == others[name].metric]
     ratios = {name: _ratio(mine[name], others[name]) for name in both if here and mine[name].scenario not in other}
     sampled = [name for name, each in ratios.items() if each is not None and each.error]
@@ -105,7 +105,7 @@ def _beyond(ratio: Estimate | None, margin: float) -> float:
     return min(1.0, 2 * min(ratio.beyond(margin), ratio.inverse.beyond(margin)))
 
 
-def _ratio(one: _Figure, two: _Figure) -> Estimate | None:
+def _ratio(one: MeasuredFigure, two: MeasuredFigure) -> Estimate | None:
     """Return after / before of two independent measurements; None where it cannot be told."""
     if one.value.value <= 0 or two.value.value <= 0:
         return None
@@ -116,7 +116,7 @@ def _ratio(one: _Figure, two: _Figure) -> Estimate | None:
 
 
 def _moved(
-    one: _Figure, two: _Figure, ratio: Estimate | None, *, margin: float, beyond: bool, here: bool
+    one: MeasuredFigure, two: MeasuredFigure, ratio: Estimate | None, *, margin: float, beyond: bool, here: bool
 ) -> FigureChange:
     about = metrics.known(one.metric)
     lower = None if about is None or about.better == "neither" else about.better == "lower"
@@ -160,7 +160,7 @@ def _verdict(interval: Interval | None, margin: float, *, beyond: bool, lower: b
     return "undecided", "not shown to differ by more than the margin"
 
 
-def _figures_of(card: Scorecard) -> dict[str, _Figure]:
+def of(card: Scorecard) -> dict[str, MeasuredFigure]:
     """Return the figures that a scorecard's findings and paths rest on, by id."""
     cells = {cell.evidence: cell for cell in card.cells}
     alike: dict[tuple[Any, ...], list[Cell]] = {}
@@ -185,13 +185,13 @@ _Cells = Mapping[str, Cell]
 _Alike = Mapping[tuple[Any, ...], list[Cell]]
 
 
-def _of_finding(finding: Finding, cells: _Cells, alike: _Alike) -> Iterator[_Figure]:
+def _of_finding(finding: Finding, cells: _Cells, alike: _Alike) -> Iterator[MeasuredFigure]:
     if finding.value is None or finding.metric is None or finding.unit is None:
         return
     folders = [ref.path.rpartition("/")[0] for ref in finding.evidence]
     value = finding.interval or Interval(value=finding.value, low=None, high=None)
     first = next((cells[folder] for folder in folders if folder in cells), None)
-    yield _Figure(
+    yield MeasuredFigure(
         id=finding.id,
         scenario=finding.scenario,
         subject=finding.subject,
@@ -199,13 +199,14 @@ def _of_finding(finding: Finding, cells: _Cells, alike: _Alike) -> Iterator[_Fig
         unit=finding.unit,
         value=value,
         rounds=_rounds(first, alike, finding.metric),
+        disturbed=not finding.state.is_answer,
     )
 
 
-def _of_path(choice: PathChoice, candidate: Candidate, cells: _Cells, alike: _Alike) -> Iterator[_Figure]:
+def _of_path(choice: PathChoice, candidate: Candidate, cells: _Cells, alike: _Alike) -> Iterator[MeasuredFigure]:
     if candidate.figure is None:
         return
-    yield _Figure(
+    yield MeasuredFigure(
         id=f"{choice.question}/{choice.scenario}/{choice.device}/{candidate.title}",
         scenario=choice.scenario,
         subject=candidate.title,

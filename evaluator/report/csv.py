@@ -36,14 +36,14 @@ def cells_csv(cells: Sequence[Cell]) -> str:
     names = tuple(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*COLUMNS, *map(_written, names)))
+    writer.writerow((*COLUMNS, *map(written, names)))
     for cell, row in zip(cells, rows, strict=True):
-        coordinates = (_written(getattr(cell, name)) for name in COLUMNS)
-        writer.writerow((*coordinates, *(_written(row.get(name)) for name in names)))
+        coordinates = (written(getattr(cell, name)) for name in COLUMNS)
+        writer.writerow((*coordinates, *(written(row.get(name)) for name in names)))
     return text.getvalue()
 
 
-def _written(value: Value | None) -> Value | None:
+def written(value: Value | None) -> Value | None:
     """Join a list with semicolons, because a comma would need quotes; mark as text what a spreadsheet would compute.
 
     https://owasp.org/www-community/attacks/CSV_Injection

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 COPIED = ("setup.cfg", "docs", "evaluator", "exports", "scenarios", "serving", "tests")
-KINDS = ("exports", "stages", "checks", "reports", "sections")
+KINDS = ("exports", "stages", "checks", "reports", "sections", "destinations")
 CONTRACTS = [f"tests/contract/test_{kind}_contract.py" for kind in KINDS]
 # Tests that ask something of all stages, and know none of them by heart.
 OF_STAGES = [f"tests/unit/test_{name}.py" for name in ("pipeline", "plan_arm64", "loading", "progress")]
@@ -26,6 +26,7 @@ PLUGINS = {
     "check": "export_time",
     "report": "text",
     "section": "accuracy",
+    "destination": "status_line",
 }
 
 

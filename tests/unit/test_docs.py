@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from evaluator import cli
 from evaluator.core import errors
+from evaluator.destinations._base import Destination
 from evaluator.judging.contract import Check
 from evaluator.report import markdown
 from evaluator.report._base import Report, Section
@@ -55,6 +56,7 @@ KINDS: dict[str, type] = {
     "evaluator/checks": Check,
     "evaluator/report": Report,
     "evaluator/report/sections": Section,
+    "evaluator/destinations": Destination,
 }
 
 

@@ -1,0 +1,1 @@
+"""Where people already look: one file per destination of `fweval publish`, and what they share."""
