@@ -13,8 +13,10 @@ import click
 from evaluator import cli
 from evaluator.commands._topics import TOPICS
 from evaluator.core import metrics, registry, settings
+from evaluator.core.policy import UPKEEP
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
+from evaluator.core.upkeep import MEANINGS, STALE_AFTER_DAYS, Component, register
 from evaluator.judging.replay import read_scorecard
 from evaluator.report import markdown
 from evaluator.report.sections import matrix
@@ -23,6 +25,7 @@ from scenarios.loading import load_profile, profile_names
 MATRIX = Path(__file__).with_name("matrix.md")
 METRICS = Path(__file__).with_name("metrics.md")
 SETTINGS = Path(__file__).with_name("settings.md")
+UPKEEP_PAGE = Path(__file__).with_name("upkeep.md")
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -203,6 +206,70 @@ def settings_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def upkeep_page() -> str:
+    """Return the page about the lifecycle register: what a status means, every entry, and facts of adoption."""
+    found = register()
+    points = ((f"`{name}`", told, f"{UPKEEP[name]:g}") for name, told in MEANINGS.items())
+    heirs = {each.id: each.title for each in found.components}
+    entries = (
+        (
+            f"**{each.title}**",
+            f"`{each.status}`",
+            " ".join(filter(None, (f"“{each.quote}”" if each.quote else "", each.note))),
+            f"{each.source or 'none'}{f' ({each.dated})' if each.dated else ''}",
+            each.checked_on,
+            _detector(each),
+            ", ".join(heirs[name] for name in each.replaced_by),
+        )
+        for each in found.components
+    )
+    header = ("Component", "Status", "Official words, and a note", "Source", "Checked on", "Seen by", "Replaced by")
+    moves = (
+        (each.title, f"`{api.removeprefix('.')}`", f"`{replacement}`")
+        for each in found.components
+        for api, replacement in each.migration.items()
+    )
+    facts = ((each.says, f"{each.source} ({each.dated})", each.checked_on, each.caution) for each in found.adoption)
+    lines = [
+        "# Upkeep",
+        "",
+        "Who maintains what a path rests on, from `evaluator/register`. Each entry has official words, their source,",
+        "and the day on which somebody last read it; `fweval upkeep` asks the installed packages whether they say the",
+        "same. A path is as good as the weakest component that it rests on, and has its points. What is archived caps",
+        f"the verdict. An entry by which all is well counts as unknown {STALE_AFTER_DAYS} days after `checked on`,",
+        "counted to the day of the run; so does one that the installed packages contradict. Unknown is never healthy.",
+        "",
+        "Licences, known vulnerabilities (`fweval score RUN --advisories PATH`: OSV records, as osv.dev has them) and",
+        "adoption are shown beside, and are no points. A licence is what the metadata of a package say for sure.",
+        "",
+        "## What a status means",
+        "",
+        _table(("Status", "Meaning", "Points"), points),
+        "## The register",
+        "",
+        _table(header, entries),
+        "## What takes the place of what",
+        "",
+        "Names are counted in the code of fweval's plug-ins and of the scenario's network, in their syntax trees.",
+        "",
+        _table(("Component", "API", "Its replacement"), moves),
+        "## Adoption",
+        "",
+        "Cited facts, never scored: popularity is no measurement, and no two sources count alike.",
+        "",
+        _table(("Fact", "Source", "Checked on", "What it does not tell"), facts),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _detector(component: Component) -> str:
+    asked = component.detector
+    if asked is None:
+        return "nothing"
+    told = f"`{asked.package}{asked.version}`" if asked.version else f"`{asked.package}`"
+    return f"{told}: `{asked.file}` says “{asked.says}”" if asked.says else told
+
+
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
@@ -222,4 +289,5 @@ if __name__ == "__main__":
         MATRIX.write_text(matrix_page(read_scorecard(RunFolder.open(Path(run)))), encoding="utf-8")
     METRICS.write_text(glossary(), encoding="utf-8")
     SETTINGS.write_text(settings_page(), encoding="utf-8")
+    UPKEEP_PAGE.write_text(upkeep_page(), encoding="utf-8")
     README.write_text(renew(README.read_text(encoding="utf-8")), encoding="utf-8")

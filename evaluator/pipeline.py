@@ -222,6 +222,7 @@ _OURS: tuple[Stage, ...] = (
     steps_of("serve"),
     steps_of("load"),
     steps_of("probe"),
+    steps_of("upkeep"),
     judge,
     score,
     report,

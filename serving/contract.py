@@ -210,7 +210,6 @@ class Server(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     framework: ClassVar[str]
-    archived: ClassVar[str] = ""  # where its makers say that they no longer maintain it
     format: ClassVar[str]  # the format that it takes
     launchers: ClassVar[tuple[str, ...]]
     wires: ClassVar[tuple[str, ...]] = ("rest", "grpc")

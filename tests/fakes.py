@@ -31,6 +31,7 @@ from evaluator.core.records import (
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import cell_of
 from evaluator.core.turns import Block, Blocks
+from evaluator.core.upkeep import Component, Inventory, Register, Way
 from evaluator.judging import choosing, decision, ranking, scoring
 from evaluator.judging.evidence import RESULT, Entry, Evidence
 from tests.figures import fields
@@ -125,6 +126,24 @@ SERVERS = {
 WEIGHTS_BYTES = 94_300_000
 TRAIN = {"batch_size": 8, "plan": {"examples": 80_001, "epochs": 3, "source": "made up"}}  # 30,003 steps
 
+# Everything rests on one component, which is maintained.
+WAYS = tuple(
+    Way(framework=framework, exporter=f"{framework}_{form}", format=form, runtime=runtime, components=("all",))
+    for framework, formats in FORMATS.items()
+    for form, runtimes in formats.items()
+    for runtime in runtimes
+)
+MAINTAINED = Component(
+    id="all",
+    title="All of it",
+    status="active",
+    quote="made up",
+    source="here",
+    dated="2025-12",
+    checked_on="2025-12-31",
+)
+INVENTORY = Inventory(register=Register(components=(MAINTAINED,)), ways=WAYS)
+
 Wanted = Callable[[Step], bool]
 
 
@@ -135,6 +154,7 @@ def complete_run(*, scenarios: tuple[str, ...] = ("resnet50",), rounds: int = 3)
         run=run_record(scenarios, rounds),
         entries=tuple(entry for name in scenarios for entry in _entries(name, rounds)),
         catalogue=Catalogue(titles={"format": TITLES}, paths=PATHS, exporters=EXPORTERS),
+        inventories={(name, framework): INVENTORY for name in scenarios for framework in FRAMEWORKS},
     )
 
 
@@ -284,6 +304,7 @@ def _entries(scenario: str, rounds: int) -> Iterator[Entry]:
             for runtime in runtimes:
                 yield from _in_runtime(scenario, framework, (name, runtime), rounds)
         yield from _serve(scenario, framework)
+        yield _ended(_step("upkeep", scenario, framework), {"packages": 40, "licences_unknown": 1})
 
 
 def _train(scenario: str, framework: str, device: str) -> Entry:

@@ -65,7 +65,7 @@ def _compared(card: Scorecard) -> Any:
         )
         for cell in card.matrix
     ]
-    policy = replace(card.policy, bands={}, points_per_halving=None)
+    policy = replace(card.policy, bands={}, upkeep={}, points_per_halving=None)
     parts = {
         "policy": policy,
         "findings": findings,

@@ -34,6 +34,18 @@ from evaluator.core.scorecard import (
     TrainingCost,
     comparison_id,
 )
+from evaluator.core.upkeep import (
+    Component,
+    Database,
+    Detected,
+    Fact,
+    Match,
+    Package,
+    PathUpkeep,
+    Standing,
+    Upkeep,
+    Use,
+)
 from evaluator.core.waivers import Waiver
 from evaluator.judging.decision import decided
 from tests import figures
@@ -143,6 +155,83 @@ def _undecided() -> Scorecard:
         titles=TITLES,
         archived={"torchserve": "https://github.com/pytorch/serve"},
         waivers=WAIVERS,
+        upkeep=upkeep(),
+    )
+
+
+def upkeep() -> Upkeep:
+    """Return a path on what is archived, one that is maintained, and what comes with them."""
+    archived = Component(
+        id="torchserve",
+        title="TorchServe",
+        status="archived",
+        quote="This project is no longer actively maintained",
+        source="https://github.com/pytorch/serve",
+        dated="2025-02-28",
+        checked_on="2026-11-01",
+        replaced_by=(),
+    )
+    riddle = Component(id="tfjs", title="TensorFlow.js", status="unknown", checked_on="2026-05-01", note="No answer.")
+    use = Use(component="torchserve", api="ts.handler", replacement="a model", file="handlers/torchserve.py", count=3)
+    match = Match(package="jinja2", version="3.1.6", id="GHSA-made-up", aliases=("CVE-2026-1",), fixed=("3.1.7",))
+    common: dict[str, Any] = {"scenario": "resnet50", "path": "server", "proven": True, "packages": 12}
+    return Upkeep(
+        standings=(
+            Standing(
+                component=archived,
+                detected=Detected(answer="agrees", said="torchserve 0.12.0 is installed"),
+                stale=False,
+                counts_as="archived",
+                points=0.0,
+            ),
+            Standing(
+                component=riddle,
+                detected=Detected(answer="not installed", said="tensorflowjs is not installed"),
+                stale=True,
+                counts_as="unknown",
+                points=3.0,
+            ),
+        ),
+        paths=(
+            PathUpkeep(
+                framework="pytorch",
+                title="PyTorch, torch.jit.trace, TorchServe",
+                exporter="torchscript_trace",
+                format="torchscript",
+                runtime="torchjit",
+                server="torchserve",
+                status="archived",
+                decided_by="TorchServe",
+                points=0.0,
+                capped="TorchServe is archived: “This project is no longer actively maintained”",
+                components=("torchserve",),
+                licences={"Apache-2.0": 10, "": 1, "GPL-3.0-only": 1},
+                copyleft={"readline": ("GPL-3.0-only",)},
+                unlicensed=("riddle",),
+                pythons=("3.11", "3.12"),
+                python_limits=("torchserve <3.13",),
+                platforms={"any": 8, "linux x86_64": 4},
+                vulnerabilities=(match,),
+                uses=(use,),
+                **common,
+            ),
+            PathUpkeep(
+                framework="tensorflow",
+                title="TensorFlow, Keras export, TensorFlow",
+                exporter="keras_savedmodel",
+                format="savedmodel",
+                runtime="tensorflow",
+                status="active",
+                decided_by="all of its components",
+                points=10.0,
+                **common,
+            ),
+        ),
+        packages=(Package(name="jinja2", version="3.1.6", licence="BSD-3-Clause", licence_from="License-Expression"),),
+        database=Database(given="all.zip", sha256="0" * 64, records=12_345, newest="2026-11-01"),
+        adoption=(
+            Fact(about="both", says="Some use either.", source="a survey", dated="2022-06", checked_on="2026-11-01"),
+        ),
     )
 
 

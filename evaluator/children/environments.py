@@ -38,6 +38,7 @@ VARIABLE = "FWEVAL_ENVIRONMENT"  # tells a child where its environment's files a
 _OUR_PYTHON = "FWEVAL_PYTHON"  # tells a child that another Python runs which one runs fweval
 _LISTS = ENVIRONMENTS
 _ASKED = re.compile(r"^# (python|platform): (\S+)$", re.MULTILINE)
+_PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==", re.MULTILINE)
 _OURS = ("evaluator", "exports", "scenarios", "serving")
 _PART = ".part-"  # followed by whose it is
 _TIMEOUT_S = 1800.0
@@ -50,6 +51,13 @@ _REMEDY = f"check the network and the settings of uv and npm (those of pip are n
 def names() -> tuple[str, ...]:
     """List the environments there can be."""
     return (*_listed(_ours()), *_foreign())
+
+
+def packages() -> tuple[str, ...]:
+    """List the Python packages of all environments, made or not."""
+    files = [path for name in names() if not _is_web(name) for path in _lists(name)]
+    found = (_PINNED.findall(path.read_text(encoding="utf-8")) for path in files)
+    return tuple(sorted({name for each in found for name in each}))
 
 
 def _listed(folder: Path) -> list[str]:

@@ -71,7 +71,7 @@ def plugins_option(command: Command | None = None, *, exposed: bool = False) -> 
 DEFAULT_SCENARIOS = ("resnet50", "bert")
 TOLD = ("inputs", "labels", "quality", "allowed_loss")  # of a model of one's own
 # Options that do not change what is measured: a run is continued with others.
-_OF_A_SESSION = ("resume", "wait_s", "prices")
+_OF_A_SESSION = ("resume", "wait_s", "prices", "advisories")
 _RUN_OPTIONS = (
     click.argument("scenarios", nargs=-1, metavar="[SCENARIO]..."),
     click.option("--profile", default="smoke", show_default=True, help="smoke, quick, full, audit, or a .toml file."),
@@ -137,6 +137,17 @@ def run_options(command: Command) -> Command:
     return cast("Command", prepared)
 
 
+def advisories_option(command: Command) -> Command:
+    """Add the option that names an offline database of vulnerabilities."""
+    option = click.option(
+        "--advisories",
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="Known vulnerabilities to look for: OSV records in a .json file, a folder, or osv.dev's all.zip.",
+    )
+    return option(command)
+
+
 def prices_option(command: Command) -> Command:
     """Add the option that names a price sheet."""
     option = click.option(
@@ -173,6 +184,7 @@ def find_run(name: str) -> Path:
 def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
     """Make a new run from the options of a command, or open the one to resume."""
     from evaluator import pipeline
+    from evaluator.core import advisories
     from evaluator.core.cost import read_prices
     from evaluator.core.records import FRAMEWORKS
     from evaluator.judging import replay
@@ -183,6 +195,9 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
     sheet = given.get("prices")
     if sheet is not None:  # before hours are spent
         read_prices(sheet)
+    database = given.get("advisories")
+    if database is not None:
+        advisories.read(database, ())
     if given["resume"]:
         _refuse_other_options(given)
         folder, record = pipeline.resume(find_run(given["resume"]))
@@ -208,6 +223,8 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
         )
     if sheet is not None:
         replay.keep_prices(folder, sheet)
+    if database is not None:
+        replay.keep_advisories(folder, database)
     scenarios = pipeline.load_scenarios(record)
     return pipeline.Run(
         folder=folder,

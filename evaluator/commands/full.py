@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from evaluator.commands._options import prices_option, pursue, run_options
+from evaluator.commands._options import advisories_option, prices_option, pursue, run_options
 from evaluator.commands._topics import DECIDE
 
 TOPIC = DECIDE
@@ -13,6 +13,7 @@ TOPIC = DECIDE
 @click.command(epilog="Example: fweval full resnet50 bert --profile quick")
 @run_options
 @prices_option
+@advisories_option
 @click.option("--json", "as_json", is_flag=True, help="Print the scorecard as JSON.")
 def command(*, as_json: bool, **given: Any) -> int:
     """Train, export, verify, run, serve, score and report.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from evaluator.commands._options import find_run, plugins_option, prices_option, run_argument
+from evaluator.commands._options import advisories_option, find_run, plugins_option, prices_option, run_argument
 from evaluator.commands._topics import READ
 
 TOPIC = READ
@@ -15,6 +15,7 @@ TOPIC = READ
 @plugins_option
 @run_argument
 @prices_option
+@advisories_option
 @click.option("--json", "as_json", is_flag=True, help="Print the scorecard as JSON.")
 @click.option(
     "--waivers",
@@ -22,7 +23,7 @@ TOPIC = READ
     metavar="FILE",
     help="What somebody answers for: kept in the run, shown in its report, and changes no score.",
 )
-def command(*, run: str, prices: Path | None, waivers: Path | None, as_json: bool) -> int:
+def command(*, run: str, prices: Path | None, advisories: Path | None, waivers: Path | None, as_json: bool) -> int:
     """Judge and score a run from the evidence in its folder. Measures nothing.
 
     Writes findings.json and scorecard.json; `fweval report RUN` makes the page of them. The same evidence gives the
@@ -41,6 +42,9 @@ def command(*, run: str, prices: Path | None, waivers: Path | None, as_json: boo
         replay.keep_prices(folder, prices)
     if waivers is not None:
         replay.keep_waivers(folder, waivers)
+    if advisories is not None:
+        folder.demand_writing()
+        replay.keep_advisories(folder, advisories)
     evidence = replay.gather(folder)  # reading it takes longer than what is made of it
     gc.freeze()  # all of it stays until the end: looking through it for garbage took a third of the time
     judgement = replay.judge(folder, evidence)

@@ -18,7 +18,7 @@ _NOBODY = ("equivalent", "undecided: ", "too disturbed to rank: ", "not comparab
 def introduces_itself(check: Check) -> Answer:
     """It belongs to a category of the policy, and asks a question."""
     return first(
-        known("category", check.category, STANDARD.categories),
+        known("category", check.category, (*STANDARD.categories, "upkeep", "ease")),
         None if check.question.endswith("?") else "question: ends with a question mark",
     )
 
@@ -50,6 +50,8 @@ def states_a_winner_or_why_there_is_none(check: Check) -> Answer:
 def findings_are_whole(check: Check, evidence: Evidence) -> Answer:
     """Say what is amiss with a check's findings about some evidence."""
     findings = check.judge(evidence)
+    if check.stage and not any(entry.step.stage == check.stage for entry in evidence.entries):
+        return f"the run planned no step of the stage '{check.stage}': do not ask it" if findings else None
     judged = {each.candidate for each in findings}
     absent = sorted(set(evidence.frameworks) ^ judged)
     twice = len({each.id for each in findings}) < len(findings)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import files, plugins, registry, versions
+from evaluator.core import files, plugins, registry, upkeep, versions
 from evaluator.core.records import FRAMEWORKS, PRECISIONS, Plugin, Record, Step
 
 NAME = "catalogue.json"
@@ -93,7 +93,7 @@ def collect() -> Catalogue:
         },
         probes={plugin.name: plugin.risk for plugin in registry.load_all("probe")},
         protocol=tuple(plugin.name for plugin in registry.load_all("probe") if plugin.protocol),
-        archived={plugin.name: plugin.archived for plugin in registry.load_all("server") if plugin.archived},
+        archived=upkeep.register().archived_servers(),
         baselines=tuple(plugin.name for plugin in registry.load_all("runtime") if plugin.baseline),
         browsers=tuple(plugin.name for plugin in registry.load_all("runtime") if plugin.browser),
         plugins=from_outside(),

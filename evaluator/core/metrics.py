@@ -295,6 +295,20 @@ _REPLIES = (
     Metric("latency_histogram", "list", "neither", "Its metrics that tell latencies.", TOLD, _PROBE),
 )
 # In the order of the glossary: a heading, and the metrics below it.
+_UPKEEP = (
+    Metric(
+        "packages",
+        "count",
+        "lower",
+        "Packages that any way out of the framework needs, with all they require.",
+        COUNTED,
+    ),
+    Metric("licences_unknown", "count", "lower", "Installed ones whose metadata name no licence for sure.", COUNTED),
+    Metric(
+        "entries_agree", "count", "higher", "Entries of the register that the installed packages bear out.", COUNTED
+    ),
+    Metric("entries_disagree", "count", "lower", "Entries that the installed packages contradict.", COUNTED),
+)
 CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "In several stages": _COMMON,
     "How close two computations are": _FIDELITY,
@@ -310,6 +324,7 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "Serving": _SERVING,
     "Loading a server": _LOADING,
     "Probing a server": _REPLIES,
+    "Who maintains what it rests on": _UPKEEP,
 }
 METRICS = {metric.name: metric for chapter in CHAPTERS.values() for metric in chapter}
 _KINDS: dict[Unit, type | tuple[type, ...]] = {"yes or no": bool, "text": str, "list": (tuple, list), "count": int}

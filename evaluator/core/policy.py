@@ -54,6 +54,9 @@ class Policy(Record, frozen=True, kw_only=True):
     # 1e-7 (tiny), 1e-4 (BERT), 1e-2 (ResNet-50, AdamW) apart.
     start_tolerance: float = 1e-4
     first_losses_tolerance: float = 0.05
+    # Status of the weakest component that a path rests on -> points. What is not known has no more than what is
+    # deprecated, so that not looking never helps.
+    upkeep: dict[str, float] = msgspec.field(default_factory=dict)
     draws: int = 10_000  # random weightings of the categories that the answer must be robust against
     seed: int = 20_240_229  # of these
 
@@ -62,4 +65,6 @@ class Policy(Record, frozen=True, kw_only=True):
         return found if device == DEVICE else self.risk_beside_cpu
 
 
-STANDARD = Policy(bands=BANDS)
+# A path on what is archived has none, and a verdict that is capped.
+UPKEEP = {"active": 10.0, "minimal": 7.0, "limited": 5.0, "deprecated": 3.0, "unknown": 3.0, "archived": 0.0}
+STANDARD = Policy(bands=BANDS, upkeep=UPKEEP)

@@ -14,6 +14,7 @@ from evaluator.core.policy import STANDARD, Policy
 from evaluator.core.policy import Risk as Risk  # noqa: PLC0414  # a finding's; taken from here
 from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass, LabelValue, Machine, Plugin, Record
 from evaluator.core.targets import Target
+from evaluator.core.upkeep import Upkeep
 from evaluator.core.versions import VERSION
 from evaluator.core.waivers import Waiver
 
@@ -356,6 +357,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     decision: Decision | None = None  # who is to be taken, and how firm that is; None in runs of before
     plugins: tuple[Plugin, ...] = ()  # from outside: what the run used, and the checks that judged it
     waivers: dict[str, Waiver] = msgspec.field(default_factory=dict)  # what somebody answers for: changes no score
+    upkeep: Upkeep | None = None  # who maintains what; None in runs that did not look
 
     def __post_init__(self) -> None:
         """Refuse verdicts on devices of which it says nothing, and two of one artifact on the same."""

@@ -63,6 +63,8 @@ class Check(ABC):
     risk: ClassVar[Risk]
     title: ClassVar[str]
     question: ClassVar[str]
+    # The stage that its question came with: runs that planned no step of it are not asked. Without, every run is.
+    stage: ClassVar[str] = ""
 
     @abstractmethod
     def judge(self, evidence: Evidence) -> tuple[Finding, ...]:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from evaluator.core import metrics
+from evaluator.core.advisories import Advisories
 from evaluator.core.catalogue import Catalogue
 from evaluator.core.coordinates import Part
 from evaluator.core.outcome import Outcome
@@ -18,6 +19,7 @@ from evaluator.core.policy import STANDARD, Policy
 from evaluator.core.records import FRAMEWORKS, LabelValue, Result, RunRecord, Step
 from evaluator.core.scorecard import EvidenceRef
 from evaluator.core.turns import Blocks, medians
+from evaluator.core.upkeep import Inventory
 
 RESULT = "result.json"
 _AHEAD = "this step has not ended"
@@ -108,6 +110,9 @@ class Evidence:
     entries: tuple[Entry, ...]
     catalogue: Catalogue
     policy: Policy = STANDARD
+    # Scenario and framework -> what was found installed, in runs that looked.
+    inventories: Mapping[tuple[str, str], Inventory] = field(default_factory=dict)
+    advisories: Advisories | None = None  # that were given to the run
     # Stage and scenario -> entries, and stage and None -> those of all scenarios: checks ask once for every place, and
     # a run of many scenarios would be gone through as often.
     _known: Mapping[tuple[str, str | None], tuple[Entry, ...]] = field(init=False, repr=False, compare=False)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from evaluator.core import catalogue, digests, files, metrics, registry, toml, waivers
+from evaluator.children import environments
+from evaluator.core import advisories, catalogue, digests, files, metrics, registry, toml, waivers
 from evaluator.core import cost as costs
 from evaluator.core.cost import Prices, read_prices
 from evaluator.core.errors import IncompleteEvidence
@@ -19,7 +20,8 @@ from evaluator.core.records import Cell, Plugin, Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, PathChoice, Ranking, Scorecard, Training
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
-from evaluator.judging import choosing, decision, fitting, matrix, ranking, scoring, training
+from evaluator.core.upkeep import EVIDENCE, Inventory
+from evaluator.judging import choosing, decision, fitting, matrix, ranking, scoring, training, upkeep
 from evaluator.judging import cost as costing
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import RESULT, Entry, Evidence
@@ -110,6 +112,7 @@ def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Score
         matrix=built,
         plugins=(*used, *judgement.checks),
         waivers=waivers.of_run(folder.path),
+        upkeep=upkeep.table(evidence),
     )
     scorecard = decision.decided(scorecard)
     sheet = prices(folder)
@@ -182,7 +185,28 @@ def gather(folder: RunFolder, stage: str | None = None) -> Evidence:
         run=folder.record,
         entries=tuple(_entry(folder, step) for step in folder.planned_cells() if stage in (None, step.stage)),
         catalogue=folder.catalogue,
+        inventories={} if stage is not None else _inventories(folder),
+        advisories=advisories.of_run(folder.path),
     )
+
+
+def keep_advisories(folder: RunFolder, database: Path) -> None:
+    """Keep in a run what an OSV database says of packages that the run may meet, in place of what was there.
+
+    It is no evidence: another may take its place. `UsageError` when it is none.
+    """
+    known = _inventories(folder).values() if (folder.path / "plan.json").exists() else ()  # not before it has begun
+    met = {each.name for found in known for each in found.packages.values()}
+    kept = advisories.read(database, {*folder.record.packages, *environments.packages(), *met})
+    files.write_record(folder.path / advisories.NAME, kept)
+    digests.renew(folder.path, [advisories.NAME])
+
+
+def _inventories(folder: RunFolder) -> dict[tuple[str, str], Inventory]:
+    """Return what the steps that looked at packages found."""
+    looked = [step for step in folder.planned_cells() if step.stage == upkeep.STAGE]
+    where = {(step.scenario, step.framework): folder.folder(step.id) / EVIDENCE for step in looked}
+    return {about: files.read_record(path, Inventory) for about, path in where.items() if path.exists()}
 
 
 def _entry(folder: RunFolder, step: Step) -> Entry:

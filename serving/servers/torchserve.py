@@ -44,7 +44,6 @@ class TorchServe(Server):
     name = "torchserve"
     title = "TorchServe"
     framework = "pytorch"
-    archived = "https://github.com/pytorch/serve"
     format = "torchscript"
     launchers = ("container", "process")
     wires = ("rest", "grpc", "raw", "oip", "oip_grpc")

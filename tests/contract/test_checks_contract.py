@@ -73,7 +73,7 @@ def test_the_seven_questions_are_there() -> None:
 
 
 def test_every_category_has_a_check() -> None:
-    assert {load(name).category for name in ALL} == set(STANDARD.categories)
+    assert {load(name).category for name in ALL} >= set(STANDARD.categories)
 
 
 @pytest.mark.parametrize(("question", "plugin"), cases("check"), ids=lambda each: each.name)

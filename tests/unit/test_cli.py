@@ -106,7 +106,7 @@ def test_the_version_is_told(run: Any) -> None:
         (["sign", "--key", "k.pem", "--new-key", "k.pem"], "a key is made, or a run is signed"),
         (["sign"], "nothing to sign with (give a key: --key FILE; --new-key FILE makes one)"),
         (["full", "--profle", "smoke"], "'--profile'"),
-        (["full", "--devcie=cpu"], "Did you mean '--device'?"),
+        (["full", "--devcie=cpu"], "'--device'"),
         (["full", "--profile", "smok"], "there is no profile 'smok' (did you mean 'smoke'?)"),
         (["full", "tinny"], "there is no scenario 'tinny' (did you mean 'tiny'?)"),
         (["full", "tiny", "--only", "onxx"], "'onxx' (did you mean 'onnx'?)"),

@@ -97,6 +97,12 @@ def test_what_fweval_sets_is_current() -> None:
     assert page() == read("docs/settings.md"), "run `make docs`"
 
 
+def test_the_page_about_the_register_is_current() -> None:
+    """Its entries, points and facts are those of the program."""
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["upkeep_page"]
+    assert page() == read("docs/upkeep.md"), "run `make docs`"
+
+
 def test_the_glossary_is_current() -> None:
     glossary = runpy.run_path(str(ROOT / "docs" / "generate.py"))["glossary"]
     assert glossary() == read("docs/metrics.md"), "run `make docs`"

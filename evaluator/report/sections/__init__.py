@@ -18,6 +18,7 @@ ORDER = (
     "load",
     "probes",
     "images",
+    "upkeep",
     "scores",
     "findings",
     "waivers",
