@@ -15,7 +15,7 @@ TOPIC = READ
 @click.option("--open", "shown", is_flag=True, help="Open the page in the browser.")
 @run_argument
 def command(*, run: str, shown: bool) -> int:
-    """Write scorecard.html, .md, .csv and .xml from the run's scorecard.json. Measures nothing."""
+    """Write scorecard.html, .md, .csv, .xml and the memo from the run's scorecard.json. Measures nothing."""
     from evaluator.core.store import RunFolder
     from evaluator.core.text import line
     from evaluator.judging import replay

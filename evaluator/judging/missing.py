@@ -24,14 +24,16 @@ _LEAST = 1e-9  # points: equal is not behind
 def gaps(card: Scorecard, sums: Mapping[Place, Tally], leader: str | None) -> tuple[Gap, ...]:
     """Return what is missing, reason by reason: first what could turn the order, then by weight."""
     groups: dict[tuple[str, str | None], list[Finding]] = {}
+    names = tuple(dict.fromkeys(score.candidate for score in card.scores))
     for each in card.findings:
         if each.category not in card.policy.categories or each.state is Outcome.NOT_APPLICABLE:
+            continue
+        if each.candidate not in names:
             continue
         if each.score is None:
             groups.setdefault((_reason(each), each.remedy), []).append(each)
         elif each.provisional:
             groups.setdefault((STAND_IN, REAL), []).append(each)
-    names = tuple(dict.fromkeys(score.candidate for score in card.scores))
     arithmetic = _Arithmetic(card, sums, names, leader)
     found = [_gap(card, about, missing, arithmetic) for about, missing in groups.items()]
     found.sort(key=lambda gap: (not gap.turns, not gap.decides, -max(gap.weight.values()), gap.finding))

@@ -81,8 +81,13 @@ def _policy() -> str:
     return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
-@cache
 def _template() -> Template:
+    return template("page.html.j2")
+
+
+@cache
+def template(name: str) -> Template:
+    """Return one of the templates, with what they share."""
     environment = Environment(
         loader=PackageLoader("evaluator.report"),
         autoescape=True,
@@ -93,7 +98,7 @@ def _template() -> Template:
     )
     environment.filters["kind"] = lambda found: type(found).__name__
     environment.globals.update(css_titles=_plain.css_titles, f=_format, svg=_svg, script=Markup(_script()))  # noqa: S704  # a file of ours
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)
 
 
 plugin = Html()

@@ -25,6 +25,7 @@ from evaluator.report._blocks import (
 )
 from evaluator.report._format import Tone
 
+MEMO = "scorecard.memo.html"
 DRAWN = (
     "Weights are drawn around the chosen ones, figures within their intervals; the second column draws what is missing "
     "as well, from nothing to full marks. ± is what the number of draws leaves open."
@@ -53,9 +54,11 @@ class DecisionSection(Section):
         found = card.decision
         if found is None:
             return ()
+        memo = Prose(line=("On one page, to print and to sign: ", Text("the memo", link=MEMO), "."))
         return (
             Prose(line=(Text(found.statement, "strong"),)),
             Items(items=tuple(item(each) for each in found.because)),
+            memo,
             *_draws(card, found),
             *_tips(found),
             *_merits(found),
