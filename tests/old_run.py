@@ -75,6 +75,7 @@ def _compared(card: Scorecard) -> Any:
         "robustness": None,
         "paths": [],  # nobody asked for them in its day
         "decision": None,  # nor for one
+        "claims": [],  # and nobody audited claims
     }
     return {**msgspec.to_builtins(card), **msgspec.to_builtins(parts), "scores": None, "warnings": told}
 

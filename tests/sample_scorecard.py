@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from evaluator.core.claims import Audited
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, DeviceClass, Machine, Metrics
@@ -155,6 +156,7 @@ def _undecided() -> Scorecard:
         titles=TITLES,
         archived={"torchserve": "https://github.com/pytorch/serve"},
         waivers=WAIVERS,
+        claims=claims(),
         upkeep=upkeep(),
     )
 
@@ -272,6 +274,7 @@ def empty() -> Scorecard:
         curves=(),
         cells=(),
         matrix=(),
+        claims=(),
         machine=msgspec.structs.replace(machine(), java=None, versions={}),
     )
     return decided(card)
@@ -863,6 +866,37 @@ def paths() -> tuple[PathChoice, ...]:
     return tuple(found)
 
 
+def claims() -> tuple[Audited, ...]:
+    """Return a claim with each verdict."""
+    ratio = {"value": 0.821, "low": 0.75, "high": 0.898, "ratio": "PyTorch / TensorFlow"}
+    figures: dict[str, dict[str, Any]] = {
+        "supported": {**ratio, "claimed": 0.958, "inside": False, "evidence": ("training_time/bert/cpu",)},
+        "contradicted": {"value": 0.0091, "low": 0.0072, "high": 0.0091, "unit": "s", "claimed": 0.005},
+        "mixed": {**ratio, "evidence": ("steps/run-bert-pytorch-onnx-onnxruntime",)},
+        "undecided": {"value": 0.0033, "high": 0.0033, "unit": "s", "missing": "measure longer: --profile full"},
+        "not testable here": {"missing": NO_GPU[1]},
+    }
+    return tuple(
+        msgspec.convert(
+            {
+                "file": "A vendor's figures",
+                "id": f"claim-{number}",
+                "statement": "BERT trains faster in PyTorch than in TensorFlow.",
+                "source": "https://example.org/bert",
+                "date": "2026-01-31",
+                "figure": "4600 s / 4800 s" if verdict == "supported" else "",
+                "verdict": verdict,
+                "reason": f"it is {verdict}",
+                "tests": [{"asked": "bert, resnet50", "verdict": verdict, "reason": f"it is {verdict}", **about}],
+                "readings": ["“faster” is read as faster"],
+                "cites": [{"quote": "It is faster.", "source": "https://example.org", "date": "2026"}],
+            },
+            Audited,
+        )
+        for number, (verdict, about) in enumerate(figures.items(), start=1)
+    )
+
+
 def before_answers(card: Scorecard) -> Scorecard:
     """Return the scorecard as it was written before comparisons had answers, and anything was ranked."""
     old: dict[str, object] = {
@@ -880,7 +914,7 @@ def before_answers(card: Scorecard) -> Scorecard:
     )
     cells = (cell for cell in card.cells if cell.variant is None)
     return msgspec.structs.replace(
-        card, comparisons=tuple(comparisons), rankings=(), paths=(), cells=tuple(cells), decision=None
+        card, comparisons=tuple(comparisons), rankings=(), paths=(), claims=(), cells=tuple(cells), decision=None
     )
 
 

@@ -33,6 +33,7 @@ class Latency(ComparableCheck):
     risk = Risk.HIGH
     title = "Latency"
     question = "How long does one answer take?"
+    questions = ("latency", THROUGHPUT.question, NEIGHBOUR.question)
     phrase = Phrase(question="latency", metric="latency_s", sentence="{who} has {amount} lower latency")
     target = "latency"
 

@@ -26,6 +26,7 @@ class Memory(ComparableCheck):
     risk = Risk.MEDIUM
     title = "Memory"
     question = "How much memory does it need?"
+    questions = ("memory",)
     phrase = Phrase(question="memory", metric=PEAK, sentence="{who} needs {amount} less memory")
     target = "memory"
 

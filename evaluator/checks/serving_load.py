@@ -35,6 +35,11 @@ class ServingLoad(Check):
     risk = Risk.HIGH
     title = "Throughput in time"
     question = "How many requests per second does the server answer in time?"
+    questions = tuple(
+        f"{asked} over {title}"
+        for asked, ends in (("throughput in time", ("",)), ("requests per second sustained", ("", " with batching")))
+        for title in (f"{wire}{end}" for wire in WIRES.values() for end in ends)
+    )
 
     def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
         """Judge the server of each framework by its better wire."""

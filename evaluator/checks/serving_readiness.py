@@ -44,6 +44,7 @@ class ServingReadiness(Check):
     risk = Risk.HIGH
     title = "Serving readiness"
     question = "Can the model be put behind a server, and taken down again?"
+    questions = tuple(phrase.question for phrase in WIRES.values())
 
     def judge(self, evidence: Evidence) -> tuple[Finding, ...]:
         """Judge the launcher that was chosen, and the container on its own."""

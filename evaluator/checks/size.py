@@ -19,6 +19,7 @@ class Size(ComparableCheck):
     risk = Risk.LOW
     title = "Size"
     question = "How large is the artifact?"
+    questions = ("size",)
     phrase = Phrase(question="size", metric="size_bytes", sentence="{who} is {amount} smaller")
     target = "size"
 

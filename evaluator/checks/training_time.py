@@ -25,6 +25,7 @@ class TrainingTime(ComparableCheck):
     risk = Risk.HIGH
     title = "Training time"
     question = "How long does the training take that is planned, of the same model and to the same quality?"
+    questions = ("training time",)
     phrase = Phrase(question="training time", metric="planned_training_s", sentence="{who} trains {amount} faster")
     target = "training"
 

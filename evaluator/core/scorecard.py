@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from evaluator.core import catalogue, metrics
+from evaluator.core.claims import Audited
 from evaluator.core.cost import Cost
 from evaluator.core.decision import Decision
 from evaluator.core.interval import Interval as Interval  # noqa: PLC0414  # taken from here, with what is made of it
@@ -358,6 +359,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     plugins: tuple[Plugin, ...] = ()  # from outside: what the run used, and the checks that judged it
     waivers: dict[str, Waiver] = msgspec.field(default_factory=dict)  # what somebody answers for: changes no score
     upkeep: Upkeep | None = None  # who maintains what; None in runs that did not look
+    claims: tuple[Audited, ...] = ()  # that others made, and what this run says of them
 
     def __post_init__(self) -> None:
         """Refuse verdicts on devices of which it says nothing, and two of one artifact on the same."""

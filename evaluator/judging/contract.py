@@ -63,6 +63,7 @@ class Check(ABC):
     risk: ClassVar[Risk]
     title: ClassVar[str]
     question: ClassVar[str]
+    questions: ClassVar[tuple[str, ...]] = ()  # of its comparisons: what claims may name
     # The stage that its question came with: runs that planned no step of it are not asked. Without, every run is.
     stage: ClassVar[str] = ""
 

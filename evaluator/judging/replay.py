@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from evaluator.children import environments
+from evaluator.claims import reading
 from evaluator.core import advisories, catalogue, digests, files, metrics, registry, toml, waivers
 from evaluator.core import cost as costs
 from evaluator.core.cost import Prices, read_prices
@@ -21,7 +22,7 @@ from evaluator.core.scorecard import Comparison, EdgeFit, Finding, PathChoice, R
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
 from evaluator.core.upkeep import EVIDENCE, Inventory
-from evaluator.judging import choosing, decision, fitting, matrix, ranking, scoring, training, upkeep
+from evaluator.judging import choosing, claims, decision, fitting, matrix, ranking, scoring, training, upkeep
 from evaluator.judging import cost as costing
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import RESULT, Entry, Evidence
@@ -115,8 +116,10 @@ def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Score
         upkeep=upkeep.table(evidence),
     )
     scorecard = decision.decided(scorecard)
+    audited = claims.audit(scorecard, reading.builtin(), evidence.entries)
     sheet = prices(folder)
-    return scorecard if sheet is None else msgspec.structs.replace(scorecard, cost=costing.cost(scorecard, sheet))
+    cost = None if sheet is None else costing.cost(scorecard, sheet)
+    return msgspec.structs.replace(scorecard, claims=audited, cost=cost)
 
 
 def prices(folder: RunFolder) -> Prices | None:

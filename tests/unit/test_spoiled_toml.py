@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluator.claims import reading
 from evaluator.core import files
 from evaluator.core.errors import UsageError
 from evaluator.core.records import DeviceClass, Profile, RunRecord
+from evaluator.judging import claims
 from evaluator.pipeline import PLANNED
 from evaluator.planning.plan import make_plan
 from evaluator.planning.selection import Options
 from scenarios import loading
-from tests import spoiled
+from tests import sample_scorecard, spoiled
 from tests.engine import PaperMachine, run_record
 
 FOLDER = Path(loading.__file__).parent
@@ -27,12 +29,15 @@ SOURCES = {
     "profile": (FOLDER / "profiles" / "smoke.toml").read_text(),
     "scenario": (FOLDER / "library" / "tiny.toml").read_text(),
     "devices": loading.DEVICES.read_text(),
+    "claims": reading.find("article").read_text(),
 }
 LOAD: dict[str, Callable[[Path], Any]] = {
     "profile": lambda path: loading.load_profile(str(path)),
     "scenario": lambda path: loading.load_scenario(str(path)),
     "devices": loading.load_devices,
+    "claims": reading.load,
 }
+CARD = sample_scorecard.scorecard()
 MOST_STEPS = 20_000
 VALUES = st.one_of(
     st.integers().map(str),
@@ -97,7 +102,10 @@ def test_what_is_accepted_is_planned_written_and_read_back_as_it_is(tmp_path_fac
 
 
 def assert_kept(kind: str, found: Any, folder: Path) -> None:
-    """Assert that a run of it can be planned, and that its record comes back as it was."""
+    """Assert that a run of it can be planned, and that its record comes back as it was; that claims can be audited."""
+    if kind == "claims":
+        assert len(claims.audit(CARD, (found,))) == len(found.claims)
+        return
     profile = found if kind == "profile" else loading.load_profile("smoke")
     scenario = found if kind == "scenario" else loading.load_scenario("tiny")
     classes: tuple[DeviceClass, ...] = found if kind == "devices" else ()

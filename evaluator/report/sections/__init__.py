@@ -5,6 +5,7 @@ ORDER = (
     "paths",
     "decision",
     "comparison",
+    "claims",
     "rankings",
     "neighbours",
     "exports",
