@@ -23,6 +23,7 @@ from evaluator.core.errors import FwevalError as FwevalError  # noqa: PLC0414  #
 from evaluator.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from evaluator.core.given_files import GivenFile
     from evaluator.core.records import Cell, RunRecord
     from evaluator.core.scorecard import Scorecard
     from evaluator.core.store import RunFolder
@@ -100,6 +101,7 @@ def evaluate(  # noqa: PLR0913  # a command's options, each by its name
     only: Names = (),
     skip: Names = (),
     seed: int = 1,
+    criteria: str | os.PathLike[str] = "balanced",
     **more: Any,
 ) -> Evaluation:
     """Evaluate a model of one's own, as `fweval full` does, and return the run.
@@ -107,12 +109,14 @@ def evaluate(  # noqa: PLR0913  # a command's options, each by its name
     `model` is "mine.py:build", a function at the top of a file, a model's file, or a scenario's file. `inputs` are a
     dictionary of arrays, or as the command's --inputs; `labels` an array, such a dictionary, or as --labels; `quality`
     is a function (outputs, labels) -> number, the name of a measure, or "FILE.py:FUNCTION". `until` names the stage
-    after which it stops: with "verify" all is proven, and nothing timed. `more` takes every other key of a scenario's
+    after which it stops: with "verify" all is proven, and nothing timed. `criteria` are by what it is judged: built-in
+    ones, or a file. `more` takes every other key of a scenario's
     file, such as `allowed_loss=0.01` or `dynamic={"tokens": ["batch", "length"]}`.
 
     Raises `FwevalError`, with what to do as its note.
     """
     with _told():
+        from evaluator.core.criteria import given
         from evaluator.core.records import FRAMEWORKS
         from evaluator.planning.selection import Options, known_devices
         from scenarios.loading import load_profile
@@ -129,9 +133,10 @@ def evaluate(  # noqa: PLR0913  # a command's options, each by its name
         )
         stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{load_profile(profile).name}"
         path = Path(out) if out is not None else Path("runs") / stamp
-        with _beside(path) as given:
-            told = {**more, **_as_files(given, inputs, labels, quality)}
-            folder = _run(_word(model), profile, options, stages, told=told, out=path)
+        judged_by = given(os.fspath(criteria))
+        with _beside(path) as folder_of_given:
+            told = {**more, **_as_files(folder_of_given, inputs, labels, quality)}
+            folder = _run(_word(model), profile, options, stages, told=told, out=path, criteria=judged_by)
         return Evaluation(folder)
 
 
@@ -232,8 +237,15 @@ def _as_files(given: Path, inputs: Any, labels: Any, quality: Any) -> dict[str, 
     return told
 
 
-def _run(
-    word: str, profile: str, options: "Options", stages: "tuple[Stage, ...]", *, told: Mapping[str, Any], out: Path
+def _run(  # noqa: PLR0913  # all that a run begins with
+    word: str,
+    profile: str,
+    options: "Options",
+    stages: "tuple[Stage, ...]",
+    *,
+    told: Mapping[str, Any],
+    criteria: "GivenFile",
+    out: Path,
 ) -> "RunFolder":
     """Make a run and go through its stages."""
     from evaluator import pipeline
@@ -251,6 +263,7 @@ def _run(
             device_classes=load_devices(),
             out=out,
             command=("evaluator.api.evaluate", word, *said),
+            inputs=(criteria,),
             told=told,
             say=reporter.note,
         )

@@ -185,7 +185,8 @@ def await_quiet(run: Run) -> None:
 
 
 def judge(run: Run) -> None:
-    """Ask every check its question."""
+    """Ask every check its question, by the criteria that the run began with."""
+    replay.judge_by(run.folder, None)
     replay.judge(run.folder)
 
 

@@ -94,7 +94,7 @@ def weigh(evidence: Evidence, metric: str, scenario: str, found: Mapping[str, Fo
     first, second = (found.get(name) for name in FRAMEWORKS)
     if not isinstance(first, Measurement) or not isinstance(second, Measurement):
         return None
-    margin = evidence.setting(scenario, "margin", default=evidence.policy.margin)
+    margin = evidence.margin(scenario)
     about = metrics.metric(metric)
     if about.provenance == metrics.COUNTED:
         return _counted(first, second, margin)

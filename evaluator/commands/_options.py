@@ -68,6 +68,17 @@ def plugins_option(command: Command | None = None, *, exposed: bool = False) -> 
     return option if command is None else option(command)
 
 
+def criteria_option(default: str | None = None) -> Callable[[Command], Command]:
+    """Make the option that names the criteria by which a run is judged."""
+    return click.option(
+        "--criteria",
+        default=default,
+        show_default=default is not None,
+        metavar="NAME|FILE",
+        help="By what it is judged: weights, targets, must-haves. See `fweval criteria list`.",
+    )
+
+
 DEFAULT_SCENARIOS = ("resnet50", "bert")
 TOLD = ("inputs", "labels", "quality", "allowed_loss")  # of a model of one's own
 # Options that do not change what is measured: a run is continued with others.
@@ -109,6 +120,7 @@ _RUN_OPTIONS = (
         metavar="FILE",
         help="What classes of devices allow, in place of scenarios/devices.toml.",
     ),
+    criteria_option(default="balanced"),
     click.option("--seed", default=1, show_default=True, help="Seed of weights, data order and samples."),
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the run (new or empty)."),
     click.option(
@@ -184,7 +196,7 @@ def find_run(name: str) -> Path:
 def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
     """Make a new run from the options of a command, or open the one to resume."""
     from evaluator import pipeline
-    from evaluator.core import advisories
+    from evaluator.core import advisories, criteria
     from evaluator.core.cost import read_prices
     from evaluator.core.records import FRAMEWORKS
     from evaluator.judging import replay
@@ -218,6 +230,7 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
             device_classes=load_devices(given["device_classes"]),
             out=given["out"],
             command=("fweval", *sys.argv[1:]),
+            inputs=(criteria.given(given["criteria"]),),
             told={key: given[key] for key in TOLD if given.get(key) is not None},
             say=reporter.note,
         )

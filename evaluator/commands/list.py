@@ -19,7 +19,7 @@ _NARROWEST = 20  # column of names
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @plugins_option
 def command(*, kind: str | None, as_json: bool) -> int:
-    """List scenarios, profiles, runs, and the plug-ins of every kind: formats, exporters, runtimes, servers, checks.
+    """List scenarios, profiles, criteria, runs, and the plug-ins of every kind: formats, runtimes, servers, checks.
 
     Of a plug-in that did not come with fweval it says where it is from.
     """
@@ -42,12 +42,13 @@ def command(*, kind: str | None, as_json: bool) -> int:
 
 def _everything() -> dict[str, dict[str, str]]:
     """Return kind -> name -> what it is."""
-    from evaluator.core import registry
+    from evaluator.core import criteria, registry
     from scenarios.loading import load_profile, load_scenario, profile_names, scenario_names
 
     found = {
         "scenario": {name: load_scenario(name).summary for name in scenario_names()},
         "profile": {name: load_profile(name).summary for name in profile_names()},
+        "criteria": {name: criteria.built_in(name).title for name in criteria.names()},
     }
     for kind in registry.KINDS:
         origins = {each.name: f" (from {each.said})" for each in registry.found(kind)}

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from evaluator.commands._options import advisories_option, find_run, plugins_option, prices_option, run_argument
+from evaluator.commands._options import (
+    advisories_option,
+    criteria_option,
+    find_run,
+    plugins_option,
+    prices_option,
+    run_argument,
+)
 from evaluator.commands._topics import READ
 
 TOPIC = READ
@@ -16,6 +23,7 @@ TOPIC = READ
 @run_argument
 @prices_option
 @advisories_option
+@criteria_option()
 @click.option("--json", "as_json", is_flag=True, help="Print the scorecard as JSON.")
 @click.option(
     "--waivers",
@@ -23,13 +31,17 @@ TOPIC = READ
     metavar="FILE",
     help="What somebody answers for: kept in the run, shown in its report, and changes no score.",
 )
-def command(*, run: str, prices: Path | None, advisories: Path | None, waivers: Path | None, as_json: bool) -> int:
+def command(
+    *, run: str, prices: Path | None, advisories: Path | None, waivers: Path | None, criteria: str | None, as_json: bool
+) -> int:
     """Judge and score a run from the evidence in its folder. Measures nothing.
 
     Writes findings.json and scorecard.json; `fweval report RUN` makes the page of them. The same evidence gives the
-    same scorecard.json, byte for byte.
+    same scorecard.json, byte for byte. It is judged by the criteria that the run began with; others can be given, and
+    then the first page says so.
     """
     from evaluator.commands import _exits
+    from evaluator.core.criteria import given
     from evaluator.core.store import RunFolder
     from evaluator.core.text import line
     from evaluator.judging import replay
@@ -37,6 +49,7 @@ def command(*, run: str, prices: Path | None, advisories: Path | None, waivers: 
     from evaluator.report.json import plugin as json
 
     folder = RunFolder.open(find_run(run))
+    others = None if criteria is None else given(criteria)
     if prices is not None:
         folder.demand_writing()
         replay.keep_prices(folder, prices)
@@ -45,6 +58,7 @@ def command(*, run: str, prices: Path | None, advisories: Path | None, waivers: 
     if advisories is not None:
         folder.demand_writing()
         replay.keep_advisories(folder, advisories)
+    replay.judge_by(folder, others)
     evidence = replay.gather(folder)  # reading it takes longer than what is made of it
     gc.freeze()  # all of it stays until the end: looking through it for garbage took a third of the time
     judgement = replay.judge(folder, evidence)

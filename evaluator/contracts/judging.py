@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from evaluator.contracts import paper
 from evaluator.contracts.asking import Answer, first, known, question
 from evaluator.core.outcome import Outcome
-from evaluator.core.policy import STANDARD
+from evaluator.core.policy import CATEGORIES
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding
 from evaluator.judging.contract import Check
@@ -18,7 +18,7 @@ _NOBODY = ("equivalent", "undecided: ", "too disturbed to rank: ", "not comparab
 def introduces_itself(check: Check) -> Answer:
     """It belongs to a category of the policy, and asks a question."""
     return first(
-        known("category", check.category, (*STANDARD.categories, "upkeep", "ease")),
+        known("category", check.category, CATEGORIES),
         None if check.question.endswith("?") else "question: ends with a question mark",
     )
 

@@ -155,6 +155,13 @@ def forget(root: Path, folder: str) -> None:
         _write(root, Digests.of(kept, before.makers))
 
 
+def drop(root: Path, names: Iterable[str]) -> None:
+    """Forget files beside the evidence that were removed."""
+    before, gone = read(root), frozenset(names)
+    if before is not None and not gone.isdisjoint(before.files):
+        _write(root, Digests.of({name: each for name, each in before.files.items() if name not in gone}, before.makers))
+
+
 def _still(before: Digests, known: Mapping[str, str]) -> dict[str, str]:
     """Return the makers of those files that are as they were."""
     return {name: maker for name, maker in before.makers.items() if known.get(name) == before.files.get(name)}

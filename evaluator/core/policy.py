@@ -4,11 +4,12 @@ None of it is measured. Another decision may weigh otherwise; the findings stay 
 """
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
 from evaluator.core.coordinates import DEVICE, Record
-from evaluator.core.targets import BANDS, Band
+from evaluator.core.targets import BANDS, FIGURES, Amount, Band, Target
 
 
 class Risk(StrEnum):
@@ -18,6 +19,57 @@ class Risk(StrEnum):
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
+
+
+# Every category that a check may belong to, in the order in which they are shown.
+CATEGORIES = ("training", "performance", "footprint", "portability", "serving", "upkeep", "ease")
+
+
+class Gate(Record, frozen=True, kw_only=True):
+    """A must-have: it caps the verdict, and no weight buys it out. Of a check, or a limit to a figure.
+
+    What a must-have is about and nobody measured leaves the verdict open.
+    """
+
+    check: str = ""  # that has to pass
+    figure: str = ""  # or one of `core.targets.FIGURES`, which has to keep to the limit in its unit
+    at_most_s: Amount | None = None
+    at_most_bytes: Amount | None = None
+    at_least_per_s: Amount | None = None
+    path: Literal["server", "mobile", "portable", "web"] | None = None  # None: on each
+    scenario: str | None = None  # None: in each
+    device: str = DEVICE
+    needs: Literal["all", "one"] = "all"  # of what was looked at in a scenario: "one" artifact that passes will do
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a gate that asks for nothing, for two things, or for a limit in another unit."""
+        if bool(self.check) is bool(self.figure):
+            raise ValueError("a gate names either a check or a figure")
+        if self.figure and self.figure not in FIGURES:
+            raise ValueError(f"unknown figure '{self.figure}'; known here: {', '.join(FIGURES)}")
+        wanted = {FIGURES[self.figure].limit} if self.figure else set()
+        given = {name for name in LIMITS if getattr(self, name) is not None}
+        if given != wanted:
+            raise ValueError(
+                f"a gate on {self.figure} has its limit in {FIGURES[self.figure].limit}, and no other"
+                if self.figure
+                else f"a gate on a check has no limit, and not {', '.join(sorted(given))}"
+            )
+
+    @property
+    def limit(self) -> float:
+        """The limit to its figure; zero for a check."""
+        found: float | None = getattr(self, FIGURES[self.figure].limit) if self.figure else None
+        return found or 0.0
+
+    @property
+    def asked(self) -> str:
+        """The check whose findings answer it."""
+        return FIGURES[self.figure].check if self.figure else self.check
+
+
+LIMITS = tuple(name for name in Gate.__struct_fields__ if name.startswith("at_"))
 
 
 class Policy(Record, frozen=True, kw_only=True):
@@ -48,7 +100,10 @@ class Policy(Record, frozen=True, kw_only=True):
     # none, and say what half as good as the better framework cost, of ten.
     bands: dict[str, Band] = msgspec.field(default_factory=dict)
     points_per_halving: float | None = None
+    targets: dict[str, Target] = msgspec.field(default_factory=dict)  # of the criteria: before any other
+    gates: tuple[Gate, ...] = ()  # of the criteria, beside those that checks bring
     margin: float = 0.05  # a relative difference of less decides nothing, where a scenario does not say otherwise
+    margin_declared: bool = False  # by the criteria: then it holds whatever a scenario says
     # How far two trainings may lie apart and still be the same, relative: their outputs before the first step
     # (rigour.md: fp32; a scenario can set `start_tolerance`), and their first losses. Seen on equal trainings: losses
     # 1e-7 (tiny), 1e-4 (BERT), 1e-2 (ResNet-50, AdamW) apart.

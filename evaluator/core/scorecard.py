@@ -7,6 +7,7 @@ import msgspec
 from evaluator.core import catalogue, metrics
 from evaluator.core.claims import Audited
 from evaluator.core.cost import Cost
+from evaluator.core.criteria import CriteriaUsed
 from evaluator.core.decision import Decision
 from evaluator.core.interval import Interval as Interval  # noqa: PLC0414  # taken from here, with what is made of it
 from evaluator.core.matrix import MatrixCell
@@ -284,6 +285,7 @@ class CandidateScore(Record, frozen=True, kw_only=True):
     weakest_score: float | None
     verdict: Literal["ready", "not ready", "insufficient evidence"]
     gates: tuple[str, ...]  # why the verdict is capped, if it is
+    open_gates: tuple[str, ...] = ()  # must-haves of the criteria that nothing answers: the verdict cannot be "ready"
     categories: tuple[CategoryScore, ...]
 
 
@@ -360,6 +362,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     waivers: dict[str, Waiver] = msgspec.field(default_factory=dict)  # what somebody answers for: changes no score
     upkeep: Upkeep | None = None  # who maintains what; None in runs that did not look
     claims: tuple[Audited, ...] = ()  # that others made, and what this run says of them
+    criteria: CriteriaUsed | None = None  # that it was made by; None in runs that had no criteria record
 
     def __post_init__(self) -> None:
         """Refuse verdicts on devices of which it says nothing, and two of one artifact on the same."""

@@ -7,6 +7,7 @@ score. A scenario may declare targets of its own (`[targets.latency]`); else the
 what the scenario and the model themselves need.
 """
 
+from dataclasses import dataclass
 from math import log
 from typing import Annotated, Literal
 
@@ -18,6 +19,31 @@ Need = Literal["time limit", "rate", "weights"]  # `serve.slo_s`, `serve.rate_pe
 Amount = Annotated[float, msgspec.Meta(gt=0, le=10**15)]
 HIGHER = ("load",)  # names of targets of which more is better
 FORMULA = "10 * log(none / value) / log(none / full), from 0 to 10"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What targets and limits are declared for: the check that finds it, its unit, and the key of a limit to it."""
+
+    check: str
+    unit: str
+    limit: str
+    of_training: bool = False  # of the findings of the check, those without a deployment path
+
+    @property
+    def more_is_better(self) -> bool:
+        """Whether its limit is a least."""
+        return self.limit.startswith("at_least")
+
+
+FIGURES = {
+    "latency": Figure("latency", "s", "at_most_s"),
+    "load": Figure("serving_load", "1/s", "at_least_per_s"),
+    "size": Figure("size", "bytes", "at_most_bytes"),
+    "memory": Figure("memory", "bytes", "at_most_bytes"),
+    "training_memory": Figure("memory", "bytes", "at_most_bytes", of_training=True),
+    "training": Figure("training_time", "s", "at_most_s", of_training=True),
+}
 
 
 class Target(Record, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import codecs
 import difflib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from types import UnionType
@@ -108,12 +109,21 @@ def did_you_mean(given: str, known: tuple[str, ...]) -> str:
 
 
 def line_of(text: str, tables: tuple[str, ...], key: str) -> int:
-    """Find the line of a key in its table; a key that is not there is at its table's header, or in line 1."""
+    """Find the line of a key in its table; a key that is not there is at its table's header, or in line 1.
+
+    The first of several tables of one name, `[[gates]]`, is the table "gates[0]".
+    """
     current: tuple[str, ...] = ()
     nearest = 1
+    several: Counter[str] = Counter()
     for number, line in enumerate(text.split("\n"), start=1):
         header = re.match(r"\s*\[\s*([\w.\-]+)\s*\]", line)
-        if header:
+        one_of = re.match(r"\s*\[\[\s*([\w.\-]+)\s*\]\]", line)
+        if one_of:
+            current = (f"{one_of[1]}[{several[one_of[1]]}]",)
+            several[one_of[1]] += 1
+            nearest = number if current in (tables, (*tables, key)) else nearest
+        elif header:
             current = tuple(header[1].split("."))
             if current in (tables, (*tables, key)) or (nearest == 1 and current[: len(tables) + 1] == (*tables, key)):
                 nearest = number

@@ -67,7 +67,7 @@ def _unasked(evidence: Evidence, question: Question, scenario: str) -> PathChoic
 def _choice(evidence: Evidence, question: Question, place: tuple[str, str], found: list[Path]) -> PathChoice:
     scenario, device = place
     taking = [each for each in found if each.absent is None]
-    margin = evidence.setting(scenario, "margin", default=evidence.policy.margin)
+    margin = evidence.margin(scenario)
     able = {each.evidence: each for each in taking if _able(question, each)}
     found_out = standing(list(able), _worse(question, able), margin)
     known = found_out.behind or _best_alone(able)

@@ -59,7 +59,7 @@ class Check(ABC):
     """A question that a board would ask, and how evidence answers it."""
 
     name: ClassVar[str]
-    category: ClassVar[str]  # one of those of `evaluator.core.policy`
+    category: ClassVar[str]  # one of `CATEGORIES` of `evaluator.core.policy`
     risk: ClassVar[Risk]
     title: ClassVar[str]
     question: ClassVar[str]

@@ -149,6 +149,8 @@ def _standing(score: CandidateScore, card: Scorecard) -> str:
     covered = f"{math.floor(round(100 * score.coverage, 6))} %"
     figures = f"{score.overall:.1f} of 10 on {covered} of the evidence"
     bounds = f"{score.lower:.1f} to {score.upper:.1f} whatever the rest may show"
+    if score.verdict == "insufficient evidence" and score.open_gates and score.coverage >= policy.least_coverage:
+        return f"{name} has {figures} ({bounds}), and must-haves that nothing answers: {score.open_gates[0]}."
     if score.verdict == "insufficient evidence":
         return f"{name} has {figures} ({bounds}): a verdict needs {_percents(policy.least_coverage)} of it."
     return f"{name} is {score.verdict}: {figures} ({bounds}); {policy.least_score:g} are enough."

@@ -14,6 +14,7 @@ from evaluator.core import metrics
 from evaluator.core.advisories import Advisories
 from evaluator.core.catalogue import Catalogue
 from evaluator.core.coordinates import Part
+from evaluator.core.criteria import CriteriaUsed
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD, Policy
 from evaluator.core.records import FRAMEWORKS, LabelValue, Result, RunRecord, Step
@@ -113,6 +114,7 @@ class Evidence:
     # Scenario and framework -> what was found installed, in runs that looked.
     inventories: Mapping[tuple[str, str], Inventory] = field(default_factory=dict)
     advisories: Advisories | None = None  # that were given to the run
+    criteria: CriteriaUsed | None = None  # that the policy is of; None: the run has no criteria record
     # Stage and scenario -> entries, and stage and None -> those of all scenarios: checks ask once for every place, and
     # a run of many scenarios would be gone through as often.
     _known: Mapping[tuple[str, str | None], tuple[Entry, ...]] = field(init=False, repr=False, compare=False)
@@ -181,6 +183,11 @@ class Evidence:
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
         return float(value) if isinstance(value, int | float) and 0 < value < _MOST else default
+
+    def margin(self, scenario: str) -> float:
+        """Return the relative difference below which nothing is decided: the criteria's before the scenario's."""
+        usual = self.policy.margin
+        return usual if self.policy.margin_declared else self.setting(scenario, "margin", default=usual)
 
     def trains(self, scenario: str) -> bool:
         """Tell whether the scenario is trained: a model that is brought as it is has no training to be missing."""

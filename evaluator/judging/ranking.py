@@ -53,7 +53,7 @@ def _ranking(evidence: Evidence, scenario: str, device: str, question: _Question
     measured = _candidates(evidence, scenario, device, question)
     if len(measured) < 2 or not any(block.track == question.track for each in entries for block in each.blocks.blocks):
         return
-    margin = evidence.setting(scenario, "margin", default=evidence.policy.margin)
+    margin = evidence.margin(scenario)
     ranked = {name: rounds for name, rounds in measured.items() if rounds and like_itself(rounds)}
     found = standing(list(ranked), in_turns(ranked), margin)
     best, slower = found.best, found.slower

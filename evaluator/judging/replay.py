@@ -12,10 +12,12 @@ import msgspec
 
 from evaluator.children import environments
 from evaluator.claims import reading
-from evaluator.core import advisories, catalogue, digests, files, metrics, registry, toml, waivers
+from evaluator.core import advisories, catalogue, criteria, digests, files, metrics, registry, toml, waivers
 from evaluator.core import cost as costs
 from evaluator.core.cost import Prices, read_prices
 from evaluator.core.errors import IncompleteEvidence
+from evaluator.core.given_files import GivenFile
+from evaluator.core.policy import STANDARD
 from evaluator.core.reading import read_bytes
 from evaluator.core.records import Cell, Plugin, Record, Step
 from evaluator.core.scorecard import Comparison, EdgeFit, Finding, PathChoice, Ranking, Scorecard, Training
@@ -182,10 +184,30 @@ def read_scorecard(folder: RunFolder) -> Scorecard:
     return card
 
 
+def judge_by(folder: RunFolder, given: GivenFile | None) -> None:
+    """Put other criteria in force for the scorecards of a run, or those again that it began with (None).
+
+    Others are kept in the folder, so that the scorecard follows from it alone; its own are no others.
+    """
+    folder.demand_writing()
+    after = folder.path / criteria.AFTER
+    if given is None or folder.record.inputs.get(criteria.NAME) == given.sha256:
+        if after.exists():
+            after.unlink()
+            digests.drop(folder.path, [criteria.AFTER])
+        return
+    files.write_text(after, given.content)
+    digests.renew(folder.path, [criteria.AFTER])
+
+
 def gather(folder: RunFolder, stage: str | None = None) -> Evidence:
     """Collect what the steps left behind, all or those of a stage, with digests, for the checks to look at."""
+    record = folder.record
+    judged_by = criteria.in_force(folder.path, record)
     return Evidence(
-        run=folder.record,
+        run=record,
+        policy=STANDARD if judged_by is None else judged_by.record.policy,
+        criteria=judged_by,
         entries=tuple(_entry(folder, step) for step in folder.planned_cells() if stage in (None, step.stage)),
         catalogue=folder.catalogue,
         inventories={} if stage is not None else _inventories(folder),

@@ -16,13 +16,14 @@ Sums are `fsum`: the built-in one rounds otherwise since Python 3.12, and a run 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import fsum, isfinite
 from typing import Literal
 
 import msgspec
 
 from evaluator.core import metrics
+from evaluator.core.criteria import Criteria, CriteriaUsed, NamedCriteria
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import Policy
 from evaluator.core.quantities import percent, quantity
@@ -33,9 +34,11 @@ from evaluator.core.scorecard import (
     Comparison,
     Curve,
     Finding,
+    Interval,
     Scorecard,
 )
-from evaluator.judging import fitting, training
+from evaluator.core.targets import FIGURES, Target
+from evaluator.judging import fitting, gates, targets, training
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure import statistics
 
@@ -61,6 +64,8 @@ _SHARES = ("unstable", "noisy", "disturbed", "awake", "greedy")  # kinds whose a
 _AWAKE_FROM = 0.01  # of a core, while others are asked: what sleeps takes less
 _GREEDY_FROM = 1.1  # times the cores that it was given
 
+_OF_A_STAGE = ("upkeep", "ease")  # categories whose findings come from the stage of the same name
+
 Verdict = Literal["ready", "not ready", "insufficient evidence"]
 
 
@@ -68,7 +73,7 @@ def assemble(
     evidence: Evidence, findings: Sequence[Finding], comparisons: Sequence[Comparison], cells: Sequence[Cell]
 ) -> Scorecard:
     """Put the scorecard together. It takes its date from the run: scoring again gives the same bytes."""
-    policy = _policy(evidence)
+    policy, judged_by = _policy(evidence)
     weighed = tuple(msgspec.structs.replace(f, risk=policy.risk(f.risk, f.device)) for f in findings)
     scores = score_candidates(weighed, evidence.frameworks, evidence.scenarios, policy)
     trainings = training.trainings(evidence)
@@ -92,15 +97,91 @@ def assemble(
         edge=fitting.table(evidence),
         titles=evidence.catalogue.titles,
         archived=evidence.catalogue.archived,
+        criteria=judged_by,
     )
 
 
-def _policy(evidence: Evidence) -> Policy:
-    """Return the policy, without its category of trainings where none was asked for: nothing is missing there."""
-    if any(evidence.trains(name) for name in evidence.scenarios):
-        return evidence.policy
-    kept = {name: weight for name, weight in evidence.policy.categories.items() if name != "training"}
-    return msgspec.structs.replace(evidence.policy, categories=kept)
+def rescored(card: Scorecard, criteria: Criteria, sha256: str = "") -> Scorecard:
+    """Return the scorecard of the same findings under other criteria: points, scores and verdicts.
+
+    Who is to be taken by them, and how firm that is, `decision.decided` says of what this returns.
+    Figures that the criteria have no target for keep the points that they have. Comparisons stay as they are, the
+    margin with them: they are answered from the samples.
+    """
+    unasked = _unasked_of(card)
+    policy = _without(criteria.policy, unasked)
+    policy = msgspec.structs.replace(policy, margin=card.policy.margin, margin_declared=card.policy.margin_declared)
+    findings = tuple(retargeted(each, policy.targets) for each in card.findings)
+    frameworks = tuple(dict.fromkeys(score.candidate for score in card.scores))
+    scores = score_candidates(findings, frameworks, tuple(card.scenarios), policy)
+    before = card.criteria
+    was = None if before is None else NamedCriteria(name=before.record.name, sha256=before.sha256)
+    judged_by = CriteriaUsed(record=criteria, sha256=sha256, fixed=False, before=was, unasked=unasked)
+    rescored: Scorecard = msgspec.structs.replace(
+        card,
+        policy=policy,
+        findings=findings,
+        scores=scores,
+        robustness=None,
+        decision=None,
+        criteria=judged_by,
+    )
+    return rescored
+
+
+def retargeted(found: Finding, declared: Mapping[str, Target]) -> Finding:
+    """Return a finding with the points that a figure has by the target that is declared for it, if one is."""
+    name = next((name for name in declared if gates.answers(found, name)), None)
+    if name is None or found.value is None or found.metric is None or found.unit != FIGURES[name].unit:
+        return found
+    interval = found.interval or Interval(value=found.value, low=None, high=None)
+    subject = found.reason.partition(": ")[0].partition(" with ")[2] or found.subject
+    answer = targets.score(declared[name], found.metric, found.unit, (interval, subject))
+    held = found.check != "serving_load" or found.value >= declared[name].full
+    return msgspec.structs.replace(
+        found,
+        state=answer.state if held else Outcome.FAILED,
+        score=answer.score,
+        reason=answer.reason,
+        target=answer.target,
+        baseline=answer.baseline,
+        formula=answer.formula,
+    )
+
+
+def _policy(evidence: Evidence) -> tuple[Policy, CriteriaUsed | None]:
+    """Return the policy, without categories that the run was not asked about, and the criteria that it is of."""
+    unasked = _unasked(evidence)
+    criteria = evidence.criteria
+    judged_by = None if criteria is None else msgspec.structs.replace(criteria, unasked=unasked)
+    return _without(evidence.policy, unasked), judged_by
+
+
+def _without(policy: Policy, unasked: Collection[str]) -> Policy:
+    """Leave categories out of a policy: nothing is missing there. One of nothing else keeps them, as missing."""
+    kept = {name: weight for name, weight in policy.categories.items() if name not in unasked}
+    return msgspec.structs.replace(policy, categories=kept) if kept else policy
+
+
+def _unasked(evidence: Evidence) -> tuple[str, ...]:
+    """Return the categories that are no matter of this run: of trainings where nothing is trained, and of stages.
+
+    What --only and --skip left out of a run that could have had it is missing, and lowers the coverage.
+    """
+    planned = {entry.step.stage for entry in evidence.entries}
+    known = evidence.catalogue.titles.get("stage", {}) if evidence.run.only or evidence.run.skip else {}
+    trains = any(evidence.trains(name) for name in evidence.scenarios)
+    stages = (name for name in _OF_A_STAGE if name not in planned and name not in known)
+    return (*(() if trains else ("training",)), *stages)
+
+
+def _unasked_of(card: Scorecard) -> tuple[str, ...]:
+    """Return the same of a scorecard; of one without criteria, of what its policy leaves out what nothing is found."""
+    if card.criteria is not None:
+        return card.criteria.unasked
+    found = {finding.category for finding in card.findings}
+    stages = (name for name in _OF_A_STAGE if name not in found)
+    return (*(() if "training" in card.policy.categories else ("training",)), *stages)
 
 
 def score_candidates(
@@ -112,7 +193,7 @@ def score_candidates(
         for place in (finding.scenario, None):
             known.setdefault((finding.candidate, place), []).append(finding)
     return tuple(
-        _candidate((framework, scenario), known.get((framework, scenario), ()), policy)
+        _candidate((framework, scenario), known.get((framework, scenario), ()), scenarios, policy)
         for scenario in (*scenarios, None)
         for framework in frameworks
     )
@@ -200,9 +281,12 @@ def warnings(evidence: Evidence) -> tuple[str, ...]:
     return (*found, *_groups(evidence))
 
 
-def _candidate(about: tuple[str, str | None], findings: Sequence[Finding], policy: Policy) -> CandidateScore:
+def _candidate(
+    about: tuple[str, str | None], findings: Sequence[Finding], every: Sequence[str], policy: Policy
+) -> CandidateScore:
     """Score one framework, in one scenario or over all of them, from its findings."""
     framework, scenario = about
+    scenarios = every if scenario is None else (scenario,)
     categories = tuple(_category(name, findings, policy) for name in policy.categories)
     total = fsum(policy.categories.values())
     coverage = fsum(c.weight * c.coverage for c in categories) / total
@@ -210,7 +294,9 @@ def _candidate(about: tuple[str, str | None], findings: Sequence[Finding], polic
     weighed = fsum(weight for weight, _ in measured)
     overall = fsum(weight * score for weight, score in measured) / weighed if measured else None
     weakest = min((c for c in categories if c.score is not None), key=lambda c: c.score or 0.0, default=None)
-    gates = tuple(_gate(f) for f in findings if f.gate and f.state.is_answer and f.state is not Outcome.PASSED)
+    failed = tuple(_gate(f) for f in findings if f.gate and f.state.is_answer and f.state is not Outcome.PASSED)
+    asked = gates.judge(policy.gates, findings, scenarios)
+    capped = tuple(dict.fromkeys((*failed, *asked.failed)))
     return CandidateScore(
         candidate=framework,
         scenario=scenario,
@@ -220,8 +306,9 @@ def _candidate(about: tuple[str, str | None], findings: Sequence[Finding], polic
         coverage=coverage,
         weakest=weakest.category if weakest else None,
         weakest_score=weakest.score if weakest else None,
-        verdict=_verdict(overall, coverage, gates, policy),
-        gates=gates,
+        verdict=_verdict(overall, coverage, capped, asked.open, policy),
+        gates=capped,
+        open_gates=asked.open,
         categories=categories,
     )
 
@@ -247,13 +334,20 @@ def _category(name: str, findings: Iterable[Finding], policy: Policy) -> Categor
     )
 
 
-def _verdict(overall: float | None, coverage: float, gates: Sequence[str], policy: Policy) -> Verdict:
-    """Decide: a failed gate is an answer, whatever else is missing; else too little evidence decides nothing."""
-    if gates:
+def _verdict(
+    overall: float | None, coverage: float, failed: Sequence[str], unanswered: Sequence[str], policy: Policy
+) -> Verdict:
+    """Decide: a failed gate is an answer, whatever else is missing; else too little evidence decides nothing.
+
+    So does a must-have that nobody could look at: what it would say might cap the verdict.
+    """
+    if failed:
         return "not ready"
     if overall is None or coverage < policy.least_coverage:
         return "insufficient evidence"
-    return "ready" if overall >= policy.least_score else "not ready"
+    if overall < policy.least_score:
+        return "not ready"
+    return "insufficient evidence" if unanswered else "ready"
 
 
 def _gate(finding: Finding) -> str:

@@ -1,4 +1,4 @@
-"""Which target a figure is set against: the scenario's own where it declares one, else the policy's band. Pure."""
+"""Which target a figure is set against: the criteria's, else the scenario's own, else the policy's band. Pure."""
 
 from typing import Any
 
@@ -98,7 +98,12 @@ def _need(evidence: Evidence, need: Need, scenario: str, framework: str) -> floa
 
 
 def _declared(evidence: Evidence, name: str, scenario: str) -> Target | None:
-    """Return the target that the scenario declares; what is none, as in a damaged record, counts as not declared."""
+    """Return the target that the criteria or else the scenario declare.
+
+    What is none, as in a damaged record, counts as not declared.
+    """
+    if name in evidence.policy.targets:
+        return evidence.policy.targets[name]
     table: Any = evidence.run.scenarios.get(scenario, {}).get("targets")
     try:
         goal = msgspec.convert(table[name], Target)

@@ -144,7 +144,7 @@ def step_ratio(evidence: Evidence, counting: Mapping[str, Counting]) -> tuple[In
         value = first.cost.step_s / second.cost.step_s
         return Interval(value=value, low=None, high=None), "disturbed" if spoiled else "undecided"
     repeats = [again for one in (first, second) if (again := pairs.repeat(one.blocks)) is not None]
-    margin = evidence.setting(first.entries[0].step.scenario, "margin", default=evidence.policy.margin)
+    margin = evidence.margin(first.entries[0].step.scenario)
     interval = found.interval(pairs.CONFIDENCE if found.rounds >= pairs.CARRYING else pairs.LOOKS[-1])
     return interval, pairs.answer(interval, margin, repeats)
 

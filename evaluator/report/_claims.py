@@ -31,6 +31,7 @@ _NOISY_ABOVE = 0.10  # relative difference of two measurements of the same artif
 _ROUNDS = {1: "one round", 2: "two rounds", 3: "three rounds"}
 _KINDS: dict[str, Kind] = {"equivalent": "equivalent", "undecided": "undecided", "disturbed": "too disturbed"}
 _NEEDED = answers.ROUNDS
+_DIGITS = 12  # of a digest that people compare by eye
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,18 @@ def cautions(card: Scorecard) -> tuple[Caution, ...]:
         *_foreign(card),
         *_made_up(card),
     )
+
+
+def changed(card: Scorecard) -> str:
+    """Say that the criteria in force are not those that the run began with; nothing where they are."""
+    used = card.criteria
+    if used is None or used.fixed:
+        return ""
+    now = f"“{used.record.name}” (sha256 {used.sha256[:_DIGITS]})"
+    if used.before is None:
+        return f"Criteria changed after the results: the scores follow {now}; the run began without a criteria record."
+    began = f"“{used.before.name}” (sha256 {used.before.sha256[:_DIGITS]})"
+    return f"Criteria changed after the results: the scores follow {now}, and the run began with {began}."
 
 
 def _made_up(card: Scorecard) -> Iterable[Caution]:

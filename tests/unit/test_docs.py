@@ -37,6 +37,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/own.md",
+    "docs/criteria.md",
     "docs/trials.md",
     "docs/following.md",
     "docs/evidence.md",

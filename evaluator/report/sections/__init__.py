@@ -20,6 +20,7 @@ ORDER = (
     "probes",
     "images",
     "upkeep",
+    "criteria",
     "scores",
     "findings",
     "waivers",

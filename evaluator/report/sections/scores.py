@@ -55,7 +55,10 @@ class Scores(Section):
 
     def context(self, card: Scorecard) -> dict[str, object]:
         """Return what the page's script weighs again, and whose verdict a gate caps."""
-        return {"weighing": weighing(card), "gated": [score for score in overall_scores(card) if score.gates]}
+        return {
+            "weighing": weighing(card),
+            "gated": [score for score in overall_scores(card) if score.gates or score.open_gates],
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,7 @@ def _candidate(score: CandidateScore) -> dict[str, object]:
     return {
         "name": _format.framework(score.candidate),
         "gates": len(score.gates),
+        "open": len(score.open_gates),
         "categories": [(c.score, c.lower, c.upper, c.coverage) for c in score.categories],
     }
 
@@ -147,7 +151,7 @@ def _trains(found: Finding) -> bool:
 
 def _told(score: CandidateScore) -> tuple[FrameworkName | Chip | str, ...]:
     bounds = f"bounds {_format.score(score.lower)} to {_format.score(score.upper)}"
-    gates = "".join(f"; gate: {gate}" for gate in score.gates)
+    gates = "".join((*(f"; gate: {gate}" for gate in score.gates), *(f"; open: {gate}" for gate in score.open_gates)))
     figures = f" {_format.score(score.overall)} ({bounds}, coverage {_format.coverage(score.coverage)}){gates}"
     return FrameworkName(score.candidate), ": ", Chip(score.verdict, _format.VERDICTS[score.verdict]), figures
 

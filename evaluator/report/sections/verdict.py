@@ -68,19 +68,20 @@ class Verdict(Section):
         run = f"Run {card.run}, {card.created_at}, profile {card.profile}, fweval {card.fweval}."
         opening = Prose(line=(Text(said.sentence, "strong"), f" {said.support}"))
         ahead = (targets(card),) if card.comparisons else ()
-        return (opening, *_turns(card), *_careful(card), *ahead, Prose(line=(run,)), _scores(card))
+        return (opening, *_changed(card), *_turns(card), *_careful(card), *ahead, Prose(line=(run,)), _scores(card))
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
         """Return who is ahead for what, with what that rests on, the scores of all scenarios, and the verdict."""
         said = headline(card)
         verdict = Prose(line=(Text(" ".join(filter(None, (said.sentence, said.support))), "strong"),))
         shown = overall_scores(card)
-        return (*_ahead(card), *((_short(shown),) if shown else ()), verdict)
+        return (*_changed(card), *_ahead(card), *((_short(shown),) if shown else ()), verdict)
 
     def context(self, card: Scorecard) -> dict[str, object]:
         """Return what the page sets apart: headline, cautions, targets, and the scores of which it makes cards."""
         return {
             "headline": headline(card),
+            "changed": _claims.changed(card),
             "turned": TURNED,
             "turns": _claims.turns(card),
             "careful": CAREFUL if _claims.cautions(card) else MISSING,
@@ -88,6 +89,12 @@ class Verdict(Section):
             "targets": targets(card),
             "scores": overall_scores(card),
         }
+
+
+def _changed(card: Scorecard) -> tuple[Block, ...]:
+    """Say that the criteria are not those that the run began with: never behind anything that must be opened."""
+    said = _claims.changed(card)
+    return (Prose(line=(Text(said, "flag"),)),) if said else ()
 
 
 def _folded(card: Scorecard) -> list[tuple[str, tuple[str, ...]]]:
@@ -169,11 +176,24 @@ def headline(card: Scorecard) -> Headline:
         )
     short = [s for s in scored if s.verdict == "insufficient evidence"]
     support = [f"{_format.framework(s.candidate)}: {_why(s)}" for s in scored if s.verdict == "not ready"]
+    support += [f"{_format.framework(s.candidate)}: {_open(s)}" for s in scored if _is_open(card, s)]
+    short = [s for s in short if not _is_open(card, s)]
     if short:
         covered = " and ".join(f"{_format.coverage(s.coverage)} for {_format.framework(s.candidate)}" for s in short)
         needed = _format.coverage(card.policy.least_coverage)
         support.append(f"The evidence covers {covered}; {needed} is needed.")
     return Headline(sentence=_ready(scored), support=" ".join(support))
+
+
+def _is_open(card: Scorecard, score: CandidateScore) -> bool:
+    """Whether nothing but must-haves that nobody could look at keeps a verdict open."""
+    short = score.coverage < card.policy.least_coverage
+    return score.verdict == "insufficient evidence" and bool(score.open_gates) and not short
+
+
+def _open(score: CandidateScore) -> str:
+    more = f" ({len(score.open_gates) - 1} more below)" if len(score.open_gates) > 1 else ""
+    return f"{score.open_gates[0]}{more}."
 
 
 def _ready(scored: list[CandidateScore]) -> str:
@@ -267,7 +287,7 @@ def _scores(card: Scorecard) -> Table:
                 lines(score.scenario or "all"),
                 *_figures(score),
                 lines(_weakest(score, ", ") or _format.NOT_MEASURED),
-                lines("; ".join(score.gates) or "none"),
+                lines("; ".join((*score.gates, *(f"open: {each}" for each in score.open_gates))) or "none"),
             )
             for score in shown
         ),

@@ -29,7 +29,7 @@
     const coverage = mean(4);
     const verdict = candidate.gates ? "not ready"
       : overall === null || coverage < data.least_coverage ? "insufficient evidence"
-      : overall >= data.least_score ? "ready" : "not ready";
+      : overall < data.least_score ? "not ready" : candidate.open ? "insufficient evidence" : "ready";
     return { name: candidate.name, overall, lower: mean(2), upper: total > 0 ? mean(3) : 10, coverage, verdict };
   };
   // As Python writes them: one decimal, a tie to the even digit; whole per cent, rounded down.
