@@ -164,7 +164,7 @@ def _undecided() -> Scorecard:
 def upkeep() -> Upkeep:
     """Return a path on what is archived, one that is maintained, and what comes with them."""
     archived = Component(
-        id="torchserve",
+        id="server-of-torch",
         title="TorchServe",
         status="archived",
         quote="This project is no longer actively maintained",
@@ -174,7 +174,9 @@ def upkeep() -> Upkeep:
         replaced_by=(),
     )
     riddle = Component(id="tfjs", title="TensorFlow.js", status="unknown", checked_on="2026-05-01", note="No answer.")
-    use = Use(component="torchserve", api="ts.handler", replacement="a model", file="handlers/torchserve.py", count=3)
+    use = Use(
+        component="server-of-torch", api="ts.handler", replacement="a model", file="handlers/torchserve.py", count=3
+    )
     match = Match(package="jinja2", version="3.1.6", id="GHSA-made-up", aliases=("CVE-2026-1",), fixed=("3.1.7",))
     common: dict[str, Any] = {"scenario": "resnet50", "path": "server", "proven": True, "packages": 12}
     return Upkeep(
@@ -206,7 +208,7 @@ def upkeep() -> Upkeep:
                 decided_by="TorchServe",
                 points=0.0,
                 capped="TorchServe is archived: “This project is no longer actively maintained”",
-                components=("torchserve",),
+                components=("server-of-torch",),
                 licences={"Apache-2.0": 10, "": 1, "GPL-3.0-only": 1},
                 copyleft={"readline": ("GPL-3.0-only",)},
                 unlicensed=("riddle",),
