@@ -224,6 +224,7 @@ _OURS: tuple[Stage, ...] = (
     steps_of("load"),
     steps_of("probe"),
     steps_of("upkeep"),
+    steps_of("ease"),
     judge,
     score,
     report,

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from evaluator.core.claims import Audited
+from evaluator.core.ease import Code, Ease, FrameworkEase, Made, Packages, ScenarioEase, Times
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, DeviceClass, Machine, Metrics
@@ -153,6 +154,7 @@ def _undecided() -> Scorecard:
         edge=edge(),
         matrix=matrix(),
         trainings=trainings(),
+        ease=ease(),
         titles=TITLES,
         archived={"torchserve": "https://github.com/pytorch/serve"},
         waivers=WAIVERS,
@@ -917,6 +919,65 @@ def before_answers(card: Scorecard) -> Scorecard:
     cells = (cell for cell in card.cells if cell.variant is None)
     return msgspec.structs.replace(
         card, comparisons=tuple(comparisons), rankings=(), paths=(), claims=(), cells=tuple(cells), decision=None
+    )
+
+
+def ease() -> Ease:
+    """Return two mistakes, one of them silent in both frameworks, and the code of one scenario."""
+    about = {"title": "Wrong shape", "wrong": "37 features are given to a model that takes 10"}
+    shape = Made(
+        **about,
+        mistake="wrong_shape",
+        came="exception",
+        at="wrong_shape.py:26",
+        noticed_at=26,
+        seconds=0.0006,
+        named=True,
+        said="RuntimeError: mat1 and mat2 shapes cannot be multiplied (8x37 and 10x16)",
+        corrected="scores of shape (8, 3)",
+        clean=True,
+    )
+    axis = Made(
+        mistake="wrong_axis",
+        title="Wrong axis",
+        wrong="the softmax runs over axis 0, the batch",
+        came="silent",
+        at="wrong_axis.py:24",
+        outcome="the probabilities of an example add up to 0.396",
+        corrected="the probabilities of an example add up to 1",
+        clean=True,
+    )
+    code = Code(
+        purpose="train",
+        files=("scenarios/models/resnet50.py:build_torch",),
+        logical_lines=103,
+        complexity=17,
+        most_complex=3,
+        names=("torch.nn.Conv2d", "torch.nn.Linear"),
+    )
+    folder = "steps/resnet50-ease-{}-00000000"
+    return Ease(
+        frameworks=tuple(
+            FrameworkEase(
+                framework=name,
+                packages=Packages(names=(name, "numpy"), size_bytes=2_000_000_000, largest={name: 1_900_000_000}),
+                import_time=Times(median_s=3.1, low_s=3.0, high_s=3.3, count=6),
+                mistakes=(shape, axis),
+                reproduce=f"sh {folder.format(name)}/reproduce.sh",
+                evidence=folder.format(name),
+            )
+            for name in ("pytorch", "tensorflow")
+        ),
+        scenarios=(
+            ScenarioEase(
+                scenario="resnet50",
+                framework="pytorch",
+                code=(code,),
+                first_step_s=5.5,
+                evidence=folder.format("pytorch"),
+                reproduce=f"sh {folder.format('pytorch')}/reproduce.sh",
+            ),
+        ),
     )
 
 

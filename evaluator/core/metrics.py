@@ -31,6 +31,7 @@ LABELS = {
     "batch": "how many examples were given at once",
     "place": "what computes: a processor, or the runtime's own kernels",
     "statistic": "which figure of a sample it is",
+    "purpose": "what code is for: `train`, `export` or `serve`",
     "measure": "what says how good answers are: a name, or a function of one's own",
 }
 _WIRES = {
@@ -294,6 +295,32 @@ _REPLIES = (
     Metric("request_counter", "list", "neither", "Its metrics that count requests.", TOLD, _PROBE),
     Metric("latency_histogram", "list", "neither", "Its metrics that tell latencies.", TOLD, _PROBE),
 )
+_PURPOSE = ("purpose",)
+_EASE = (
+    Metric(
+        "logical_lines",
+        "count",
+        "lower",
+        "Logical lines of the code for a purpose, as radon counts.",
+        COUNTED,
+        _PURPOSE,
+    ),
+    Metric("complexity", "count", "lower", "Cyclomatic complexity of its functions together.", COUNTED, _PURPOSE),
+    Metric("api_names", "count", "lower", "Different names of the framework and its tools in it.", COUNTED, _PURPOSE),
+    Metric("imports", "count", "neither", "Fresh processes that imported the framework.", COUNTED),
+    Metric("packages_installed", "count", "lower", "Packages that the framework needs, with its own.", COUNTED),
+    Metric("installed_bytes", "bytes", "lower", "The files of these packages.", COUNTED),
+    Metric("warnings_shown", "count", "lower", "Warnings on the way to a first training step.", COUNTED),
+    Metric("deprecations_hidden", "count", "lower", "Others there, which Python does not show.", COUNTED),
+    Metric("mistakes", "count", "neither", "Deliberate mistakes that were made.", COUNTED),
+    Metric("mistakes_raised", "count", "neither", "Those that ended in an exception.", COUNTED),
+    Metric("mistakes_warned", "count", "neither", "Those that a warning told of.", COUNTED),
+    Metric("mistakes_silent", "count", "lower", "Those that nobody noticed, and that did harm.", COUNTED),
+    Metric("mistakes_harmless", "count", "higher", "Those that came to what was wanted all the same.", COUNTED),
+    Metric("mistakes_fatal", "count", "lower", "Those that killed the process, or never ended.", COUNTED),
+    Metric("mistakes_at_line", "count", "higher", "Those that were noticed at the faulty line.", COUNTED),
+    Metric("mistakes_named", "count", "higher", "Those noticed whose message names what is wrong.", COUNTED),
+)
 # In the order of the glossary: a heading, and the metrics below it.
 _UPKEEP = (
     Metric(
@@ -325,6 +352,7 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "Loading a server": _LOADING,
     "Probing a server": _REPLIES,
     "Who maintains what it rests on": _UPKEEP,
+    "Ease of use": _EASE,
 }
 METRICS = {metric.name: metric for chapter in CHAPTERS.values() for metric in chapter}
 _KINDS: dict[Unit, type | tuple[type, ...]] = {"yes or no": bool, "text": str, "list": (tuple, list), "count": int}

@@ -24,7 +24,7 @@ from evaluator.core.scorecard import Comparison, EdgeFit, Finding, PathChoice, R
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
 from evaluator.core.upkeep import EVIDENCE, Inventory
-from evaluator.judging import choosing, claims, decision, fitting, matrix, ranking, scoring, training, upkeep
+from evaluator.judging import choosing, claims, decision, ease, fitting, matrix, ranking, scoring, training, upkeep
 from evaluator.judging import cost as costing
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import RESULT, Entry, Evidence
@@ -113,6 +113,7 @@ def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Score
         rankings=judgement.rankings,
         paths=judgement.paths,
         matrix=built,
+        ease=ease.build(evidence, folder.path),
         plugins=(*used, *judgement.checks),
         waivers=waivers.of_run(folder.path),
         upkeep=upkeep.table(evidence),

@@ -21,6 +21,7 @@ ORDER = (
     "images",
     "upkeep",
     "criteria",
+    "ease",
     "scores",
     "findings",
     "waivers",

@@ -1,0 +1,1 @@
+"""Mistakes that people make, one per file, in both frameworks; `_contract` says what one is, `_once` makes them."""
