@@ -74,7 +74,7 @@ def test_the_examples_are_a_folder_of_plugins(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv(plugins.VARIABLE, str(EXAMPLES))
     files = {path for path in EXAMPLES.rglob("*.py") if "__pycache__" not in path.parts}
     assert {each.file for each in registry.found()} == files
-    assert len(catalogue.from_outside()) == len(files) == 7
+    assert len(catalogue.from_outside()) == len(files) == 8
 
 
 def test_listing_imports_nothing(given: Given) -> None:
