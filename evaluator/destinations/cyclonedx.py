@@ -184,10 +184,20 @@ def _recorded(folder: Path) -> Mapping[str, str]:
 
 
 def _packages(told: Published) -> Iterator[Document]:
-    """Yield every installed distribution; names as the Python Package Index writes them."""
+    """Yield every installed distribution, with its licence where it is known; names as the index writes them."""
+    upkeep = told.card.upkeep
+    known = () if upkeep is None else upkeep.packages
+    licences = {_normal(each.name): each.licence for each in known if not each.environment and each.licence}
     for name, version in sorted((told.run.packages or told.card.machine.versions).items()):
-        purl = f"pkg:pypi/{quote(name.lower().replace('_', '-'), safe='.-')}@{quote(version, safe='.-')}"
-        yield {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+        purl = f"pkg:pypi/{quote(_normal(name), safe='.-')}@{quote(version, safe='.-')}"
+        found: Document = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+        if _normal(name) in licences:
+            found["licenses"] = [{"expression": licences[_normal(name)]}]
+        yield found
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def _properties(known: Mapping[str, str]) -> list[Document]:

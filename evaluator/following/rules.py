@@ -333,16 +333,38 @@ class NotArchived(Rule, frozen=True, kw_only=True):
     candidate: str | None = None
 
     def answers(self, seen: Seen) -> Iterator[Answer]:
-        """Look at the servers that answered."""
+        """Look at the servers that answered, and at what the register of upkeep says of the paths of the run."""
         if self.candidate is not None:
             one_of("candidate", self.candidate, {each.framework for each in seen.card.cells})
         cells = [cell for cell in seen.card.cells if self.candidate in (None, cell.framework)]
         used = sorted({cell.server for cell in cells if cell.server and cell.outcome.is_answer})
         gone = [f"{seen.card.title('server', each)} is archived" for each in used if each in seen.card.archived]
-        left = [each for each in gone if each not in seen.waived]
-        measured = "; ".join(left) or (f"{len(used)} servers, none archived" if used else "no server answered")
-        outcome: Outcome = "failed" if left else "passed" if used else "missing"
+        known = () if seen.card.upkeep is None else seen.card.upkeep.paths
+        ways = [each for each in known if self.candidate in (None, each.framework)]
+        gone += [f"{each.title} rests on what is archived" for each in ways if each.status == "archived"]
+        none = f"{len(used)} servers and {len(ways)} paths, none archived"
+        measured = "; ".join(gone) or (none if used or ways else "no server answered")
+        outcome: Outcome = "failed" if gone else "passed" if used or ways else "missing"
         yield Answer(outcome=outcome, measured=measured, wanted="nothing archived")
+
+
+class CriteriaFixed(Rule, frozen=True, kw_only=True):
+    """The criteria were fixed before the run; of a name, where one is given."""
+
+    asks: ClassVar[str] = "criteria"
+    name: str | None = None
+
+    def answers(self, seen: Seen) -> Iterator[Answer]:
+        """Rule on when the criteria were given; a run without a record of them does not tell."""
+        used = seen.card.criteria
+        wanted = "fixed before the run" if self.name is None else f"{self.name}, fixed before the run"
+        if used is None:
+            yield Answer(outcome="missing", measured="the run has no record of criteria", wanted=wanted)
+            return
+        right = used.fixed and self.name in (None, used.record.name)
+        when = "fixed before the run" if used.fixed else "given after its results"
+        measured = f"{used.record.name}, {when} (sha256 {used.sha256[:12]})"
+        yield Answer(outcome="passed" if right else "failed", measured=measured, wanted=wanted)
 
 
 RULES: Mapping[str, type[Rule]] = {
@@ -356,6 +378,7 @@ RULES: Mapping[str, type[Rule]] = {
         NoNewFailures,
         NoRegressions,
         NotArchived,
+        CriteriaFixed,
     )
 }
 

@@ -142,6 +142,10 @@ def test_the_bill_of_materials_is_valid_by_its_makers_schema(card: Scorecard) ->
     assert JsonStrictValidator(SchemaVersion.V1_7).validate_str(text) is None
     purls = {each.get("purl") for each in json.loads(text)["components"]}
     assert {"pkg:pypi/torch@2.13.0%2Bcpu", "pkg:pypi/under-score@1"} <= purls
+    licences = {each["name"]: each.get("licenses") for each in json.loads(text)["components"]}
+    known = {each.name: each.licence for each in (card.upkeep.packages if card.upkeep is not None else ())}
+    assert licences["torch"] == ([{"expression": known["torch"]}] if known.get("torch") else None)
+    assert licences["Under_Score"] is None
 
 
 def nested(component: dict[str, object]) -> Iterator[dict[str, object]]:

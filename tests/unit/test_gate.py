@@ -12,6 +12,7 @@ import pytest
 
 from evaluator import cli
 from evaluator.core import waivers
+from evaluator.core.criteria import CriteriaUsed, built_in
 from evaluator.core.errors import FwevalError, UsageError
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import Scorecard
@@ -324,3 +325,27 @@ def test_waivers_of_a_run_are_in_its_report_and_change_no_score(run: RunFolder, 
     given.write_text("[waiver.x]\n")
     with pytest.raises(UsageError, match="unknown key"):
         replay.keep_waivers(run, given)
+
+
+def test_criteria_must_be_those_that_the_run_began_with(tmp_path: Path) -> None:
+    used = CriteriaUsed(record=built_in("balanced"), sha256="0" * 64, fixed=True)
+    fixed = msgspec.structs.replace(CARD, criteria=used)
+    later = msgspec.structs.replace(CARD, criteria=msgspec.structs.replace(used, fixed=False))
+    assert outcomes(ruled(tmp_path, rule("criteria"), fixed)) == ["passed"]
+    assert outcomes(ruled(tmp_path, rule("criteria", 'name = "balanced"'), fixed)) == ["passed"]
+    assert outcomes(ruled(tmp_path, rule("criteria", 'name = "mine"'), fixed)) == ["failed"]
+    found = ruled(tmp_path, rule("criteria"), later)
+    assert [(each.outcome, each.measured) for each in found.rulings] == [
+        ("failed", "balanced, given after its results (sha256 000000000000)")
+    ]
+    assert outcomes(ruled(tmp_path, rule("criteria"), msgspec.structs.replace(CARD, criteria=None))) == ["missing"]
+
+
+def test_a_path_that_rests_on_what_is_archived_fails(tmp_path: Path) -> None:
+    assert CARD.upkeep is not None
+    paths = tuple(msgspec.structs.replace(each, status="archived") for each in CARD.upkeep.paths)
+    assert {each.framework for each in paths} >= {"pytorch"}
+    gone = msgspec.structs.replace(CARD, archived={}, upkeep=msgspec.structs.replace(CARD.upkeep, paths=paths))
+    found = ruled(tmp_path, rule("lifecycle", 'candidate = "pytorch"'), gone)
+    assert outcomes(found) == ["failed"]
+    assert "rests on what is archived" in found.rulings[0].measured
