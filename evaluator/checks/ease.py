@@ -22,7 +22,7 @@ MISTAKES = (
 )
 _INSTALLED = Target(full=100e6, none=10e9, source="built in: 100 MB and 10 GB, installed")
 _IMPORT = Target(full=0.5, none=30.0, source="built in: half a second, and 30, on the machine of the run")
-_NAMES = Target(full=25, none=250, source="built in: 25 and 250 names to know")
+_NAMES = Target(full=25.0, none=250.0, source="built in: 25 and 250 names to know")
 _WARNINGS = "10 - 2 * warnings, at least 0"
 
 
@@ -77,12 +77,14 @@ def _unknown(entry: Entry, risk: Risk) -> Answer:
 
 def _mistakes(entry: Entry) -> Answer:
     names = ("", "_raised", "_warned", "_at_line", "_named", "_harmless", "_silent", "_fatal")
-    made, raised, warned, at_line, named, harmless, silent, fatal = (entry.number(f"mistakes{each}") for each in names)
+    made, raised, warned, at_line, named, harmless, silent, fatal = (
+        _number(entry, f"mistakes{each}") for each in names
+    )
     if not made:
         return Answer(state=Outcome.UNAVAILABLE, score=None, reason="no mistake was made", risk=Risk.MEDIUM)
-    points = 0.5 * (raised or 0) + 0.25 * (warned or 0) + 0.25 * (at_line or 0) + 0.25 * (named or 0) + (harmless or 0)
+    points = 0.5 * raised + 0.25 * (warned + at_line + named) + harmless
     reason = (
-        f"of {made:g} mistakes {(raised or 0) + (warned or 0):g} are noticed ({at_line:g} at the faulty line, "
+        f"of {made:g} mistakes {raised + warned:g} are noticed ({at_line:g} at the faulty line, "
         f"{named:g} with what is wrong named), {harmless:g} do no harm, {silent:g} are silent"
     )
     return Answer(
@@ -97,7 +99,7 @@ def _mistakes(entry: Entry) -> Answer:
 
 
 def _installation(entry: Entry) -> Answer:
-    size, count = entry.number("installed_bytes") or 0.0, entry.number("packages_installed") or 0.0
+    size, count = _number(entry, "installed_bytes"), _number(entry, "packages_installed")
     return Answer(
         state=Outcome.PASSED,
         score=_INSTALLED.points(size),
@@ -126,7 +128,7 @@ def _import(entry: Entry) -> Answer:
 
 
 def _warnings(entry: Entry) -> Answer:
-    shown, hidden = entry.number("warnings_shown") or 0.0, entry.number("deprecations_hidden") or 0.0
+    shown, hidden = _number(entry, "warnings_shown"), _number(entry, "deprecations_hidden")
     return Answer(
         state=Outcome.PASSED,
         score=max(0.0, 10 - 2 * shown),
@@ -140,7 +142,7 @@ def _warnings(entry: Entry) -> Answer:
 def _code(entry: Entry) -> Answer:
     purposes = ("train", "export", "serve")
     names, lines = (_labelled(entry, name, purposes) for name in ("api_names", "logical_lines"))
-    total = sum(names.values())
+    total = float(sum(names.values()))
     if not names:
         return Answer(state=Outcome.UNAVAILABLE, score=None, reason="there is no code to count")
     told = ", ".join(f"{each}: {names[each]:g} in {lines.get(each, 0):g} logical lines" for each in names)
@@ -153,6 +155,11 @@ def _code(entry: Entry) -> Answer:
         target=_NAMES,
         formula=FORMULA,
     )
+
+
+def _number(entry: Entry, name: str) -> float:
+    """Return a count as a float, which every finding has: an integer would be written otherwise than it is read."""
+    return float(entry.number(name) or 0)
 
 
 def _labelled(entry: Entry, name: str, purposes: tuple[str, ...]) -> dict[str, float]:

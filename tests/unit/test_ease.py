@@ -154,6 +154,12 @@ def test_points_are_shares_of_all_mistakes() -> None:
     assert (interval.low, interval.value, interval.high) == (2.8, 3.0, 3.2)
 
 
+def test_findings_are_read_as_they_were_written() -> None:
+    for found in check.plugin.judge(fakes.complete_run()):
+        written = msgspec.json.encode(found)
+        assert msgspec.json.encode(msgspec.json.decode(written, type=type(found))) == written
+
+
 def test_a_run_without_the_stage_is_not_asked_and_a_failed_step_is_no_zero() -> None:
     run = fakes.complete_run()
     older = dataclasses.replace(run, entries=tuple(each for each in run.entries if each.step.stage != "ease"))
