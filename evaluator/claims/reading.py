@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from evaluator.core import metrics, registry, toml
+from evaluator.core import criteria, metrics, registry, toml
 from evaluator.core.claims import (
     UNITS,
     AmountTest,
@@ -21,6 +21,7 @@ from evaluator.core.claims import (
     Claim,
     Claims,
     ComparisonTest,
+    CriteriaTest,
     FindingTest,
     MaintainedTest,
     RatioTest,
@@ -32,11 +33,11 @@ from evaluator.core.policy import STANDARD
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.text import line
+from evaluator.core.upkeep import register
 
 _HERE = Path(__file__).parent
 ORDER = ("article", "serving")  # of the built-in files
 KINDS = {each.__struct_config__.tag: each for each in get_args(AnyTest)}
-_SOFT = ("ease", "upkeep")  # the article's own categories
 _PLUGINS = ("stage", "format", "exporter", "runtime", "server", "launcher", "device", "variant")
 _ANY = re.compile(r"[*?\[]")
 
@@ -108,8 +109,20 @@ class _Known:
             yield from _unmatched("check", test.check, self._plugins("check"))
             if test.metric is not None:
                 yield from _unmatched("metric", test.metric, _metrics())
+        elif isinstance(test, CriteriaTest):
+            yield from _unmatched("criteria", test.criteria, criteria.names())
         elif isinstance(test, MaintainedTest):
-            yield from _unmatched("server", test.server, self._plugins("server"))
+            yield from self._maintained(test)
+
+    def _maintained(self, test: MaintainedTest) -> Iterator[tuple[str, str]]:
+        yield from _one_of({"server": test.server, "component": test.component})
+        yield from _unmatched("server", test.server or "*", self._plugins("server"))
+        yield from _unmatched("component", test.component or "*", self._components())
+
+    def _components(self) -> Collection[str]:
+        known = [each.id for each in register().components]
+        found = self._card.upkeep.standings if self._card is not None and self._card.upkeep is not None else ()
+        return (*known, *(each.component.id for each in found))
 
     def _cells(self, where: Where) -> Iterator[tuple[str, str]]:
         for kind in _PLUGINS:
@@ -128,7 +141,7 @@ class _Known:
     def _categories(self) -> Collection[str]:
         weighed = self._card.policy.categories if self._card is not None else ()
         asked = (check.category for check in registry.load_all("check"))
-        return tuple(dict.fromkeys((*asked, *STANDARD.categories, *weighed, *_SOFT)))
+        return tuple(dict.fromkeys((*asked, *STANDARD.categories, *weighed)))
 
 
 def _questions_of_checks() -> Iterator[str]:

@@ -129,8 +129,19 @@ class ScoreTest(_Test, frozen=True, kw_only=True, tag="score"):
     tie: Literal["contradicts", "supports"] = "contradicts"
 
 
+class CriteriaTest(_Test, frozen=True, kw_only=True, tag="criteria"):
+    """Which framework scores higher when the run's findings are weighed by other criteria, built-in ones.
+
+    A category that the criteria weigh and the run was not asked about is missing evidence.
+    """
+
+    criteria: Name
+    ahead: Framework
+    tie: Literal["contradicts", "supports"] = "contradicts"
+
+
 class FindingTest(_Test, frozen=True, kw_only=True, tag="finding"):
-    """Which framework has the better figure among the findings of a check."""
+    """Which framework has the better figure among the findings of a check; of those without figures, more points."""
 
     check: Name
     ahead: Framework
@@ -142,9 +153,10 @@ class FindingTest(_Test, frozen=True, kw_only=True, tag="finding"):
 
 
 class MaintainedTest(_Test, frozen=True, kw_only=True, tag="maintained"):
-    """Whether the makers of a server still maintain it: a cited fact of the run's catalogue, with its source."""
+    """Whether the makers of a server, or of a component of the register, still maintain it: cited, with its source."""
 
-    server: Name
+    server: Name | None = None  # one of these two
+    component: Name | None = None
 
 
 class FactTest(_Test, frozen=True, kw_only=True, tag="fact"):
@@ -153,7 +165,17 @@ class FactTest(_Test, frozen=True, kw_only=True, tag="fact"):
     why: Text
 
 
-AnyTest = ComparisonTest | RatioTest | AmountTest | ExportsTest | ScoreTest | FindingTest | MaintainedTest | FactTest
+AnyTest = (
+    ComparisonTest
+    | RatioTest
+    | AmountTest
+    | ExportsTest
+    | ScoreTest
+    | CriteriaTest
+    | FindingTest
+    | MaintainedTest
+    | FactTest
+)
 
 
 class Claim(Record, frozen=True, kw_only=True):

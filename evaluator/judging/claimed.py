@@ -36,6 +36,7 @@ from evaluator.core.turns import undisturbed
 from evaluator.judging.choosing import STARTS
 from evaluator.judging.evidence import Entry
 from evaluator.judging.ranking import like_itself
+from evaluator.judging.scoring import OF_A_STAGE
 from evaluator.measure import pairs
 from evaluator.measure.pairs import Estimate, Rounds
 from evaluator.measure.statistics import median_interval, tail
@@ -209,6 +210,8 @@ def _command(card: Scorecard, where: Where) -> str:
         return f"fweval full {scenario}"
     if where.framework is None and len({score.candidate for score in card.scores}) == 1:
         return ONE_ALONE
+    if where.stage in OF_A_STAGE and not any(cell.stage == where.stage for cell in card.cells):
+        return f"fweval {where.stage}"
     if where.exporter is not None or where.precision is not None:
         return "every exporter at every precision: fweval export --matrix"
     return "see --only, --skip and --device of the run"

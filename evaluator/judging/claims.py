@@ -12,7 +12,9 @@ from fnmatch import fnmatchcase
 from math import isclose
 from typing import Any
 
-from evaluator.core import answers, catalogue, metrics
+import msgspec
+
+from evaluator.core import answers, catalogue, criteria, metrics
 from evaluator.core.claims import (
     CONTRADICTED,
     MIXED,
@@ -26,6 +28,7 @@ from evaluator.core.claims import (
     Claim,
     Claims,
     ComparisonTest,
+    CriteriaTest,
     ExportsTest,
     FactTest,
     FindingTest,
@@ -40,7 +43,8 @@ from evaluator.core.coordinates import DEVICE
 from evaluator.core.quantities import quantity, share, significant
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import CategoryScore, Comparison, Finding, Interval, Scorecard
-from evaluator.judging import claimed
+from evaluator.core.upkeep import MEANINGS, Standing, Status, register
+from evaluator.judging import claimed, scoring
 from evaluator.judging.evidence import Entry
 
 POINTS = 10.0  # of a score
@@ -286,7 +290,25 @@ def _tried(state: str) -> bool:
 
 
 def _scored(card: Scorecard, test: ScoreTest) -> tuple[Instance, ...]:
+    if test.category is not None and test.category not in card.policy.categories:
+        card = _weighing(card, test.category)
     return (_score_test(card, test),)
+
+
+def _weighing(card: Scorecard, category: str) -> Scorecard:
+    """Return the scores of a category that the criteria of the run weigh nothing: a claim may be about it."""
+    policy = msgspec.structs.replace(card.policy, categories={category: 1.0})
+    frameworks = tuple(dict.fromkeys(score.candidate for score in card.scores))
+    scores = scoring.score_candidates(card.findings, frameworks, tuple(card.scenarios), policy)
+    weighed: Scorecard = msgspec.structs.replace(card, policy=policy, scores=scores)
+    return weighed
+
+
+def _by_criteria(card: Scorecard, test: CriteriaTest) -> tuple[Instance, ...]:
+    """Compare the scores that the same findings have under other criteria; what nobody asked the run is missing."""
+    other = scoring.rescored(card, criteria.built_in(test.criteria), whole=True)
+    found = _score_test(other, ScoreTest(ahead=test.ahead, tie=test.tie))
+    return (msgspec.structs.replace(found, asked=f"score under the criteria “{test.criteria}”"),)
 
 
 def _score_test(card: Scorecard, test: ScoreTest) -> Instance:
@@ -301,9 +323,9 @@ def _score_test(card: Scorecard, test: ScoreTest) -> Instance:
     ours, theirs = found[test.ahead], found[_OTHER[test.ahead]]
     assert ours is not None and theirs is not None  # noqa: S101, PT018  # neither is lacking
     told = " and ".join(f"{answers.NAMES[name]} {_bounded(found[name])}" for name in FRAMEWORKS)
-    evidence = tuple(f.id for f in card.findings if _counts(f, test))
+    evidence = tuple(f.id for f in card.findings if _counts(card, f, test))
     apart = POINTS * card.policy.margin
-    if any(f.provisional and _counts(f, test) for f in card.findings):
+    if any(f.provisional and _counts(card, f, test) for f in card.findings):
         return Instance(
             asked=asked, verdict=UNDECIDED, reason=f"{told}: a stand-in for a server is part of it", evidence=evidence
         )
@@ -338,11 +360,11 @@ def _score(card: Scorecard, candidate: str, test: ScoreTest) -> CategoryScore | 
     return None
 
 
-def _counts(finding: Finding, test: ScoreTest) -> bool:
+def _counts(card: Scorecard, finding: Finding, test: ScoreTest) -> bool:
     """Tell whether a finding is part of the score."""
     return (
         finding.score is not None
-        and test.category in (None, finding.category)
+        and finding.category in (card.policy.categories if test.category is None else (test.category,))
         and test.scenario in (None, finding.scenario)
     )
 
@@ -365,12 +387,15 @@ def _uncovered(card: Scorecard, test: ScoreTest, lacking: Mapping[str, CategoryS
     )
     of = f" on {test.category}" if test.category else ""
     reason = f"insufficient evidence{of}: {told} is there, {share(card.policy.least_coverage)} is needed"
+    categories = card.policy.categories if test.category is None else (test.category,)
+    asked = {f.category for f in card.findings}
+    stages = [f"fweval {name}" for name in scoring.OF_A_STAGE if name in categories and name not in asked]
     remedies = (
-        f.remedy
+        str(f.remedy)
         for f in card.findings
-        if f.score is None and f.remedy and f.candidate in lacking and test.category in (None, f.category)
+        if f.score is None and f.remedy and f.candidate in lacking and f.category in categories
     )
-    return reason, next((str(each) for each in remedies), "evaluate again with this version: fweval full")
+    return reason, next(iter((*stages, *remedies)), "evaluate again with this version: fweval full")
 
 
 def _found(card: Scorecard, test: FindingTest) -> tuple[Instance, ...]:
@@ -388,6 +413,8 @@ def _found(card: Scorecard, test: FindingTest) -> tuple[Instance, ...]:
     if places:
         return tuple(_findings(card, test, place, both) for place, both in places.items())
     reason, missing = _not_asked(card, test.scenario)
+    if test.check in scoring.OF_A_STAGE and not any(each.check == test.check for each in card.findings):
+        reason, missing = f"this run did not look at {test.check}", f"fweval {test.check}"
     return (Instance(asked=test.check, verdict=NOT_TESTABLE, reason=reason, missing=missing),)
 
 
@@ -399,6 +426,8 @@ def _findings(
     title = card.title("check", test.check)
     asked = ", ".join(filter(None, (title, metric or "", scenario, path, device if device != DEVICE else "")))
     evidence = tuple(each.id for each in both.values())
+    if metric is None and len(both) == len(FRAMEWORKS) and all(_pointed(each) for each in both.values()):
+        return _points(card, test, both, asked)
     lacking = [name for name in FRAMEWORKS if name not in both or both[name].value is None or both[name].provisional]
     if lacking or about is None or about.better == "neither":
         first = next((both[name] for name in lacking if name in both), None)
@@ -406,10 +435,17 @@ def _findings(
         missing = "" if first is None else str(first.remedy or "")
         return Instance(asked=asked, verdict=NOT_TESTABLE, reason=reason, evidence=evidence, missing=missing)
     exact = about.provenance in (metrics.COUNTED, metrics.DECLARED)
+    told = " and ".join(f"{answers.NAMES[name]} {quantity(both[name].value or 0.0, about.unit)}" for name in FRAMEWORKS)
     ratio = _quotient(both[FRAMEWORKS[0]], both[FRAMEWORKS[1]], exact=exact)
     if ratio is None:
-        return Instance(asked=asked, verdict=NOT_TESTABLE, reason="one of the figures is zero", evidence=evidence)
-    told = " and ".join(f"{answers.NAMES[name]} {quantity(both[name].value or 0.0, about.unit)}" for name in FRAMEWORKS)
+        ours, theirs = both[test.ahead].value or 0.0, both[_OTHER[test.ahead]].value or 0.0
+        zero: Verdict = NOT_TESTABLE
+        if exact:  # no ratio has a zero in it, and counts need none
+            ahead = ours < theirs if about.better == "lower" else ours > theirs
+            tie: Verdict = SUPPORTED if test.tie == "supports" else CONTRADICTED
+            zero = tie if ours == theirs else SUPPORTED if ahead else CONTRADICTED
+        reason = told if exact else f"{told}: one of the figures is zero"
+        return Instance(asked=asked, verdict=zero, reason=reason, evidence=evidence)
     verdict = claimed.against(
         ratio, lower=(test.ahead == FRAMEWORKS[0]) is (about.better == "lower"), margin=card.policy.margin
     )
@@ -428,6 +464,22 @@ def _findings(
     )
 
 
+def _pointed(found: Finding) -> bool:
+    """Tell whether a finding has points, and no figure that they are of."""
+    return found.value is None and found.score is not None and not found.provisional
+
+
+def _points(card: Scorecard, test: FindingTest, both: Mapping[str, Finding], asked: str) -> Instance:
+    """Compare what has no figure by its points."""
+    ours, theirs = both[test.ahead].score or 0.0, both[_OTHER[test.ahead]].score or 0.0
+    told = "; ".join(f"{answers.NAMES[n]} {both[n].score:.1f} points ({both[n].reason})" for n in FRAMEWORKS)
+    if abs(ours - theirs) <= POINTS * card.policy.margin:
+        verdict: Verdict = SUPPORTED if test.tie == "supports" else CONTRADICTED
+    else:
+        verdict = SUPPORTED if ours > theirs else CONTRADICTED
+    return Instance(asked=asked, verdict=verdict, reason=told, evidence=tuple(each.id for each in both.values()))
+
+
 def _quotient(first: Finding, second: Finding, *, exact: bool) -> Interval | None:
     """Return the ratio of two figures, as far apart as their intervals allow; None where one is not above zero."""
     a, b = first.value or 0.0, second.value or 0.0
@@ -444,21 +496,67 @@ def _quotient(first: Finding, second: Finding, *, exact: bool) -> Interval | Non
 
 
 def _maintained(card: Scorecard, test: MaintainedTest) -> tuple[Instance, ...]:
-    """Say whether a server's makers say that they no longer maintain it."""
-    title = card.title("server", test.server)
+    """Say whether the makers of a component still maintain it: by the run's register, else by its catalogue."""
+    standing = next((each for each in card.upkeep.standings if _is_about(each, test)), None) if card.upkeep else None
+    if standing is not None:
+        return (_standing(card, standing),)
+    title = card.title("server", test.server) if test.server else _component(str(test.component))
     asked = f"whether {title} is maintained"
-    where = card.archived.get(test.server)
+    where = card.archived.get(test.server or "")
     if where is not None:
         reason = f"{title} is archived: its makers no longer maintain it ({where})"
         return (Instance(asked=asked, verdict=CONTRADICTED, reason=reason, evidence=(catalogue.NAME,)),)
-    reason = f"this run knows of no notice that {title} is archived, which is no proof that it is maintained"
-    return (Instance(asked=asked, verdict=NOT_TESTABLE, reason=reason, missing="read its makers' pages"),)
+    reason, missing = f"{title} is on none of the paths of this run", "read its makers' pages"
+    if card.upkeep is None:
+        reason = f"this run did not look at who maintains {title}; silence is no proof that somebody does"
+        missing = "fweval upkeep"
+    return (Instance(asked=asked, verdict=NOT_TESTABLE, reason=reason, missing=missing),)
 
 
+def _component(name: str) -> str:
+    return next((each.title for each in register().components if each.id == name), name)
+
+
+def _is_about(standing: Standing, test: MaintainedTest) -> bool:
+    found = standing.component
+    return found.id == test.component if test.component else test.server in found.covers.servers
+
+
+def _standing(card: Scorecard, found: Standing) -> Instance:
+    """Judge by what the makers say: that they ended it, or name something else, denies that they maintain it."""
+    about, status = found.component, found.counts_as
+    reason = f"{about.title} is {status}: {MEANINGS[status]}"
+    missing = ""
+    if status == "unknown":
+        why = "nobody looked at its makers' pages for too long" if found.stale else found.detected.said
+        known = about.status != "unknown"
+        reason = f"{about.title} was {about.status}, and counts as unknown: {why}" if known else reason
+        missing = "read its makers' pages, and renew its entry in the register"
+    elif about.quote:
+        reason = f"{reason} (“{about.quote}”, {about.source}, {about.dated})"
+    evidence = next((cell.evidence for cell in card.cells if cell.stage == "upkeep"), "")
+    return Instance(
+        asked=f"whether {about.title} is maintained",
+        verdict=_BY_STATUS[status],
+        reason=reason,
+        evidence=(evidence,) if evidence else (),
+        missing=missing,
+    )
+
+
+_BY_STATUS: Mapping[Status, Verdict] = {
+    "active": SUPPORTED,
+    "minimal": SUPPORTED,
+    "limited": UNDECIDED,
+    "deprecated": CONTRADICTED,
+    "archived": CONTRADICTED,
+    "unknown": NOT_TESTABLE,
+}
 _ASKED = {
     ComparisonTest: _compared,
     ExportsTest: _exported,
     ScoreTest: _scored,
+    CriteriaTest: _by_criteria,
     FindingTest: _found,
     MaintainedTest: _maintained,
 }

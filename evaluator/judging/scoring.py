@@ -64,7 +64,7 @@ _SHARES = ("unstable", "noisy", "disturbed", "awake", "greedy")  # kinds whose a
 _AWAKE_FROM = 0.01  # of a core, while others are asked: what sleeps takes less
 _GREEDY_FROM = 1.1  # times the cores that it was given
 
-_OF_A_STAGE = ("upkeep", "ease")  # categories whose findings come from the stage of the same name
+OF_A_STAGE = ("upkeep", "ease")  # categories whose findings come from the stage of the same name
 
 Verdict = Literal["ready", "not ready", "insufficient evidence"]
 
@@ -101,14 +101,15 @@ def assemble(
     )
 
 
-def rescored(card: Scorecard, criteria: Criteria, sha256: str = "") -> Scorecard:
+def rescored(card: Scorecard, criteria: Criteria, sha256: str = "", *, whole: bool = False) -> Scorecard:
     """Return the scorecard of the same findings under other criteria: points, scores and verdicts.
 
     Who is to be taken by them, and how firm that is, `decision.decided` says of what this returns.
     Figures that the criteria have no target for keep the points that they have. Comparisons stay as they are, the
-    margin with them: they are answered from the samples.
+    margin with them: they are answered from the samples. Categories that the run was not asked about are left out;
+    with `whole`, they are missing.
     """
-    unasked = _unasked_of(card)
+    unasked = () if whole else _unasked_of(card)
     policy = _without(criteria.policy, unasked)
     policy = msgspec.structs.replace(policy, margin=card.policy.margin, margin_declared=card.policy.margin_declared)
     findings = tuple(retargeted(each, policy.targets) for each in card.findings)
@@ -171,7 +172,7 @@ def _unasked(evidence: Evidence) -> tuple[str, ...]:
     planned = {entry.step.stage for entry in evidence.entries}
     known = evidence.catalogue.titles.get("stage", {}) if evidence.run.only or evidence.run.skip else {}
     trains = any(evidence.trains(name) for name in evidence.scenarios)
-    stages = (name for name in _OF_A_STAGE if name not in planned and name not in known)
+    stages = (name for name in OF_A_STAGE if name not in planned and name not in known)
     return (*(() if trains else ("training",)), *stages)
 
 
@@ -180,7 +181,7 @@ def _unasked_of(card: Scorecard) -> tuple[str, ...]:
     if card.criteria is not None:
         return card.criteria.unasked
     found = {finding.category for finding in card.findings}
-    stages = (name for name in _OF_A_STAGE if name not in found)
+    stages = (name for name in OF_A_STAGE if name not in found)
     return (*(() if "training" in card.policy.categories else ("training",)), *stages)
 
 

@@ -29,6 +29,7 @@ from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Figure
 from evaluator.core.scorecard import CandidateScore, CategoryScore, Comparison, Finding, Interval, Risk, Scorecard
+from evaluator.core.upkeep import MEANINGS, Component, Covers, Detected, Standing, Status, Upkeep
 from evaluator.judging import claims
 from evaluator.judging.evidence import Evidence
 from evaluator.report import _terminal
@@ -448,10 +449,159 @@ def test_findings_of_samples_need_intervals_that_lie_apart() -> None:
     assert audited(card(0.9), {**test, "ahead": "tensorflow"}).verdict == CONTRADICTED
 
 
+def test_counts_may_be_zero() -> None:
+    def card(ours: float, theirs: float) -> Scorecard:
+        about = {"check": "ease", "metric": "mistakes_silent", "unit": "count"}
+        return bare(findings=(finding_of("pytorch", ours, **about), finding_of("tensorflow", theirs, **about)))
+
+    test = {"kind": "finding", "check": "ease", "metric": "mistakes_silent", "ahead": "pytorch"}
+    assert audited(card(0, 3), test).verdict == SUPPORTED
+    assert audited(card(3, 0), test).verdict == CONTRADICTED
+    assert audited(card(0, 0), test).verdict == CONTRADICTED
+    assert audited(card(0, 0), {**test, "tie": "supports"}).verdict == SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdict"),
+    [
+        (10.0, 3.0, SUPPORTED),
+        (3.0, 10.0, CONTRADICTED),
+        (3.0, 3.0, CONTRADICTED),
+        (3.0, None, NOT_TESTABLE),
+    ],
+)
+def test_findings_without_figures_are_compared_by_their_points(
+    ours: float, theirs: float | None, verdict: Verdict
+) -> None:
+    about = {"check": "upkeep", "metric": None, "unit": None}
+    ends = {"pytorch": ours, "tensorflow": theirs}
+    card = bare(findings=tuple(finding_of(name, None, **{**about, "score": at}) for name, at in ends.items()))
+    found = audited(card, {"kind": "finding", "check": "upkeep", "ahead": "pytorch"})
+    assert found.verdict == verdict
+    assert found.tests[0].value is None
+
+
+def weighed(**points: tuple[float, float]) -> Scorecard:
+    """Return what is found of categories: the points of PyTorch and of TensorFlow in each."""
+    findings = tuple(
+        finding_of(name, 1.0, id=f"{category}/{name}", check=category, category=category, score=each)
+        for category, both in points.items()
+        for name, each in zip(FRAMEWORKS, both, strict=True)
+    )
+    return bare(findings=findings, scores=(score("pytorch"), score("tensorflow")))
+
+
+RESEARCH = {"kind": "criteria", "criteria": "article_research", "ahead": "pytorch"}
+DEPLOYMENT = {"kind": "criteria", "criteria": "article_deployment", "ahead": "tensorflow"}
+
+
+def test_the_same_findings_are_weighed_by_the_criteria_that_a_claim_names() -> None:
+    card = weighed(training=(9, 5), ease=(8, 6), serving=(4, 8), portability=(5, 9), footprint=(5, 6), upkeep=(3, 7))
+    both = audited(card, RESEARCH, DEPLOYMENT)
+    assert both.verdict == SUPPORTED
+    assert [each.asked for each in both.tests] == [
+        "score under the criteria “article_research”",
+        "score under the criteria “article_deployment”",
+    ]
+    assert both.tests[0].reason == "PyTorch 8.5 (8.5 to 8.5) and TensorFlow 5.5 (5.5 to 5.5)"
+    assert set(both.tests[0].evidence) == {f"{each}/{name}" for each in ("training", "ease") for name in FRAMEWORKS}
+    assert audited(card, {**RESEARCH, "ahead": "tensorflow"}).verdict == CONTRADICTED
+
+
+def test_what_criteria_weigh_and_nobody_asked_is_missing() -> None:
+    card = weighed(training=(9, 5), serving=(5, 8), portability=(6, 9), footprint=(5, 6))
+    research, deployment = audited(card, RESEARCH), audited(card, DEPLOYMENT)
+    assert (research.verdict, research.tests[0].missing) == (NOT_TESTABLE, "fweval ease")
+    assert "50 % of PyTorch's" in research.reason
+    assert deployment.verdict == UNDECIDED  # 80 % is there, and upkeep could turn it
+    assert "could turn the order" in deployment.reason
+
+
+def test_a_category_that_the_runs_criteria_do_not_weigh_has_a_score_for_claims() -> None:
+    card = weighed(ease=(9, 5))
+    assert "ease" not in card.policy.categories
+    found = audited(card, {"kind": "score", "category": "ease", "ahead": "pytorch"})
+    assert (found.verdict, found.reason) == (SUPPORTED, "PyTorch 9.0 (9.0 to 9.0) and TensorFlow 5.0 (5.0 to 5.0)")
+
+
+def test_a_stand_in_decides_nothing_where_the_criteria_weigh_it_and_only_there() -> None:
+    card = weighed(training=(9, 5), ease=(8, 6), serving=(4, 8), portability=(5, 9), footprint=(5, 6), upkeep=(3, 7))
+    findings = tuple(msgspec.structs.replace(each, provisional=each.category == "serving") for each in card.findings)
+    card = msgspec.structs.replace(card, findings=findings)
+    assert audited(card, RESEARCH).verdict == SUPPORTED
+    assert audited(card, DEPLOYMENT).verdict == UNDECIDED
+
+
+def test_the_claims_about_ease_and_upkeep_say_what_would_look_at_it() -> None:
+    found = {
+        each.id: each
+        for each in claims.audit(msgspec.structs.replace(weighed(training=(9, 5)), upkeep=None), reading.builtin())
+    }
+    for name in ("eager-debug", "learning-curve"):
+        assert found[name].verdict == NOT_TESTABLE
+        assert {each.missing for each in found[name].tests} == {"fweval ease"}
+    for name in ("deploy-tools", "serving", "mobile-edge"):
+        assert "fweval upkeep" in {each.missing for each in found[name].tests}
+    assert found["choose"].verdict == NOT_TESTABLE
+
+
+def test_the_claims_about_ease_and_upkeep_are_tested_by_a_run_that_looked() -> None:
+    found = {each.id: each for each in claims.audit(fakes.scorecard(), reading.builtin())}
+    for name in ("eager-debug", "learning-curve"):
+        assert NOT_TESTABLE not in {each.verdict for each in found[name].tests}, found[name]
+    assert found["mobile-edge"].tests[-1].evidence[0].startswith("upkeep/")
+
+
+def standing(status: Status, **fields: Any) -> Upkeep:
+    about: dict[str, Any] = (
+        {"quote": "so it is", "source": "their page", "dated": "2026-10"} if status != "unknown" else {}
+    )
+    component = Component(
+        id="that", title="That", status=status, checked_on="2026-11-01", covers=Covers(servers=("torchserve",)), **about
+    )
+    detected = Detected(answer="agrees", said="that 1.0 is installed")
+    given: dict[str, Any] = {"stale": False, "counts_as": status, "points": 5.0, **fields}
+    return Upkeep(standings=(Standing(component=component, detected=detected, **given),))
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        ("active", SUPPORTED),
+        ("minimal", SUPPORTED),
+        ("limited", UNDECIDED),
+        ("deprecated", CONTRADICTED),
+        ("archived", CONTRADICTED),
+        ("unknown", NOT_TESTABLE),
+    ],
+)
+@pytest.mark.parametrize("named", [{"server": "torchserve"}, {"component": "that"}])
+def test_the_register_says_what_is_maintained(status: Status, verdict: Verdict, named: dict[str, str]) -> None:
+    found = audited(bare(upkeep=standing(status)), {"kind": "maintained", **named})
+    assert found.verdict == verdict
+    assert MEANINGS[status] in found.reason
+    assert ("“so it is”, their page, 2026-10" in found.reason) is (status != "unknown")
+
+
+def test_an_entry_that_nobody_looked_at_says_nothing() -> None:
+    card = bare(upkeep=standing("active", stale=True, counts_as="unknown"), archived={})
+    found = audited(card, {"kind": "maintained", "component": "that"})
+    assert (found.verdict, "counts as unknown" in found.reason) == (NOT_TESTABLE, True)
+    assert "renew its entry" in found.tests[0].missing
+
+
+def test_what_is_on_no_path_is_asked_of_the_catalogue() -> None:
+    card = bare(upkeep=Upkeep(), archived={"torchserve": "https://example.org"})
+    assert audited(card, {"kind": "maintained", "server": "torchserve"}).verdict == CONTRADICTED
+    other = audited(card, {"kind": "maintained", "component": "litert"})
+    assert (other.verdict, "on none of the paths" in other.reason) == (NOT_TESTABLE, True)
+
+
 def test_an_archived_server_is_not_maintained_and_silence_is_no_proof() -> None:
     test = {"kind": "maintained", "server": "torchserve"}
     assert audited(bare(archived={"torchserve": "https://example.org"}), test).verdict == CONTRADICTED
-    assert audited(bare(archived={}), test).verdict == NOT_TESTABLE
+    silent = audited(bare(archived={}, upkeep=None), test)
+    assert (silent.verdict, silent.tests[0].missing) == (NOT_TESTABLE, "fweval upkeep")
 
 
 IDS = (
@@ -564,6 +714,24 @@ def test_an_unknown_question_is_refused_and_one_of_the_runs_own_is_not(tmp_path:
     assert found.value.remedy == "did you mean 'latency'?"
     card = bare(comparisons=(msgspec.structs.replace(compared(), question="latancy"),))
     assert reading.load(path, card).claims[0].id == "a"
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ('kind = "criteria"\ncriteria = "article_reserch"\nahead = "pytorch"', "did you mean 'article_research'?"),
+        ('kind = "maintained"', "give one of server, component"),
+        ('kind = "maintained"\nserver = "torchserve"\ncomponent = "torchserve"', "give one of server, component"),
+        ('kind = "maintained"\ncomponent = "torchserv"', "did you mean 'torchserve'?"),
+    ],
+)
+def test_criteria_and_components_are_named_as_they_are(test: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    about = 'title = "Mine"\n[[claims]]\nid = "a"\nstatement = "a"\nsource = "b"\n[[claims.tests]]\n'
+    path.write_text(f"{about}{test}\n")
+    with pytest.raises(UsageError, match="line 3, claim 'a', test 1: ") as found:
+        reading.load(path)
+    assert found.value.remedy == said
 
 
 def test_the_report_shows_each_verdict_and_the_terminal_counts_them() -> None:
