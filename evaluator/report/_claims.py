@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evaluator.core import answers
+from evaluator.core.claims import VERDICTS
 from evaluator.core.records import Cell
 from evaluator.core.scorecard import LEAST_EXACT, Comparison, Interval, Scorecard
 from evaluator.report import _cells, _format
@@ -138,6 +139,21 @@ def changed(card: Scorecard) -> str:
         return f"Criteria changed after the results: the scores follow {now}; the run began without a criteria record."
     began = f"“{used.before.name}” (sha256 {used.before.sha256[:_DIGITS]})"
     return f"Criteria changed after the results: the scores follow {now}, and the run began with {began}."
+
+
+def judged_by(card: Scorecard) -> str:
+    """Name the criteria that were fixed before the first step, or say that there are none; else `changed` speaks."""
+    if card.criteria is None:
+        return "No criteria record: the scores follow what is built in."
+    return _format.clipped(f"Criteria fixed before the first step: “{card.criteria.record.title}”.")
+
+
+def of_others(card: Scorecard) -> str:
+    """Count claims of others by what this run says of them: "14 claims of others: 3 supported, 2 contradicted."."""
+    found = ((verdict, sum(each.verdict == verdict for each in card.claims)) for verdict in VERDICTS)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in found if count)
+    number = len(card.claims)
+    return f"{number} claim{'' if number == 1 else 's'} of others: {told}." if told else ""
 
 
 def _made_up(card: Scorecard) -> Iterable[Caution]:

@@ -32,7 +32,8 @@ from evaluator.core.scorecard import CandidateScore, CategoryScore, Comparison, 
 from evaluator.core.upkeep import MEANINGS, Component, Covers, Detected, Standing, Status, Upkeep
 from evaluator.judging import claims
 from evaluator.judging.evidence import Evidence
-from evaluator.report import _terminal
+from evaluator.report import _claims, _terminal
+from evaluator.report.markdown import plugin as markdown
 from evaluator.report.sections import claims as section
 from tests import fakes, sample_scorecard
 
@@ -736,9 +737,11 @@ def test_criteria_and_components_are_named_as_they_are(test: str, said: str, tmp
 
 def test_the_report_shows_each_verdict_and_the_terminal_counts_them() -> None:
     card = sample_scorecard.scorecard()
-    assert section.counts(card.claims) == (
-        "Claims: 1 supported, 1 contradicted, 1 mixed, 1 undecided, 1 not testable here."
-    )
+    counted = "5 claims of others: 1 supported, 1 contradicted, 1 mixed, 1 undecided, 1 not testable here."
+    assert _claims.of_others(card) == counted
+    assert _claims.of_others(msgspec.structs.replace(card, claims=card.claims[:1])).startswith("1 claim of others: 1 ")
+    assert _claims.of_others(msgspec.structs.replace(card, claims=())) == ""
+    assert counted in markdown.render(card).split("## ")[1]
     untested = tuple(each for each in card.claims if each.verdict == NOT_TESTABLE)
     alone = msgspec.structs.replace(card, claims=untested)
     assert section.plugin.brief(alone) == ()

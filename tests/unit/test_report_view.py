@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from evaluator.core import metrics, registry
+from evaluator.core import criteria, metrics, registry
+from evaluator.core.criteria import CriteriaUsed
 from evaluator.core.metrics import key, number
 from evaluator.core.outcome import Outcome
 from evaluator.core.scorecard import CandidateScore, Comparison, Interval, Scorecard
@@ -346,7 +347,7 @@ def test_summary_fits_a_terminal_without_colour() -> None:
     lines = printed(terminal.summary(CARD, Path("runs/x")))
     text = "\n".join(lines)
     assert max(map(len, lines)) <= 80
-    assert len(lines) <= 40  # ten are rankings, a planned training, and where the order turns: everywhere here
+    assert len(lines) <= 42  # ten are rankings, a planned training, and where the order turns: everywhere here
     assert "\x1b" not in text
     for part in ("✗ not ready", "✓ ready", "Did not pass", "no GPU was found", "a stand-in for TF Serving"):
         assert part in text
@@ -357,7 +358,7 @@ def test_summary_fits_a_terminal_without_colour() -> None:
 def test_the_summary_of_the_worst_stays_short() -> None:
     """Names and reasons of strangers may be of any length."""
     lines = printed(terminal.summary(sample_scorecard.hostile(), Path("runs/x")))
-    assert len(lines) <= 44
+    assert len(lines) <= 46
 
 
 def test_the_summary_says_who_is_ahead_in_what() -> None:
@@ -443,3 +444,39 @@ def test_a_usual_call_is_told_by_one_statistic_and_it_is_named(card: Scorecard, 
     shown = "".join(printed(terminal.rendered((steps.short([line], card.names),))))
     assert f"latency {usual} " in re.sub(r"\s+", " ", shown)
     assert "latency p50 " not in re.sub(r"\s+", " ", shown) or usual == "p50"
+
+
+def _first_screens(card: Scorecard) -> tuple[str, str, str]:
+    """Return what stands first on the page, in Markdown, and in the terminal."""
+    page = html.plugin.render(card)
+    console = Console(width=400)
+    with console.capture() as shown:
+        console.print(terminal.summary(card, Path("run")))
+    first = page[page.index('<header id="verdict"') : page.index("</header>")]
+    return first, markdown.plugin.render(card).split("\n## ")[1], shown.get()
+
+
+def test_the_first_screen_says_by_which_criteria() -> None:
+    card = msgspec.structs.replace(CARD, criteria=None)
+    used = CriteriaUsed(record=criteria.built_in("balanced"), sha256="a" * 64, fixed=True)
+    for first in _first_screens(card):
+        assert first.count("No criteria record: the scores follow what is built in.") == 1
+    for first in _first_screens(msgspec.structs.replace(card, criteria=used)):
+        assert first.count(f"Criteria fixed before the first step: “{used.record.title}”.") == 1
+    long = msgspec.structs.replace(used, record=msgspec.structs.replace(used.record, title="words " * 150))
+    assert len(_claims.judged_by(msgspec.structs.replace(card, criteria=long))) < 170
+    late = msgspec.structs.replace(used, fixed=False)
+    for first in _first_screens(msgspec.structs.replace(card, criteria=late)):
+        assert first.count("Criteria changed after the results") == 1
+        assert "fixed before" not in first
+        assert "No criteria record" not in first
+
+
+def test_the_first_screen_counts_claims_of_others_and_leads_to_them() -> None:
+    page, document, brief = _first_screens(CARD)
+    said = _claims.of_others(CARD)
+    assert said
+    assert f'<a href="#claims">{said}</a>' in page
+    assert document.count(said) == brief.count(said) == 1
+    without, *_ = _first_screens(msgspec.structs.replace(CARD, claims=()))
+    assert "#claims" not in without

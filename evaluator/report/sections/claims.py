@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from evaluator.core.claims import NOT_TESTABLE, VERDICTS, Audited, Instance, Verdict
+from evaluator.core.claims import NOT_TESTABLE, Audited, Instance, Verdict
 from evaluator.core.scorecard import Scorecard
-from evaluator.report import _format
+from evaluator.report import _claims, _format
 from evaluator.report._base import Section
 from evaluator.report._blocks import (
     Block,
@@ -60,18 +60,12 @@ class Claims(Section):
         )
         untested = (Folded(title=_untested(len(others)), blocks=table(others)),) if others else ()
         parts = Folded(title="Each part of each claim, with its evidence", blocks=(soft(READING), *_parts(card.claims)))
-        return (Prose(line=(counts(card.claims),)), *shown, *untested, parts)
+        return (Prose(line=(_claims.of_others(card),)), *shown, *untested, parts)
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
         """Return how many claims have which verdict, where any could be tested."""
         tested = any(each.verdict != NOT_TESTABLE for each in card.claims)
-        return (Prose(line=(counts(card.claims),)),) if tested else ()
-
-
-def counts(claims: Sequence[Audited]) -> str:
-    """Write how many claims have which verdict: "Claims: 2 supported, 1 mixed"."""
-    found = ((verdict, sum(each.verdict == verdict for each in claims)) for verdict in VERDICTS)
-    return f"Claims: {', '.join(f'{count} {verdict}' for verdict, count in found if count)}."
+        return (Prose(line=(_claims.of_others(card),)),) if tested else ()
 
 
 def table(claims: Sequence[Audited]) -> tuple[Block, ...]:

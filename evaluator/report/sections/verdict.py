@@ -68,20 +68,25 @@ class Verdict(Section):
         run = f"Run {card.run}, {card.created_at}, profile {card.profile}, fweval {card.fweval}."
         opening = Prose(line=(Text(said.sentence, "strong"), f" {said.support}"))
         ahead = (targets(card),) if card.comparisons else ()
-        return (opening, *_changed(card), *_turns(card), *_careful(card), *ahead, Prose(line=(run,)), _scores(card))
+        others = _claims.of_others(card)
+        audited = (Prose(line=(others,)),) if others else ()
+        judged = (*_changed(card), *_unchanged(card), *audited, *_turns(card), *_careful(card))
+        return (opening, *judged, *ahead, Prose(line=(run,)), _scores(card))
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
         """Return who is ahead for what, with what that rests on, the scores of all scenarios, and the verdict."""
         said = headline(card)
         verdict = Prose(line=(Text(" ".join(filter(None, (said.sentence, said.support))), "strong"),))
         shown = overall_scores(card)
-        return (*_changed(card), *_ahead(card), *((_short(shown),) if shown else ()), verdict)
+        return (*_changed(card), *_ahead(card), *_unchanged(card), *((_short(shown),) if shown else ()), verdict)
 
     def context(self, card: Scorecard) -> dict[str, object]:
         """Return what the page sets apart: headline, cautions, targets, and the scores of which it makes cards."""
         return {
             "headline": headline(card),
             "changed": _claims.changed(card),
+            "judged_by": _claims.judged_by(card),
+            "others": _claims.of_others(card),
             "turned": TURNED,
             "turns": _claims.turns(card),
             "careful": CAREFUL if _claims.cautions(card) else MISSING,
@@ -95,6 +100,10 @@ def _changed(card: Scorecard) -> tuple[Block, ...]:
     """Say that the criteria are not those that the run began with: never behind anything that must be opened."""
     said = _claims.changed(card)
     return (Prose(line=(Text(said, "flag"),)),) if said else ()
+
+
+def _unchanged(card: Scorecard) -> tuple[Block, ...]:
+    return () if _claims.changed(card) else (Prose(line=(_claims.judged_by(card),)),)
 
 
 def _folded(card: Scorecard) -> list[tuple[str, tuple[str, ...]]]:
