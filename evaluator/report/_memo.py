@@ -8,20 +8,20 @@ scorecard.html.
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import fsum
-from typing import Any
 
 from evaluator.core import answers
 from evaluator.core.decision import Decision, Gap, Kind, Merits
 from evaluator.core.scorecard import CandidateScore, PathChoice, Scorecard
+from evaluator.core.upkeep import STALE_AFTER_DAYS as STALE_DAYS
 from evaluator.report import _claims, _format
 from evaluator.report._blocks import Block, Column, Item, Items, Line, Lines, Prose, Table, Text, column, item, lines
 from evaluator.report._candidates import overall_scores
 
-STALE_DAYS = 90  # after that, what was looked up about components must be looked up again
+_KEPT = ("active", "minimal", "limited")  # statuses that have to be looked at again to be relied on
 _NAME, _POINT, _SENTENCE, _LONG = 64, 120, 150, 230  # widths, in usual letters
 _POINTS: dict[Kind, int] = {"strength": 3, "weakness": 3, "risk": 3}
 _ROWS = 5  # of the table of options
@@ -115,21 +115,19 @@ def _drivers(card: Scorecard) -> tuple[Block, ...]:
         f"Ready is {card.policy.least_score:g} points of 10 on at least {_format.share(card.policy.least_coverage)} of "
         f"the evidence, and no failed must-have{f' ({cut(must, 90)})' if must else ''}."
     )
-    return (Prose(line=(cut(f"Weights: {weights}.", _LONG), f" {enough} ", cut(_decided_by(card), _SENTENCE))),)
+    return (Prose(line=(cut(f"Weights: {weights}.", _LONG), f" {enough} ", cut(_decided_by(card), _LONG))),)
 
 
 def _decided_by(card: Scorecard) -> str:
-    used: Any = getattr(card, "criteria", None)
+    """Say who decided the criteria and when, and first whether that was before the results."""
+    used = card.criteria
     if used is None:
         return "These are built in; nobody else decided them for this run."
-    return _criteria(used)
-
-
-def _criteria(used: Any) -> str:
-    """Say who decided the criteria and when, and whether that was before the results."""
     record = used.record
-    after = "" if used.fixed else " They were given after the results."
-    return f"Criteria “{record.title}”, decided by {record.decided_by} on {record.decided_on}.{after}"
+    given = "Fixed before the first step" if used.fixed else "Given after the results"
+    who, day = cut(record.decided_by, 32), record.decided_on.isoformat()
+    late = ", after the run began" if used.fixed and day > card.created_at[:10] else ""
+    return f"{given}: “{cut(record.title, 48)}”, decided by {who} on {day}{late}."
 
 
 def _options(card: Scorecard, shown: tuple[CandidateScore, ...]) -> tuple[Block, ...]:
@@ -300,20 +298,53 @@ def _revisit(card: Scorecard, found: Decision | None) -> tuple[Block, ...]:
         told.append(f"Weights change: {turned} (now {_format.percent(tip.share)}).")
     if found is not None and found.gaps and found.gaps[0].turns:
         told[:] = [*told[:1], "What could turn the order (above) has been measured."]
-    archived = sorted({str(each.server) for each in card.cells if each.server in card.archived})
+    archived = _archived(card)
     if archived:
-        names = ", ".join(card.title("server", name) for name in archived)
-        told.append(f"A security fault in {cut(names, _NAME)} becomes known: its makers mend nothing any more.")
-    told.append(f"It is {_stale(card)}: what was looked up about components is older than {STALE_DAYS} days by then.")
+        told.append(f"A security fault in {_some(archived)} becomes known: its makers mend nothing any more.")
+    told.append(_register_stale(card) or _run_stale(card))
     told.append("The model, a framework's version or the machine changes: measure again, then fweval compare.")
     return (Items(items=tuple(_entry(each, _LONG) for each in told)),)
 
 
-def _stale(card: Scorecard) -> str:
+def _archived(card: Scorecard) -> list[str]:
+    """Name what the run's paths rest on and nobody mends: by its register, else servers by its catalogue."""
+    if card.upkeep is not None:
+        return [each.component.title for each in card.upkeep.standings if each.counts_as == "archived"]
+    servers = sorted({str(each.server) for each in card.cells if each.server in card.archived})
+    return [card.title("server", name) for name in servers]
+
+
+def _register_stale(card: Scorecard) -> str:
+    """Say which entries of the register have to be looked at soonest; empty where none has."""
+    standings = () if card.upkeep is None else card.upkeep.standings
+    doubted = [each.component.title for each in standings if each.stale]
+    kept = [each.component for each in standings if not each.stale and each.counts_as in _KEPT]
+    told = []
+    if kept:
+        soonest = min(each.checked_on for each in kept)
+        names = [each.title for each in kept if each.checked_on == soonest]
+        told.append(f"It is {_later(soonest)}: nobody has looked for {STALE_DAYS} days at who maintains {_some(names)}")
+    if doubted:
+        told.append(f"{'too long ago' if told else 'Too long ago'} already: {_some(doubted)}")
+    return f"{'; '.join(told)}." if told else ""
+
+
+def _run_stale(card: Scorecard) -> str:
+    day = _later(card.created_at)
+    return f"It is {day}: what was looked up about components is older than {STALE_DAYS} days by then."
+
+
+def _later(day: str) -> str:
     try:
-        return (date.fromisoformat(card.created_at[:10]) + timedelta(days=STALE_DAYS)).isoformat()
+        return (date.fromisoformat(day[:10]) + timedelta(days=STALE_DAYS)).isoformat()
     except (ValueError, OverflowError):
         return f"{STALE_DAYS} days later"
+
+
+def _some(names: Sequence[str]) -> str:
+    """Name the first two of several, and count the rest."""
+    told = ", ".join(cut(each, 28) for each in names[:2])
+    return f"{told} and {len(names) - 2} more" if len(names) > 2 else told
 
 
 def _entry(text: str, width: int) -> Item:
