@@ -89,6 +89,7 @@ UNDER_LOAD: Metrics = {
         for share in (30, 60)
     },
 }
+PROBED = {"hot_swap": "high", "tls": "low"}  # the catalogue's probes, and what each weighs
 PROBES: Metrics = {
     **{f"{name} probe=hot_swap": told for name, told in (("outcome", "passed"), ("reason", "done"), ("risk", "high"))},
     **{f"{name} probe=tls": told for name, told in (("outcome", "passed"), ("reason", "done"), ("risk", "low"))},
@@ -156,7 +157,7 @@ def complete_run(*, scenarios: tuple[str, ...] = ("resnet50",), rounds: int = 3)
             *(entry for name in scenarios for entry in _entries(name, rounds)),
             *(_ease(name, framework) for name in scenarios for framework in FRAMEWORKS),
         ),
-        catalogue=Catalogue(titles={"format": TITLES}, paths=PATHS, exporters=EXPORTERS),
+        catalogue=Catalogue(titles={"format": TITLES}, paths=PATHS, exporters=EXPORTERS, probes=PROBED),
         inventories={(name, framework): INVENTORY for name in scenarios for framework in FRAMEWORKS},
     )
 

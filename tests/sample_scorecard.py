@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from evaluator.core.claims import Audited
+from evaluator.core.cost import Prices
 from evaluator.core.ease import Code, Ease, FrameworkEase, Made, Packages, ScenarioEase, Times
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
@@ -49,6 +50,7 @@ from evaluator.core.upkeep import (
     Use,
 )
 from evaluator.core.waivers import Waiver
+from evaluator.judging.cost import cost
 from evaluator.judging.decision import decided
 from tests import figures
 
@@ -119,10 +121,13 @@ DEVICES = (
 )
 
 
+PRICES = Prices(currency="EUR", training_per_hour=0.12, serving_per_hour=0.12, load_per_s=200.0, source="made up")
+
+
 def scorecard() -> Scorecard:
     """Return the whole sample."""
     card = _undecided()
-    return msgspec.structs.replace(card, decision=decided(card).decision)
+    return msgspec.structs.replace(card, decision=decided(card).decision, cost=cost(card, PRICES))
 
 
 def _undecided() -> Scorecard:

@@ -3,6 +3,9 @@
 The probes themselves are in serving/probes: each was done for real, under load where that is the question.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from evaluator.checks._served import chosen, missing
 from evaluator.core import metrics
 from evaluator.core.outcome import Outcome
@@ -34,12 +37,24 @@ class ServingOperations(Check):
                 if entry is None and refused is not None and evidence.catalogue.probes:
                     findings += [self._finding(evidence, refused, name) for name in evidence.catalogue.probes]
                 elif entry is None or not _probes(entry):
-                    text = f"{evidence.title(framework)}: operations"
-                    subject = Subject(scenario=scenario, candidate=framework, text=text, path="server")
-                    findings.append(self.finding(subject, missing(entries, "probing a server"), entries))
+                    findings += self._missing(evidence, scenario, framework, entries)
                 else:
                     findings += [self._finding(evidence, entry, name) for name in _probes(entry)]
         return tuple(findings)
+
+    def _missing(
+        self, evidence: Evidence, scenario: str, framework: str, entries: tuple[Entry, ...]
+    ) -> Iterator[Finding]:
+        """Yield what is missing where no server was probed: each probe, so that it weighs what asking would have."""
+        answer, told = missing(entries, "probing a server"), f"{evidence.title(framework)}: "
+        if evidence.old_rules or not evidence.catalogue.probes:
+            subject = Subject(scenario=scenario, candidate=framework, text=f"{told}operations", path="server")
+            yield self.finding(subject, answer, entries)
+            return
+        for probe, risk in evidence.catalogue.probes.items():
+            text = f"{told}{evidence.title(probe).lower()}"
+            subject = Subject(scenario=scenario, candidate=framework, text=text, path="server", topic=probe)
+            yield self.finding(subject, replace(answer, risk=_known_risk(risk)), entries)
 
     def _finding(self, evidence: Evidence, entry: Entry, probe: str) -> Finding:
         subject = Subject(

@@ -19,10 +19,11 @@ def command(*, run: str, shown: bool) -> int:
     from evaluator.core.store import RunFolder
     from evaluator.core.text import line
     from evaluator.judging import replay
+    from evaluator.report.html import plugin as html
 
     for path in replay.report(RunFolder.open(find_run(run))):
         click.echo(line(str(path)))
-        if shown and path.suffix == ".html":
+        if shown and path.name == html.filename:
             _open(path)
     return 0
 

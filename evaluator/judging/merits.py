@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import fsum
 
 from evaluator.core.answers import WORDS
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.decision import Kind, Merits, Point
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import significant
@@ -121,7 +122,7 @@ def _asked(made: Comparison) -> tuple[str, ...]:
 
 
 def _beside_cpu(card: Scorecard, device: str) -> str:
-    return "" if device == "cpu" else card.title("device", device)
+    return "" if device == DEVICE else card.title("device", device)
 
 
 def _ends(ratio: Interval) -> str:

@@ -646,10 +646,13 @@ def test_damaged_records_of_servers_are_no_bug(check: Check) -> None:
         assert all(comparison.statement for comparison in check.compare(broken))
 
 
-def test_a_server_that_was_not_probed_is_one_missing_finding() -> None:
+def test_a_server_that_was_not_probed_misses_what_each_probe_weighs() -> None:
+    """One finding for all of them would weigh less than the probes do: less evidence, and a higher lower bound."""
     gone = fakes.end(fakes.complete_run(), fakes.is_step(stage="probe"), Outcome.UNAVAILABLE)
-    found = one(serving_operations, gone, candidate="tensorflow")
-    assert (found.state, found.score) == MISSING
+    place = (gone.scenarios[0], "tensorflow")
+    found = [each for each in serving_operations.judge(gone) if (each.scenario, each.candidate) == place]
+    assert [(each.state, each.score) for each in found] == [MISSING] * len(fakes.PROBED)
+    assert [each.risk for each in found] == ["high", "low"]
 
 
 def test_a_difference_in_percent_is_not_read_as_a_share() -> None:

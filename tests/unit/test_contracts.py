@@ -65,7 +65,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_examples_answer_every_question(theirs: Path) -> None:
     found = child.answers(theirs)
     assert found.failed == ()
-    assert len(found.plugins) == 7
+    assert len(found.plugins) == 8
     assert found.asked > 50
 
 

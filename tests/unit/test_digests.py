@@ -79,7 +79,7 @@ def test_the_whole_is_what_sha256sum_prints(run: Path) -> None:
     found = digests.read(run)
     assert found is not None
     names = sorted(found.files)
-    printed = subprocess.run(["sha256sum", *names], cwd=run, capture_output=True, check=True).stdout
+    printed = subprocess.run(["sha256sum", *names], cwd=run, capture_output=True, check=True, timeout=60).stdout
     assert digests.lines(found.files).encode() == printed
     maker = f"{digests.me()}  scorecard.json\n"
     assert found.whole == hashlib.sha256(printed + maker.encode()).hexdigest()

@@ -45,13 +45,6 @@ class CostSection(Section):
         """Return nothing where no price sheet was given."""
         return () if card.cost is None else told(card, card.cost)
 
-    def brief(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return the cheapest path of each scenario."""
-        if card.cost is None:
-            return ()
-        first = {each.scenario: each for each in reversed(card.cost.servings)}
-        return tuple(Prose(line=(_cheapest(card.cost, each),)) for each in reversed(first.values()))
-
 
 def told(card: Scorecard, cost: Cost) -> tuple[Block, ...]:
     """Return what there is to say of the cost of a run."""
@@ -90,12 +83,6 @@ def told(card: Scorecard, cost: Cost) -> tuple[Block, ...]:
         blocks.append(Heading(text="Without a cost"))
         blocks.append(Items(items=tuple(item(each) for each in cost.unpriced)))
     return tuple(blocks)
-
-
-def _cheapest(cost: Cost, each: ServingPrice) -> str:
-    amount = _money(each.per_million, cost.prices.currency)
-    share = _format.share(cost.prices.most_utilisation)
-    return f"{each.scenario}: a million requests cost {amount} at {share} utilisation by {each.title} ({each.kind})."
 
 
 def _on(card: Scorecard, device: str) -> str:

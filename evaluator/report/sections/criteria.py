@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.criteria import Criteria, CriteriaUsed
 from evaluator.core.policy import CATEGORIES, Gate
 from evaluator.core.scorecard import Scorecard
@@ -101,7 +102,7 @@ def _gate(gate: Gate) -> tuple[str, str, str, str]:
     if gate.figure:
         side = "at least" if FIGURES[gate.figure].more_is_better else "at most"
         limit = f"{side} {_format.quantity(gate.limit, FIGURES[gate.figure].unit)}"
-    where = ", ".join(filter(None, (gate.scenario, gate.path, gate.device if gate.device != "cpu" else "")))
+    where = ", ".join(filter(None, (gate.scenario, gate.path, gate.device if gate.device != DEVICE else "")))
     return _format.words(gate.figure or gate.check), limit, where or "everywhere", gate.why
 
 
