@@ -449,11 +449,10 @@ def test_a_usual_call_is_told_by_one_statistic_and_it_is_named(card: Scorecard, 
 def _first_screens(card: Scorecard) -> tuple[str, str, str]:
     """Return what stands first on the page, in Markdown, and in the terminal."""
     page = html.plugin.render(card)
-    console = Console(width=400)
-    with console.capture() as shown:
-        console.print(terminal.summary(card, Path("run")))
+    console = Console(width=400, file=io.StringIO(), record=True)
+    console.print(terminal.summary(card, Path("run")))
     first = page[page.index('<header id="verdict"') : page.index("</header>")]
-    return first, markdown.plugin.render(card).split("\n## ")[1], shown.get()
+    return first, markdown.plugin.render(card).split("\n## ")[1], console.export_text()
 
 
 def test_the_first_screen_says_by_which_criteria() -> None:
