@@ -123,8 +123,8 @@ def _held(cell: Cell, prices: Prices) -> Iterator[tuple[float, str]]:
 
 
 def _number(cell: Cell, name: str, **labels: str | float) -> float | None:
-    found = metrics.select(cell.figures, name, **labels)
-    return metrics.number(found[0].value) if found else None
+    found = metrics.find(cell, metrics.key(name, **labels))
+    return None if found is None else metrics.number(found.value)
 
 
 def _alone(card: Scorecard, prices: Prices) -> Iterator[ServingPrice]:

@@ -96,10 +96,8 @@ def score(folder: RunFolder, evidence: Evidence | None = None) -> Scorecard:
 
 def keep_waivers(folder: RunFolder, given: Path) -> None:
     """Copy a file of waivers into a run, whose next scorecard shows them; `UsageError` when it is none."""
-    folder.demand_writing()
     waivers.read(given)
-    files.write_text(folder.path / waivers.NAME, toml.read(given))
-    digests.renew(folder.path, [waivers.NAME])
+    _keep(folder, waivers.NAME, toml.read(given))
 
 
 def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Scorecard:
@@ -134,8 +132,14 @@ def prices(folder: RunFolder) -> Prices | None:
 def keep_prices(folder: RunFolder, sheet: Path) -> None:
     """Copy a price sheet into a run, in place of the one that is there; `UsageError` when it is none."""
     read_prices(sheet)
-    files.write_text(folder.path / costs.NAME, read_bytes(sheet))
-    digests.renew(folder.path, [costs.NAME])
+    _keep(folder, costs.NAME, read_bytes(sheet))
+
+
+def _keep(folder: RunFolder, name: str, content: str | bytes) -> None:
+    """Write a file that was given to a finished run, and record its digest: else `fweval verify` calls it added."""
+    folder.demand_writing()
+    files.write_text(folder.path / name, content)
+    digests.renew(folder.path, [name])
 
 
 def cells(folder: RunFolder) -> tuple[Cell, ...]:
@@ -197,8 +201,7 @@ def judge_by(folder: RunFolder, given: GivenFile | None) -> None:
             after.unlink()
             digests.drop(folder.path, [criteria.AFTER])
         return
-    files.write_text(after, given.content)
-    digests.renew(folder.path, [criteria.AFTER])
+    _keep(folder, criteria.AFTER, given.content)
 
 
 def gather(folder: RunFolder, stage: str | None = None) -> Evidence:
