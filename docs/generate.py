@@ -241,6 +241,8 @@ def upkeep_page() -> str:
         "",
         "Licences, known vulnerabilities (`fweval score RUN --advisories PATH`: OSV records, as osv.dev has them) and",
         "adoption are shown beside, and are no points. A licence is what the metadata of a package say for sure.",
+        "`fweval fetch --releases` asks pip's index on which day packages were last released; a run shows the day and",
+        "asks nobody.",
         "",
         "## What a status means",
         "",

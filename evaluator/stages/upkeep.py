@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+from packaging.utils import canonicalize_name
 
 from evaluator.children.work import Work
-from evaluator.core import files, registry
+from evaluator.core import files, registry, releases
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured
+from evaluator.core.releases import Releases
 from evaluator.core.upkeep import EVIDENCE, Component, Inventory, Package, Use, Way, register
 from evaluator.stages import _packages, _register, _uses
 from evaluator.stages._contract import GIB, Shown, Stage
@@ -75,12 +77,28 @@ def take_stock(framework: str, scenario: Scenario) -> Inventory:
         needed = {name: each for part in parts for name, each in of_part(part).items()}
         packages |= needed
         ways.append(_way(framework, parts, entries.components, tuple(sorted(needed)), code))
+    known = releases.known()
     return Inventory(
         register=entries,
         detected=dict(_register.detect(entries, ours, environment)),
-        packages=dict(sorted(packages.items())),
+        packages={name: _released(each, known) for name, each in sorted(packages.items())},
         ways=tuple(ways),
+        releases_asked=known.asked if known else "",
     )
+
+
+def _released(package: Package, known: Releases | None) -> Package:
+    """Add the day of the newest release, where the index was asked about the package."""
+    day = known.days.get(canonicalize_name(package.name)) if known and package.ecosystem == "PyPI" else None
+    return msgspec.structs.replace(package, released=day) if day else package
+
+
+def asked_about() -> set[str]:
+    """Return the packages whose releases tell something: the register's, and those that plug-ins are made for."""
+    entries = [each.detector for each in register().components if each.detector]
+    named = {each.package for each in entries if each.ecosystem == "PyPI"}
+    parts = [part for kind in ("exporter", "runtime", "server") for part in registry.load_all(kind)]
+    return {canonicalize_name(name) for name in named.union(*(part.distributions for part in parts))}
 
 
 def _ways(framework: str) -> Iterator[tuple[Any, ...]]:

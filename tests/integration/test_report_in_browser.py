@@ -129,6 +129,24 @@ def test_on_a_phone_a_figure_is_named_by_its_column(opened: Open) -> None:
     assert cell.evaluate(named) == "none"
 
 
+# What is shared, beside a copy of it that is drawn where it is used: how much wider and higher it comes out.
+SHARED = """() => [...document.querySelectorAll("main use")].map((use) => {
+  const copy = document.querySelector(use.getAttribute("href")).cloneNode(true);
+  use.parentNode.append(copy);
+  const [one, other] = [use, copy].map((each) => each.getBoundingClientRect());
+  copy.remove();
+  return Math.max(Math.abs(one.width - other.width), Math.abs(one.height - other.height));
+})"""
+
+
+def test_what_pictures_share_looks_as_if_each_had_its_own(opened: Open) -> None:
+    page = opened(old_run.scorecard()).page
+    page.evaluate(UNFOLD)
+    differences = page.evaluate(SHARED)
+    assert len(differences) > 10
+    assert max(differences) < 1
+
+
 # Weights -------------------------------------------------------------------------------------------------------------
 
 

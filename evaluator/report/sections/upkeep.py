@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from evaluator.core.scorecard import Scorecard
-from evaluator.core.upkeep import MEANINGS, STALE_AFTER_DAYS, Match, PathUpkeep, Standing, Status, Upkeep
+from evaluator.core.upkeep import MEANINGS, STALE_AFTER_DAYS, Component, Match, PathUpkeep, Standing, Status, Upkeep
 from evaluator.report import _cells, _format
 from evaluator.report._base import Section
 from evaluator.report._blocks import (
@@ -150,12 +150,12 @@ def _components(found: Upkeep) -> Iterable[Block]:
             columns=tuple(
                 column(each) for each in ("Component", "Status", "In their words", "Source", "Installed here")
             ),
-            rows=tuple(_component(each) for each in found.standings),
+            rows=tuple(_component(found, each) for each in found.standings),
             layout="stacked",
         )
 
 
-def _component(standing: Standing) -> tuple[Lines, ...]:
+def _component(found: Upkeep, standing: Standing) -> tuple[Lines, ...]:
     about, doubts = standing.component, []
     if standing.stale:
         doubts.append((Text(f"stale: not looked at for {STALE_AFTER_DAYS} days", "flag"),))
@@ -170,8 +170,16 @@ def _component(standing: Standing) -> tuple[Lines, ...]:
         lines(_chip(about.status), *doubts),
         lines(quote, *note),
         lines(about.source or Text("none", "missing"), Text(dated, "soft")),
-        lines(Chip(detected.answer, _ANSWERS[detected.answer]), Text(detected.said, "soft")),
+        lines(Chip(detected.answer, _ANSWERS[detected.answer]), Text(detected.said, "soft"), *_newest(found, about)),
     )
+
+
+def _newest(found: Upkeep, about: Component) -> Iterable[Text]:
+    """Say when the index had the newest release of what the entry is seen by, where it was asked."""
+    seen_by = about.detector.package if about.detector else ""
+    day = next((each.released for each in found.packages if each.name == seen_by and each.released), "")
+    if day:
+        yield Text(f"newest release on {day}, by the index on {found.releases_asked}", "soft")
 
 
 def _packages(card: Scorecard, found: Upkeep) -> Iterable[Block]:
@@ -214,7 +222,6 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _every(found: Upkeep) -> Table:
-    asked = bool(found.releases_asked)
     titles = ("Package", "Version", "Environment", "Licence", "From", "Python", "Wheel for", "Newest release")
     return Table(
         caption="Every package on the paths",
@@ -228,7 +235,7 @@ def _every(found: Upkeep) -> Table:
                 each.licence_from,
                 each.requires_python,
                 ", ".join(each.platforms),
-                (each.released or "unknown") if asked else Text("not asked", "missing"),
+                each.released or Text("not asked", "missing"),
             )
             for each in found.packages
         ),
