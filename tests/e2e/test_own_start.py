@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.core import ease, files, registry
 from tests.commands import NO_ENGINE, PROFILE, cells, fweval
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -46,6 +47,19 @@ def test_what_new_wrote_is_exported_at_once(home: Path) -> None:
         "holdout.npz",
     }
     assert {"torch", "numpy"} <= {name.lower() for name in record["packages"]}
+
+
+def test_what_ones_own_code_needs_is_counted_and_mistakes_are_made(home: Path) -> None:
+    """Of one framework only: the other has no row, and nothing is said of it."""
+    done = fweval("ease", "mine.toml", "--profile", "short.toml", "--out", "eased", cwd=home, timeout_s=200)
+    assert done.returncode == 0, done.stderr
+    (row,) = (row for row in cells(home / "eased") if row["stage"] == "ease")
+    assert (row["framework"], row["outcome"]) == ("pytorch", "passed")
+    found = files.read_record(home / "eased" / row["evidence"] / ease.NAME, ease.Found)
+    written = {each.purpose: each for each in found.code}["train"]
+    assert {name.partition(":")[0] for name in written.files} == {"mine.py"}
+    assert any(name.startswith("torch.nn.") for name in written.names)
+    assert row["metrics"]["mistakes"] == len(registry.names("mistake")) - len(found.not_applicable)
 
 
 def test_the_pages_notebook_runs_as_it_stands(home: Path) -> None:
