@@ -20,6 +20,7 @@ from evaluator.core import given_files, registry, toml
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.given_files import GivenFile
 from evaluator.core.policy import CATEGORIES, STANDARD, Gate, Policy
+from evaluator.core.policy import Path as DeploymentPath
 from evaluator.core.records import Name, Record, RunRecord, Title
 from evaluator.core.targets import FIGURES, Target
 
@@ -29,6 +30,7 @@ DEFAULT = "balanced"
 _FOLDER = Path(__file__).parents[1] / "criteria"
 _WHOLE = 100.0  # percent
 _EXACT = 1e-6
+_WITHOUT_SERVERS: tuple[DeploymentPath, ...] = ("mobile", "portable", "web")
 
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Written = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
@@ -45,6 +47,7 @@ class Criteria(Record, frozen=True, kw_only=True):
     weights: dict[str, Percent]  # category -> percent; they add up to 100, and one that is not there weighs nothing
     targets: dict[str, Target] = msgspec.field(default_factory=dict)  # figure -> before those of scenarios
     gates: tuple[Gate, ...] = ()
+    paths: tuple[DeploymentPath, ...] = ()  # that the decision is about; none: all, but servers where nobody serves
     # A relative difference of less decides nothing; None: what each scenario says.
     margin: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     least_coverage: Annotated[float, msgspec.Meta(ge=0, le=1)] = STANDARD.least_coverage
@@ -62,6 +65,8 @@ class Criteria(Record, frozen=True, kw_only=True):
                 for name, target in self.targets.items()
             },
             gates=self.gates,
+            stand_in_suffices=False,
+            paths=self.paths or (() if self.weights.get("serving") else _WITHOUT_SERVERS),
             margin=STANDARD.margin if self.margin is None else self.margin,
             margin_declared=self.margin is not None,
             least_coverage=self.least_coverage,

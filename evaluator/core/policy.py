@@ -25,6 +25,9 @@ class Risk(StrEnum):
 CATEGORIES = ("training", "performance", "footprint", "portability", "serving", "upkeep", "ease")
 
 
+Path = Literal["server", "mobile", "portable", "web"]  # a deployment path: where what is trained is to compute
+
+
 class Gate(Record, frozen=True, kw_only=True):
     """A must-have: it caps the verdict, and no weight buys it out. Of a check, or a limit to a figure.
 
@@ -36,7 +39,7 @@ class Gate(Record, frozen=True, kw_only=True):
     at_most_s: Amount | None = None
     at_most_bytes: Amount | None = None
     at_least_per_s: Amount | None = None
-    path: Literal["server", "mobile", "portable", "web"] | None = None  # None: on each
+    path: Path | None = None  # None: on each
     scenario: str | None = None  # None: in each
     device: str = DEVICE
     needs: Literal["all", "one"] = "all"  # of what was looked at in a scenario: "one" artifact that passes will do
@@ -91,6 +94,8 @@ class Policy(Record, frozen=True, kw_only=True):
     # about a GPU where there is one.
     risk_beside_cpu: Risk = Risk.LOW
     provisional_share: float = 0.5  # of its weight that a figure of a reference server counts as measured
+    # Whether a must-have of a check that only a stand-in answers is kept. It was, before there were criteria.
+    stand_in_suffices: bool = True
     least_coverage: float = 0.7  # below it the verdict is "insufficient evidence"
     least_score: float = 5.0  # below it the verdict is "not ready"
     # Candidates are compared in the categories of which the least covered has this share of the most covered's
@@ -102,6 +107,7 @@ class Policy(Record, frozen=True, kw_only=True):
     points_per_halving: float | None = None
     targets: dict[str, Target] = msgspec.field(default_factory=dict)  # of the criteria: before any other
     gates: tuple[Gate, ...] = ()  # of the criteria, beside those that checks bring
+    paths: tuple[Path, ...] = ()  # that the decision is about: what lies on others counts for nothing; none: on all
     margin: float = 0.05  # a relative difference of less decides nothing, where a scenario does not say otherwise
     margin_declared: bool = False  # by the criteria: then it holds whatever a scenario says
     # How far two trainings may lie apart and still be the same, relative: their outputs before the first step
@@ -114,6 +120,10 @@ class Policy(Record, frozen=True, kw_only=True):
     upkeep: dict[str, float] = msgspec.field(default_factory=dict)
     draws: int = 10_000  # random weightings of the categories that the answer must be robust against
     seed: int = 20_240_229  # of these
+
+    def about(self, path: str | None) -> bool:
+        """Tell whether a finding on a path matters to the decision; what is on no path always does."""
+        return path is None or not self.paths or path in self.paths
 
     def risk(self, found: Risk, device: str) -> Risk:
         """Return the risk that a finding weighs by."""

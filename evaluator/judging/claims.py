@@ -297,7 +297,7 @@ def _scored(card: Scorecard, test: ScoreTest) -> tuple[Instance, ...]:
 
 def _weighing(card: Scorecard, category: str) -> Scorecard:
     """Return the scores of a category that the criteria of the run weigh nothing: a claim may be about it."""
-    policy = msgspec.structs.replace(card.policy, categories={category: 1.0})
+    policy = msgspec.structs.replace(card.policy, categories={category: 1.0}, paths=())
     frameworks = tuple(dict.fromkeys(score.candidate for score in card.scores))
     scores = scoring.score_candidates(card.findings, frameworks, tuple(card.scenarios), policy)
     weighed: Scorecard = msgspec.structs.replace(card, policy=policy, scores=scores)
@@ -365,6 +365,7 @@ def _counts(card: Scorecard, finding: Finding, test: ScoreTest) -> bool:
     return (
         finding.score is not None
         and finding.category in (card.policy.categories if test.category is None else (test.category,))
+        and card.policy.about(finding.path)
         and test.scenario in (None, finding.scenario)
     )
 

@@ -85,6 +85,8 @@ def tallies(findings: Iterable[Finding], policy: Policy) -> dict[Place, Tally]:
     for finding in sorted(findings, key=lambda each: each.id):
         if finding.state is Outcome.NOT_APPLICABLE or finding.category not in policy.categories:
             continue
+        if not policy.about(finding.path):
+            continue
         tally = found.setdefault((finding.candidate, finding.category), Tally())
         risk = policy.risks[finding.risk]
         if finding.score is None:

@@ -5,10 +5,11 @@
 nor breaks a must-have: it stays open, and so does the verdict.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import Gate
 from evaluator.core.quantities import quantity
@@ -37,6 +38,18 @@ def judge(gates: Iterable[Gate], findings: Sequence[Finding], scenarios: Sequenc
                 if answer != "kept":
                     (failed if answer == "broken" else unanswered).append(f"{scenario}: {sentence}")
     return Judged(failed=tuple(failed), open=tuple(unanswered))
+
+
+def stood_in(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield a sentence for each must-have of a check that nothing but a stand-in answers."""
+    found: dict[tuple[str, str], list[Finding]] = {}
+    for each in findings:
+        if each.gate and each.device == DEVICE:
+            found.setdefault((each.scenario, each.check), []).append(each)
+    for (scenario, check), asked in found.items():
+        if all(each.provisional and each.state is Outcome.PASSED for each in asked):
+            said = check.replace("_", " ")
+            yield f"{scenario}: only a stand-in answers the must-have {said} ({asked[0].subject})"
 
 
 def answers(found: Finding, figure: str) -> bool:

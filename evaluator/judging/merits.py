@@ -60,6 +60,7 @@ class _Weights:
             for each in card.findings
             if each.candidate == candidate
             and each.category in policy.categories
+            and policy.about(each.path)
             and each.state is not Outcome.NOT_APPLICABLE
         )
         total = fsum(policy.categories.values())

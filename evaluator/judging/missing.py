@@ -28,7 +28,7 @@ def gaps(card: Scorecard, sums: Mapping[Place, Tally], leader: str | None) -> tu
     for each in card.findings:
         if each.category not in card.policy.categories or each.state is Outcome.NOT_APPLICABLE:
             continue
-        if each.candidate not in names:
+        if each.candidate not in names or not card.policy.about(each.path):
             continue
         if each.score is None:
             groups.setdefault((_reason(each), each.remedy), []).append(each)

@@ -285,9 +285,10 @@ def warnings(evidence: Evidence) -> tuple[str, ...]:
 def _candidate(
     about: tuple[str, str | None], findings: Sequence[Finding], every: Sequence[str], policy: Policy
 ) -> CandidateScore:
-    """Score one framework, in one scenario or over all of them, from its findings."""
+    """Score one framework, in one scenario or over all of them, from its findings on the paths that are asked about."""
     framework, scenario = about
     scenarios = every if scenario is None else (scenario,)
+    findings = [found for found in findings if policy.about(found.path)]
     categories = tuple(_category(name, findings, policy) for name in policy.categories)
     total = fsum(policy.categories.values())
     coverage = fsum(c.weight * c.coverage for c in categories) / total
@@ -298,6 +299,8 @@ def _candidate(
     failed = tuple(_gate(f) for f in findings if f.gate and f.state.is_answer and f.state is not Outcome.PASSED)
     asked = gates.judge(policy.gates, findings, scenarios)
     capped = tuple(dict.fromkeys((*failed, *asked.failed)))
+    stood_in = () if policy.stand_in_suffices else gates.stood_in(findings)
+    unanswered = tuple(dict.fromkeys((*stood_in, *asked.open)))
     return CandidateScore(
         candidate=framework,
         scenario=scenario,
@@ -307,9 +310,9 @@ def _candidate(
         coverage=coverage,
         weakest=weakest.category if weakest else None,
         weakest_score=weakest.score if weakest else None,
-        verdict=_verdict(overall, coverage, capped, asked.open, policy),
+        verdict=_verdict(overall, coverage, capped, unanswered, policy),
         gates=capped,
-        open_gates=asked.open,
+        open_gates=unanswered,
         categories=categories,
     )
 

@@ -110,12 +110,15 @@ def _drivers(card: Scorecard) -> tuple[Block, ...]:
     weights = ", ".join(
         f"{_format.words(name)} {100 * weight / total:.3g} %" for name, weight in card.policy.categories.items()
     )
-    must = ", ".join(dict.fromkeys(card.title("check", each.check).lower() for each in card.findings if each.gate))
+    gates = [each for each in card.findings if each.gate and card.policy.about(each.path)]
+    must = ", ".join(dict.fromkeys(card.title("check", each.check).lower() for each in gates))
     enough = (
         f"Ready is {card.policy.least_score:g} points of 10 on at least {_format.share(card.policy.least_coverage)} of "
         f"the evidence, and no failed must-have{f' ({cut(must, 90)})' if must else ''}."
     )
-    return (Prose(line=(cut(f"Weights: {weights}.", _LONG), f" {enough} ", cut(_decided_by(card), _LONG))),)
+    named = " and ".join(_format.path(each) for each in card.policy.paths)
+    paths = f" Only paths to {named} count." if named else ""
+    return (Prose(line=(cut(f"Weights: {weights}.", _LONG), f"{paths} {enough} ", cut(_decided_by(card), _LONG))),)
 
 
 def _decided_by(card: Scorecard) -> str:

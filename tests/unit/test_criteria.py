@@ -177,6 +177,17 @@ def test_any_weights_that_add_up_are_taken_and_a_policy_has_no_empty_category(sh
     assert found.policy.categories == {name: weight for name, weight in weights.items() if weight}
 
 
+def test_findings_count_on_the_paths_that_are_named_and_on_servers_where_something_serves() -> None:
+    about = [path for path in ("server", "mobile", "portable", "web") if read(GOOD).policy.about(path)]
+    assert about == ["server", "mobile", "portable", "web"]
+    nobody_serves = read(GOOD.replace("training = 40\nserving = 60", "training = 100")).policy
+    assert [nobody_serves.about(path) for path in ("server", "mobile", None)] == [False, True, True]
+    named = read(GOOD.replace("[weights]", 'paths = ["server"]\n[weights]', 1)).policy
+    assert [named.about(path) for path in ("server", "mobile", None)] == [True, False, True]
+    with pytest.raises(UsageError, match="paths"):
+        read(GOOD.replace("[weights]", 'paths = ["sever"]\n[weights]', 1))
+
+
 # Must-haves
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluator.core.outcome import Outcome
-from evaluator.core.policy import STANDARD
+from evaluator.core.policy import STANDARD, Policy
 from evaluator.core.scorecard import CandidateScore, CategoryScore, Finding, Risk
 from evaluator.core.turns import Blocks
 from evaluator.judging import scoring
@@ -126,6 +126,38 @@ def test_the_bounds_count_what_is_missing_as_zero_and_as_ten() -> None:
     serving = next(c for c in one.categories if c.category == "serving")
     assert (serving.score, serving.coverage) == (8.0, 0.5)
     assert (serving.lower, serving.upper) == (4.0, 9.0)
+
+
+def test_what_lies_on_other_paths_counts_for_nothing() -> None:
+    """A server that its makers have ended says nothing against a framework on phones."""
+    ended = finding(category="upkeep", path="server", state=Outcome.FAILED, score=0.0, gate=True)
+    known = [finding(category=name, path="mobile") for name in STANDARD.categories]
+    phones = msgspec.structs.replace(STANDARD, categories={**STANDARD.categories, "upkeep": 1.0}, paths=("mobile",))
+    (asked, _) = scoring.score_candidates([*known, ended], ("pytorch",), ("bert",), phones)
+    everywhere = msgspec.structs.replace(phones, paths=())
+    (whole, _) = scoring.score_candidates([*known, ended], ("pytorch",), ("bert",), everywhere)
+    assert (asked.verdict, asked.gates, whole.verdict) == ("ready", (), "not ready")
+    assert next(each.score for each in asked.categories if each.category == "upkeep") is None
+    assert next(each.score for each in whole.categories if each.category == "upkeep") == 0
+
+
+def test_nothing_but_a_stand_in_leaves_a_must_have_open() -> None:
+    strict = msgspec.structs.replace(STANDARD, stand_in_suffices=False)
+    known = [finding(category=name) for name in STANDARD.categories for _ in range(3)]
+    ready = {"check": "serving_readiness", "gate": True, "path": "server", "subject": "TF Serving (container)"}
+    real, stand_in = finding(**ready), finding(**ready, provisional=True)
+
+    def judged(*found: Finding, policy: Policy = strict) -> CandidateScore:
+        return scoring.score_candidates([*known, *found], ("pytorch",), ("bert",), policy)[0]
+
+    assert judged(real).verdict == judged(real, stand_in).verdict == "ready"
+    assert judged(stand_in).verdict == "insufficient evidence"
+    assert judged(stand_in).open_gates == (
+        "bert: only a stand-in answers the must-have serving readiness (TF Serving (container))",
+    )
+    assert judged(msgspec.structs.replace(stand_in, state=Outcome.FAILED, score=0.0)).verdict == "not ready"
+    assert judged(msgspec.structs.replace(stand_in, device="gpu")).verdict == "ready"
+    assert judged(stand_in, policy=STANDARD).verdict == "ready", "as it was before there were criteria"
 
 
 def test_a_provisional_finding_counts_half_in_coverage() -> None:

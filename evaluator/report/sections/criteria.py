@@ -45,9 +45,16 @@ def described(record: Criteria, sha256: str, *, unasked: tuple[str, ...] = (), b
         ("Decided", f"by {record.decided_by} on {record.decided_on.isoformat()}"),
         ("SHA-256", sha256),
         ("Verdict", f"ready from {record.least_score:g} of 10, with {_format.coverage(record.least_coverage)} covered"),
+        ("About", _paths(record)),
         ("Equivalent", f"within {100 * record.margin:.3g} %" if record.margin else "within what each scenario says"),
     )
     return (Facts(rows=facts), _weights(record, unasked, bars=bars), *_targets(record), *_gates(record))
+
+
+def _paths(record: Criteria) -> str:
+    """Say on which paths findings count."""
+    asked = record.policy.paths
+    return f"{' and '.join(_format.path(each) for each in asked)} only" if asked else "every path"
 
 
 def _fixed(used: CriteriaUsed) -> str:
