@@ -117,7 +117,16 @@ def _statement(outcome: Outcome, chosen: str | None, overall: Sequence[Candidate
         return f"{names} is ready."
     if outcome == "not ready":
         return f"{names} {'is' if len(overall) == 1 else 'are'} not ready."
-    return "No decision can rest on this run: too little of what was asked was measured."
+    return _nobody(overall)
+
+
+def _nobody(overall: Sequence[CandidateScore]) -> str:
+    """Say why nobody can be taken where nobody is ready, and not all are known to be unready."""
+    out = [_name(score.candidate) for score in overall if score.verdict == "not ready"]
+    if not out:
+        return "No decision can rest on this run: too little of what was asked was measured."
+    rest = " and ".join(_name(score.candidate) for score in overall if score.verdict != "not ready")
+    return f"Take neither by this run: {' and '.join(out)} is not ready, and of {rest} too little is known."
 
 
 def _others(overall: Sequence[CandidateScore], chosen: str | None) -> str:

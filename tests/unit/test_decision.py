@@ -79,6 +79,15 @@ def test_a_failed_must_have_is_named() -> None:
     assert points(found, "weakness")[0].text == "A must-have fails: something: it differs."
 
 
+def test_where_one_fails_and_of_the_other_too_little_is_known_neither_is_taken() -> None:
+    failed = finding(9, gate=True, score=0.0, state=Outcome.FAILED, reason="it differs")
+    known = everywhere({"pytorch": 9.0, "tensorflow": 8.0})
+    unknown = [msgspec.structs.replace(each, **GONE) if each.candidate == "tensorflow" else each for each in known]
+    found = made([*unknown, failed])
+    assert found.outcome == "insufficient evidence"
+    assert found.statement == "Take neither by this run: PyTorch is not ready, and of TensorFlow too little is known."
+
+
 def test_nothing_measured_decides_nothing() -> None:
     for card in (sample_scorecard.empty(), fakes.scorecard(fakes.empty_run())):
         assert card.decision is not None
