@@ -29,6 +29,8 @@ PERCENTILES = "Percentiles (p50, p90 …) are observed values that the true ones
 
 _PATHS = {"mobile": "phone", "web": "browser"}  # deployment paths, where their raw name is not what people say
 
+_LONG = ((86_400, "days"), (3_600, "h"), (60, "min"))  # seconds: at an axis there is room for one unit
+
 # Outcomes as a letter, a sign and a tone: colour never carries the meaning alone.
 LETTERS = {
     Outcome.PASSED: "P",
@@ -104,8 +106,10 @@ def ends(curve: Curve) -> str:
 
 
 def tick(value: float, unit: str | None) -> str:
-    """Write a round value at an axis, without the zeros that say nothing: "50 ms"."""
-    number, _, rest = quantity(value, unit).partition(" ")
+    """Write a round value at an axis, without the zeros that say nothing: "50 ms", "16.7 min"."""
+    length = next((each for each in _LONG if unit == "s" and value >= 2 * each[0]), None)
+    shown = quantity(value, unit) if length is None else f"{significant(value / length[0])} {length[1]}"
+    number, _, rest = shown.partition(" ")
     shown = number.rstrip("0").rstrip(".") if "." in number else number
     return f"{shown} {rest}".rstrip()
 

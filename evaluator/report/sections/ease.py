@@ -67,6 +67,7 @@ class EaseOfUse(Section):
             blocks += [Heading(text="To begin with", aside="on this machine"), _beginning(found)]
         if any(each.code for each in found.scenarios):
             blocks += [Heading(text="Code"), soft(_CODE), _code(found)]
+            blocks.append(Folded(title="Which text was counted", blocks=(Items(items=tuple(_counted(found))),)))
         return tuple(blocks)
 
 
@@ -178,7 +179,8 @@ def _installed(each: FrameworkEase) -> tuple[Lines, Lines]:
     known = each.packages
     if known is None:
         return lines(Text("not measured", "missing")), lines(Text("not measured", "missing"))
-    most = ", ".join(f"{name} {_format.quantity(size, 'bytes')}" for name, size in list(known.largest.items())[:3])
+    largest = sorted(known.largest.items(), key=lambda each: -each[1])[:3]  # a record keeps them by name
+    most = ", ".join(f"{name} {_format.quantity(size, 'bytes')}" for name, size in largest)
     return lines(str(len(known.names))), lines(
         Text(_format.quantity(known.size_bytes, "bytes"), "figure"), Text(most, "soft")
     )
@@ -218,8 +220,15 @@ def _purpose(each: ScenarioEase, purpose: str) -> Lines:
     return lines(
         f"{code.logical_lines} lines, {len(code.names)} names",
         Text(f"complexity {code.complexity}, at most {code.most_complex}", "soft"),
-        Text(", ".join(code.files), "soft"),
     )
+
+
+def _counted(found: Ease) -> Iterator[Item]:
+    """Name the files and functions whose text was counted."""
+    for each in found.scenarios:
+        for code in each.code:
+            about = (f"{each.scenario}, to {code.purpose}, in ", FrameworkName(each.framework))
+            yield item(about, (Text(", ".join(code.files), "code"),))
 
 
 def _first_step(each: ScenarioEase) -> Text:
