@@ -83,7 +83,7 @@ def _answer(evidence: Evidence, best: PathUpkeep, remedy: str | None) -> Answer:
     if best.status == "active":
         reason = f"all of its {len(best.components)} components are active"
     if best.capped:
-        reason = f"capped: {best.capped}"
+        reason = best.capped
     return Answer(
         state=Outcome.FAILED if best.capped else Outcome.PASSED,
         score=best.points,

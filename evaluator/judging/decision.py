@@ -153,8 +153,9 @@ def _standing(score: CandidateScore, card: Scorecard) -> str:
     if score.overall is None:
         return f"{name}: nothing could be scored."
     if score.gates:
-        more = f", and {len(score.gates) - 1} more" if len(score.gates) > 1 else ""
-        return f"{name} is not ready: a must-have fails{more}: {score.gates[0].rstrip('.')}."
+        count = len(score.gates)
+        fail = "a must-have fails" if count == 1 else f"{count} must-haves fail, such as"
+        return f"{name} is not ready: {fail}{':' if count == 1 else ''} {score.gates[0].rstrip('.')}."
     covered = f"{math.floor(round(100 * score.coverage, 6))} %"
     figures = f"{score.overall:.1f} of 10 on {covered} of the evidence"
     bounds = f"{score.lower:.1f} to {score.upper:.1f} whatever the rest may show"

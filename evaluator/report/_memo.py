@@ -298,7 +298,7 @@ def _revisit(card: Scorecard, found: Decision | None) -> tuple[Block, ...]:
     told = []
     for tip in tips[:2]:
         turned = tip.statement.replace("turns", "the order turns", 1)
-        told.append(f"Weights change: {turned} (now {_format.percent(tip.share)}).")
+        told.append(f"Weights change: {turned} (now {_format.percent(tip.share)} of what can be compared).")
     if found is not None and found.gaps and found.gaps[0].turns:
         told[:] = [*told[:1], "What could turn the order (above) has been measured."]
     archived = _archived(card)

@@ -146,7 +146,7 @@ def test_what_is_archived_caps_with_its_reason() -> None:
     about = evidence()
     found = judged(about)["pytorch", "server"]
     assert (found.state, found.gate) == (Outcome.FAILED, True)
-    assert found.reason == "capped: Serve is archived: “serve is archived”"
+    assert found.reason == "Serve is archived: “serve is archived”"
     assert found.remedy is not None
     assert found.remedy.endswith("is proven in this run, and is deprecated")
     scores = scoring.score_candidates(check.judge(about), about.frameworks, about.scenarios, STANDARD)
