@@ -979,6 +979,7 @@ def ease() -> Ease:
                 framework="pytorch",
                 code=(code,),
                 first_step_s=5.5,
+                export_warnings={"onnx_torch_export": ("copyreg.py:105: FutureWarning: it is deprecated",)},
                 evidence=folder.format("pytorch"),
                 reproduce=f"sh {folder.format('pytorch')}/reproduce.sh",
             ),

@@ -104,6 +104,8 @@ class ScenarioEase(Record, frozen=True, kw_only=True):
     framework: str
     code: tuple[Code, ...] = ()
     first_step_s: float | None = None  # import, build and first step, of its training; None where it has none
+    # Exporter -> what its log warned of, alike lines once; of exports that passed. Shown, and never scored.
+    export_warnings: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     evidence: str
     reproduce: str
 

@@ -1,15 +1,24 @@
 """From what the stage `ease` left to the table of it: framework by framework, scenario by scenario."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from evaluator.core import ease, files
 from evaluator.core.ease import Ease, Found, FrameworkEase, ScenarioEase, Times
+from evaluator.core.reading import read_end
+from evaluator.core.text import line
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure.statistics import median_interval
 
 STAGE = "ease"
 IMPORT = "import"  # the samples of import times
+_LOG_BYTES = 1 << 18  # of the end of a log
+_LONGEST = 240  # characters of a warning
+# How Python, Python's loggers and native code begin a line that warns: "/a/b.py:1: UserWarning: …", "W1130 10:31:19 …".
+_WARNS = re.compile(r"^(?:\S+:\d+: \w*Warning: |WARNING:|\[?[WEF]\d{4} |\d{4}-\d\d-\d\d [\d:.]+: [WEF] )")
+_VARIES = re.compile(r"0x[0-9a-f]+|\d+")
+_PATH = re.compile(r"(?<![\w:/.])(?:/[\w.+@-]+)+/(?=[\w.+@-])")  # of the machine of the run
 
 
 def asked(evidence: Evidence) -> bool:
@@ -76,9 +85,24 @@ def _scenarios(evidence: Evidence, run: Path) -> Iterator[ScenarioEase]:
                 framework=framework,
                 code=found.code,
                 first_step_s=first_step_s(evidence, scenario, framework),
+                export_warnings=dict(_export_warnings(evidence, scenario, framework, run)),
                 evidence=entry.folder,
                 reproduce=f"sh {entry.folder}/reproduce.sh",
             )
+
+
+def _export_warnings(
+    evidence: Evidence, scenario: str, framework: str, run: Path
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for entry in evidence.select("export", scenario=scenario, framework=framework):
+        if entry.passed and entry.step.standard:
+            yield str(entry.step.exporter), warned(read_end(run / entry.folder / "stderr", _LOG_BYTES))
+
+
+def warned(log: str) -> tuple[str, ...]:
+    """Return the lines of a log that warn, without places of the machine; those that differ in numbers only, once."""
+    lines = (line(_PATH.sub("", each.strip()), _LONGEST) for each in log.splitlines() if _WARNS.match(each))
+    return tuple({_VARIES.sub("#", each): each for each in reversed([*lines])}.values())[::-1]
 
 
 def _found(entry: Entry, run: Path) -> Found | None:

@@ -172,6 +172,26 @@ def test_the_first_step_is_what_the_training_measured() -> None:
     assert judging.first_step_s(fakes.complete_run(), "resnet50", "pytorch") == 5.5
 
 
+def test_a_log_warns_in_pythons_words_and_in_native_codes_alike_lines_once() -> None:
+    log = """\
+INFO:absl:Assets written to: /home/me/runs/artifact
+W1130 10:31:19.162000 8912 torch/onnx/_registration.py:107] torchvision is not installed
+W1130 10:31:19.164000 8913 torch/onnx/_registration.py:107] torchvision is not installed
+/home/me/lib/python3.11/copyreg.py:105: FutureWarning: it is deprecated
+  return cls.__new__(cls, *args)
+WARNING:tensorflow:From /home/me/tf2onnx/tf_loader.py:164: is deprecated
+E0000 00:00:1796034705.792151    9033 cuda_platform.cc:52] failed call to cuInit
+we are warned: nothing
+"""
+    assert judging.warned(log) == (
+        "W1130 10:31:19.162000 8912 torch/onnx/_registration.py:107] torchvision is not installed",
+        "copyreg.py:105: FutureWarning: it is deprecated",
+        "WARNING:tensorflow:From tf_loader.py:164: is deprecated",
+        "E0000 00:00:1796034705.792151    9033 cuda_platform.cc:52] failed call to cuInit",
+    )
+    assert judging.warned("") == ()
+
+
 def test_a_run_folder_without_files_has_no_table(tmp_path: Path) -> None:
     assert judging.build(fakes.complete_run(), tmp_path) is None
 

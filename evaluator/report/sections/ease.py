@@ -68,6 +68,8 @@ class EaseOfUse(Section):
         if any(each.code for each in found.scenarios):
             blocks += [Heading(text="Code"), soft(_CODE), _code(found)]
             blocks.append(Folded(title="Which text was counted", blocks=(Items(items=tuple(_counted(found))),)))
+            warned = tuple(_warned(card, found))
+            blocks += [Folded(title="What exporters warned of", blocks=(Items(items=warned),))] if warned else []
         return tuple(blocks)
 
 
@@ -220,7 +222,26 @@ def _purpose(each: ScenarioEase, purpose: str) -> Lines:
     return lines(
         f"{code.logical_lines} lines, {len(code.names)} names",
         Text(f"complexity {code.complexity}, at most {code.most_complex}", "soft"),
+        *(_warnings(each) if purpose == "export" else ()),
     )
+
+
+def _warnings(each: ScenarioEase) -> Iterator[Text]:
+    """Say how much exporters warned of."""
+    if each.export_warnings:
+        count = sum(map(len, each.export_warnings.values()))
+        yield Text(f"{count} warning{'' if count == 1 else 's'} shown on the way", "soft")
+
+
+def _warned(card: Scorecard, found: Ease) -> Iterator[Item]:
+    """Name each warning of each exporter; the same in two scenarios once."""
+    told: dict[tuple[str, str], dict[str, None]] = {}
+    for each in found.scenarios:
+        for exporter, warnings in each.export_warnings.items():
+            told.setdefault((each.framework, exporter), {}).update(dict.fromkeys(warnings))
+    for (framework, exporter), texts in told.items():
+        for warning in texts:
+            yield item((FrameworkName(framework), f", {card.title('exporter', exporter)}"), (Text(warning, "code"),))
 
 
 def _counted(found: Ease) -> Iterator[Item]:
