@@ -22,6 +22,7 @@ from evaluator.core.upkeep import (
     Package,
     Register,
     Status,
+    Upkeep,
     Use,
     Way,
     register,
@@ -29,7 +30,7 @@ from evaluator.core.upkeep import (
 from evaluator.judging import scoring, upkeep
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.report import markdown
-from evaluator.report.sections.upkeep import NOT_ASKED
+from evaluator.report.sections.upkeep import NOT_ASKED, _newest
 from evaluator.report.sections.upkeep import plugin as section
 from tests import fakes
 
@@ -261,6 +262,12 @@ def test_an_uncovered_part_is_unknown() -> None:
     found = upkeep.assess(about, "resnet50", "tensorflow", walk)
     assert (found.status, found.points) == ("unknown", UPKEEP["unknown"])
     assert found.decided_by == "format mine, which the register does not know"
+
+
+def test_the_day_of_a_release_is_found_by_any_spelling_of_the_name() -> None:
+    found = Upkeep(packages=(Package(name="MNN", released="2026-07-22"),), releases_asked="2026-11-30")
+    (told,) = _newest(found, register().component("mnn"))
+    assert told.text == "newest release on 2026-07-22, by the index on 2026-11-30"
 
 
 def test_the_register_is_sound() -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+from packaging.utils import canonicalize_name
+
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.upkeep import MEANINGS, STALE_AFTER_DAYS, Component, Match, PathUpkeep, Standing, Status, Upkeep
 from evaluator.report import _cells, _format
@@ -176,9 +178,9 @@ def _component(found: Upkeep, standing: Standing) -> tuple[Lines, ...]:
 
 def _newest(found: Upkeep, about: Component) -> Iterable[Text]:
     """Say when the index had the newest release of what the entry is seen by, where it was asked."""
-    seen_by = about.detector.package if about.detector else ""
-    day = next((each.released for each in found.packages if each.name == seen_by and each.released), "")
-    if day:
+    seen_by = canonicalize_name(about.detector.package) if about.detector else ""
+    days = (each.released for each in found.packages if canonicalize_name(each.name) == seen_by)
+    if day := next(filter(None, days), ""):
         yield Text(f"newest release on {day}, by the index on {found.releases_asked}", "soft")
 
 
