@@ -6,14 +6,13 @@ of the path, where the run looked at one. Licences, vulnerabilities and adoption
 """
 
 from evaluator.core.outcome import Outcome
+from evaluator.core.policy import PATHS
 from evaluator.core.scorecard import Finding, Risk
 from evaluator.core.upkeep import MEANINGS, PathUpkeep
 from evaluator.judging import upkeep
 from evaluator.judging.contract import Answer, Check, Subject
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.judging.upkeep import Walk
-
-PATHS = ("server", "mobile", "portable", "web")
 
 
 class Upkeep(Check):

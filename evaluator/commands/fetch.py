@@ -1,12 +1,17 @@
 """`fweval fetch`: bring the scenarios' data and the servers' container images here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from evaluator.commands._options import DEFAULT_SCENARIOS, plugins_option
 from evaluator.commands._topics import PREPARE
 from evaluator.core.text import line
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 TOPIC = PREPARE
 
@@ -47,48 +52,44 @@ def command(*, scenarios: tuple[str, ...], with_environments: bool, with_release
 
 def _make_environments() -> None:
     """Make every environment for tools whose pins clash with ours; say so, or say why not."""
-    from rich.console import Console
-
     from evaluator.children import environments
-    from evaluator.core.errors import Unavailable
 
     for name in environments.names():
-        try:
-            with Console(stderr=True).status(f"environment {name}"):
-                click.echo(f"environment {name}: {environments.make(name)}")
-        except Unavailable as error:
-            click.echo(line(f"fweval: {error.message} ({error.remedy})"), err=True)
+        with _fetching(f"environment {name}"):
+            click.echo(f"environment {name}: {environments.make(name)}")
 
 
 def _ask_for_releases() -> None:
     """Ask pip's index when what paths rest on was last released; say so, or say why not."""
-    from rich.console import Console
-
     from evaluator.core import releases
-    from evaluator.core.errors import Unavailable
     from evaluator.stages.upkeep import asked_about
 
     names = asked_about()
-    try:
-        with Console(stderr=True).status(f"newest releases of {len(names)} packages"):
-            found = releases.ask(names)
+    with _fetching(f"newest releases of {len(names)} packages"):
+        found = releases.ask(names)
         click.echo(f"newest releases of {len(found.days)} of {len(names)} packages, as of {found.asked}")
-    except Unavailable as error:
-        click.echo(line(f"fweval: {error.message} ({error.remedy})"), err=True)
 
 
 def _fetch_images(wanted: Sequence[tuple[str, ...]]) -> None:
     """Of each group of images, which can stand for one another, have one here; say so, or say why not."""
-    from rich.console import Console
-
     from evaluator.children import engine
-    from evaluator.core.errors import Unavailable
 
     if engine.engine_version() is None:
         return
     for images in wanted:
-        try:
-            with Console(stderr=True).status(f"container image {images[0]}") as status:
-                click.echo(f"container image {engine.provide(images, status.update)}")
-        except Unavailable as error:
-            click.echo(line(f"fweval: {error.message} ({error.remedy})"), err=True)
+        with _fetching(f"container image {images[0]}") as status:
+            click.echo(f"container image {engine.provide(images, status.update)}")
+
+
+@contextmanager
+def _fetching(what: str) -> "Iterator[Status]":
+    """Show what is being fetched; what cannot be had is said, and the rest goes on."""
+    from rich.console import Console
+
+    from evaluator.core.errors import Unavailable
+
+    try:
+        with Console(stderr=True).status(what) as status:
+            yield status
+    except Unavailable as error:
+        click.echo(line(f"fweval: {error.message} ({error.remedy})"), err=True)

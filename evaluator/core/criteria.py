@@ -19,8 +19,7 @@ import msgspec
 from evaluator.core import given_files, registry, toml
 from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.given_files import GivenFile
-from evaluator.core.policy import CATEGORIES, STANDARD, Gate, Policy
-from evaluator.core.policy import Path as DeploymentPath
+from evaluator.core.policy import CATEGORIES, PATHS, STANDARD, DeploymentPath, Gate, Policy
 from evaluator.core.records import Name, Record, RunRecord, Title
 from evaluator.core.targets import FIGURES, Target
 
@@ -30,7 +29,7 @@ DEFAULT = "balanced"
 _FOLDER = Path(__file__).parents[1] / "criteria"
 _WHOLE = 100.0  # percent
 _EXACT = 1e-6
-_WITHOUT_SERVERS: tuple[DeploymentPath, ...] = ("mobile", "portable", "web")
+_WITHOUT_SERVERS = tuple(path for path in PATHS if path != "server")
 
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Written = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]

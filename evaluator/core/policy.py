@@ -4,7 +4,7 @@ None of it is measured. Another decision may weigh otherwise; the findings stay 
 """
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -25,7 +25,8 @@ class Risk(StrEnum):
 CATEGORIES = ("training", "performance", "footprint", "portability", "serving", "upkeep", "ease")
 
 
-Path = Literal["server", "mobile", "portable", "web"]  # a deployment path: where what is trained is to compute
+DeploymentPath = Literal["server", "mobile", "portable", "web"]  # where what is trained is to compute
+PATHS: tuple[DeploymentPath, ...] = get_args(DeploymentPath)
 
 
 class Gate(Record, frozen=True, kw_only=True):
@@ -39,7 +40,7 @@ class Gate(Record, frozen=True, kw_only=True):
     at_most_s: Amount | None = None
     at_most_bytes: Amount | None = None
     at_least_per_s: Amount | None = None
-    path: Path | None = None  # None: on each
+    path: DeploymentPath | None = None  # None: on each
     scenario: str | None = None  # None: in each
     device: str = DEVICE
     needs: Literal["all", "one"] = "all"  # of what was looked at in a scenario: "one" artifact that passes will do
@@ -107,7 +108,9 @@ class Policy(Record, frozen=True, kw_only=True):
     points_per_halving: float | None = None
     targets: dict[str, Target] = msgspec.field(default_factory=dict)  # of the criteria: before any other
     gates: tuple[Gate, ...] = ()  # of the criteria, beside those that checks bring
-    paths: tuple[Path, ...] = ()  # that the decision is about: what lies on others counts for nothing; none: on all
+    paths: tuple[
+        DeploymentPath, ...
+    ] = ()  # that the decision is about: what lies on others counts for nothing; none: on all
     margin: float = 0.05  # a relative difference of less decides nothing, where a scenario does not say otherwise
     margin_declared: bool = False  # by the criteria: then it holds whatever a scenario says
     # How far two trainings may lie apart and still be the same, relative: their outputs before the first step

@@ -64,6 +64,11 @@ class Finding(Record, frozen=True, kw_only=True):
     reproduce: str | None = None
     evidence: tuple[EvidenceRef, ...] = ()
 
+    def counts(self, policy: Policy) -> bool:
+        """Tell whether it has a part in a score, measured or missing, by its category, path and state."""
+        asked = self.category in policy.categories and policy.about(self.path)
+        return asked and self.state is not Outcome.NOT_APPLICABLE
+
 
 class Comparison(Record, frozen=True, kw_only=True):
     """PyTorch against TensorFlow on one question, on the same evidence or not at all.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from evaluator.core import ease, files
+from evaluator.core import ease, files, notices
 from evaluator.core.ease import Ease, Found, FrameworkEase, ScenarioEase, Times
 from evaluator.core.reading import read_end
 from evaluator.core.text import line
@@ -15,10 +15,8 @@ STAGE = "ease"
 IMPORT = "import"  # the samples of import times
 _LOG_BYTES = 1 << 18  # of the end of a log
 _LONGEST = 240  # characters of a warning
-# How Python, Python's loggers and native code begin a line that warns: "/a/b.py:1: UserWarning: …", "W1130 10:31:19 …".
-_WARNS = re.compile(r"^(?:\S+:\d+: \w*Warning: |WARNING:|\[?[WEF]\d{4} |\d{4}-\d\d-\d\d [\d:.]+: [WEF] )")
-_VARIES = re.compile(r"0x[0-9a-f]+|\d+")
-_PATH = re.compile(r"(?<![\w:/.])(?:/[\w.+@-]+)+/(?=[\w.+@-])")  # of the machine of the run
+# How Python and Python's loggers begin a line that warns: "/a/b.py:1: UserWarning: …".
+_WARNS = re.compile(r"^(?:\S+:\d+: \w*Warning: |WARNING:)")
 
 
 def asked(evidence: Evidence) -> bool:
@@ -101,8 +99,12 @@ def _export_warnings(
 
 def warned(log: str) -> tuple[str, ...]:
     """Return the lines of a log that warn, without places of the machine; those that differ in numbers only, once."""
-    lines = (line(_PATH.sub("", each.strip()), _LONGEST) for each in log.splitlines() if _WARNS.match(each))
-    return tuple({_VARIES.sub("#", each): each for each in reversed([*lines])}.values())[::-1]
+    found: dict[str, str] = {}
+    for each in log.splitlines():
+        if _WARNS.match(each) or notices.is_native(each):
+            told = line(notices.without_places(each.strip()), _LONGEST)
+            found.setdefault(notices.alike(told), told)
+    return tuple(found.values())
 
 
 def _found(entry: Entry, run: Path) -> Found | None:

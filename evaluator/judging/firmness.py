@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluator.core.decision import Acceptability, TippingPoint
-from evaluator.core.outcome import Outcome
 from evaluator.core.policy import Policy
 from evaluator.core.quantities import percent
 from evaluator.core.scorecard import CandidateScore, Finding
@@ -83,9 +82,7 @@ def tallies(findings: Iterable[Finding], policy: Policy) -> dict[Place, Tally]:
     """Sort findings by candidate and category; within each by their ids."""
     found: dict[Place, Tally] = {}
     for finding in sorted(findings, key=lambda each: each.id):
-        if finding.state is Outcome.NOT_APPLICABLE or finding.category not in policy.categories:
-            continue
-        if not policy.about(finding.path):
+        if not finding.counts(policy):
             continue
         tally = found.setdefault((finding.candidate, finding.category), Tally())
         risk = policy.risks[finding.risk]

@@ -10,7 +10,6 @@ from math import fsum
 from evaluator.core.answers import WORDS
 from evaluator.core.coordinates import DEVICE
 from evaluator.core.decision import Kind, Merits, Point
-from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import significant
 from evaluator.core.scorecard import Comparison, Finding, Interval, Scorecard
 
@@ -55,14 +54,7 @@ class _Weights:
 
     def __init__(self, card: Scorecard, candidate: str) -> None:
         policy = card.policy
-        self.findings = tuple(
-            each
-            for each in card.findings
-            if each.candidate == candidate
-            and each.category in policy.categories
-            and policy.about(each.path)
-            and each.state is not Outcome.NOT_APPLICABLE
-        )
+        self.findings = tuple(each for each in card.findings if each.candidate == candidate and each.counts(policy))
         total = fsum(policy.categories.values())
         risks: dict[str, list[float]] = {}
         for each in self.findings:

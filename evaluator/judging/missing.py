@@ -9,7 +9,6 @@ from math import fsum
 
 from evaluator.core.answers import NAMES
 from evaluator.core.decision import Gap
-from evaluator.core.outcome import Outcome
 from evaluator.core.policy import Policy
 from evaluator.core.quantities import share
 from evaluator.core.scorecard import Finding, Scorecard
@@ -26,9 +25,7 @@ def gaps(card: Scorecard, sums: Mapping[Place, Tally], leader: str | None) -> tu
     groups: dict[tuple[str, str | None], list[Finding]] = {}
     names = tuple(dict.fromkeys(score.candidate for score in card.scores))
     for each in card.findings:
-        if each.category not in card.policy.categories or each.state is Outcome.NOT_APPLICABLE:
-            continue
-        if each.candidate not in names or not card.policy.about(each.path):
+        if each.candidate not in names or not each.counts(card.policy):
             continue
         if each.score is None:
             groups.setdefault((_reason(each), each.remedy), []).append(each)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import tempfile
 import time
 import traceback
@@ -13,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-# Native code: "W0000 00:00:17 file.cc:12] …" (absl), "2026-01-01 00:00:00.0: W tensorflow/…", "[W512 file.cpp:1] …".
-_NATIVE = re.compile(r"^(?:[WEF]\d{4} |\d{4}-\d\d-\d\d [\d:.]+: [WEF] |\[[WEF]\d)")
+from evaluator.core.notices import alike, is_native
+
 # Python shows these only where they are about the script that was started.
 _FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
-_VARIES = re.compile(r"0x[0-9a-f]+|\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Notice:
     @property
     def gist(self) -> tuple[str, str]:
         """What it says, without what varies from call to call."""
-        return self.kind, _VARIES.sub("#", self.text)
+        return self.kind, alike(self.text)
 
 
 class Notices(logging.Handler):
@@ -100,4 +98,4 @@ def _native(found: list[Notice]) -> Iterator[None]:
             written = file.read()
             os.write(2, written)
             lines = written.decode(errors="replace").splitlines()
-            found.extend(Notice("stderr", each, time.perf_counter()) for each in lines if _NATIVE.match(each))
+            found.extend(Notice("stderr", each, time.perf_counter()) for each in lines if is_native(each))

@@ -23,6 +23,7 @@ from evaluator.children.processes import die_with_parent
 from evaluator.children.work import attempt
 from evaluator.core import files, registry
 from evaluator.core.ease import Made, Shown
+from evaluator.core.notices import without_places
 from scenarios.mistakes import _first
 from scenarios.mistakes._contract import MARK, Mistake, Seen
 from scenarios.mistakes._notices import Notice, noticing
@@ -31,7 +32,6 @@ HANGS_S = 60.0  # the lines of one version; they take less than two seconds
 MODULES = {"pytorch": ("torch",), "tensorflow": ("tensorflow", "keras")}
 _LONGEST = 400
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
-_PATH = re.compile(r"(?<![\w:/.])(?:/[\w.+@-]+)+/([\w.+@-]+)")
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -161,7 +161,7 @@ def marked(function: Callable[[], Any]) -> int:
 def shortened(text: str) -> str:
     """Bring a message to one line of bearable length, without listings and without where this machine has its files."""
     one = " ".join(_without_listing(text).split())
-    one = _PATH.sub(r"\1", _COLOUR.sub("", one))
+    one = without_places(_COLOUR.sub("", one))
     return one if len(one) <= _LONGEST else f"{one[: _LONGEST - 1]}…"
 
 
