@@ -221,6 +221,14 @@ class Framework(ABC):
         """Compute one batch in evaluation mode: the outputs by these names, which are the signature's, in its order."""
 
     @abstractmethod
+    def flops(self, network: Any, inputs: Mapping[str, Array], device: str, *, train: bool) -> int:
+        """Count the floating point operations of convolutions and matrix products, two for each multiply and add.
+
+        Of one forward pass; with `train` also of the backward pass, as in a training step. By the framework's own
+        counter; nothing is changed. `Unavailable` with the reason where it cannot count, or counts nothing.
+        """
+
+    @abstractmethod
     def trainer(self, network: Any, train: TrainSettings, device: str) -> Trainer:
         """Make the network ready to be trained on the device: a classifier with one output."""
 

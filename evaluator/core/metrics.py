@@ -123,6 +123,9 @@ _TRAINING = (
     Metric("heldout_accuracy", "share", "higher", "Right answers on all examples that were held out.", COMPUTED),
     Metric("accuracy_target", "share", "neither", "The held-out accuracy that the scenario asks for.", DECLARED),
     Metric("device_name", "text", "neither", "What the framework says that it computed on.", TOLD),
+    Metric("flops_per_step", "count", "neither", "Floating point operations of one training step.", COUNTED),
+    Metric("flops_per_answer", "count", "neither", "Floating point operations of one example's answer.", COUNTED),
+    Metric("flops_unknown", "text", "neither", "Why the operations of a step or an answer are not known.", TOLD),
 )
 _ORIGIN = (
     Metric(

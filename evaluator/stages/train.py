@@ -30,6 +30,7 @@ from evaluator.measure.training import Cost
 from evaluator.stages._brought import write_resized
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import EXTREMES, RESIZED, WEIGHTS, Assignment, read_result, write_examples
+from evaluator.stages._flops import flops
 from evaluator.stages._lessons import Lesson, judged, lesson
 from evaluator.stages._outputs import accuracy, in_batches
 from scenarios.contract import Trainer, TrainSettings
@@ -111,6 +112,7 @@ class Train(Stage):
             **_accuracy(about, taught, outputs),
             **memory,
             **taken.metrics(),
+            **flops(about, network, taught.batches[0][0]),
             "parameters": framework.parameters(network),
             "weights_bytes": sum(array.nbytes for array in trained.values()),
             "device_name": framework.device_name(about.device.name),

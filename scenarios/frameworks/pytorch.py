@@ -14,6 +14,7 @@ from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
 from scenarios.contract import OUTPUT, Framework, Model, Step, TrainSettings, alone, defined
+from scenarios.frameworks import _torch_flops
 from scenarios.weights import require_same
 
 _COUNTER = "num_batches_tracked"  # batch normalisation counts its batches; no computation of ours reads it
@@ -86,6 +87,10 @@ class PyTorch(Framework):
             given = network(**_tensors(inputs, device))
             outputs = given if isinstance(given, tuple | list) else (given,)
             return {name: _array(output) for name, output in zip(names, outputs, strict=True)}
+
+    def flops(self, network: Any, inputs: Mapping[str, Array], device: str, *, train: bool) -> int:
+        """Ask `FlopCounterMode`."""
+        return _torch_flops.count(network, _tensors(inputs, device), train=train)
 
     def trainer(self, network: Any, train: TrainSettings, device: str) -> "_Trainer":
         """Move the network to the device and make its optimizer."""

@@ -22,6 +22,7 @@ from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
 from scenarios import weights as mapping
 from scenarios.contract import OUTPUT, Framework, Model, Step, TrainSettings, alone, defined
+from scenarios.frameworks import _tensorflow_flops
 
 _EPSILON = 1e-8 * (1 - 0.999) ** 0.5  # PyTorch's 1e-8 in step 1
 
@@ -84,6 +85,10 @@ class TensorFlow(Framework):
         """Compute with `training=False`; the device was chosen in `prepare`."""
         given = network.predict_on_batch(dict(inputs))
         return {name: given[name] for name in names}
+
+    def flops(self, network: Any, inputs: Mapping[str, Array], device: str, *, train: bool) -> int:
+        """Ask TensorFlow's profiler."""
+        return _tensorflow_flops.count(network, _tensors(inputs), train=train)
 
     def trainer(self, network: Any, train: TrainSettings, device: str) -> "_Trainer":
         """Make the optimizer; the train step is traced in its first call."""
