@@ -182,6 +182,10 @@ def glossary() -> str:
 def settings_page() -> str:
     """Return the page about all that fweval sets around what it measures."""
     variants = ((f"`{each.name}`", each.title, each.summary) for each in registry.load_all("variant"))
+    trainings = (
+        (f"`{each.name}`", registry.load("framework", each.framework).title, each.title, each.summary)
+        for each in registry.load_all("training_variant")
+    )
     lines = [
         "# What fweval sets",
         "",
@@ -202,6 +206,12 @@ def settings_page() -> str:
         "What else people set is measured beside the default, never in its place.",
         "",
         _table(("Variant", "Title", "What is set"), variants),
+        "## Training variants",
+        "",
+        "A training step is what its framework's documentation has. Ways to take the same step otherwise are shown to",
+        "be the same, and measured in the same turns.",
+        "",
+        _table(("Variant", "Framework", "Title", "What is set"), trainings),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -215,6 +215,7 @@ _OURS: tuple[Stage, ...] = (
     await_quiet,
     steps_of("align"),
     steps_of("origin"),
+    steps_of("equivalence"),
     steps_of("train"),
     steps_of("export"),
     steps_of("verify"),

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import msgspec
 
+from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.records import FRAMEWORKS, NO_PLAN, Epochs, Record, Rows, Signature, TrainPlan
 from evaluator.core.tensors import Array, Arrays
@@ -163,6 +164,8 @@ class TrainSettings(Record, frozen=True, kw_only=True):
 class Trainer(Protocol):
     """A model in training, with the state of its optimizer."""
 
+    own_seconds: float | None  # what the last step took by a clock of its own; None: who calls it times the call
+
     def step(self, inputs: Mapping[str, Array], labels: Any) -> float:
         """Take one step on one batch and return its loss.
 
@@ -171,6 +174,64 @@ class Trainer(Protocol):
         Returns when the device has finished, so that the caller's clock sees the whole step.
         """
         ...
+
+
+class OurTrainer(Trainer, Protocol):
+    """One whose step is ours: what its optimizer has taken can be looked at, and forgotten."""
+
+    def gradients(self) -> Arrays:
+        """Return what the optimizer took for gradients in the first step, by the weights' names (`read_weights`).
+
+        They are read off its first moments, so that they are those of the very step, however it is compiled. What has
+        no gradient is missing.
+        """
+        ...
+
+    def state_numbers(self) -> int:
+        """Count the numbers that the optimizer keeps beside the weights, those of whole tensors only."""
+        ...
+
+    def restart(self) -> None:
+        """Forget what the optimizer has seen; the weights are somebody else's to load."""
+        ...
+
+
+class TrainingVariant(ABC):
+    """A way to take a training step that is not its framework's default: measured in turns with it, beside it.
+
+    It must take the same step as the default, as far as its precision goes, before anybody times it.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]  # as people write it, behind the framework: "fused optimizer"
+    summary: ClassVar[str]  # what is set, in half a sentence that a remedy may end with
+    framework: ClassVar[str]
+    options: ClassVar[Mapping[str, Any]] = {}  # of the framework's `trainer`
+    precision: ClassVar[str] = "fp32"  # what it computes in; like is compared with like
+    exact: ClassVar[bool] = False  # True: it takes the same arithmetic in the same order, only otherwise started
+    effort: ClassVar[int] = 1  # 0: it starts in seconds; 1: it compiles for a minute; 2: for as long as it finds better
+    variables: ClassVar[Mapping[str, str]] = {}  # added to the environment of the child
+
+    def applies(self, signature: Signature, *, cuda: bool) -> bool:
+        """Tell whether it changes anything for a network that takes these inputs, on a CUDA device or on another."""
+        return True
+
+    def lacking(self, *, cuda: bool) -> tuple[str, str] | None:
+        """Say what it needs that is not here, as (reason, remedy); asked in the child, before anything is built."""
+        return None
+
+    def build(self, model: Model, settings: Any) -> Any:
+        """Return the network; the default: as the framework builds it."""
+        return self._framework.build(model, settings)
+
+    def trainer(self, network: Any, train: TrainSettings, device: str) -> OurTrainer:
+        """Make the network ready to be trained in this way."""
+        made: OurTrainer = self._framework.trainer(network, train, device, **self.options)
+        return made
+
+    @property
+    def _framework(self) -> Any:
+        return registry.load("framework", self.framework)
 
 
 class Framework(ABC):
@@ -229,8 +290,11 @@ class Framework(ABC):
         """
 
     @abstractmethod
-    def trainer(self, network: Any, train: TrainSettings, device: str) -> Trainer:
-        """Make the network ready to be trained on the device: a classifier with one output."""
+    def trainer(self, network: Any, train: TrainSettings, device: str, **options: Any) -> OurTrainer:
+        """Make the network ready to be trained on the device: a classifier with one output.
+
+        `options` are the framework's own, by which training variants differ from the default.
+        """
 
     @abstractmethod
     def own_trainer(self, network: Any, make: Callable[[Any], Step], device: str) -> Trainer:

@@ -10,7 +10,7 @@ all that TensorFlow alone needs. Only where PyTorch is to take its weights over,
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,15 @@ def from_keras(network: Any) -> Arrays:
     return {
         name: np.ascontiguousarray(_transposed(name, variable, _plain(variable.numpy()), _TO_TORCH))
         for name, variable in _variables(network).items()
+    }
+
+
+def named(network: Any, pairs: Sequence[tuple[Any, Array]]) -> Arrays:
+    """Return arrays that belong to variables of a Keras model under the names and layouts of `from_keras`."""
+    names = {id(variable): name for name, variable in _variables(network).items()}
+    return {
+        names[id(variable)]: np.ascontiguousarray(_transposed(names[id(variable)], variable, _plain(array), _TO_TORCH))
+        for variable, array in pairs
     }
 
 

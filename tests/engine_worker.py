@@ -215,6 +215,8 @@ def _in_the_second_block(what: Callable[[], object]) -> Callable[[int], object]:
 class _Slow:
     """Trains nothing, and takes its time; hangs in one step if it is told to."""
 
+    own_seconds: float | None = None
+
     def __init__(self, step_s: float, hangs_in: int | None) -> None:
         self._step_s, self._hangs_in, self._taken = step_s, hangs_in, 0
 
@@ -229,7 +231,7 @@ def do_train(work: Work) -> Measured:
     """Train as the stage does, in so many steps."""
     import numpy as np
 
-    from evaluator.stages.train import Course
+    from evaluator.stages._course import Course
 
     told = work.step.settings
     course = Course(_Slow(told["step_s"], told.get("hangs_in")), [({}, np.zeros(1))] * told["steps"])

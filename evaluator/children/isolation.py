@@ -232,7 +232,7 @@ def _environment(step: Step) -> dict[str, str]:
     return {
         **machine.thread_environment(int(step.settings.get("threads", 1))),
         **registry.load("device", step.device).variables,
-        **({} if step.variant is None else registry.load("variant", step.variant).variables),
+        **({} if step.variant is None else registry.variant(step.variant).variables),
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "KERAS_BACKEND": "tensorflow",
         "PYTHONHASHSEED": "0",

@@ -29,6 +29,7 @@ from evaluator.core.claims import (
     Where,
 )
 from evaluator.core.errors import UsageError
+from evaluator.core.kinds import VARIANTS
 from evaluator.core.policy import STANDARD
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Scorecard
@@ -132,7 +133,8 @@ class _Known:
     def _plugins(self, kind: str) -> Collection[str]:
         seen = self._card.titles.get(kind, {}) if self._card is not None else {}
         found = {each.check for each in self._card.findings} if self._card is not None and kind == "check" else ()
-        return (*registry.names(kind), *seen, *found)
+        also = self._plugins(VARIANTS[-1]) if kind == VARIANTS[0] else ()
+        return (*registry.names(kind), *seen, *found, *also)
 
     def _questions(self) -> Collection[str]:
         compared = (each.question for each in self._card.comparisons) if self._card is not None else ()

@@ -1,4 +1,4 @@
-"""What models are asked. Their data are not: they may have to be fetched."""
+"""What models and training variants are asked. Models' data are not: they may have to be fetched."""
 
 from functools import partial
 from typing import Any
@@ -6,9 +6,13 @@ from typing import Any
 import msgspec
 
 from evaluator.children.work import attempt
-from evaluator.contracts.asking import Answer, first, question
+from evaluator.contracts.asking import Answer, first, known, others, question
+from evaluator.core import registry
 from evaluator.core.records import FRAMEWORKS, Record
-from scenarios.contract import Model
+from evaluator.measure.parity import ROUNDING
+from scenarios.contract import Model, TrainingVariant
+
+PATIENT = 2  # the most effort that a profile has the patience for
 
 
 @question("model")
@@ -52,3 +56,53 @@ def names_the_same_tensors_in_both_frameworks(model: Model) -> Answer:
         None if one.outputs == other.outputs else "outputs differ between the frameworks",
         f"{bound[0]}: the first dimension is the batch, and None" if bound else None,
     )
+
+
+@question("training_variant")
+def says_in_half_a_sentence_how_a_step_is_taken(variant: TrainingVariant) -> Answer:
+    """Its summary is no whole sentence, and has no blanks around it."""
+    told = variant.summary
+    return (
+        None if told and told == told.strip() and not told.endswith(".") else "summary: half a sentence, no full stop"
+    )
+
+
+@question("training_variant")
+def is_of_a_framework_and_of_a_precision_that_are_known(variant: TrainingVariant) -> Answer:
+    """It trains in one of the frameworks, in a precision whose rounding is known, with a known patience."""
+    return first(
+        known("framework", variant.framework, FRAMEWORKS),
+        known("precision", variant.precision, tuple(ROUNDING)),
+        None if 0 <= variant.effort <= PATIENT else f"effort: 0 to {PATIENT}",
+    )
+
+
+@question("training_variant")
+def has_a_name_that_no_variant_of_a_runtime_has(variant: TrainingVariant) -> Answer:
+    """`--only NAME` and a coordinate mean one thing."""
+    return "a variant of a runtime has this name: rename it" if variant.name in registry.names("variant") else None
+
+
+@question("training_variant")
+def takes_another_step_than_all_others(variant: TrainingVariant) -> Answer:
+    """No other variant of its framework sets the same."""
+    own = (dict(variant.options), variant.precision)
+    twin = next(
+        (
+            other.name
+            for other in others(variant)
+            if other.framework == variant.framework and own == (dict(other.options), other.precision)
+        ),
+        None,
+    )
+    return None if twin is None else f"{twin} sets the same"
+
+
+@question("training_variant")
+def says_what_to_do_where_something_is_lacking(variant: TrainingVariant) -> Answer:
+    """On a processor and on a GPU, either nothing is lacking or there is a reason and a remedy."""
+    for cuda in (False, True):
+        told = variant.lacking(cuda=cuda)
+        if told is not None and not all(told):
+            return "lacking: a reason and a remedy"
+    return None

@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 
 from evaluator.core import files, plugins, registry, upkeep, versions
+from evaluator.core.kinds import VARIANTS
 from evaluator.core.records import FRAMEWORKS, PRECISIONS, Plugin, Record, Step
 
 NAME = "catalogue.json"
 # Where two kinds share a name, the title of the later one is meant by the bare name.
-_TITLED = ("device", "exporter", "format", "runtime", "server", "launcher", "framework", "probe", "variant")
+_TITLED = ("device", "exporter", "format", "runtime", "server", "launcher", "framework", "probe", *VARIANTS)
 _SHOWN = (*_TITLED, "stage", "check")  # what reports have words for
 
 

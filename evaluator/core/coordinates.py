@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from evaluator.core.kinds import VARIANTS
+
 Part = Literal["stage", "model", "artifact", "place", "repeat", "weight"]
 PARTS: tuple[Part, ...] = typing.get_args(Part)
 DEVICE = "cpu"  # what goes without saying: servers, edge verdicts and pairs that show the noise are measured on it
@@ -31,7 +33,7 @@ class Axis:
 
     part: Part  # what it tells apart
     name: str = ""  # the field's; filled in by `axes`
-    plugin: str | None = None  # the kind of plug-in whose names it takes: `--only` and `--skip` select by these
+    kinds: tuple[str, ...] = ()  # of plug-ins whose names it takes: `--only` and `--skip` select by these
     hidden: Any = None  # the value that goes without saying in ids and titles
     title: str = "{}"  # how any other value is said to people
     slug: str = "{}"  # and in an id
@@ -40,19 +42,20 @@ class Axis:
 class Coordinates(Record, frozen=True, kw_only=True):
     """What a step looks at, where and how often; `Step` and `Cell` begin with it. The order is that of columns."""
 
-    stage: Annotated[str, Axis("stage", plugin="stage")]
+    stage: Annotated[str, Axis("stage", kinds=("stage",))]
     scenario: Annotated[str, Axis("model")]
     framework: Annotated[str, Axis("model")]
-    format: Annotated[str | None, Axis("artifact", plugin="format")] = None
-    exporter: Annotated[str | None, Axis("artifact", plugin="exporter")] = None
+    format: Annotated[str | None, Axis("artifact", kinds=("format",))] = None
+    exporter: Annotated[str | None, Axis("artifact", kinds=("exporter",))] = None
     precision: Annotated[str | None, Axis("artifact", hidden="fp32")] = None
-    runtime: Annotated[str | None, Axis("place", plugin="runtime")] = None
-    server: Annotated[str | None, Axis("place", plugin="server")] = None
-    launcher: Annotated[str | None, Axis("place", plugin="launcher")] = None
+    runtime: Annotated[str | None, Axis("place", kinds=("runtime",))] = None
+    server: Annotated[str | None, Axis("place", kinds=("server",))] = None
+    launcher: Annotated[str | None, Axis("place", kinds=("launcher",))] = None
     device: Annotated[str, Axis("place", hidden=DEVICE)] = DEVICE
     machine: Annotated[str, Axis("place", hidden=MACHINE)] = MACHINE
-    # A way to set the runtime up that is not its default; None: as its users have it unless they choose.
-    variant: Annotated[str | None, Axis("place", plugin="variant")] = None
+    # A way to set the runtime up, or to take a training step, that is not the default; None: as users have it unless
+    # they choose.
+    variant: Annotated[str | None, Axis("place", kinds=VARIANTS)] = None
     round: Annotated[int, Axis("repeat", hidden=1, title="round {}", slug="r{}")] = 1
     # The second half of an A/A pair: the same subject, measured again, to learn the noise.
     control: Annotated[bool, Axis("repeat", hidden=False, title="again (A/A)", slug="control")] = False

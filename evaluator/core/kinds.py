@@ -7,6 +7,7 @@ KINDS = {
     "runtime": "exports.runtimes",
     "device": "exports.devices",
     "variant": "exports.variants",
+    "training_variant": "scenarios.variants",
     "server": "serving.servers",
     "launcher": "serving.launchers",
     "probe": "serving.probes",
@@ -27,6 +28,7 @@ CONTRACTS = {
     "runtime": "exports.contract:Runtime",
     "device": "exports.contract:Device",
     "variant": "exports.contract:Variant",
+    "training_variant": "scenarios.contract:TrainingVariant",
     "server": "serving.contract:Server",
     "launcher": "serving.contract:Launcher",
     "probe": "serving.probing:Probe",
@@ -40,6 +42,7 @@ CONTRACTS = {
     "section": "evaluator.report._base:Section",
     "destination": "evaluator.destinations._base:Destination",
 }
+VARIANTS = ("variant", "training_variant")  # what a step's variant may be: of a runtime, of a training
 # What only a change of fweval can add, and why.
 OURS_ONLY = {
     "framework": "two frameworks are compared, which are known by name",

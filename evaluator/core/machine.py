@@ -148,9 +148,19 @@ def git_revision() -> str | None:
     return answer.stdout.strip() or None
 
 
+def flags() -> frozenset[str]:
+    """Return what the processor can, in the kernel's words: "avx2" on x86, "bf16" on ARM."""
+    return frozenset((_told("flags") or _told("Features") or "").split())
+
+
 def _cpu() -> str:
     """Return the processor's name as the kernel tells it."""
+    return _told("model name") or platform.processor() or platform.machine()
+
+
+def _told(key: str) -> str | None:
+    """Return what the kernel tells of the first processor under a key."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
+        if line.startswith(key):
             return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return None

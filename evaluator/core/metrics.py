@@ -127,6 +127,32 @@ _TRAINING = (
     Metric("flops_per_answer", "count", "neither", "Floating point operations of one example's answer.", COUNTED),
     Metric("flops_unknown", "text", "neither", "Why the operations of a step or an answer are not known.", TOLD),
 )
+_PARTS = {
+    "forward": "what the network computes before any step",
+    "gradient": "the gradients of the first step",
+    "update": "what the optimizer makes of them",
+    "statistics": "running statistics after the first step",
+    "curve": "the losses of the first steps",
+}
+_PARITY = (
+    Metric("first_steps", "count", "neither", "The steps in which two trainings are compared.", COUNTED),
+    Metric("optimizer_numbers", "count", "neither", "The numbers that the optimizer keeps of the weights.", COUNTED),
+    *(
+        Metric(
+            f"{part}_parity",
+            "1",
+            "lower",
+            f"The largest difference in {told}, as a share of what rounding explains: above 1 it is another training.",
+            COMPUTED,
+            ("between",),
+        )
+        for part, told in _PARTS.items()
+    ),
+    *(
+        Metric(f"{part}_noise", "1", "neither", f"What rounding alone does to {told}, relative to it.", COMPUTED)
+        for part, told in _PARTS.items()
+    ),
+)
 _ORIGIN = (
     Metric(
         "self_noise",
@@ -343,6 +369,7 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "In several stages": _COMMON,
     "How close two computations are": _FIDELITY,
     "Training": _TRAINING,
+    "Equivalence": _PARITY,
     "Asking a model of one's own": _ORIGIN,
     "Exporting": _EXPORT,
     "Proving that an artifact computes the same": _PROOF,

@@ -187,6 +187,9 @@ class Profile(Record, frozen=True, kw_only=True):
     rounds: Times
     most_rounds: Times | None = None  # that runtimes take where a question is undecided without; None: no more
     train_rounds: Times
+    # How long training variants may take to start: 0 for those that do so in seconds, 1 for those that compile, 2 for
+    # those that try kernels for minutes.
+    variant_effort: Annotated[int, msgspec.Meta(ge=0, le=2)] = 0
     train_samples: Rows
     heldout_samples: Rows
     verify_samples: Rows

@@ -15,6 +15,7 @@ from typing import Any
 from evaluator.core import plugins
 from evaluator.core.errors import UsageError
 from evaluator.core.kinds import KINDS as KINDS  # noqa: PLC0414  # taken from here
+from evaluator.core.kinds import VARIANTS
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -67,6 +68,12 @@ def _foreign(one: plugins.Found) -> Any:
 def load_all(kind: str) -> tuple[Any, ...]:
     """Return every plug-in of a kind, in the order of their names."""
     return tuple(load(kind, name) for name in names(kind))
+
+
+def variant(name: str) -> Any:
+    """Return the variant of that name, of a runtime or of a training; `UsageError` when there is neither."""
+    kind = next((each for each in VARIANTS if name in names(each)), VARIANTS[0])
+    return load(kind, name)
 
 
 def _a(kind: str) -> str:

@@ -25,6 +25,7 @@ VARIABLES: Mapping[str, str] = {
     "FWEVAL_PLUGINS": "where plug-ins from outside lie",
     "FWEVAL_PLUGINS_TOLD": "these are all of them: a child looks for no others",
     "FWEVAL_REFERENCE_ADDRESS": "what the stand-in for a server binds in a container",
+    "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "torch.compile compiles, and finds nothing of an earlier run",
     "LOG_LOCATION": "TorchServe writes its logs into the temporary folder",
     "METRICS_LOCATION": "TorchServe writes its metrics into the temporary folder",
     "HOME": "a folder that can be written to; of a server, one of its own",

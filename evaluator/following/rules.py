@@ -208,12 +208,11 @@ class Limit(Rule, frozen=True, kw_only=True):
                 )
 
     def _selected(self, card: Scorecard) -> list[Cell]:
-        known = {axis.name: axis.plugin for axis in axes(Cell)}
+        known = {axis.name: axis.kinds for axis in axes(Cell)}
         for name, value in self.where.items():
             one_of("coordinate", name, known)
             here = {getattr(cell, name) for cell in card.cells}
-            plugin = known[name]
-            if value not in here and not (plugin and value in registry.names(plugin)):
+            if value not in here and not any(value in registry.names(kind) for kind in known[name]):
                 raise registry.unknown(name, str(value), sorted(map(str, here - {None})))
         kept = (cell for cell in card.cells if all(getattr(cell, name) == at for name, at in self.where.items()))
         return [cell for cell in kept if "control" in self.where or not cell.control]

@@ -94,7 +94,8 @@ class Draft:
 
         Probes are no coordinates: any of them may ask a server.
         """
-        named = {("model", scenario.model), *((axis.plugin, getattr(step, axis.name)) for axis in axes())}
+        own = ((kind, getattr(step, axis.name)) for axis in axes() for kind in axis.kinds)
+        named = {("model", scenario.model), *own}
         return {
             f"{kind}/{name}": digest
             for (kind, name), digest in self._foreign.items()
@@ -181,9 +182,11 @@ class ScenarioPlan:
     def __init__(self, scenario: Scenario, draft: Draft) -> None:
         self.scenario = scenario
         self.draft = draft
-        model, self.settings = model_of(scenario)
-        self.brought = model.brought  # every path out of it is tried and timed, at full precision
-        self.frameworks = tuple(name for name in draft.options.frameworks if name in model.frameworks(self.settings))
+        self.model, self.settings = model_of(scenario)
+        self.brought = self.model.brought  # every path out of it is tried and timed, at full precision
+        self.frameworks = tuple(
+            name for name in draft.options.frameworks if name in self.model.frameworks(self.settings)
+        )
         # stage -> what a step of it is about -> its id, None when the person left it out
         self.ids: dict[str, dict[Any, str | None]] = defaultdict(dict)
 
@@ -300,8 +303,8 @@ class ScenarioPlan:
 
 
 def _threads(variant: str | None, threads: int) -> int:
-    """Return how many threads a step gets: those that everything gets, or as its variant has it."""
-    if variant is None:
+    """Return how many threads a step gets: those that everything gets, or as its runtime's variant has it."""
+    if variant not in registry.names("variant"):
         return threads
     chosen: Variant = registry.load("variant", variant)
     return chosen.threads(threads)

@@ -57,7 +57,7 @@ def rests_on(stage: str) -> frozenset[str]:
 
 def left_out(step: Step, options: Options) -> bool:
     """Tell whether --only or --skip leaves this step out. Names of one kind in --only widen, of two kinds narrow."""
-    bearing = {axis.plugin: getattr(step, axis.name) for axis in axes() if axis.plugin is not None}
+    bearing = {kind: getattr(step, axis.name) for axis in axes() for kind in axis.kinds}
     if any(name in bearing.values() for name in options.skip):
         return True
     for kind, name in bearing.items():
@@ -69,7 +69,7 @@ def left_out(step: Step, options: Options) -> bool:
 
 def _kinds() -> tuple[str, ...]:
     """Return the kinds of plug-ins that steps are selected by."""
-    return tuple(axis.plugin for axis in axes() if axis.plugin is not None)
+    return tuple(kind for axis in axes() for kind in axis.kinds)
 
 
 def _pool(kind: str) -> tuple[str, ...]:

@@ -2,13 +2,12 @@
 
 A model of somebody's own is trained where its file says how, from the weights that it was brought with.
 
-Both trainings of a round are alive together, after a first step that each makes alone. Their order of batches and their
-results are what they would be one after the other.
+All trainings of a round are alive together, after a first step that each makes alone. Their order of batches and their
+results are what they would be one after the other. Beside the defaults, training variants take turns (`_trial`).
 """
 
 import itertools
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,23 +15,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 import numpy as np
 
-from evaluator.children.turns import Taken, Turns
 from evaluator.children.work import Work, attempt, blame
-from evaluator.core import files
+from evaluator.core import files, registry
 from evaluator.core.clock import timed
 from evaluator.core.errors import Unavailable
 from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Arrays, rows
-from evaluator.core.turns import NAME, Track
+from evaluator.core.turns import NAME
 from evaluator.measure.resources import peak_memory
 from evaluator.measure.training import Cost
+from evaluator.stages import _trial
 from evaluator.stages._brought import write_resized
 from evaluator.stages._contract import GIB, Shown, Stage
+from evaluator.stages._course import STEP, Course
 from evaluator.stages._evidence import EXTREMES, RESIZED, WEIGHTS, Assignment, read_result, write_examples
 from evaluator.stages._flops import flops
 from evaluator.stages._lessons import Lesson, judged, lesson
 from evaluator.stages._outputs import accuracy, in_batches
+from exports.contract import Device
 from scenarios.contract import Trainer, TrainSettings
 from scenarios.own import origins, training
 from scenarios.weights import read_weights, write_weights
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
 
 RESIZED_ROWS = 2
-STEP = "step"  # the track of its steps
+SEARCHING = 2  # the effort of a variant that tries kernels for minutes
 
 
 class Train(Stage):
@@ -50,7 +51,7 @@ class Train(Stage):
     name = "train"
     title = "Training"
     summary = "Train the same weights in both frameworks and time every step."
-    rests_on = ("align", "origin")
+    rests_on = ("align", "origin", "equivalence")
     measures = True
     in_turns = True
     memory_bytes = 12 * GIB
@@ -77,9 +78,12 @@ class Train(Stage):
                 step = plan.add(self.name, framework, device=device, round=number, needs=needs, refusal=refusal)
                 if number == 1:
                     plan.ids[self.name].setdefault(framework, step)
+            _plan_variants(plan, device, number)
 
     def work(self, work: Work) -> Measured:
         """Train from the aligned weights, judge on held-out data, and leave weights and golden examples."""
+        if work.step.variant is not None:
+            return _trial.measured(work)
         about = Assignment(work)
         _, import_s = timed(about.prepare)
         framework, scenario = about.framework, about.scenario
@@ -127,34 +131,25 @@ class Train(Stage):
         )
 
 
-class Course:
-    """A training, step by step, in the order of its batches."""
+def _plan_variants(plan: "ScenarioPlan", device: str, number: int) -> None:
+    """Plan the variants that the profile has the patience for, where they change anything.
 
-    def __init__(self, trainer: Trainer, batches: Sequence[tuple[Arrays, Any]]) -> None:
-        self._trainer = trainer
-        self._batches = batches
-        self.losses: list[float] = []
-        self.seconds: list[float] = []
-
-    def run(self, turns: Turns) -> Taken:
-        """Take all steps: the first one alone, because all is made ready in it, and the others when they are asked for.
-
-        Those that nobody asks for are taken in the end: every training comes to its own.
-        """
-        self._step(0)
-        track = Track(name=STEP, min_calls=len(self._batches) - 1, untimed=0)
-        taken = turns.take({track: lambda index: self._step(1 + index)})
-        for number in range(len(self.losses), len(self._batches)):
-            self._step(number)
-        return taken
-
-    def _step(self, number: int) -> None:
-        """Take the step of that number, the next one; `StopIteration` when the batches are used up."""
-        if number >= len(self._batches):
-            raise StopIteration
-        loss, seconds = timed(lambda: self._trainer.step(*self._batches[number]))
-        self.losses.append(loss)
-        self.seconds.append(seconds)
+    They rest on what rounding does to the training; a step of somebody's own is as it is. Further rounds are for those
+    that do not search for minutes.
+    """
+    traced, aligned = plan.ids["equivalence"], plan.ids["origin" if plan.brought else "align"]
+    chosen: Device = registry.load("device", device)
+    model, settings = plan.model, plan.settings
+    for variant in registry.load_all("training_variant"):
+        framework = variant.framework
+        patient = variant.effort <= plan.draft.profile.variant_effort and (number == 1 or variant.effort < SEARCHING)
+        if (framework, device) not in traced or not patient:
+            continue
+        if variant.applies(model.signature(settings, framework), cuda=chosen.cuda):
+            first = aligned[framework] if plan.brought else next(iter(aligned.values()))
+            needs = {"weights": first, "aligned": aligned[framework], "parity": traced[framework, device]}
+            where = {"device": device, "round": number, "variant": variant.name, "standard": False}
+            plan.add(Train.name, framework, needs=needs, refusal=plan.no_device(device), **where)
 
 
 def _build(about: Assignment, weights: Path) -> tuple[Any, Trainer, float]:

@@ -8,13 +8,12 @@ deploys them). Training loop: https://docs.pytorch.org/tutorials/beginner/introy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
 from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
 from scenarios.contract import OUTPUT, Framework, Model, Step, TrainSettings, alone, defined
 from scenarios.frameworks import _torch_flops
+from scenarios.frameworks._pytorch_training import Manner, Place, TorchTrainer
 from scenarios.weights import require_same
 
 _COUNTER = "num_batches_tracked"  # batch normalisation counts its batches; no computation of ours reads it
@@ -82,96 +81,57 @@ class PyTorch(Framework):
         """Compute under `torch.inference_mode`."""
         import torch
 
-        network.eval().to(_place(device))
+        network.eval().to(_place(device).name)
         with torch.inference_mode():
-            given = network(**_tensors(inputs, device))
+            given = network(**_place(device).tensors(inputs))
             outputs = given if isinstance(given, tuple | list) else (given,)
             return {name: _array(output) for name, output in zip(names, outputs, strict=True)}
 
     def flops(self, network: Any, inputs: Mapping[str, Array], device: str, *, train: bool) -> int:
         """Ask `FlopCounterMode`."""
-        return _torch_flops.count(network, _tensors(inputs, device), train=train)
+        return _torch_flops.count(network, _place(device).tensors(inputs), train=train)
 
-    def trainer(self, network: Any, train: TrainSettings, device: str) -> "_Trainer":
-        """Move the network to the device and make its optimizer."""
-        return _Trainer(network.to(_place(device)), train, device)
+    def trainer(self, network: Any, train: TrainSettings, device: str, **options: Any) -> TorchTrainer:
+        """Move the network to the device and make its optimizer; `options` are those of `Manner`."""
+        place = _place(device)
+        return TorchTrainer(network.to(place.name), train, place, Manner(**options))
 
     def own_trainer(self, network: Any, make: Callable[[Any], Step], device: str) -> "_OwnTrainer":
         """Move the network to the device, and then let its optimizer be made."""
-        return _OwnTrainer(network.to(_place(device)), make, device)
-
-
-class _Trainer:
-    """Zero the gradients, forward, backward, step."""
-
-    def __init__(self, network: Any, train: TrainSettings, device: str) -> None:
-        import torch
-
-        self._network = network
-        self._device = device
-        self._loss = torch.nn.CrossEntropyLoss()
-        if train.optimizer == "sgd":
-            self._optimizer: Any = torch.optim.SGD(
-                network.parameters(), lr=train.learning_rate, momentum=train.momentum
-            )
-        else:
-            self._optimizer = torch.optim.AdamW(
-                network.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay, eps=1e-8
-            )
-
-    def step(self, inputs: Mapping[str, Array], labels: Array) -> float:
-        """Take one step; `synchronize` waits for all that CUDA was given."""
-        import torch
-
-        self._network.train()
-        self._optimizer.zero_grad()
-        given = self._network(**_tensors(inputs, self._device))
-        logits = given[0] if isinstance(given, tuple | list) else given
-        loss = self._loss(logits, torch.from_numpy(np.ascontiguousarray(labels)).to(_place(self._device)))
-        loss.backward()
-        self._optimizer.step()
-        if _on_cuda(self._device):
-            torch.cuda.synchronize()
-        return float(loss.item())
+        place = _place(device)
+        return _OwnTrainer(network.to(place.name), make, place)
 
 
 class _OwnTrainer:
     """Put the network into training mode, and do what its person does."""
 
-    def __init__(self, network: Any, make: Callable[[Any], Step], device: str) -> None:
+    own_seconds: float | None = None
+
+    def __init__(self, network: Any, make: Callable[[Any], Step], place: Place) -> None:
         self._network = network.train()
-        self._device = device
+        self._place = place
         self._step = make(network)
 
     def step(self, inputs: Mapping[str, Array], labels: Any) -> float:
-        """Take one step; `synchronize` waits for all that CUDA was given."""
-        import torch
-
+        """Take one step; `wait` waits for all that CUDA was given."""
         self._network.train()
-        loss = self._step(alone(_tensors(inputs, self._device)), self._handed(labels))
-        if _on_cuda(self._device):
-            torch.cuda.synchronize()
+        loss = self._step(alone(self._place.tensors(inputs)), self._handed(labels))
+        self._place.wait()
         return loss
 
     def _handed(self, labels: Any) -> Any:
         if labels is None:
             return None
-        return alone(_tensors(labels if isinstance(labels, dict) else {"labels": labels}, self._device))
+        return alone(self._place.tensors(labels if isinstance(labels, dict) else {"labels": labels}))
 
 
 def _on_cuda(device: str) -> bool:
     return bool(registry.load("device", device).cuda)
 
 
-def _place(device: str) -> str:
-    return "cuda" if _on_cuda(device) else "cpu"
-
-
-def _tensors(inputs: Mapping[str, Array], device: str) -> dict[str, Any]:
-    import torch
-
-    place = _place(device)
-    return {name: torch.from_numpy(np.ascontiguousarray(array)).to(place) for name, array in inputs.items()}
+def _place(device: str) -> Place:
+    cuda = _on_cuda(device)
+    return Place(name="cuda" if cuda else "cpu", cuda=cuda)
 
 
 def _state(network: Any) -> dict[str, Any]:

@@ -3,14 +3,6 @@
 Nothing is tuned: no XLA, no mixed precision. What is compared is the framework's documented default for training
 loops; seeds are set, but kernels are the default ones (deterministic kernels are slower, and nobody deploys them).
 Training loop: https://www.tensorflow.org/guide/keras/writing_a_training_loop_from_scratch
-
-Differences to PyTorch that remain, both far below the noise between two seeds:
-
-* Adam's epsilon. Keras adds it to the root of the uncorrected second moment, PyTorch to that of the corrected one: in
-  step t, Keras' epsilon weighs 1/sqrt(1 - 0.999^t) times more. It is set so that both are 1e-8 in step 1, where the
-  moments are smallest; later, Keras' is the smaller one, down to 3e-10.
-* Batch normalisation. Keras accumulates the biased variance of the batch, PyTorch the unbiased one: the running
-  variance is smaller here by (n - 1)/n, with n = batch times height times width.
 """
 
 import os
@@ -23,8 +15,7 @@ from evaluator.core.tensors import Array, Arrays
 from scenarios import weights as mapping
 from scenarios.contract import OUTPUT, Framework, Model, Step, TrainSettings, alone, defined
 from scenarios.frameworks import _tensorflow_flops
-
-_EPSILON = 1e-8 * (1 - 0.999) ** 0.5  # PyTorch's 1e-8 in step 1
+from scenarios.frameworks._tensorflow_training import FitTrainer, Manner, TapeTrainer, tensors
 
 
 class TensorFlow(Framework):
@@ -88,11 +79,12 @@ class TensorFlow(Framework):
 
     def flops(self, network: Any, inputs: Mapping[str, Array], device: str, *, train: bool) -> int:
         """Ask TensorFlow's profiler."""
-        return _tensorflow_flops.count(network, _tensors(inputs), train=train)
+        return _tensorflow_flops.count(network, tensors(inputs), train=train)
 
-    def trainer(self, network: Any, train: TrainSettings, device: str) -> "_Trainer":
-        """Make the optimizer; the train step is traced in its first call."""
-        return _Trainer(network, train)
+    def trainer(self, network: Any, train: TrainSettings, device: str, **options: Any) -> TapeTrainer | FitTrainer:
+        """Make the optimizer; the train step is traced in its first call. `options` are those of `Manner`."""
+        manner = Manner(**options)
+        return FitTrainer(network, train) if manner.fit else TapeTrainer(network, train, manner)
 
     def own_trainer(self, network: Any, make: Callable[[Any], Step], device: str) -> "_OwnTrainer":
         """Let the network's optimizer be made; whether its step is traced is its person's choice."""
@@ -103,40 +95,10 @@ def _on_cuda(device: str) -> bool:
     return bool(registry.load("device", device).cuda)
 
 
-class _Trainer:
-    """Record a tape, differentiate, apply; one graph for all batches of the same shape."""
-
-    def __init__(self, network: Any, train: TrainSettings) -> None:
-        import keras
-        import tensorflow as tf
-
-        if train.optimizer == "sgd":
-            optimizer = keras.optimizers.SGD(train.learning_rate, momentum=train.momentum)
-        else:
-            optimizer = keras.optimizers.AdamW(train.learning_rate, weight_decay=train.weight_decay, epsilon=_EPSILON)
-        optimizer.build(network.trainable_variables)
-
-        def step(inputs: Any, labels: Any) -> Any:
-            with tf.GradientTape() as tape:
-                (logits,) = network(inputs, training=True).values()
-                loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-            gradients = tape.gradient(loss, network.trainable_variables)
-            optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
-            return loss
-
-        self._step = tf.function(step)
-
-    def step(self, inputs: Mapping[str, Array], labels: Array) -> float:
-        """Take one step; reading the loss waits for the forward pass, `sync_devices` for the rest."""
-        import tensorflow as tf
-
-        loss = self._step(_tensors(inputs), tf.constant(labels))
-        tf.test.experimental.sync_devices()
-        return float(loss.numpy())
-
-
 class _OwnTrainer:
     """Do what the network's person does."""
+
+    own_seconds: float | None = None
 
     def __init__(self, network: Any, make: Callable[[Any], Step]) -> None:
         self._step = make(network)
@@ -146,15 +108,9 @@ class _OwnTrainer:
         import tensorflow as tf
 
         named = labels if isinstance(labels, dict) or labels is None else {"labels": labels}
-        loss = self._step(alone(_tensors(inputs)), None if named is None else alone(_tensors(named)))
+        loss = self._step(alone(tensors(inputs)), None if named is None else alone(tensors(named)))
         tf.test.experimental.sync_devices()
         return loss
-
-
-def _tensors(arrays: Mapping[str, Array]) -> dict[str, Any]:
-    import tensorflow as tf
-
-    return {name: tf.constant(array) for name, array in arrays.items()}
 
 
 plugin = TensorFlow()

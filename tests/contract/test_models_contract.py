@@ -34,7 +34,9 @@ def read(model: Model, settings: Any, *, train: int, heldout: int, seed: int = 1
     return model.data(settings, folders, train=train, heldout=heldout, seed=seed)
 
 
-@pytest.mark.parametrize(("question", "plugin"), cases("model", "framework", "mistake"), ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    ("question", "plugin"), cases("model", "framework", "mistake", "training_variant"), ids=lambda each: each.name
+)
 def test_it_answers_what_every_plug_in_is_asked(question: Question, plugin: Any) -> None:
     todo = question(plugin)
     assert todo is None, f"{question.sentence} {todo}"
@@ -47,7 +49,7 @@ def test_the_frameworks_are_those_that_records_know() -> None:
 def test_importing_every_plug_in_imports_no_framework() -> None:
     code = (
         "import sys; from evaluator.core import registry\n"
-        "registry.load_all('model'), registry.load_all('framework'), registry.load_all('mistake')\n"
+        "for kind in ('model', 'framework', 'mistake', 'training_variant'): registry.load_all(kind)\n"
         "import scenarios.weights, scenarios.loading, scenarios.datasets\n"
         "print({'torch', 'tensorflow', 'keras', 'tokenizers'} & set(sys.modules))"
     )

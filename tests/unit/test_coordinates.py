@@ -27,7 +27,8 @@ import importlib.util, json, sys
 source = open(sys.argv[1]).read()
 before = "    round: Annotated"
 assert source.count(before) == 1
-source = source.replace(before, '    pruning: Annotated[str | None, Axis("model", plugin="model")] = None\\n' + before)
+added = '    pruning: Annotated[str | None, Axis("model", kinds=("model",))] = None\\n'
+source = source.replace(before, added + before)
 spec = importlib.util.spec_from_loader("evaluator.core.coordinates", loader=None)
 module = importlib.util.module_from_spec(spec)
 sys.modules["evaluator.core.coordinates"] = module

@@ -8,10 +8,12 @@ import pytest
 
 from evaluator.children.turns import Call, Taken, Turns
 from evaluator.core.turns import Blocks, Track
-from evaluator.stages.train import STEP, Course
+from evaluator.stages._course import STEP, Course
 
 
 class Counting:
+    own_seconds: float | None = None
+
     def __init__(self) -> None:
         self.seen: list[float] = []
 

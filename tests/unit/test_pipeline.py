@@ -59,7 +59,7 @@ def test_the_program_reads_as_a_list() -> None:
     assert names[:3] == ["fetch", "make_plan", "await_quiet"]
     assert names[-3:] == ["judge", "score", "report"]
     assert names[3:-3] == list(pipeline.PLANNED)
-    assert [stage.__name__ for stage in pipeline.through("export")] == names[:7]
+    assert [stage.__name__ for stage in pipeline.through("export")] == names[:8]
 
 
 def test_every_stage_is_in_the_list_once_after_what_it_rests_on() -> None:
@@ -119,7 +119,7 @@ def test_cores_are_filled_by_the_next_stage_where_neither_measures(begin: Callab
     whole, short = begin("report").stages, begin("export").stages
     behind = {name: list(pipeline._behind(name, whole)) for name in pipeline.PLANNED}
     assert behind["export"][0] == "verify"
-    assert behind["align"] == ["origin"]
+    assert behind["align"] == ["origin", "equivalence"]
     assert behind["train"] == behind["run"] == []
     assert not any(registry.load("stage", name).measures for names in behind.values() for name in names)
     assert list(pipeline._behind("export", short)) == []

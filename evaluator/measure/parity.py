@@ -1,0 +1,247 @@
+"""Do two take the same training steps? What the first ones computed, compared part by part; tolerances are measured.
+
+A training is traced over its first steps: what the network computes before any, the losses, the gradients of the first
+step, and what that step changed. Two traces may differ by what rounding does to them. How much that is, is measured: by
+the same training once more, and from weights of which every number is nudged up or down by its last digit (in the
+precision in question). Two frameworks add up in different orders; that is the same kind of change, and was seen to make
+up to 7 times as much of it in the first steps of ResNet-50, BERT and a small network. `FACTOR` times is allowed.
+D. S. Parker, "Monte Carlo arithmetic", 1997; the idea of a tolerance from a second run is TorchBench's.
+
+Differences are those of whole tensors, as vectors: |a - b| / |a|. What Adam makes of a gradient has nearly the same
+size whatever the gradient's, so that one which is nothing but rounding decides a sign: an update is compared where the
+gradient is known to a hundredth.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator.core.records import Record
+from evaluator.core.tensors import Array, Arrays
+
+Part = Literal["forward", "gradient", "update", "statistics", "curve"]
+PARTS: tuple[Part, ...] = ("forward", "gradient", "update", "statistics", "curve")
+FACTOR = 30.0  # times what a nudge does
+LEAST = 16.0  # times the precision's rounding are allowed, however quiet the repeats are
+ROUNDING = {"fp32": 2.0**-23, "tf32": 2.0**-10, "float16": 2.0**-10, "bfloat16": 2.0**-7}  # one unit in the last place
+KNOWN = 100.0  # a gradient this many times above its noise is known to a hundredth
+UNDECIDABLE = 0.3  # two losses of a first step that may differ by so much tell nothing
+_VARIANCE = "running_var"  # biased in Keras, unbiased in PyTorch: by 1 / (n - 1) of n values, of which a batch has more
+_FEW = 4096  # numbers of a tensor that are kept of it
+_STEP = "step {}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What the first steps of a training computed, by name; of large tensors the chosen numbers only."""
+
+    forward: Arrays  # outputs of the first batch, in evaluation mode, before any step
+    curve: Arrays  # "step 1" -> its loss
+    gradient: Arrays  # of the first step, as the optimizer took it
+    update: Arrays  # what the first step added to what has a gradient,
+    statistics: Arrays  # and to what has none, such as running means
+    weights: Arrays  # before it
+
+    def part(self, part: Part) -> Arrays:
+        """Return one of its parts."""
+        found: Arrays = getattr(self, part)
+        return found
+
+
+class Row(Record, frozen=True, kw_only=True):
+    """One comparison: by how much two differ, what a nudge does, and what is allowed, all relative."""
+
+    part: Part
+    name: str
+    difference: float
+    noise: float
+    allowed: float
+
+
+class Parity(Record, frozen=True, kw_only=True):
+    """What a trace's comparison with another one says; evidence of its step."""
+
+    precision: str = "fp32"
+    rows: tuple[Row, ...] = ()
+    breach: str = ""  # the first thing that is not the same, in words; empty: none
+
+    def worst(self, part: Part) -> float | None:
+        """Return the largest difference of a part, in units of what is allowed; None where it has none."""
+        found = [row.difference / row.allowed for row in self.rows if row.part == part]
+        return max(found, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A trace with what rounding does to it, at one precision."""
+
+    trace: Trace
+    noise: Mapping[Part, Mapping[str, float]]
+    known: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)  # by tensor: where the gradient is no noise
+
+
+def nudged(weights: Mapping[str, Any], precision: str, seed: int) -> Arrays:
+    """Return weights of which each number is nudged up or down by one unit in its last place, as the seed says."""
+    generator = np.random.default_rng(seed)
+    by = ROUNDING[precision]
+    return {
+        name: (np.asarray(array) * (1 + by * generator.choice((-1.0, 1.0), array.shape))).astype(array.dtype)
+        if array.dtype.kind == "f"
+        else array
+        for name, array in weights.items()
+    }
+
+
+def places(gradients: Mapping[str, Array], seed: int) -> dict[str, NDArray[np.int64]]:
+    """Choose which numbers of large tensors are kept: half of them the largest, half drawn. Small ones are kept whole.
+
+    Of an embedding, only rows that were used have a gradient: drawn numbers alone would miss them.
+    """
+    generator = np.random.default_rng(seed)
+    chosen = {}
+    for name, array in gradients.items():
+        if array.size > _FEW:
+            flat = np.abs(array.reshape(-1))
+            largest = np.argpartition(flat, -_FEW // 2)[-_FEW // 2 :]
+            drawn = generator.choice(array.size, _FEW // 2, replace=False)
+            chosen[name] = np.union1d(largest, drawn).astype(np.int64)
+    return chosen
+
+
+def kept(arrays: Mapping[str, Array], chosen: Mapping[str, NDArray[np.int64]]) -> Arrays:
+    """Return the chosen numbers of each array as a vector; of one that nobody chose from, evenly spread ones."""
+    found = {}
+    for name, array in arrays.items():
+        flat = array.reshape(-1)
+        spread = slice(None, None, max(1, flat.size // _FEW))
+        found[name] = flat[chosen[name]] if name in chosen else flat[spread]
+    return found
+
+
+def referred(trace: Trace, repeats: Sequence[Trace]) -> Reference:
+    """Return a trace with the noise that its repeats show: those that are the same, and those that are nudged."""
+    doubt = {
+        name: max((_largest(again.gradient[name], array) for again in repeats if name in again.gradient), default=0.0)
+        for name, array in trace.gradient.items()
+    }
+    known = {name: np.abs(array) > KNOWN * doubt[name] for name, array in trace.gradient.items()}
+    bare = Reference(trace=trace, noise={}, known=known)
+    noise: dict[Part, dict[str, float]] = {part: {} for part in PARTS}
+    for again in repeats:
+        for part in PARTS:
+            for name, difference in _differences(bare, again, part):
+                noise[part][name] = max(noise[part].get(name, 0.0), difference)
+    return Reference(trace=trace, noise=noise, known=known)
+
+
+def joined(one: Reference, other: Mapping[Part, Mapping[str, float]]) -> Reference:
+    """Return a reference whose noise is the larger one of two: those of either framework."""
+    noise = {
+        part: {name: max(value, other.get(part, {}).get(name, 0.0)) for name, value in one.noise.get(part, {}).items()}
+        for part in PARTS
+    }
+    return Reference(trace=one.trace, noise=noise, known=one.known)
+
+
+def undecidable(reference: Reference) -> float | None:
+    """Return by how much the first loss differs from itself where that is too much to compare anything; else None.
+
+    So does a training that draws numbers, as for dropout.
+    """
+    first = reference.noise.get("curve", {}).get(_STEP.format(1), 0.0)
+    return first if first * FACTOR > UNDECIDABLE else None
+
+
+def steps(losses: Iterable[float]) -> Arrays:
+    """Return losses as a part of a trace."""
+    return {_STEP.format(number): np.array([loss]) for number, loss in enumerate(losses, start=1)}
+
+
+def compare(reference: Reference, found: Trace, *, precision: str = "fp32", batch: int) -> Parity:
+    """Compare a trace with a reference of the same precision; the first breach ends the words, not the rows."""
+    rows, breach = [], ""
+    for part in PARTS:
+        lacking = _lacking(reference.trace.part(part), found.part(part), part)
+        breach = breach or lacking
+        for name, difference in _differences(reference, found, part):
+            noise = reference.noise.get(part, {}).get(name, 0.0)
+            allowed = max(FACTOR * noise, LEAST * ROUNDING[precision]) + _stored(reference.trace, part, name)
+            if name.endswith(_VARIANCE):
+                allowed = max(allowed, 1 / max(1, batch - 1))
+            row = Row(part=part, name=name, difference=difference, noise=noise, allowed=allowed)
+            rows.append(row)
+            if not difference <= allowed:
+                breach = breach or _told(row)
+    return Parity(precision=precision, rows=tuple(rows), breach=breach)
+
+
+_WORDS: Mapping[Part, str] = {
+    "forward": "what the network computes for '{}' before any step",
+    "gradient": "the gradient of '{}' in the first step",
+    "update": "what the first step makes of '{}'",
+    "statistics": "what the first step makes of '{}', which has no gradient,",
+    "curve": "the loss of {}",
+}
+
+
+def _told(row: Row) -> str:
+    words = _WORDS[row.part].format(row.name)
+    return f"{words} differs by {_share(row.difference)}, rounding explains {_share(row.allowed)}"
+
+
+def _share(number: float) -> str:
+    return f"{number:.2%}" if 1e-4 <= number < 10 else f"{number:.1e}"
+
+
+def _lacking(expected: Mapping[str, Array], found: Mapping[str, Array], part: Part) -> str:
+    """Name the first thing that only one of two has; empty where both have the same, or one does not tell."""
+    if not expected or not found:
+        return ""
+    for one, other, which in ((expected, found, "only the default"), (found, expected, "only this one")):
+        name = next((name for name in one if name not in other), None)
+        if name is not None:
+            return f"{which} has {_WORDS[part].format(name).rstrip(',')}"
+    return ""
+
+
+def _differences(reference: Reference, found: Trace, part: Part) -> Iterator[tuple[str, float]]:
+    """Yield name and relative difference of all that both have of a part."""
+    expected, candidate = reference.trace.part(part), found.part(part)
+    for name in (name for name in expected if name in candidate):
+        a, b = expected[name].reshape(-1), candidate[name].reshape(-1)
+        if a.shape != b.shape:
+            yield name, float("inf")
+            continue
+        if part == "update":
+            certain = reference.known.get(name)
+            if certain is not None:
+                a, b = a[certain], b[certain]
+            if not a.size:
+                continue
+        yield name, _relative(a, b)
+
+
+def _stored(trace: Trace, part: Part, name: str) -> float:
+    """Return what storing weights in 32 bits does to a change of them: a small change of a large number is coarse."""
+    if part not in ("update", "statistics") or name not in trace.weights:
+        return 0.0
+    changed, weights = (
+        float(np.linalg.norm(each.astype(np.float64))) for each in (trace.part(part)[name], trace.weights[name])
+    )
+    return ROUNDING["fp32"] * weights / changed if changed else 0.0
+
+
+def _relative(a: Array, b: Array) -> float:
+    """Return |a - b| / |a| of two vectors; 0 for two of zeros, infinite where only one is, or one is not finite."""
+    wide, other = a.astype(np.float64), b.astype(np.float64)
+    apart, scale = float(np.linalg.norm(wide - other)), float(np.linalg.norm(wide))
+    if not np.isfinite(apart):
+        return float("inf")
+    return apart / scale if scale else (0.0 if apart == 0 else float("inf"))
+
+
+def _largest(a: Array, b: Array) -> float:
+    return float(np.max(np.abs(a.astype(np.float64) - b.astype(np.float64)), initial=0.0))

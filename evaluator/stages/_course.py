@@ -1,0 +1,63 @@
+"""A training, step by step, in the order of its batches: the first ones alone, the others in turns."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from evaluator.children.turns import Elsewhere, Taken, Turns
+from evaluator.core.tensors import Arrays
+from evaluator.core.turns import Track
+from scenarios.contract import Trainer
+
+STEP = "step"  # the track of its steps
+
+
+class Course:
+    """A training, step by step, in the order of its batches."""
+
+    def __init__(self, trainer: Trainer, batches: Sequence[tuple[Arrays, Any]]) -> None:
+        self._trainer = trainer
+        self._batches = batches
+        self.losses: list[float] = []
+        self.seconds: list[float] = []
+
+    @property
+    def taken(self) -> int:
+        """How many steps have been taken."""
+        return len(self.losses)
+
+    def step(self, number: int) -> float:
+        """Take the step of that number, the next one, and return its loss.
+
+        `StopIteration` when the batches are used up.
+        """
+        if number >= len(self._batches):
+            raise StopIteration
+        begin = time.perf_counter()
+        loss = self._trainer.step(*self._batches[number])
+        seconds = time.perf_counter() - begin
+        own = self._trainer.own_seconds
+        self.losses.append(loss)
+        self.seconds.append(seconds if own is None else own)
+        return loss
+
+    def run(self, turns: Turns, *, enough: Callable[[], bool] = lambda: False) -> Taken:
+        """Take the steps that are left when they are asked for, until it is `enough`; the first was taken alone.
+
+        All is made ready in the first step. Those that nobody asks for are taken in the end, up to `enough`: every
+        training comes to its own.
+        """
+        if not self.taken:
+            self.step(0)
+        begun = self.taken
+        track = Track(name=STEP, min_calls=max(0, len(self._batches) - begun), untimed=0)
+        taken = turns.take({track: lambda index: self._asked(begun + index, enough)})
+        while self.taken < len(self._batches) and not enough():
+            self.step(self.taken)
+        return taken
+
+    def _asked(self, number: int, enough: Callable[[], bool]) -> object:
+        if enough():
+            raise StopIteration
+        self.step(number)
+        return None if self._trainer.own_seconds is None else Elsewhere(seconds=(self.seconds[-1],))

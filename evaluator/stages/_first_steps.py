@@ -1,0 +1,148 @@
+"""The first steps of a training, traced: what two frameworks, or a default and a variant of it, are compared by."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator.children.work import blame
+from evaluator.core import files
+from evaluator.core.errors import FwevalError
+from evaluator.core.records import Metrics, Record
+from evaluator.core.tensors import Array, Arrays, read_arrays, write_arrays
+from evaluator.measure import parity
+from evaluator.measure.parity import PARTS, Parity, Reference, Trace
+from evaluator.stages._evidence import Assignment
+from scenarios.contract import OurTrainer
+
+COUNT = 4  # steps: later on, rounding has grown from step to step, and curves part for no reason
+PLACES = "places.npz"  # which numbers of large tensors are kept
+PARITY = "parity.json"
+_PART = "{}:{}"  # of an array's name in a file: the part it belongs to
+# part -> how its largest difference is called, as a share of what is allowed, and what rounding alone does to it
+PARITY_METRICS: Mapping[parity.Part, str] = {
+    "forward": "forward_parity",
+    "gradient": "gradient_parity",
+    "update": "update_parity",
+    "statistics": "statistics_parity",
+    "curve": "curve_parity",
+}
+NOISE_METRICS: Mapping[parity.Part, str] = {
+    "forward": "forward_noise",
+    "gradient": "gradient_noise",
+    "update": "update_noise",
+    "statistics": "statistics_noise",
+    "curve": "curve_noise",
+}
+_KNOWN, _WEIGHTS = "known", "weights"
+_SEED = 15  # of the numbers that are kept
+
+Batches = Sequence[tuple[Arrays, Any]]
+Places = Mapping[str, NDArray[np.int64]]
+
+
+class Noise(Record, frozen=True, kw_only=True):
+    """`noise-PRECISION.json`: what rounding does to a trace, by part and name."""
+
+    parts: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A network in training, and the weights that it begins with."""
+
+    about: Assignment
+    network: Any
+    trainer: OurTrainer
+    weights: Arrays
+
+    def load(self, weights: Arrays) -> None:
+        """Give the network weights, and its optimizer nothing to remember; `FwevalError` names what was not taken."""
+        framework = self.about.framework
+        framework.load_weights(self.network, weights)
+        self.trainer.restart()
+        taken = framework.read_weights(self.network)
+        for name, array in weights.items():
+            if name in taken and not np.array_equal(taken[name], array.astype(taken[name].dtype), equal_nan=True):
+                raise FwevalError(f"the weight '{name}' is not what was loaded", remedy="report it: it is fweval's")
+
+    def traced(
+        self, weights: Arrays, batches: Batches, places: Places | None, step: Callable[[int], float] | None = None
+    ) -> tuple[Trace, Places]:
+        """Take the first steps from these weights; return their trace and which numbers it kept.
+
+        Without `places` they are chosen by this trace's gradients. `step` takes the step of a number where its caller
+        has more to do with it than to take it.
+        """
+        framework, title = self.about.framework, self.about.framework.title
+        with blame(f"training in {title}"):
+            self.load(weights)
+            forward = framework.forward(self.network, batches[0][0], self.about.device.name, self._outputs)
+            take = step or (lambda number: self.trainer.step(*batches[number]))
+            losses = [take(0)]
+            gradient, after = self.trainer.gradients(), framework.read_weights(self.network)
+            losses += [take(number) for number in range(1, min(COUNT, len(batches)))]
+        changed = {name: np.subtract(after[name], weights[name]) for name in weights if name in after}
+        chosen = parity.places(gradient, _SEED) if places is None else places
+        learnt = set(gradient) or set(changed)  # an optimizer without moments does not tell
+        return Trace(
+            forward={name: np.asarray(each) for name, each in forward.items()},
+            curve=parity.steps(losses),
+            gradient=parity.kept(gradient, chosen),
+            update=parity.kept({name: each for name, each in changed.items() if name in learnt}, chosen),
+            statistics=parity.kept({name: each for name, each in changed.items() if name not in learnt}, chosen),
+            weights=parity.kept({name: weights[name] for name in changed}, chosen),
+        ), chosen
+
+    @property
+    def _outputs(self) -> list[str]:
+        return [spec.name for spec in self.about.signature.outputs]
+
+
+def write_reference(folder: Path, precision: str, reference: Reference) -> None:
+    """Keep a trace with what rounding does to it."""
+    arrays = {_PART.format(part, name): each for part in PARTS for name, each in reference.trace.part(part).items()}
+    known = {_PART.format(_KNOWN, name): each for name, each in reference.known.items()}
+    stored = {_PART.format(_WEIGHTS, name): each for name, each in reference.trace.weights.items()}
+    write_arrays(folder / _trace(precision), {**arrays, **known, **stored})
+    files.write_record(folder / _noise(precision), Noise(parts={k: dict(v) for k, v in reference.noise.items()}))
+
+
+def read_reference(folder: Path, precision: str) -> Reference | None:
+    """Return what `write_reference` kept; None where there was no such precision."""
+    if not (folder / _trace(precision)).is_file():
+        return None
+    parts: dict[str, dict[str, Array]] = {part: {} for part in (*PARTS, _WEIGHTS, _KNOWN)}
+    for key, array in read_arrays(folder / _trace(precision)).items():
+        part, _, name = key.partition(":")
+        parts[part][name] = array
+    known = {name: array.astype(bool) for name, array in parts.pop(_KNOWN).items()}
+    noise = files.read_record(folder / _noise(precision), Noise).parts
+    return Reference(trace=Trace(**parts), noise={part: noise.get(part, {}) for part in PARTS}, known=known)
+
+
+def read_places(folder: Path) -> Places:
+    """Return which numbers of large tensors are kept."""
+    return {name: each.astype(np.int64) for name, each in read_arrays(folder / PLACES).items()}
+
+
+def write_parity(folder: Path, found: Parity) -> None:
+    """Keep every comparison."""
+    files.write_record(folder / PARITY, found, indent=0)
+
+
+def figures(found: Parity) -> Metrics:
+    """Return the largest difference of each part, as a share of what is allowed."""
+    worst = {name: found.worst(part) for part, name in PARITY_METRICS.items()}
+    return {name: float(value) for name, value in worst.items() if value is not None and np.isfinite(value)}
+
+
+def _trace(precision: str) -> str:
+    return f"trace-{precision}.npz"
+
+
+def _noise(precision: str) -> str:
+    return f"noise-{precision}.json"

@@ -1,0 +1,128 @@
+"""A training variant on trial: it must take the default's first steps, and then takes turns with the default.
+
+It is made for its time, and leaves no trained weights: what is exported comes from the default.
+"""
+
+from collections.abc import Sequence
+from statistics import median
+
+from evaluator.children.turns import Taken
+from evaluator.children.work import Work, blame
+from evaluator.core import files, registry
+from evaluator.core.clock import timed
+from evaluator.core.errors import Unavailable
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Measured, Metrics
+from evaluator.core.turns import NAME
+from evaluator.measure import parity
+from evaluator.measure.parity import Parity, Trace
+from evaluator.measure.resources import peak_memory
+from evaluator.stages import _first_steps as first_steps
+from evaluator.stages._course import STEP, Course
+from evaluator.stages._evidence import WEIGHTS, Assignment, read_result
+from evaluator.stages._figures import labelled
+from evaluator.stages._first_steps import PARITY, Start
+from evaluator.stages._lessons import lesson
+from scenarios.contract import TrainingVariant
+from scenarios.weights import read_weights
+
+LEAST_STEPS = 42  # blocks of three, as many as an interval wants,
+PATIENCE_S = 15.0  # or what a short training makes of so long
+
+
+def measured(work: Work) -> Measured:
+    """Show that the variant takes the default's steps, and measure how long they take."""
+    about = Assignment(work)
+    variant: TrainingVariant = registry.load("training_variant", str(work.step.variant))
+    lacking = variant.lacking(cuda=about.device.cuda)
+    if lacking is not None:
+        reason, remedy = lacking
+        raise Unavailable(reason, remedy=remedy)
+    _, import_s = timed(about.prepare)
+    batches = lesson(about, work).batches
+    start, build_s = _started(about, variant, work)
+    course = Course(start.trainer, batches)
+    default = read_result(work.need("parity"))
+    trace, _ = start.traced(start.weights, batches, first_steps.read_places(work.need("parity")), course.step)
+    found = _compared(about, variant, trace, work)
+    first_steps.write_parity(work.folder, found)
+    numbers = start.trainer.state_numbers()
+    wrong = found.breach or _counted(numbers, default.metrics)
+    metrics: Metrics = {
+        "import_s": import_s,
+        "build_s": build_s,
+        "time_to_first_step_s": course.seconds[0],
+        "optimizer_numbers": numbers,
+    }
+    shown = labelled(first_steps.figures(found), between="default")
+    if wrong:
+        return Measured(
+            outcome=Outcome.FAILED,
+            reason=f"it does not take the default's step: {wrong}",
+            remedy="do not train with it before you know why; its time is not measured",
+            metrics=metrics,
+            figures=shown,
+            files={"parity": PARITY},
+        )
+    with blame(f"training in {about.framework.title} with {variant.title}"):
+        taken = course.run(work.turns, enough=lambda: _is_enough(course))
+    taken.write(work.folder)
+    files.write_samples(work.folder, {"loss": course.losses})
+    return Measured(
+        metrics={**metrics, **_seconds(about, course, taken), **peak_memory(), **taken.metrics()},
+        figures=shown,
+        files={"parity": PARITY, "blocks": NAME},
+    )
+
+
+def _started(about: Assignment, variant: TrainingVariant, work: Work) -> tuple[Start, float]:
+    """Build network and trainer as the variant does; return the seconds that this took."""
+    framework = about.framework
+    with blame(f"building the model in {framework.title} with {variant.title}"):
+        network, building = timed(lambda: variant.build(about.model, about.settings))
+    path = work.need("weights") / WEIGHTS
+    if path.is_file() or not about.model.brought:
+        weights = read_weights(path)
+        framework.load_weights(network, weights)
+    else:
+        weights = framework.read_weights(network)
+    train, device = about.scenario.training, about.device.name
+    with blame(f"training in {framework.title} with {variant.title}"):
+        trainer, preparing = timed(lambda: variant.trainer(network, train, device))
+    return Start(about=about, network=network, trainer=trainer, weights=weights), building + preparing
+
+
+def _compared(about: Assignment, variant: TrainingVariant, trace: Trace, work: Work) -> Parity:
+    reference = first_steps.read_reference(work.need("parity"), variant.precision)
+    if reference is None:
+        raise Unavailable(
+            f"what rounding does in {variant.precision} was not measured",
+            remedy="resume the run on a machine that has it for the step of equivalence, too",
+        )
+    rows = about.scenario.training.batch_size
+    return parity.compare(reference, trace, precision=variant.precision, batch=rows)
+
+
+def _counted(numbers: int, default: Metrics) -> str:
+    known = default.get("optimizer_numbers")
+    return "" if numbers == known else f"its optimizer keeps {numbers:,} numbers, the default's {known:,}"
+
+
+def _is_enough(course: Course) -> bool:
+    taken: Sequence[float] = course.seconds[first_steps.COUNT :]
+    return len(taken) >= LEAST_STEPS and sum(taken) >= PATIENCE_S
+
+
+def _seconds(about: Assignment, course: Course, taken: Taken) -> Metrics:
+    """Return what the steps took, by blocks that others did not disturb."""
+    train = about.scenario.training
+    step_s = median(taken.seconds(STEP) or course.seconds[1:] or course.seconds)
+    return {
+        "step_s": step_s,
+        "train_s": sum(course.seconds),
+        "steps": course.taken,
+        "examples_per_s": train.batch_size / step_s,
+        "first_loss": course.losses[0],
+        "final_loss": course.losses[-1],
+        "planned_steps": train.plan.steps(train.batch_size),
+    }
