@@ -217,6 +217,7 @@ _OURS: tuple[Stage, ...] = (
     steps_of("origin"),
     steps_of("equivalence"),
     steps_of("train"),
+    steps_of("learn"),
     steps_of("export"),
     steps_of("verify"),
     steps_of("run"),

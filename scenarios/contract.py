@@ -145,6 +145,7 @@ class TrainSettings(Record, frozen=True, kw_only=True):
     learning_rate: Positive | None = None  # of ours
     batch_size: Rows
     epochs: Epochs = 1
+    most_steps: Rows | None = None  # that the course has, however many examples there are; None: all of its epochs
     momentum: Fraction = 0.0  # of "sgd"
     weight_decay: Fraction = 0.0  # of "adamw", decoupled from the gradient
     plan: TrainPlan = NO_PLAN  # the training at full size that times are compared for

@@ -25,7 +25,7 @@ MACHINE = Machine(
     cpu="Paper", cores=2, memory_bytes=8 << 30, system="", python="", gpu=None, java=None, docker=None, versions={}
 )
 MARKUP = "<i>[i]*x*|`"
-_PLANNED = ("align", "train", "export", "verify", "run", "edge", "serve", "load", "probe", "upkeep", "ease")
+_PLANNED = ("align", "train", "learn", "export", "verify", "run", "edge", "serve", "load", "probe", "upkeep", "ease")
 
 
 class _Paper:

@@ -15,7 +15,7 @@ from evaluator.core.reading import read_bytes
 T = TypeVar("T")
 _NOT_AS_IT_WAS = (KeyError, TypeError, AttributeError)  # what updating an older record meets when it is damaged
 _LONGEST_S = 1e9  # of a sample
-_NO_SECONDS = frozenset({"loss"})  # series of plain numbers, which may be NaN when a training diverged
+_NO_SECONDS = frozenset({"loss", "heldout_accuracy"})  # series of plain numbers, NaN when a training diverged
 
 
 def write_text(path: Path, text: str | bytes) -> None:
@@ -87,7 +87,7 @@ def write_samples(folder: Path, series: Mapping[str, Iterable[float]]) -> None:
 
 
 def read_samples(folder: Path) -> dict[str, tuple[float, ...]]:
-    """Read every series that a step left, of seconds but for the loss; none is an empty dictionary."""
+    """Read every series that a step left, of seconds but for losses and accuracies; none is an empty dictionary."""
     found = {}
     for path in sorted((folder / "samples").glob("*.jsonl")):
         try:

@@ -153,6 +153,19 @@ _PARITY = (
         for part, told in _PARTS.items()
     ),
 )
+_LEARNING = (
+    Metric("seed", "count", "neither", "What the order of the data was drawn by.", DECLARED),
+    Metric("steps_to_target", "count", "lower", "Steps until the held-out target was first seen reached.", COMPUTED),
+    Metric("most_steps", "count", "neither", "The steps that it may take at most: so many courses.", DECLARED),
+    Metric("evaluated_every", "count", "neither", "Steps between two evaluations on held-out data.", DECLARED),
+    Metric("best_accuracy", "share", "higher", "The highest held-out accuracy that was seen on the way.", COMPUTED),
+    Metric("reading_s", "s", "lower", "Reading the data set, once, before the first step.", CLOCK),
+    Metric("loading_s", "s", "lower", "Putting batches together, all of them; beside other steps.", CLOCK),
+    Metric("compute_s", "s", "lower", "Training steps, all of them; beside other steps, hence not compared.", CLOCK),
+    Metric("loading_share", "share", "lower", "`loading_s` of `loading_s` and `compute_s` together.", COMPUTED),
+    Metric("evaluations", "count", "neither", "Evaluations on held-out data.", COUNTED),
+    Metric("evaluations_s", "s", "lower", "All of them together; no part of the training.", CLOCK),
+)
 _ORIGIN = (
     Metric(
         "self_noise",
@@ -370,6 +383,7 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "How close two computations are": _FIDELITY,
     "Training": _TRAINING,
     "Equivalence": _PARITY,
+    "Training until a target is reached": _LEARNING,
     "Asking a model of one's own": _ORIGIN,
     "Exporting": _EXPORT,
     "Proving that an artifact computes the same": _PROOF,

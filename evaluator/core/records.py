@@ -190,6 +190,7 @@ class Profile(Record, frozen=True, kw_only=True):
     # How long training variants may take to start: 0 for those that do so in seconds, 1 for those that compile, 2 for
     # those that try kernels for minutes.
     variant_effort: Annotated[int, msgspec.Meta(ge=0, le=2)] = 0
+    seeds: Times = 1  # orders of the data in which is trained until the held-out target is reached
     train_samples: Rows
     heldout_samples: Rows
     verify_samples: Rows

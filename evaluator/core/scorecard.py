@@ -11,6 +11,7 @@ from evaluator.core.criteria import CriteriaUsed
 from evaluator.core.decision import Decision
 from evaluator.core.ease import Ease
 from evaluator.core.interval import Interval as Interval  # noqa: PLC0414  # taken from here, with what is made of it
+from evaluator.core.learning import TimeToQuality
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD, Policy
@@ -358,6 +359,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     rankings: tuple[Ranking, ...] = ()
     paths: tuple[PathChoice, ...] = ()  # which path to take, question by question
     trainings: tuple[Training, ...] = ()  # what each planned training would cost
+    times_to_quality: tuple[TimeToQuality, ...] = ()  # how long each framework takes to the target
     ease: Ease | None = None  # what can be measured of ease of use; None where the run did not ask
     edge: tuple[EdgeFit, ...] = ()  # artifact by artifact, class by class
     matrix: tuple[MatrixCell, ...] = ()  # every exporter at every precision

@@ -17,6 +17,7 @@ from evaluator.core import cost as costs
 from evaluator.core.cost import Prices, read_prices
 from evaluator.core.errors import IncompleteEvidence
 from evaluator.core.given_files import GivenFile
+from evaluator.core.learning import TimeToQuality
 from evaluator.core.policy import STANDARD
 from evaluator.core.reading import read_bytes
 from evaluator.core.records import Cell, Plugin, Record, Step
@@ -24,7 +25,19 @@ from evaluator.core.scorecard import Comparison, EdgeFit, Finding, PathChoice, R
 from evaluator.core.store import RunFolder, cell_of
 from evaluator.core.text import cleaned
 from evaluator.core.upkeep import EVIDENCE, Inventory
-from evaluator.judging import choosing, claims, decision, ease, fitting, matrix, ranking, scoring, training, upkeep
+from evaluator.judging import (
+    choosing,
+    claims,
+    decision,
+    ease,
+    fitting,
+    learning,
+    matrix,
+    ranking,
+    scoring,
+    training,
+    upkeep,
+)
 from evaluator.judging import cost as costing
 from evaluator.judging.contract import Check
 from evaluator.judging.evidence import RESULT, Entry, Evidence
@@ -111,6 +124,8 @@ def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Score
         rankings=judgement.rankings,
         paths=judgement.paths,
         matrix=built,
+        times_to_quality=learning.times_to_quality(evidence),
+        curves=(*assembled.curves, *learning.curves(evidence)),
         ease=ease.build(evidence, folder.path),
         plugins=(*used, *judgement.checks),
         waivers=waivers.of_run(folder.path),
@@ -152,6 +167,11 @@ def cells(folder: RunFolder) -> tuple[Cell, ...]:
 def trainings(folder: RunFolder) -> tuple[Training, ...]:
     """Return what the trainings that are planned would cost."""
     return training.trainings(gather(folder, "train"))
+
+
+def times_to_quality(folder: RunFolder) -> tuple[TimeToQuality, ...]:
+    """Return how long each framework trains until the target on held-out data is reached."""
+    return learning.times_to_quality(gather(folder))
 
 
 def edge(folder: RunFolder) -> tuple[EdgeFit, ...]:

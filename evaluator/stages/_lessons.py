@@ -1,6 +1,7 @@
 """What a training learns from and is judged on: a built-in model's real data, or what came with somebody's own."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,25 +21,45 @@ from scenarios.contract import alone
 from scenarios.own import training
 from scenarios.own.form import Own
 
-Order = Iterator[NDArray[np.int64]]
+Rows = NDArray[np.int64]
+Order = Iterator[Rows]
+Batch = tuple[Arrays, Any]  # inputs in the framework's layout, and what the trainer takes as labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What can be learnt from, example by example, and what it is judged on."""
+
+    count: int  # of the examples
+    batch: Callable[[Rows], Batch]  # puts those rows together
+    heldout: Arrays  # in the models' common layout
+    labels: Arrays | None = None  # of what is held out
+    classes: Array | None = None  # the same, where an answer is right or wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
     """What is learnt, in order, and what it is judged on."""
 
-    batches: list[tuple[Arrays, Any]]  # inputs in the framework's layout, and what the trainer takes as labels
+    batches: list[Batch]
     heldout: Arrays  # in the models' common layout
     labels: Arrays | None = None  # of what is held out
     classes: Array | None = None  # the same, where an answer is right or wrong
 
 
 def lesson(about: Assignment, work: Work) -> Lesson:
-    """Return what the training of a step learns from."""
+    """Return what the training of a step learns from, all of its batches made before it begins."""
+    found = material(about, work)
+    batches = [found.batch(chosen) for chosen in course(about, found.count, about.seed)]
+    return Lesson(batches=batches, heldout=found.heldout, labels=found.labels, classes=found.classes)
+
+
+def material(about: Assignment, work: Work) -> Material:
+    """Return what the training of a step can learn from."""
     return _own(about, work.need("aligned")) if about.model.brought else _built_in(about)
 
 
-def _built_in(about: Assignment) -> Lesson:
+def _built_in(about: Assignment) -> Material:
     data = about.model.data(
         about.settings,
         about.packages(),
@@ -47,14 +68,15 @@ def _built_in(about: Assignment) -> Lesson:
         seed=about.seed,
     )
     train, held = data.train, data.heldout
-    batches = [
-        (about.model.inputs_for(about.framework.name, taken(train.inputs, chosen)), train.labels[chosen])
-        for chosen in order(about, len(train.labels))
-    ]
-    return Lesson(batches=batches, heldout=held.inputs, labels={"labels": held.labels}, classes=held.labels)
+
+    def batch(chosen: Rows) -> Batch:
+        return about.model.inputs_for(about.framework.name, taken(train.inputs, chosen)), train.labels[chosen]
+
+    labels = {"labels": held.labels}
+    return Material(count=len(train.labels), batch=batch, heldout=held.inputs, labels=labels, classes=held.labels)
 
 
-def _own(about: Assignment, origin: Path) -> Lesson:
+def _own(about: Assignment, origin: Path) -> Material:
     """Read what came with a model; what is held out is what its origin was asked about."""
     own: Own = about.settings
     described = own.found[about.framework.name]
@@ -62,15 +84,19 @@ def _own(about: Assignment, origin: Path) -> Lesson:
     held = read_arrays(origin / INPUTS)
     labels = read_arrays(origin / LABELS) if (origin / LABELS).is_file() else None
     if about.scenario.training.optimizer == training.OWN_STEP:
-        batches = [
-            (taken(given.inputs, chosen), None if given.labels is None else alone(taken(given.labels, chosen)))
-            for chosen in order(about, given.count)
-        ]
-        return Lesson(batches=batches, heldout=held, labels=labels)
+
+        def handed(chosen: Rows) -> Batch:
+            own_labels = None if given.labels is None else alone(taken(given.labels, chosen))
+            return taken(given.inputs, chosen), own_labels
+
+        return Material(count=given.count, batch=handed, heldout=held, labels=labels)
     training.scores(read_arrays(origin / OUTPUTS))
     known = training.classes(described.signature, given.labels or {})
-    batches = [(taken(given.inputs, chosen), known[chosen]) for chosen in order(about, given.count)]
-    return Lesson(batches=batches, heldout=held, labels=labels, classes=_classes(labels))
+
+    def batch(chosen: Rows) -> Batch:
+        return taken(given.inputs, chosen), known[chosen]
+
+    return Material(count=given.count, batch=batch, heldout=held, labels=labels, classes=_classes(labels))
 
 
 def _classes(labels: Arrays | None) -> Array | None:
@@ -81,14 +107,25 @@ def _classes(labels: Arrays | None) -> Array | None:
     return one[0].reshape(-1)
 
 
-def order(about: Assignment, count: int) -> Order:
-    """Yield the rows of whole batches, reshuffled every epoch by the seed: the same order in every framework."""
+def course(about: Assignment, count: int, seed: int) -> Order:
+    """Yield the rows of each batch of the course that the scenario declares."""
+    return itertools.islice(order(count, about.scenario.training.batch_size, seed), course_steps(about, count))
+
+
+def course_steps(about: Assignment, count: int) -> int:
+    """Return how many steps the course has that the scenario declares, of so many examples."""
     train = about.scenario.training
-    generator = np.random.default_rng(about.seed)
-    for _ in range(train.epochs):
+    steps = count // train.batch_size * train.epochs
+    return steps if train.most_steps is None else min(steps, train.most_steps)
+
+
+def order(count: int, batch_size: int, seed: int) -> Order:
+    """Yield the rows of whole batches without end, reshuffled every epoch: the same order in every framework."""
+    generator = np.random.default_rng(seed)
+    while count >= batch_size:
         shuffled = generator.permutation(count)
-        for start in range(0, len(shuffled) - train.batch_size + 1, train.batch_size):
-            yield shuffled[start : start + train.batch_size]
+        for start in range(0, count - batch_size + 1, batch_size):
+            yield shuffled[start : start + batch_size]
 
 
 def judged(about: Assignment, folder: Path, network: Any) -> Measured:

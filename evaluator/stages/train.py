@@ -88,12 +88,12 @@ class Train(Stage):
         _, import_s = timed(about.prepare)
         framework, scenario = about.framework, about.scenario
         taught = lesson(about, work)
-        network, trainer, build_s = _build(about, work.need("weights") / WEIGHTS)
+        network, trainer, build_s = build(about, work.need("weights") / WEIGHTS)
         course = Course(trainer, taught.batches)
         with blame(f"training in {framework.title}"):
             taken = course.run(work.turns)
             memory = peak_memory()
-            outputs, evaluation_s = timed(lambda: _evaluated(about, network, taught.heldout))
+            outputs, evaluation_s = timed(lambda: evaluated(about, network, taught.heldout))
         first, step_s = course.seconds[0], median(taken.seconds(STEP) or course.seconds)
         taken.write(work.folder)
         files.write_samples(work.folder, {"loss": course.losses})
@@ -152,7 +152,7 @@ def _plan_variants(plan: "ScenarioPlan", device: str, number: int) -> None:
             plan.add(Train.name, framework, needs=needs, refusal=plan.no_device(device), **where)
 
 
-def _build(about: Assignment, weights: Path) -> tuple[Any, Trainer, float]:
+def build(about: Assignment, weights: Path) -> tuple[Any, Trainer, float]:
     """Return the network with its weights, what trains it, and the seconds that the framework took to make both.
 
     Where the weights come from is a matter of ours, and no part of the time. Those of somebody's own may not have been
@@ -177,7 +177,7 @@ def _trainer(about: Assignment, network: Any) -> Trainer:
     return framework.own_trainer(origins.given(network, framework.name), make, device)
 
 
-def _evaluated(about: Assignment, network: Any, heldout: Arrays) -> Arrays:
+def evaluated(about: Assignment, network: Any, heldout: Arrays) -> Arrays:
     """Compute what the trained network says of the held-out examples."""
     inputs = about.model.inputs_for(about.framework.name, heldout)
     names = [spec.name for spec in about.signature.outputs]

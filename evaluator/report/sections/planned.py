@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from evaluator.core.coordinates import DEVICE
+from evaluator.core.learning import TimeToQuality
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Curve, Scorecard, Training
-from evaluator.report import _cells, _format
+from evaluator.report import _cells, _format, _learning
 from evaluator.report._base import Section
 from evaluator.report._blocks import (
     Block,
@@ -41,22 +42,36 @@ class Planned(Section):
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return plan, figures, arithmetic, turning point and picture of each training."""
-        told = shown(
-            card.trainings, tuple((each.scenario, _cells.device(card, each.device)) for each in card.trainings)
+        told = shown(card.trainings, _names(card, card.trainings))
+        learnt = _learning.shown(card.times_to_quality, _names(card, card.times_to_quality))
+        return (
+            *((soft(READING), *told) if told else ()),
+            *((soft(_learning.READING), *learnt) if learnt else ()),
         )
-        return (soft(READING), *told) if told else ()
 
     def brief(self, card: Scorecard) -> tuple[Block, ...]:
-        """Return the totals and the turning point, a sentence for each training that can be compared."""
+        """Return a sentence for each training that can be compared: totals and turning point, and time to quality."""
         found = [each for each in card.trainings if len(each.costs) == len(FRAMEWORKS)]
-        return tuple(Prose(line=(_told(card, each),)) for each in found)
+        learnt = [
+            f"Time to quality of {_about(card, each)}: {each.statement}."
+            for each in card.times_to_quality
+            if len(each.frameworks) == len(FRAMEWORKS)
+        ]
+        return tuple(Prose(line=(line,)) for line in (*(_told(card, each) for each in found), *learnt))
+
+
+def _names(card: Scorecard, found: Sequence[Training | TimeToQuality]) -> tuple[tuple[str, str], ...]:
+    return tuple((each.scenario, _cells.device(card, each.device)) for each in found)
+
+
+def _about(card: Scorecard, found: Training | TimeToQuality) -> str:
+    return ", ".join(filter(None, (found.scenario, _cells.device(card, found.device))))
 
 
 def _told(card: Scorecard, training: Training) -> str:
-    about = ", ".join(filter(None, (training.scenario, _cells.device(card, training.device))))
     totals = ", ".join(f"{_format.framework(name)} {_planned(training, name)}" for name in _in_order(training))
     point = f"; {training.turning_point}" if training.turning_point else ""
-    return f"Planned training of {about}: {totals}{point}."
+    return f"Planned training of {_about(card, training)}: {totals}{point}."
 
 
 def shown(trainings: Sequence[Training], names: Sequence[tuple[str, str]] = ()) -> tuple[Block, ...]:
