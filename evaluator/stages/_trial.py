@@ -34,13 +34,10 @@ def measured(work: Work) -> Measured:
     """Show that the variant takes the default's steps, and measure how long they take."""
     about = Assignment(work)
     variant: TrainingVariant = registry.load("training_variant", str(work.step.variant))
-    lacking = variant.lacking(cuda=about.device.cuda)
-    if lacking is not None:
-        reason, remedy = lacking
-        raise Unavailable(reason, remedy=remedy)
+    demand(about, variant)
     _, import_s = timed(about.prepare)
     batches = lesson(about, work).batches
-    start, build_s = _started(about, variant, work)
+    start, build_s = started(about, variant, work)
     course = Course(start.trainer, batches)
     default = read_result(work.need("parity"))
     trace, _ = start.traced(start.weights, batches, first_steps.read_places(work.need("parity")), course.step)
@@ -75,7 +72,15 @@ def measured(work: Work) -> Measured:
     )
 
 
-def _started(about: Assignment, variant: TrainingVariant, work: Work) -> tuple[Start, float]:
+def demand(about: Assignment, variant: TrainingVariant) -> None:
+    """Raise `Unavailable` where the variant needs something that is not here."""
+    lacking = variant.lacking(cuda=about.device.cuda)
+    if lacking is not None:
+        reason, remedy = lacking
+        raise Unavailable(reason, remedy=remedy)
+
+
+def started(about: Assignment, variant: TrainingVariant, work: Work) -> tuple[Start, float]:
     """Build network and trainer as the variant does; return the seconds that this took."""
     framework = about.framework
     with blame(f"building the model in {framework.title} with {variant.title}"):

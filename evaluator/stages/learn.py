@@ -6,6 +6,8 @@ stage run beside others. The seconds follow from the training's, which was measu
 Every training begins with the common weights, and is judged on the same held-out examples; a seed draws the order of
 the others. Round n is seed n, and the first one is the run's: its order is that of `train`. The target is asked for
 every so many steps, apart from the training; one that the course does not reach may go on for as long again.
+
+A training variant that rounds otherwise than its default trains to the target once, too, with the first seed.
 """
 
 import itertools
@@ -18,19 +20,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluator.children.work import Work, blame
-from evaluator.core import files
+from evaluator.core import files, registry
 from evaluator.core.clock import timed
 from evaluator.core.metrics import key
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import percent
-from evaluator.core.records import Measured, Metrics
-from evaluator.stages import _mllog
+from evaluator.core.records import Measured, Metrics, Step
+from evaluator.stages import _mllog, _trial
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import WEIGHTS, Assignment
 from evaluator.stages._lessons import Batch, course_steps, material, order
 from evaluator.stages._outputs import accuracy
 from evaluator.stages.train import build, evaluated
-from scenarios.contract import Trainer
+from scenarios.contract import Trainer, TrainingVariant
 
 if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
@@ -71,6 +73,8 @@ class Learn(Stage):
                 step = plan.add(self.name, framework, device=device, round=number, needs=needs, refusal=refusal)
                 if step is not None and not target:
                     plan.draft.end(step, Outcome.NOT_APPLICABLE, f"no held-out target for the profile {profile.name}")
+        if target:
+            _plan_variants(plan)
 
     def work(self, work: Work) -> Measured:
         """Train until the target is reached; leave the losses, what was seen on the way, and an MLPerf-style log."""
@@ -84,7 +88,7 @@ class Learn(Stage):
         classes = found.classes
         if classes is None:
             return _no_answers()
-        network, trainer, _ = build(about, work.need("weights") / WEIGHTS)
+        network, trainer = _made(about, work)
         pupil = Pupil(
             trainer=trainer,
             batches=map(found.batch, order(found.count, train.batch_size, seed)),
@@ -103,6 +107,32 @@ class Learn(Stage):
             reached = pupil.learn(goal)
         log.end(reached=reached is not None, examples=len(pupil.losses) * train.batch_size)
         return _told(work.folder, pupil, goal, {"seed": seed, "reading_s": reading_s, **_count(reached)})
+
+
+def _plan_variants(plan: "ScenarioPlan") -> None:
+    """Plan the first seed of each training variant that takes turns and may round otherwise than its default."""
+    for trial in [step for step in plan.draft.steps.values() if _is_trial(step, plan.scenario.name)]:
+        variant: TrainingVariant = registry.load("training_variant", str(trial.variant))
+        if not variant.exact:
+            needs = {**{role: trial.needs[role] for role in ("weights", "aligned")}, "trained": trial.id}
+            where: dict[str, Any] = {"device": trial.device, "variant": trial.variant, "standard": False}
+            refusal = plan.no_device(trial.device)
+            plan.add(Learn.name, trial.framework, needs=needs, refusal=refusal, **where)
+
+
+def _is_trial(step: Step, scenario: str) -> bool:
+    return (step.stage, step.scenario, step.round) == ("train", scenario, 1) and step.variant is not None
+
+
+def _made(about: Assignment, work: Work) -> tuple[Any, Trainer]:
+    """Return the network with the common weights, and what trains it: as by default, or as a variant has it."""
+    if work.step.variant is None:
+        network, trainer, _ = build(about, work.need("weights") / WEIGHTS)
+        return network, trainer
+    variant: TrainingVariant = registry.load("training_variant", work.step.variant)
+    _trial.demand(about, variant)
+    start, _ = _trial.started(about, variant, work)
+    return start.network, start.trainer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

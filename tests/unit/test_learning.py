@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluator.core import registry
 from evaluator.core.learning import TimeToQuality
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import FRAMEWORKS, Metrics, Profile, Result, Step
@@ -32,12 +33,14 @@ from scenarios import loading
 from tests import fakes
 from tests.engine import PROFILE, PaperMachine
 
-STAGES = ("align", "origin", "train", "learn")
+STAGES = ("align", "origin", "equivalence", "train", "learn")
 TARGET = 0.7
 
 
 class Teacher:
     """Counts its steps; its loss is no number from one of them on."""
+
+    own_seconds: float | None = None
 
     def __init__(self, diverges_in: int | None = None) -> None:
         self.seen: list[int] = []
@@ -126,7 +129,7 @@ def made(scenario: str, profile: Profile = PROFILE) -> Plan:
 
 def test_every_seed_is_a_round_in_each_framework_from_the_common_weights() -> None:
     thorough = loading.load_profile("full")
-    found = [step for step in made("tiny", thorough).steps if step.stage == "learn"]
+    found = [step for step in made("tiny", thorough).steps if step.stage == "learn" and step.variant is None]
     places = [(step.framework, step.round) for step in found]
     assert sorted(places) == [(name, number) for name in FRAMEWORKS for number in (1, 2, 3)]
     first = next(step for step in made("tiny", thorough).steps if step.stage == "align")
@@ -141,6 +144,19 @@ def test_without_a_target_for_the_profile_it_says_so() -> None:
     assert len(steps) == len(FRAMEWORKS)
     assert {ended[step].outcome for step in steps} == {Outcome.NOT_APPLICABLE}
     assert {ended[step].reason for step in steps} == {"no held-out target for the profile made-up"}
+
+
+def test_variants_that_round_otherwise_train_to_the_target_once_when_their_trial_has_passed() -> None:
+    steps = {step.id: step for step in made("tiny", loading.load_profile("full")).steps}
+    learnt = [step for step in steps.values() if step.stage == "learn" and step.variant is not None]
+    tried = {step.variant for step in steps.values() if step.stage == "train"} - {None}
+    exact = {each.name for each in registry.load_all("training_variant") if each.exact}
+    assert exact & tried
+    assert sorted(str(step.variant) for step in learnt) == sorted(map(str, tried - exact))
+    for step in learnt:
+        trial = steps[step.needs["trained"]]
+        assert (trial.stage, trial.variant, trial.round, step.round) == ("train", step.variant, 1, 1)
+    assert not [step for step in made("tiny").steps if step.stage == "learn" and step.variant], "there is no target"
 
 
 def entry(framework: str, number: int, steps: int | None, variant: str | None = None, **told: float) -> Entry:
@@ -163,6 +179,7 @@ def entry(framework: str, number: int, steps: int | None, variant: str | None = 
         framework=framework,
         round=number,
         variant=variant,
+        standard=variant is None,
     )
     reason = None if steps is not None else "the target of 70.0 % was not reached within 80 steps (best 63.0 %)"
     outcome = Outcome.FAILED if steps is None else Outcome.PASSED
