@@ -235,6 +235,25 @@ class TrainingVariant(ABC):
         return registry.load("framework", self.framework)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much a device is given to do at once, so that it shows what it can: the same in both frameworks."""
+
+    side: int  # of square matrices
+    images: int  # in the batch of a convolution
+    array_bytes: int  # of what is read from memory: far larger than the caches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """A call that comes as close to the limit of a device as its framework's own kernels do."""
+
+    name: str  # "gemm", "convolution", or "memory"
+    precision: str
+    work: int  # floating point operations of a call; of "memory", the bytes that it moves
+    make: Callable[[], Callable[[], object]]  # allocates; what it returns comes back when the device has finished
+
+
 class Framework(ABC):
     """A framework: how a model is built, fed and trained in it.
 
@@ -288,6 +307,13 @@ class Framework(ABC):
 
         Of one forward pass; with `train` also of the backward pass, as in a training step. By the framework's own
         counter; nothing is changed. `Unavailable` with the reason where it cannot count, or counts nothing.
+        """
+
+    @abstractmethod
+    def kernels(self, sizes: Sizes, precision: str, device: str) -> tuple[Kernel, ...]:
+        """Return a product of large matrices and a convolution in "fp32" or "bfloat16"; in "fp32" also a sum in memory.
+
+        Nothing is allocated yet. They are what the framework calls by default in a network's layers.
         """
 
     @abstractmethod

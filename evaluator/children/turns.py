@@ -152,7 +152,7 @@ class Taken:
 
     def metrics(self) -> Metrics:
         """Return what the blocks say of the machine and of the candidate's manners; what is not known is left out."""
-        usual = {name for name, each in self.tracks.items() if not each.neighbours and each.quota_cores is None}
+        usual = {name for name, each in self.tracks.items() if each.usual}
         asked = [block for block in self.found.blocks if block.track in usual]
         own = [block.own_cores for block in asked if block.own_cores is not None]
         others = [block.others_cores for block in asked if block.others_cores is not None]

@@ -32,6 +32,8 @@ LABELS = {
     "place": "what computes: a processor, or the runtime's own kernels",
     "statistic": "which figure of a sample it is",
     "purpose": "what code is for: `train`, `export` or `serve`",
+    "kernel": "what was computed to see how much a machine can do",
+    "precision": "the numbers that it was computed in",
     "measure": "what says how good answers are: a name, or a function of one's own",
 }
 _WIRES = {
@@ -235,6 +237,19 @@ _TURNS = (
     Metric("others_cores", "cores", "lower", "The cores that others kept busy during its blocks.", KERNEL),
     Metric("disturbed_share", "share", "lower", "The blocks that are left out of comparisons.", COMPUTED),
 )
+_PEAK = (
+    Metric(
+        "peak_flops_per_s",
+        "1/s",
+        "higher",
+        "The most floating point operations per second that a kernel of the framework reached in the same turns.",
+        CLOCK,
+        ("kernel", "precision"),
+    ),
+    Metric("memory_bytes_per_s", "1/s", "higher", "Bytes that adding one large array to another moves.", CLOCK),
+    Metric("bfloat16", "text", "neither", "Whether there are instructions for bfloat16, or it is emulated.", TOLD),
+    Metric("peak_unknown", "text", "neither", "Why a kernel that shows the machine's limit did not run.", TOLD),
+)
 _SMALL = (
     Metric("isa", "text", "neither", "The instruction set of the machine.", TOLD),
     Metric("cores", "count", "neither", "The processor cores that were used.", DECLARED),
@@ -390,6 +405,7 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "How good a model of one's own is": _QUALITY,
     "Running": _RUNNING,
     "Measured in turns": _TURNS,
+    "How close to the machine's limit": _PEAK,
     "Running on small computers": _SMALL,
     "Inspecting": _INSPECTION,
     "Serving": _SERVING,
@@ -406,7 +422,7 @@ _MOST = 1e150
 _RANGES: dict[Unit, tuple[float, float]] = {
     "s": (-1e9, 1e20),  # a training may be planned that nobody could wait for
     "bytes": (-1e18, 1e18),
-    "1/s": (0, 1e12),
+    "1/s": (0, 1e18),  # operations of a whole rack of accelerators
     "share": (0, 1),
     "count": (0, 1e18),
 }

@@ -36,6 +36,12 @@ class Track(Record, frozen=True, kw_only=True):
     untimed: int = 1  # calls before those of each block: what ran meanwhile has taken the caches
     neighbours: bool = False  # measured beside deliberately busy neighbours, one for each core
     quota_cores: float | None = None  # measured with the time of so many cores, whatever it sees
+    decides: bool = True  # a question rests on it; False: it shows the machine, and nothing of the candidate
+
+    @property
+    def usual(self) -> bool:
+        """Whether it shows the candidate as it is: with the machine to itself."""
+        return self.decides and not self.neighbours and self.quota_cores is None
 
 
 class Block(Record, frozen=True, kw_only=True):

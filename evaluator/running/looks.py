@@ -27,7 +27,7 @@ class Looks:
     def undecided(self, track: str, candidates: Sequence[Candidate]) -> set[Candidate]:
         """Return those of a track whose minima are met that need more blocks, for a question that is undecided."""
         about = candidates[0].tracks[track].track if candidates else None
-        if about is None or about.neighbours or about.quota_cores is not None or _carried_by_rounds(candidates[0].step):
+        if about is None or not about.usual or _carried_by_rounds(candidates[0].step):
             return set()
         played = max(len(one.tracks[track].medians) for one in candidates)
         look = self._looks.setdefault(track, _Look(least=played, open=set(candidates)))

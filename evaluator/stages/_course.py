@@ -1,10 +1,10 @@
 """A training, step by step, in the order of its batches: the first ones alone, the others in turns."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from evaluator.children.turns import Elsewhere, Taken, Turns
+from evaluator.children.turns import Call, Elsewhere, Taken, Turns
 from evaluator.core.tensors import Arrays
 from evaluator.core.turns import Track
 from scenarios.contract import Trainer
@@ -41,17 +41,19 @@ class Course:
         self.seconds.append(seconds if own is None else own)
         return loss
 
-    def run(self, turns: Turns, *, enough: Callable[[], bool] = lambda: False) -> Taken:
+    def run(
+        self, turns: Turns, *, enough: Callable[[], bool] = lambda: False, beside: Mapping[Track, Call] | None = None
+    ) -> Taken:
         """Take the steps that are left when they are asked for, until it is `enough`; the first was taken alone.
 
         All is made ready in the first step. Those that nobody asks for are taken in the end, up to `enough`: every
-        training comes to its own.
+        training comes to its own. `beside` are tracks that have nothing to do with it.
         """
         if not self.taken:
             self.step(0)
         begun = self.taken
         track = Track(name=STEP, min_calls=max(0, len(self._batches) - begun), untimed=0)
-        taken = turns.take({track: lambda index: self._asked(begun + index, enough)})
+        taken = turns.take({track: lambda index: self._asked(begun + index, enough), **(beside or {})})
         while self.taken < len(self._batches) and not enough():
             self.step(self.taken)
         return taken

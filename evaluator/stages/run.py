@@ -25,11 +25,11 @@ from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics, Profile, Sampling, Step
 from evaluator.core.tensors import Arrays, rows
 from evaluator.core.turns import INTERVAL_BLOCKS, NAME, Track
-from evaluator.measure.resources import peak_memory
 from evaluator.measure.sampling import track, warm_up
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import Assignment, read_artifact, read_examples, read_result, timed_rows
 from evaluator.stages._figures import latencies
+from evaluator.stages._peak import Peak
 from exports.contract import Baseline, Runtime, Session, Variant
 
 if TYPE_CHECKING:
@@ -126,8 +126,9 @@ class Run(Stage):
             wanted = tracks(work.step, about.profile.sampling)
             batches = partial(_answer, session, [batch])
             calls: dict[Track, Call] = {each: batches if each.name == THROUGHPUT else answer for each in wanted}
-            taken = work.turns.take(calls, last=True)
-            memory = peak_memory()
+            peak = Peak(about, wanted=isinstance(runtime, Baseline))
+            taken = work.turns.take({**calls, **peak.calls}, last=True)
+            memory, shown = peak.memory, peak.metrics(taken)
         taken.write(work.folder)
         metrics: Metrics = {
             "import_s": begin - start,
@@ -138,9 +139,10 @@ class Run(Stage):
             **memory,
             "capped": any(taken.capped(each.name) for each in wanted if each.min_seconds),
             **taken.metrics(),
+            **shown,
             **_crowded(taken),
         }
-        figures = latencies(taken.seconds(LATENCY), about.profile)
+        figures = (*latencies(taken.seconds(LATENCY), about.profile), *peak.figures(taken))
         return Measured(metrics=metrics, figures=figures, files={"latency": "samples/latency.jsonl", "blocks": NAME})
 
 

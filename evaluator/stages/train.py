@@ -23,7 +23,6 @@ from evaluator.core.metrics import key
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Arrays, rows
 from evaluator.core.turns import NAME
-from evaluator.measure.resources import peak_memory
 from evaluator.measure.training import Cost
 from evaluator.stages import _trial
 from evaluator.stages._brought import write_resized
@@ -33,6 +32,7 @@ from evaluator.stages._evidence import EXTREMES, RESIZED, WEIGHTS, Assignment, r
 from evaluator.stages._flops import flops
 from evaluator.stages._lessons import Lesson, judged, lesson
 from evaluator.stages._outputs import accuracy, in_batches
+from evaluator.stages._peak import Peak
 from exports.contract import Device
 from scenarios.contract import Trainer, TrainSettings
 from scenarios.own import origins, training
@@ -89,10 +89,10 @@ class Train(Stage):
         framework, scenario = about.framework, about.scenario
         taught = lesson(about, work)
         network, trainer, build_s = build(about, work.need("weights") / WEIGHTS)
-        course = Course(trainer, taught.batches)
+        course, peak = Course(trainer, taught.batches), Peak(about)
         with blame(f"training in {framework.title}"):
-            taken = course.run(work.turns)
-            memory = peak_memory()
+            taken = course.run(work.turns, beside=peak.calls)
+            memory, shown = peak.memory, peak.metrics(taken)
             outputs, evaluation_s = timed(lambda: evaluated(about, network, taught.heldout))
         first, step_s = course.seconds[0], median(taken.seconds(STEP) or course.seconds)
         taken.write(work.folder)
@@ -116,6 +116,7 @@ class Train(Stage):
             **_accuracy(about, taught, outputs),
             **memory,
             **taken.metrics(),
+            **shown,
             **flops(about, network, taught.batches[0][0]),
             "parameters": framework.parameters(network),
             "weights_bytes": sum(array.nbytes for array in trained.values()),
@@ -126,7 +127,7 @@ class Train(Stage):
         return msgspec.structs.replace(
             found,
             metrics={**metrics, **found.metrics},
-            figures=(*start, *found.figures),
+            figures=(*start, *found.figures, *peak.figures(taken)),
             files={"weights": WEIGHTS, "blocks": NAME},
         )
 

@@ -13,8 +13,8 @@ from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
 from scenarios import weights as mapping
-from scenarios.contract import OUTPUT, Framework, Model, Step, TrainSettings, alone, defined
-from scenarios.frameworks import _tensorflow_flops
+from scenarios.contract import OUTPUT, Framework, Kernel, Model, Sizes, Step, TrainSettings, alone, defined
+from scenarios.frameworks import _tensorflow_flops, _tensorflow_peak
 from scenarios.frameworks._tensorflow_training import FitTrainer, Manner, TapeTrainer, tensors
 
 
@@ -80,6 +80,10 @@ class TensorFlow(Framework):
     def flops(self, network: Any, inputs: Mapping[str, Array], device: str, *, train: bool) -> int:
         """Ask TensorFlow's profiler."""
         return _tensorflow_flops.count(network, tensors(inputs), train=train)
+
+    def kernels(self, sizes: Sizes, precision: str, device: str) -> tuple[Kernel, ...]:
+        """Compute in `tf.matmul` and `tf.nn.conv2d`."""
+        return _tensorflow_peak.kernels(sizes, precision)
 
     def trainer(self, network: Any, train: TrainSettings, device: str, **options: Any) -> TapeTrainer | FitTrainer:
         """Make the optimizer; the train step is traced in its first call. `options` are those of `Manner`."""
