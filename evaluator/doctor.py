@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evaluator.children import confinement, environments
 from evaluator.core import machine, registry, settings
+from evaluator.core.energy import Unmetered
 from evaluator.measure import neighbours
 from evaluator.pipeline import LEAST_DISK_BYTES
 from evaluator.planning import plan
@@ -83,7 +84,7 @@ def _machine(here: Capabilities) -> Iterator[Diagnosis]:
     devices: tuple[Device, ...] = registry.load_all("device")
     for device in sorted(devices, key=lambda each: each.beside is not None):
         refusal = here.no_device(device.name)
-        reason, remedy = refusal or (device.describe(described), None)
+        reason, remedy = refusal or (f"{device.describe(described)}{_now(here, device)}", None)
         yield Diagnosis(topic="machine", name=device.title, fine=refusal is None, detail=reason, remedy=remedy)
     free = here.free_memory_bytes
     yield Diagnosis(
@@ -101,6 +102,17 @@ def _machine(here: Capabilities) -> Iterator[Diagnosis]:
         detail=f"{disk / 2**30:.0f} GiB free in the current folder",
         remedy=f"free at least {LEAST_DISK_BYTES / 2**30:.0f} GiB, or use --out",
     )
+
+
+def _now(here: Capabilities, device: Device) -> str:
+    """Say how much of a device's own memory is free, who else computes on it, and whether its energy is counted."""
+    state, meter = here.device_state(device.name), device.meter()
+    told = [f"energy {meter.provenance}" if not isinstance(meter, Unmetered) else meter.reason]
+    if state is not None:
+        free = () if state.free_bytes is None else (f"{state.free_bytes / 2**30:.1f} GiB free",)
+        others = (f"others compute on it: {', '.join(state.others)}",) if state.others else ()
+        told = [*free, *others, *state.unknown, *told]
+    return "".join(f"; {each}" for each in told)
 
 
 def _environment() -> Iterator[Diagnosis]:

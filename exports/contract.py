@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from evaluator.core.energy import Meter, Unmetered
 from evaluator.core.errors import Unsupported
 from evaluator.core.metrics import Metric
 from evaluator.core.records import Anatomy, Machine, Metrics, Signature
@@ -124,6 +125,15 @@ class TimedWithin(Protocol):
 
 
 @runtime_checkable
+class TimedOnDevice(Protocol):
+    """A session that can take the time of a call by its device's own clock as well, without the way there and back."""
+
+    def device_s(self, inputs: Mapping[str, Array]) -> float:
+        """Compute one batch, and return the seconds between the first and the last that the device did for it."""
+        ...
+
+
+@runtime_checkable
 class Telling(Protocol):
     """A session that has something to say for the record, such as that its processor is emulated."""
 
@@ -190,6 +200,17 @@ class Baseline(Runtime):
         """Return the call of a network, which its framework has built in this process."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceState:
+    """How a device with a memory of its own stands at a moment. None: its driver does not tell, `unknown` says why."""
+
+    free_bytes: int | None = None
+    own_bytes: int | None = None  # that this process and what it started hold
+    others: tuple[str, ...] | None = None  # processes of others that compute on it, for people: "python [812], 2.1 GB"
+    busy: float | None = None  # share of the last second or less in which anything computed on it
+    unknown: tuple[str, ...] = ()
+
+
 class Device(ABC):
     """What networks and artifacts compute on. Nothing but its own file knows a device by its name."""
 
@@ -215,6 +236,14 @@ class Device(ABC):
     @abstractmethod
     def describe(self, machine: Machine) -> str:
         """Say what it is on a machine that has one."""
+
+    def state(self) -> DeviceState | None:
+        """Return how it stands now; None where it is the machine itself, which is watched as such."""
+        return None
+
+    def meter(self) -> Meter | Unmetered:
+        """Return what counts the energy that it takes, or why nothing does."""
+        return Unmetered(f"no energy counter of this device ({self.title}) is known to fweval")
 
     def load(
         self, runtime: Runtime, artifact: Path, signature: Signature, *, threads: int

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -197,6 +197,13 @@ class OurTrainer(Trainer, Protocol):
         ...
 
 
+@runtime_checkable
+class TimedOnDevice(Protocol):
+    """A trainer that takes the time of its steps by its device's own clock as well."""
+
+    device_seconds: list[float]  # of each step, from the first to the last that the device did for it; none: no clock
+
+
 class TrainingVariant(ABC):
     """A way to take a training step that is not its framework's default: measured in turns with it, beside it.
 
@@ -267,7 +274,17 @@ class Framework(ABC):
 
     @abstractmethod
     def prepare(self, *, threads: int, seed: int, device: str) -> None:
-        """Set threads and seeds and claim the device; `Unavailable` with a remedy when it is not there."""
+        """Set threads and seeds and claim the device; `Unavailable` with a remedy when it is not there.
+
+        On a GPU fp32 means 32-bit floats, in both frameworks: anything less is a variant with a name.
+        """
+
+    def device_peak(self, device: str) -> tuple[int, str] | None:
+        """Return the most bytes of the device's own memory that tensors held at once, and who says so.
+
+        None where it has no memory of its own.
+        """
+        return None
 
     @abstractmethod
     def device_name(self, device: str) -> str:

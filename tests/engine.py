@@ -26,6 +26,7 @@ from evaluator.core.records import (
     TensorSpec,
 )
 from evaluator.core.store import RunFolder
+from exports.contract import DeviceState
 from scenarios.loading import Scenario
 from scenarios.own.form import Described, Own
 from serving.contract import Launcher, Server
@@ -117,6 +118,9 @@ class PaperMachine:
 
     def no_device(self, name: str) -> tuple[str, str] | None:
         return (f"no {name} here", f"get {name}") if name in self._no_devices else None
+
+    def device_state(self, name: str) -> DeviceState | None:
+        return None
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         return self._no_data

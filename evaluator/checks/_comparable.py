@@ -18,7 +18,7 @@ from evaluator.core.quantities import more
 from evaluator.core.records import FRAMEWORKS, LabelValue
 from evaluator.core.scorecard import Comparison, Finding, comparison_id
 from evaluator.core.targets import Target
-from evaluator.core.turns import others_share
+from evaluator.core.turns import guests, others_share
 from evaluator.judging import targets
 from evaluator.judging.contract import PATHS, Answer, Check, Subject
 from evaluator.judging.evidence import Evidence
@@ -138,6 +138,7 @@ def comparison(evidence: Evidence, phrase: Phrase, place: Place, found: Mapping[
         pairs=weighed.pairs,
         disturbed=weighed.disturbed,
         others=weighed.others,
+        guests=weighed.guests,
         more=weighed.more,
     )
     statement = _statement(evidence, phrase, made)
@@ -163,13 +164,14 @@ def _answer(found: Found, target: Target | None, phrase: Phrase, cores: int) -> 
         return Answer(state=found.state, score=score, reason=found.reason, remedy=found.remedy)
     interval = found.scored
     if interval is None:
-        others = others_share(found.blocks, cores)
+        others, there = others_share(found.blocks, cores), guests(found.blocks)
         cause = answers.UNSEEN if answers.unseen(others) else "others had the machine"
+        cause = answers.GUESTS if there else cause
         return Answer(
             state=Outcome.UNAVAILABLE,
             score=None,
             reason=f"too disturbed to score: {cause} during most blocks of {found.subject}",
-            remedy=answers.ELSEWHERE if answers.unseen(others) else answers.REMEDY,
+            remedy=answers.ELSEWHERE if answers.unseen(others) and not there else answers.remedy(others, there),
             value=found.interval.value,
             metric=phrase.metric,
         )

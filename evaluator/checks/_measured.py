@@ -16,7 +16,7 @@ import msgspec
 from evaluator.core import metrics
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Interval, Reply, relative_difference
-from evaluator.core.turns import Block, others_share
+from evaluator.core.turns import Block, guests, others_share
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.judging.evidence import Gap as Gap  # noqa: PLC0414  # taken from here, beside what it stands in for
 from evaluator.measure import pairs
@@ -82,6 +82,7 @@ class Weighed:
     pairs: int = 0
     disturbed: float | None = None
     others: float | None = None
+    guests: int = 0
     more: float | None = None
 
 
@@ -125,6 +126,7 @@ def weigh(evidence: Evidence, metric: str, scenario: str, found: Mapping[str, Fo
         pairs=estimate.pairs if in_turns else 0,
         disturbed=max((each for one in (first, second) if (each := _disturbed(one)) is not None), default=None),
         others=others_share((*first.blocks, *second.blocks), evidence.run.machine.cores),
+        guests=guests((*first.blocks, *second.blocks)),
         more=longer,
         rounds=min(len(first.rounds), len(second.rounds)),
     )

@@ -16,6 +16,7 @@ import msgspec
 
 from evaluator.children import neighbours, quota
 from evaluator.core import files
+from evaluator.core.energy import Meter, Unmetered
 from evaluator.core.records import Metrics
 from evaluator.core.turns import (
     NAME,
@@ -82,6 +83,7 @@ class _Series:
     counts: list[int] = field(default_factory=list)  # calls of each block
     elapsed_s: float = 0.0
     index: int = 0
+    untimed: int = 0  # calls of the last block that are not timed
     finished: bool = False
 
     def block(self) -> tuple[list[float], float]:
@@ -91,11 +93,13 @@ class _Series:
             return self._block()
 
     def _block(self) -> tuple[list[float], float]:
+        self.untimed = 0
         begin = time.perf_counter()
         taken: list[float] = []
         try:
             for _ in range(self.track.untimed):
                 self._next()
+                self.untimed += 1
             start = time.perf_counter()
             while len(taken) < self.track.block_calls or time.perf_counter() - start < self.track.block_s:
                 before = time.perf_counter()
@@ -193,35 +197,41 @@ class Turns:
         if self._line is not None:
             self._line.end.close()
 
-    def take(self, calls: Mapping[Track, Call], cpu_s: CpuSeconds = own_cpu_s, *, last: bool = False) -> Taken:
+    def take(
+        self,
+        calls: Mapping[Track, Call],
+        cpu_s: CpuSeconds = own_cpu_s,
+        *,
+        last: bool = False,
+        meter: Meter | Unmetered | None = None,
+    ) -> Taken:
         """Measure until it is over; load, first call and warm-up lie behind the caller. Only once in a step.
 
         `cpu_s` tells the processor time that the candidate's processes have had so far, None where it is not known.
-        `last` says that nothing is measured afterwards: then others may end meanwhile. What a call raises goes to the
-        caller.
+        `last` says that nothing is measured afterwards: then others may end meanwhile. `meter` is read where blocks
+        begin and end. What a call raises goes to the caller.
         """
+        counter = None if isinstance(meter, Unmetered) else meter
         series = {track.name: _Series(track, call) for track, call in calls.items()}
         if self._line is None:
-            found = self._alone(series, cpu_s)
+            found = self._alone(series, _Log(cpu_s, counter))
         else:
             self._line.send(Ready(tracks=tuple(calls), last=last))
-            found = self._asked(self._line, series, cpu_s)
+            found = self._asked(self._line, series, _Log(cpu_s, counter))
         return Taken(
             found=found,
             series={name: tuple(each.seconds) for name, each in series.items()},
             tracks={track.name: track for track in calls},
         )
 
-    def _alone(self, series: Mapping[str, _Series], cpu_s: CpuSeconds) -> Blocks:
-        log = _Log(cpu_s)
+    def _alone(self, series: Mapping[str, _Series], log: "_Log") -> Blocks:
         for each in series.values():
             with neighbours.busy() if each.track.neighbours else contextlib.nullcontext():
                 while not each.enough:
                     log.block(each, turn=len(each.counts))
         return log.blocks(Over(together=(), begun=0, marks=tuple(Mark() for _ in log.taken)))
 
-    def _asked(self, line: Line, series: Mapping[str, _Series], cpu_s: CpuSeconds) -> Blocks:
-        log = _Log(cpu_s)
+    def _asked(self, line: Line, series: Mapping[str, _Series], log: "_Log") -> Blocks:
         while True:
             since = time.perf_counter()
             message = line.receive()
@@ -237,8 +247,9 @@ class Turns:
 class _Log:
     """The blocks so far, and the processor time between them."""
 
-    def __init__(self, cpu_s: CpuSeconds) -> None:
+    def __init__(self, cpu_s: CpuSeconds, meter: Meter | None = None) -> None:
         self._cpu_s = cpu_s
+        self._meter = meter
         self._first = self._since = time.perf_counter()
         self._cpu_then = cpu_s()
         self._idle = (0.0, 0.0)  # processor time between blocks, and how long that was
@@ -252,9 +263,12 @@ class _Log:
             idle_s = idle_for_s = 0.0
         if self.taken:  # before the first one, the caller was at work
             self._idle = (self._idle[0] + idle_s, self._idle[1] + idle_for_s)
+        if self._meter is not None:
+            self._meter.begin()
         samples, elapsed_s = series.block()
+        own_s = _spent(before, self._cpu_s())
+        energy = None if self._meter is None else self._meter.spent()  # may wait until the counter moves
         self._cpu_then, self._since = self._cpu_s(), time.perf_counter()
-        own_s = _spent(before, self._cpu_then)
         self.taken.append(
             Block(
                 track=series.track.name,
@@ -263,6 +277,9 @@ class _Log:
                 begin_s=begin - self._first,
                 elapsed_s=elapsed_s,
                 own_cores=None if own_s is None or not elapsed_s else own_s / elapsed_s,
+                untimed=series.untimed,
+                energy_j=None if energy is None else energy.joules,
+                energy_s=None if energy is None else energy.seconds,
             )
         )
         return Answered(

@@ -51,6 +51,9 @@ class _Paper:
     def no_device(self, name: str) -> tuple[str, str] | None:
         return ("not on paper", "take a machine") if registry.load("device", name).cuda else None
 
+    def device_state(self, name: str) -> None:
+        return None
+
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         return ()
 

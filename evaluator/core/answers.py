@@ -9,6 +9,8 @@ from evaluator.core.scorecard import Comparison, Interval, relative_difference
 REMEDY = "close other programs, or let it wait for a quiet machine: --wait-for-quiet 600"
 ELSEWHERE = "closing programs does not mend that: measure at another time, or on a machine of its own"
 UNSEEN = "other guests of its host, or heat, slowed this machine"
+GUESTS = "others computed on its device"
+NO_GUESTS = "end what else computes on that device, or choose another one (a GPU: by CUDA_VISIBLE_DEVICES)"
 NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}  # as their makers write them
 WORDS = {"equivalent": "equivalent", "undecided": "undecided", "disturbed": "too disturbed to rank"}
 ROUNDS = 3  # from which on rounds carry an interval, which then speaks for the next start as well
@@ -66,11 +68,13 @@ def decided_by(made: Comparison) -> str:
 def disturbance(made: Comparison) -> str:
     """Say what made a machine too disturbed to tell anything apart."""
     found = []
+    if made.guests:
+        found.append(GUESTS)
     if made.others:
         found.append(f"{share(made.others)} of this machine's time went to others")
     if made.disturbed:
         found.append(f"{share(made.disturbed)} of the blocks had to be left out")
-        found += [UNSEEN] if unseen(made.others) else []
+        found += [UNSEEN] if unseen(made.others) and not made.guests else []
     apart = ((NAMES.get(name, name), each) for name, each in made.repeats.items() if leaves_out_1(each))
     found += [f"{name} differs from itself ({ends(each)} times)" for name, each in apart]
     return ", ".join(found) or "the same, measured twice, differs from itself"
@@ -81,8 +85,13 @@ def unseen(others: float | None) -> bool:
     return others is not None and others < _SEEN_FROM
 
 
-def remedy(others: float | None) -> str:
-    """Say what helps against what disturbed, by the share of the machine's time that others had."""
+def remedy(others: float | None, guests: int = 0) -> str:
+    """Say what helps against what disturbed, by the share of the machine's time that others had.
+
+    `guests` are processes of others that computed on the device itself.
+    """
+    if guests:
+        return NO_GUESTS
     return f"{UNSEEN}; {ELSEWHERE}" if unseen(others) else REMEDY
 
 

@@ -19,7 +19,7 @@ from evaluator.core.records import Figure, LabelValue, Metrics, Record, Value
 
 Better = Literal["lower", "higher", "neither"]
 # How a value is to be read: seconds, bytes, per second, 0 to 1, a plain number, a count; or no number at all.
-Unit = Literal["s", "bytes", "1/s", "share", "1", "count", "cores", "yes or no", "text", "list"]
+Unit = Literal["s", "bytes", "1/s", "share", "1", "count", "cores", "J", "W", "yes or no", "text", "list"]
 
 # What labels mean, in the order in which they are written.
 LABELS = {
@@ -60,6 +60,9 @@ COMPUTED = "computed"
 DECLARED = "declared"
 TOLD = "told"
 LIMITS = "measured: containers under a limit that kills"
+EVENTS = "measured: CUDA events"
+NVML = "measured: NVML"
+COUNTER = "measured: a counter of energy, which `energy_provenance` names"
 
 
 class Metric(Record, frozen=True):
@@ -250,6 +253,19 @@ _PEAK = (
     Metric("bfloat16", "text", "neither", "Whether there are instructions for bfloat16, or it is emulated.", TOLD),
     Metric("peak_unknown", "text", "neither", "Why a kernel that shows the machine's limit did not run.", TOLD),
 )
+_DEVICE = (
+    Metric("device_step_s", "s", "lower", "What the device did for a step after the first, median.", EVENTS),
+    Metric("device_latency_s", "s", "lower", "What the device did for an answer, without copies, median.", EVENTS),
+    Metric("device_time_unmeasured", "text", "neither", "Why the device's own time is not known.", TOLD),
+    Metric("peak_device_bytes", "bytes", "lower", "The most of a device's memory that tensors held at once.", TOLD),
+    Metric("device_process_bytes", "bytes", "lower", "What the process held of it when its turns were over.", NVML),
+    Metric("device_memory_provenance", "text", "neither", "Who says so, and what is not known.", TOLD),
+    Metric("energy_per_step_j", "J", "lower", "What the device took for a step, with what it takes at rest.", COUNTER),
+    Metric("energy_per_answer_j", "J", "lower", "What it took for an answer, with what it takes at rest.", COUNTER),
+    Metric("mean_power_w", "W", "lower", "What it took during quiet blocks, in the mean.", COUNTER),
+    Metric("energy_provenance", "text", "neither", "Which counter that is, and of what.", TOLD),
+    Metric("energy_unmeasured", "text", "neither", "Why the energy is not known, and what would mend that.", TOLD),
+)
 _SMALL = (
     Metric("isa", "text", "neither", "The instruction set of the machine.", TOLD),
     Metric("cores", "count", "neither", "The processor cores that were used.", DECLARED),
@@ -406,6 +422,7 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "Running": _RUNNING,
     "Measured in turns": _TURNS,
     "How close to the machine's limit": _PEAK,
+    "On a device, and its energy": _DEVICE,
     "Running on small computers": _SMALL,
     "Inspecting": _INSPECTION,
     "Serving": _SERVING,
@@ -425,6 +442,8 @@ _RANGES: dict[Unit, tuple[float, float]] = {
     "1/s": (0, 1e18),  # operations of a whole rack of accelerators
     "share": (0, 1),
     "count": (0, 1e18),
+    "J": (0, 1e15),
+    "W": (0, 1e9),
 }
 
 

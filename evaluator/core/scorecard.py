@@ -106,6 +106,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     pairs: int = 0  # of blocks that the ratio rests on
     disturbed: Share | None = None  # of the blocks that others on this machine spoiled: left out; of the worse side
     others: Share | None = None  # of this machine's time that went to others while it was measured
+    guests: int = 0  # processes of others that computed on its device meanwhile, at most at once
     more: float | None = None  # how many times as much would have to be measured; None where more of it would not help
 
     @property

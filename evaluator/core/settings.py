@@ -41,6 +41,10 @@ OPTIONS: Mapping[str, str] = {
         "as many as fweval gives; in TensorFlow, inter-op threads as well, whose default is the number of cores, too"
     ),
     "GPU: full 32-bit floats, no TensorFloat-32": "fp32 means the same in every runtime, and can be proven equal",
+    "GPU, TensorFlow: memory by need (set_memory_growth)": (
+        "by default its first computation takes all of the GPU's memory, and nothing that it is compared with could be "
+        "alive beside it"
+    ),
     "ncnn: no 16-bit floats (use_fp16_packed, use_fp16_storage, use_fp16_arithmetic)": (
         "fp32 means the same in every runtime, and can be proven equal; by default it lowers what a processor lets it"
     ),

@@ -18,6 +18,7 @@ INTERVAL_BLOCKS = 12  # that a track should have at the least: fewer give an int
 Natural = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Cores = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+Joules = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 class Track(Record, frozen=True, kw_only=True):
@@ -58,7 +59,11 @@ class Block(Record, frozen=True, kw_only=True):
     stalled: Cores = 0.0  # share of the time in which something waited for memory
     throttled: Natural = 0  # how often cores were slowed down because of their heat
     slowdown: Cores | None = None  # how many times as long as at best fixed work took before or after it
+    guests: Natural | None = None  # others' processes that computed on its device; None: the machine itself, or unknown
     quiet: bool = True  # whether it counts in comparisons
+    untimed: Natural = 0  # calls before those that are counted
+    energy_j: Joules | None = None  # that its device took for all of its calls; None: no counter tells
+    energy_s: Seconds | None = None  # how long the counter was watched: it moves in steps
 
 
 class Blocks(Record, frozen=True, kw_only=True):
@@ -68,6 +73,11 @@ class Blocks(Record, frozen=True, kw_only=True):
     begun: Natural = 0  # Unix time when the turns began: what tells turns of one group from those of another
     idle_cores: Cores | None = None  # that this one kept busy while others were asked
     blocks: tuple[Block, ...] = ()
+
+
+def guests(blocks: Iterable[Block]) -> int:
+    """Return how many processes of others computed on the device of blocks at most."""
+    return max((block.guests for block in blocks if block.guests is not None), default=0)
 
 
 def others_share(blocks: Iterable[Block], cores: int) -> float | None:
@@ -120,6 +130,7 @@ class Mark(Record, frozen=True, kw_only=True):
     stalled: Cores = 0.0
     throttled: Natural = 0
     slowdown: Cores | None = None
+    guests: Natural | None = None
     quiet: bool = True
 
 

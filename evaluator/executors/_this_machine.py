@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from evaluator.children import engine, environments
 from evaluator.core import machine, registry, speed, surroundings
 from evaluator.core.records import Machine
-from exports.contract import Device
+from exports.contract import Device, DeviceState
 from scenarios import datasets
 from scenarios.loading import Scenario, model_of
 from serving import java
@@ -71,6 +71,11 @@ class ThisMachine:
         """Ask the device."""
         device: Device = registry.load("device", name)
         return device.lacking()
+
+    def device_state(self, name: str) -> DeviceState | None:
+        """Ask the device."""
+        device: Device = registry.load("device", name)
+        return device.state()
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:
         """Return the names of the scenario's data packages that have not been fetched."""

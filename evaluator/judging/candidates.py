@@ -16,7 +16,7 @@ from evaluator.core.coordinates import DEVICE
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
 from evaluator.core.scorecard import Interval
-from evaluator.core.turns import others_share, undisturbed
+from evaluator.core.turns import guests, others_share, undisturbed
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.judging.questions import Question
 from evaluator.measure.pairs import LEAST_PAIRS, Rounds
@@ -52,6 +52,7 @@ class Path:
     blocks: Rounds = field(default_factory=dict)  # of quiet blocks; empty where nothing took turns
     spoiled: bool = False  # it took turns, and others disturbed too many of them
     others: float | None = None  # share of this machine's time that others had meanwhile; None: not known
+    guests: int = 0  # processes of others that computed on its device meanwhile
 
 
 def paths(evidence: Evidence, question: Question, scenario: str, device: str) -> list[Path]:
@@ -210,6 +211,7 @@ def _measured(question: Question, entries: list[Entry], path: Path, cores: int) 
         blocks={number: each for number, each in blocks.items() if each},
         spoiled=len(own) >= LEAST_PAIRS > sum(block.quiet for block in own),
         others=others_share(own, cores),
+        guests=guests(own),
     )
 
 

@@ -181,7 +181,8 @@ class _Writer:
             if not unranked:
                 return "no path was proven and measured"
             known = [each.others for each in unranked if each.others is not None]
-            return f"too disturbed to rank: {answers.remedy(max(known, default=None))}"
+            guests = max(each.guests for each in unranked)
+            return f"too disturbed to rank: {answers.remedy(max(known, default=None), guests)}"
         told = self._among(best)
         if others:
             near = others[0]

@@ -2,7 +2,8 @@
 
 Others' processor time is what the machine was busy less what the one that was asked had. A guest on the same physical
 core shows nowhere in /proc: the metronome notices it, the same few milliseconds of fixed work on each core before and
-after each block (rigour.md, "Disturbance").
+after each block (rigour.md, "Disturbance"). On a device that is not the machine itself, such as a GPU, whoever else
+computes there disturbs; its driver names them.
 """
 
 import hashlib
@@ -10,8 +11,8 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import Self
 
@@ -35,18 +36,31 @@ class Sight:
     stalled: float  # share of the time in which something waited for memory
     throttled: int  # how often cores were slowed down because of their heat
     beats: tuple[Beat, Beat]  # seconds of the fixed work, core by core, before and after
+    guests: int | None = None  # others' processes that computed on the device; None: the machine itself, or not known
+
+
+def nobody() -> None:
+    """Say of a device that is the machine itself that it has no guests of its own."""
 
 
 class Glance:
-    """A look at what the machine has done since it was started; `since` says what happened between two."""
+    """A look at what the machine has done since it was started; `since` says what happened between two.
 
-    def __init__(self) -> None:
+    `guests` tells how many processes of others compute on the device that is asked: it is called when the glance is
+    made, and again by `since`, so that its own time is in neither count.
+    """
+
+    def __init__(self, guests: Callable[[], int | None] = nobody) -> None:
+        self.ask_guests = guests
+        self.guests = guests()
         self.at = time.perf_counter()
         self.counted = counters()
 
     def since(self, begin: "Glance", own_s: float | None, beats: tuple[Beat, Beat]) -> Sight:
         """Say what others had since another glance, given what the one that was asked had."""
-        return sight(begin.counted, self.counted, self.at - begin.at, own_s, beats)
+        seen = sight(begin.counted, self.counted, self.at - begin.at, own_s, beats)
+        known = [each for each in (begin.guests, begin.ask_guests()) if each is not None]
+        return replace(seen, guests=max(known, default=None))
 
 
 def sight(begin: Counters, end: Counters, elapsed_s: float, own_s: float | None, beats: tuple[Beat, Beat]) -> Sight:
@@ -105,6 +119,7 @@ def _mark(each: Sight, limit: float, slowdown: float | None, slow: float) -> Mar
         or each.stalled > STALLED_FROM
         or each.throttled > 0
         or (slowdown is not None and slowdown > slow)
+        or bool(each.guests)  # how much of the device they take, and slow whom, nobody tells
     )
     return Mark(
         others_cores=each.others_cores,
@@ -112,6 +127,7 @@ def _mark(each: Sight, limit: float, slowdown: float | None, slow: float) -> Mar
         stalled=each.stalled,
         throttled=each.throttled,
         slowdown=slowdown,
+        guests=each.guests,
         quiet=not disturbed,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from evaluator.core.records import Machine
+from exports.contract import DeviceState
 from scenarios.loading import Scenario
 from serving.contract import Launcher, Server
 
@@ -59,6 +60,10 @@ class Capabilities(Protocol):
 
     def no_device(self, name: str) -> tuple[str, str] | None:
         """Say why it has no device of that name, as (reason, remedy)."""
+        ...
+
+    def device_state(self, name: str) -> DeviceState | None:
+        """Return how a device with a memory of its own stands now; None for the machine itself."""
         ...
 
     def missing_data(self, scenario: Scenario) -> tuple[str, ...]:

@@ -201,7 +201,7 @@ def _disturbed(asked: Sequence[Comparison]) -> Iterable[Caution]:
 
 def _mended(found: Sequence[Comparison]) -> str:
     """Say what helps: once for what programs here disturbed, once for what nobody saw."""
-    return "; ".join(dict.fromkeys(answers.remedy(each.others) for each in found))
+    return "; ".join(dict.fromkeys(answers.remedy(each.others, each.guests) for each in found))
 
 
 def _capital(text: str) -> str:

@@ -2,7 +2,8 @@
 
 Each is made ready alone, in the order of the plan, while the others sleep. Then come the turns: in each, every
 candidate has one block of each track, in an order drawn by the seed and then its mirror image. What does not fit into
-memory together is measured in groups that share their first candidate (rigour.md, "Sampling").
+memory together, the machine's or their device's, is measured in groups that share their first candidate (rigour.md,
+"Sampling").
 """
 
 import random
@@ -17,6 +18,7 @@ from evaluator.core.turns import Answered, Ask, Over, Ready, Said
 from evaluator.executors._contract import Executor
 from evaluator.measure.disturbance import OTHERS_FROM, Beat, Glance, Metronome
 from evaluator.planning.capabilities import Capabilities
+from evaluator.running._device import Watched
 from evaluator.running.candidates import Asked, Candidate, Progress, judge
 from evaluator.running.looks import Looks
 from evaluator.running.progress import SILENCE_S, Reporter
@@ -61,12 +63,14 @@ class Conductor:
         self._turn = 0
         self._alive: list[Candidate] = []
         self._together: tuple[str, ...] = ()
+        self._device = Watched(machine, reporter)
 
     def conduct(self, group: Sequence[Step]) -> None:
         """Measure the steps; every ending is handed to `end`."""
         waiting = list(group)
         draw = random.Random(f"{group[0].settings.get('seed')}/{group_of(group[0])}")  # noqa: S311  # an order, no secret
         self._begun = int(time.time())
+        self._device.begin(group[0].device)
         if self._machine.cores == 1 and len(group) > 1:
             self._reporter.note(_ONE_CORE)
         while waiting:
@@ -89,9 +93,9 @@ class Conductor:
 
     def _make_ready(self, waiting: list[Step]) -> None:
         """Start steps one after the other until all wait for their turn, or memory is short."""
-        largest = 0
-        while waiting and not (self._alive and self._short_of_memory(largest)):
-            free = self._machine.free_memory_bytes
+        largest = largest_there = 0
+        while waiting and not (self._alive and self._short_of_memory(largest, largest_there)):
+            free, free_there = self._machine.free_memory_bytes, self._device.free_bytes()
             step = waiting.pop(0)
             job = self._begin(step)
             if job is None:
@@ -103,9 +107,15 @@ class Conductor:
             tracks = {track.name: Progress(track) for track in said.tracks}
             self._alive.append(Candidate(job, step, tracks, last=said.last))
             largest = max(largest, free - self._machine.free_memory_bytes)
+            left_there = self._device.free_bytes()
+            if free_there is not None and left_there is not None:
+                largest_there = max(largest_there, free_there - left_there)
 
-    def _short_of_memory(self, largest: int) -> bool:
-        """Tell whether one more candidate like the largest would leave too little."""
+    def _short_of_memory(self, largest: int, largest_there: int) -> bool:
+        """Tell whether one more candidate like the largest would leave too little, here or on the device."""
+        left_there = self._device.free_bytes()
+        if left_there is not None and left_there < _ROOM * largest_there + _RESERVE_BYTES:
+            return True
         return self._machine.free_memory_bytes < _ROOM * largest + _RESERVE_BYTES
 
     # Turns ------------------------------------------------------------------------------------------------------------
@@ -162,7 +172,7 @@ class Conductor:
     def _block(self, candidate: Candidate, name: str, metronome: Metronome, before: Beat) -> Beat:
         """Ask for one block; return the beat after it. A candidate that does not answer has ended: its row only."""
         progress = candidate.tracks[name]
-        begin = Glance()
+        begin = Glance(self._device.guests)
         self._executor.ask(candidate.job, Ask(track=name, turn=self._turn))
         said = self._hear(candidate.job, candidate.step)
         end = Glance()

@@ -5,9 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from evaluator.children.turns import Call, Elsewhere, Taken, Turns
+from evaluator.core.energy import Meter, Unmetered
+from evaluator.core.records import Metrics
 from evaluator.core.tensors import Arrays
 from evaluator.core.turns import Track
-from scenarios.contract import Trainer
+from evaluator.stages import _on_device
+from exports.contract import Device
+from scenarios.contract import Framework, TimedOnDevice, Trainer
 
 STEP = "step"  # the track of its steps
 
@@ -15,8 +19,14 @@ STEP = "step"  # the track of its steps
 class Course:
     """A training, step by step, in the order of its batches."""
 
-    def __init__(self, trainer: Trainer, batches: Sequence[tuple[Arrays, Any]]) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        batches: Sequence[tuple[Arrays, Any]],
+        meter: Meter | Unmetered | None = None,
+    ) -> None:
         self._trainer = trainer
+        self._meter = meter  # of its device's energy
         self._batches = batches
         self.losses: list[float] = []
         self.seconds: list[float] = []
@@ -53,10 +63,19 @@ class Course:
             self.step(0)
         begun = self.taken
         track = Track(name=STEP, min_calls=max(0, len(self._batches) - begun), untimed=0)
-        taken = turns.take({track: lambda index: self._asked(begun + index, enough), **(beside or {})})
+        calls = {track: lambda index: self._asked(begun + index, enough), **(beside or {})}
+        taken = turns.take(calls, meter=self._meter)
         while self.taken < len(self._batches) and not enough():
             self.step(self.taken)
         return taken
+
+    def on(self, device: Device, framework: Framework, taken: Taken) -> Metrics:
+        """Return what the device says of the steps: its own time, and its energy."""
+        own = self._trainer.device_seconds[1:] if isinstance(self._trainer, TimedOnDevice) else []
+        return {
+            **_on_device.by_its_clock(device, "device_step_s", own, framework.title),
+            **({} if self._meter is None else _on_device.joules(taken, STEP, "energy_per_step_j", self._meter)),
+        }
 
     def _asked(self, number: int, enough: Callable[[], bool]) -> object:
         if enough():

@@ -15,6 +15,7 @@ from evaluator.children.work import attempt
 from evaluator.core.records import Figure, Metrics
 from evaluator.core.turns import Track
 from evaluator.measure.resources import peak_memory
+from evaluator.stages import _on_device
 from evaluator.stages._evidence import Assignment
 from scenarios.contract import Kernel, Sizes
 from scenarios.variants._processor import without_bfloat16
@@ -40,6 +41,7 @@ class Peak:
 
     def __init__(self, about: Assignment, *, wanted: bool = True) -> None:
         framework, cuda = about.framework, about.device.cuda
+        self._device, self._framework = about.device, framework if wanted else None
         sizes = _CUDA if cuda else on_cpu(about.threads)
         self.bfloat16 = without_bfloat16(cuda=cuda) is None
         precisions = ("fp32", "bfloat16") if self.bfloat16 else ("fp32",)
@@ -57,8 +59,11 @@ class Peak:
 
     @property
     def memory(self) -> Metrics:
-        """The largest memory of the candidate without the kernels."""
-        return peak_memory() if self._memory is None else self._memory
+        """The largest memory of the candidate without the kernels, and what it holds of its device's."""
+        return self._read() if self._memory is None else self._memory
+
+    def _read(self) -> Metrics:
+        return {**peak_memory(), **_on_device.memory(self._device, self._framework)}
 
     def _call(self, kernel: Kernel) -> Call:
         def call(_: int) -> None:
@@ -71,7 +76,7 @@ class Peak:
 
     def _run(self, kernel: Kernel) -> None:
         if self._memory is None:
-            self._memory = peak_memory()
+            self._memory = self._read()
         if kernel not in self._made:
             self._made[kernel] = kernel.make()
         self._made[kernel]()

@@ -18,6 +18,7 @@ from evaluator.measure import parity
 from evaluator.measure.parity import Parity, Trace
 from evaluator.measure.resources import peak_memory
 from evaluator.stages import _first_steps as first_steps
+from evaluator.stages import _on_device
 from evaluator.stages._course import STEP, Course
 from evaluator.stages._evidence import WEIGHTS, Assignment, read_result
 from evaluator.stages._figures import labelled
@@ -38,7 +39,7 @@ def measured(work: Work) -> Measured:
     _, import_s = timed(about.prepare)
     batches = lesson(about, work).batches
     start, build_s = started(about, variant, work)
-    course = Course(start.trainer, batches)
+    course = Course(start.trainer, batches, about.device.meter())
     default = read_result(work.need("parity"))
     trace, _ = start.traced(start.weights, batches, first_steps.read_places(work.need("parity")), course.step)
     found = _compared(about, variant, trace, work)
@@ -63,10 +64,12 @@ def measured(work: Work) -> Measured:
         )
     with blame(f"training in {about.framework.title} with {variant.title}"):
         taken = course.run(work.turns, enough=lambda: _is_enough(course))
+    memory = {**peak_memory(), **_on_device.memory(about.device, about.framework)}
+    own = course.on(about.device, about.framework, taken)
     taken.write(work.folder)
     files.write_samples(work.folder, {"loss": course.losses})
     return Measured(
-        metrics={**metrics, **_seconds(about, course, taken), **peak_memory(), **taken.metrics()},
+        metrics={**metrics, **_seconds(about, course, taken), **memory, **own, **taken.metrics()},
         figures=shown,
         files={"parity": PARITY, "blocks": NAME},
     )

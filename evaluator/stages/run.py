@@ -26,11 +26,12 @@ from evaluator.core.records import Measured, Metrics, Profile, Sampling, Step
 from evaluator.core.tensors import Arrays, rows
 from evaluator.core.turns import INTERVAL_BLOCKS, NAME, Track
 from evaluator.measure.sampling import track, warm_up
+from evaluator.stages import _on_device
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import Assignment, read_artifact, read_examples, read_result, timed_rows
 from evaluator.stages._figures import latencies
 from evaluator.stages._peak import Peak
-from exports.contract import Baseline, Runtime, Session, Variant
+from exports.contract import Baseline, Runtime, Session, TimedOnDevice, Variant
 
 if TYPE_CHECKING:
     from evaluator.planning.draft import Pairing, ScenarioPlan
@@ -44,6 +45,7 @@ CROWDED = {  # track -> what it is called, and how many times as long as alone i
     NEIGHBOUR: ("neighbour_latency_s", "neighbour_slowdown"),
     QUOTA: ("quota_latency_s", "quota_slowdown"),
 }
+DEVICE_CALLS = 20  # by the device's own clock, before the turns: events would be timed, too
 CROWDED_BLOCKS = 6  # the fewest that give an interval
 CROWDED_BLOCK_S = 0.25  # longer than the slices in which a kernel hands out a core
 
@@ -111,6 +113,7 @@ class Run(Stage):
             _Model(work, about, runtime) if isinstance(runtime, Baseline) else _Loaded(work, about, runtime)
         )
         pool, batch = subject.pool, subject.batch
+        meter = about.device.meter()
         size = len(next(iter(batch.values())))  # a short profile may hold out fewer examples than a batch has
         with blame(f"importing {runtime.title}"):
             start = time.perf_counter()
@@ -127,7 +130,8 @@ class Run(Stage):
             batches = partial(_answer, session, [batch])
             calls: dict[Track, Call] = {each: batches if each.name == THROUGHPUT else answer for each in wanted}
             peak = Peak(about, wanted=isinstance(runtime, Baseline))
-            taken = work.turns.take({**calls, **peak.calls}, last=True)
+            device_seconds = _by_its_clock(session, pool)
+            taken = work.turns.take({**calls, **peak.calls}, last=True, meter=meter)
             memory, shown = peak.memory, peak.metrics(taken)
         taken.write(work.folder)
         metrics: Metrics = {
@@ -140,6 +144,8 @@ class Run(Stage):
             "capped": any(taken.capped(each.name) for each in wanted if each.min_seconds),
             **taken.metrics(),
             **shown,
+            **_on_device.by_its_clock(about.device, "device_latency_s", device_seconds, runtime.title),
+            **_on_device.joules(taken, LATENCY, "energy_per_answer_j", meter),
             **_crowded(taken),
         }
         figures = (*latencies(taken.seconds(LATENCY), about.profile), *peak.figures(taken))
@@ -297,6 +303,13 @@ def _may_be_limited(format_name: str | None) -> bool:
     """Tell whether an artifact, or the model itself, is asked about under a quota of one core, and can be here."""
     path: str = ON_SERVERS if format_name is None else registry.load("format", format_name).path
     return path == ON_SERVERS and machine.cores() > 1 and quota.possible()
+
+
+def _by_its_clock(session: Session, pool: Sequence[Arrays]) -> list[float]:
+    """Return the seconds of some answers by the device's own clock; none where nobody can take it."""
+    if not isinstance(session, TimedOnDevice):
+        return []
+    return [session.device_s(pool[index % len(pool)]) for index in range(DEVICE_CALLS)]
 
 
 def _answer(session: Callable[[Arrays], Arrays], pool: Sequence[Arrays], index: int) -> object:

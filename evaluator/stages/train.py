@@ -89,7 +89,7 @@ class Train(Stage):
         framework, scenario = about.framework, about.scenario
         taught = lesson(about, work)
         network, trainer, build_s = build(about, work.need("weights") / WEIGHTS)
-        course, peak = Course(trainer, taught.batches), Peak(about)
+        course, peak = Course(trainer, taught.batches, about.device.meter()), Peak(about)
         with blame(f"training in {framework.title}"):
             taken = course.run(work.turns, beside=peak.calls)
             memory, shown = peak.memory, peak.metrics(taken)
@@ -117,6 +117,7 @@ class Train(Stage):
             **memory,
             **taken.metrics(),
             **shown,
+            **course.on(about.device, framework, taken),
             **flops(about, network, taught.batches[0][0]),
             "parameters": framework.parameters(network),
             "weights_bytes": sum(array.nbytes for array in trained.values()),

@@ -7,6 +7,7 @@ Documentation: https://docs.nvidia.com/cuda/cuda-programming-guide/ (CUDA_VISIBL
 from collections.abc import Mapping
 from pathlib import Path
 
+from evaluator.core import energy
 from evaluator.core.records import Machine
 from exports.contract import Device, Runtime
 
@@ -28,6 +29,10 @@ class Cpu(Device):
     def describe(self, machine: Machine) -> str:
         """Name the processor, and how many cores of it may be used."""
         return machine.processor
+
+    def meter(self) -> energy.Meter | energy.Unmetered:
+        """Take the counters of the processors' packages."""
+        return energy.processor()
 
     def placement(self, runtime: Runtime, artifact: Path) -> Mapping[str, int]:
         """Ask the runtime."""

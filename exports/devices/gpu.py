@@ -12,12 +12,13 @@ import os
 from collections.abc import Mapping
 from typing import ClassVar
 
-from evaluator.core import machine
+from evaluator.core import energy, machine, nvml
 from evaluator.core.records import Machine
-from exports.contract import Device
+from exports.contract import Device, DeviceState
+from exports.devices import _nvidia
 
 _VISIBLE = machine.VISIBLE_GPUS
-_ORDER = "CUDA_DEVICE_ORDER"  # decides which GPU a number means
+_ORDER = nvml.ORDER
 
 
 class Gpu(Device):
@@ -48,6 +49,14 @@ class Gpu(Device):
     def describe(self, machine: Machine) -> str:
         """Name the GPU as its driver does."""
         return machine.gpu or "a CUDA GPU"
+
+    def state(self) -> DeviceState:
+        """Ask the driver."""
+        return _nvidia.state(nvml.gpu())
+
+    def meter(self) -> energy.Meter | energy.Unmetered:
+        """Take the counter of the board."""
+        return energy.board(nvml.gpu())
 
 
 plugin = Gpu()

@@ -179,13 +179,14 @@ def _old_session(device: str, threads: int) -> Iterator[Any]:
         intra_op_parallelism_threads=threads,
         inter_op_parallelism_threads=threads,
         device_count={} if cuda else {"GPU": 0},
+        gpu_options=tf.compat.v1.GPUOptions(allow_growth=True),
     )
     with tf.compat.v1.Session(config=settings) as session:
         yield session
 
 
 def _configure(device: str, threads: int) -> None:
-    """Fix what TensorFlow lets us fix only once: threads, devices, and full 32-bit floats on the GPU."""
+    """Fix what TensorFlow lets us fix only once: threads, devices; on the GPU full 32-bit floats, memory by need."""
     import tensorflow as tf
 
     cuda: bool = registry.load("device", device).cuda
@@ -196,6 +197,9 @@ def _configure(device: str, threads: int) -> None:
         )
     if not cuda:
         tf.config.set_visible_devices([], "GPU")
+    for each in tf.config.list_physical_devices("GPU") if cuda else ():
+        # By default the first computation takes all of its memory: nothing else could be alive beside it.
+        tf.config.experimental.set_memory_growth(each, True)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_tensor_float_32_execution(False)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluator.core.tensors import Array, Arrays
+from evaluator.measure.events import CudaEvents
 from scenarios.contract import TrainSettings
 
 _IMAGES = 4  # dimensions of a batch of images, whose channels may lie last in memory
@@ -21,6 +22,7 @@ class Manner:
     channels_last: bool = False  # memory format of weights and images
     compiled: str | None = None  # mode of `torch.compile`
     autocast: str | None = None  # type of `torch.autocast`: "bfloat16"
+    tf32: bool = False  # on CUDA: products of 32-bit floats with 10 of the mantissa's 23 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,45 @@ class Place:
             torch.cuda.synchronize()
 
 
+def compute_products(*, tf32: bool) -> None:
+    """Let a GPU compute products of 32-bit floats as such, or as TensorFloat-32.
+
+    By default PyTorch computes convolutions on a GPU with 10 of the mantissa's 23 bits, and TensorFlow every product:
+    like is compared with like.
+    """
+    import torch
+
+    precision = "tf32" if tf32 else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = precision
+    torch.backends.cudnn.conv.fp32_precision = precision
+    torch.backends.cudnn.rnn.fp32_precision = precision
+
+
+class Clock:
+    """Waits at the end of a step until a GPU has done all of it, and takes the time by the GPU's own clock as well.
+
+    What decides is the caller's clock, around all of it: a user waits for Python, for copies and for launching kernels,
+    too. The events show how much of that the GPU spent on the step. A processor answers when it has finished.
+    """
+
+    def __init__(self, place: Place) -> None:
+        """Make the events; none for a processor."""
+        self.seconds: list[float] = []
+        self._place = place
+        self._events = CudaEvents() if place.cuda else None
+
+    def __enter__(self) -> None:
+        if self._events is not None:
+            self._events.begin()
+
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
+        if self._events is None or raised is not None:
+            return
+        self._events.end()
+        self._place.wait()
+        self.seconds.append(self._events.seconds())
+
+
 class TorchTrainer:
     """Zero the gradients, forward, backward, step."""
 
@@ -53,9 +94,13 @@ class TorchTrainer:
         """Make the optimizer of a network that is where it is trained."""
         import torch
 
+        if manner.tf32:
+            compute_products(tf32=True)
         self._network = network.to(memory_format=torch.channels_last) if manner.channels_last else network
         self._called = torch.compile(network, mode=manner.compiled) if manner.compiled else network
         self._place = place
+        self._clock = Clock(place)
+        self.device_seconds = self._clock.seconds
         self._manner = manner
         self._loss = torch.nn.CrossEntropyLoss()
         self._optimizer = _optimizer(network, train, manner)
@@ -65,14 +110,14 @@ class TorchTrainer:
         import torch
 
         self._network.train()
-        self._optimizer.zero_grad()
-        with self._precision():
-            given = self._called(**self._laid_out(self._place.tensors(inputs)))
-            logits = given[0] if isinstance(given, tuple | list) else given
-            loss = self._loss(logits, torch.from_numpy(np.ascontiguousarray(labels)).to(self._place.name))
-        loss.backward()
-        self._optimizer.step()
-        self._place.wait()
+        with self._clock:
+            self._optimizer.zero_grad()
+            with self._precision():
+                given = self._called(**self._laid_out(self._place.tensors(inputs)))
+                logits = given[0] if isinstance(given, tuple | list) else given
+                loss = self._loss(logits, torch.from_numpy(np.ascontiguousarray(labels)).to(self._place.name))
+            loss.backward()
+            self._optimizer.step()
         return float(loss.item())
 
     def gradients(self) -> Arrays:

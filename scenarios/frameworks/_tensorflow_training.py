@@ -37,6 +37,7 @@ class Manner:
     jit_compile: bool = False  # `tf.function(jit_compile=True)`: by XLA
     eagerly: bool = False  # no `tf.function` at all
     fit: bool = False  # Keras' own loop
+    tf32: bool = False  # on CUDA: products of 32-bit floats with 10 of the mantissa's 23 bits
 
 
 class KerasTrainer:

@@ -13,7 +13,7 @@ from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
 from scenarios.contract import OUTPUT, Framework, Kernel, Model, Sizes, Step, TrainSettings, alone, defined
 from scenarios.frameworks import _torch_flops, _torch_peak
-from scenarios.frameworks._pytorch_training import Manner, Place, TorchTrainer
+from scenarios.frameworks._pytorch_training import Clock, Manner, Place, TorchTrainer, compute_products
 from scenarios.weights import require_same
 
 _COUNTER = "num_batches_tracked"  # batch normalisation counts its batches; no computation of ours reads it
@@ -35,8 +35,18 @@ class PyTorch(Framework):
                 "PyTorch sees no CUDA device",
                 remedy="run on a machine with an NVIDIA GPU and a CUDA build of torch, or use --device cpu",
             )
+        if _on_cuda(device):
+            compute_products(tf32=False)
         torch.set_num_threads(threads)
         torch.manual_seed(seed)
+
+    def device_peak(self, device: str) -> tuple[int, str] | None:
+        """Ask PyTorch's allocator."""
+        import torch
+
+        if not _on_cuda(device):
+            return None
+        return int(torch.cuda.max_memory_allocated()), "torch.cuda.max_memory_allocated"
 
     def device_name(self, device: str) -> str:
         """Return the GPU's model name, or "CPU, n threads"."""
@@ -114,14 +124,15 @@ class _OwnTrainer:
     def __init__(self, network: Any, make: Callable[[Any], Step], place: Place) -> None:
         self._network = network.train()
         self._place = place
+        self._clock = Clock(place)
+        self.device_seconds = self._clock.seconds
         self._step = make(network)
 
     def step(self, inputs: Mapping[str, Array], labels: Any) -> float:
-        """Take one step; `wait` waits for all that CUDA was given."""
+        """Take one step; the clock waits for all that CUDA was given."""
         self._network.train()
-        loss = self._step(alone(self._place.tensors(inputs)), self._handed(labels))
-        self._place.wait()
-        return loss
+        with self._clock:
+            return self._step(alone(self._place.tensors(inputs)), self._handed(labels))
 
     def _handed(self, labels: Any) -> Any:
         if labels is None:

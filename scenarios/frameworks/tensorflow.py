@@ -40,9 +40,24 @@ class TensorFlow(Framework):
                 remedy="run on a machine with an NVIDIA GPU and `pip install tensorflow[and-cuda]`, "
                 "or use --device cpu",
             )
+        else:
+            for each in tf.config.list_physical_devices("GPU"):
+                # By default the first computation takes all of the GPU's memory: nothing else could be alive beside it.
+                tf.config.experimental.set_memory_growth(each, True)
+            # By default every product is computed with 10 of the mantissa's 23 bits: like is compared with like.
+            tf.config.experimental.enable_tensor_float_32_execution(False)
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
         keras.utils.set_random_seed(seed)
+
+    def device_peak(self, device: str) -> tuple[int, str] | None:
+        """Ask TensorFlow's allocator of the first GPU."""
+        import tensorflow as tf
+
+        if not _on_cuda(device):
+            return None
+        told = tf.config.experimental.get_memory_info("GPU:0")
+        return int(told["peak"]), "tf.config.experimental.get_memory_info"
 
     def device_name(self, device: str) -> str:
         """Return the GPU's model name, or "CPU, n threads"."""
@@ -88,6 +103,10 @@ class TensorFlow(Framework):
     def trainer(self, network: Any, train: TrainSettings, device: str, **options: Any) -> TapeTrainer | FitTrainer:
         """Make the optimizer; the train step is traced in its first call. `options` are those of `Manner`."""
         manner = Manner(**options)
+        if manner.tf32:
+            import tensorflow as tf
+
+            tf.config.experimental.enable_tensor_float_32_execution(True)
         return FitTrainer(network, train) if manner.fit else TapeTrainer(network, train, manner)
 
     def own_trainer(self, network: Any, make: Callable[[Any], Step], device: str) -> "_OwnTrainer":

@@ -15,6 +15,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Machine, Step
 from evaluator.executors._contract import Executor
 from evaluator.executors.local import Local
+from exports.contract import DeviceState
 from tests import engine
 from tests.paper_executor import PaperExecutor
 
@@ -50,6 +51,7 @@ def test_the_machines_of_an_executor_can_be_asked_what_a_plan_asks(executor: Exe
         assert machine.memory_bytes >= machine.free_memory_bytes > 0
         assert machine.missing(("no-such-distribution",)) == ("no-such-distribution",)
         assert all(len(machine.no_environment(name) or (1, 2)) == 2 for name in environments.names())
+        assert all(isinstance(machine.device_state(name), DeviceState | None) for name in registry.names("device"))
         described = machine.describe()
         assert isinstance(described, Machine)
         assert (described.cores, described.versions) == (machine.cores, machine.versions)

@@ -30,8 +30,8 @@ class Few(Turns):
         super().__init__()
         self._calls = calls
 
-    def take(self, calls: Mapping[Track, Call], cpu_s: Any = None, *, last: bool = False) -> Taken:
-        del cpu_s, last
+    def take(self, calls: Mapping[Track, Call], cpu_s: Any = None, *, last: bool = False, meter: Any = None) -> Taken:
+        del cpu_s, last, meter
         ((track, call),) = calls.items()
         for index in range(self._calls):
             call(index)

@@ -41,6 +41,7 @@ DOCUMENTS = (
     "docs/trials.md",
     "docs/following.md",
     "docs/evidence.md",
+    "docs/gpu.md",
 )
 CONTEXT = click.Context(cli.app)
 COMMANDS = tuple(cli.app.list_commands(CONTEXT))

@@ -13,6 +13,7 @@ ORDER = (
     "plots",
     "planned",
     "training",
+    "energy",
     "cost",
     "edge",
     "serving",
