@@ -220,6 +220,7 @@ _OURS: tuple[Stage, ...] = (
     steps_of("learn"),
     steps_of("export"),
     steps_of("verify"),
+    steps_of("tpu"),
     steps_of("run"),
     steps_of("edge"),
     steps_of("serve"),

@@ -15,7 +15,7 @@ from evaluator.core.cost import Prices
 from evaluator.core.ease import Code, Ease, FrameworkEase, Made, Packages, ScenarioEase, Times
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Cell, DeviceClass, Machine, Metrics
+from evaluator.core.records import Cell, DeviceClass, Figure, LabelValue, Machine, Metrics
 from evaluator.core.scorecard import (
     Absent,
     Candidate,
@@ -387,7 +387,27 @@ def cells() -> tuple[Cell, ...]:
             for name, runtimes in formats.items():
                 rows += _format(scenario, framework, name, runtimes)
             rows += _serve(scenario, framework)
+        rows += _compiled(scenario)
     return tuple(rows)
+
+
+def _compiled(scenario: str) -> list[Cell]:
+    """Return what a TPU's compiler says: it accepts all but one program, of which an operator does not lower."""
+    about: dict[str, LabelValue] = {"program": "training"}
+    accepted = (
+        Figure(name="tpu_state", value="accepted", labels=about),
+        Figure(name="examples_at_once", value=16, labels=about),
+        Figure(name="tpu_temporary_bytes", value=20_000_000, labels=about),
+    )
+    partial = (
+        Figure(name="tpu_state", value="unlowered", labels=about),
+        Figure(name="unlowered_operators", value=("aten::nonzero",), labels=about),
+    )
+    told: Metrics = {"compiled_for": "TPU v5 lite", "compiled_by": ("jax 0.10.2", "libtpu 0.0.52")}
+    whole = cell("tpu", scenario, "tensorflow", metrics={"programs_accepted": 1, "programs_refused": 0, **told})
+    part = cell("tpu", scenario, "pytorch", metrics={"programs_accepted": 0, "programs_refused": 1, **told})
+    changes: dict[str, Any] = {"outcome": Outcome.FAILED, "reason": "aten::nonzero does not lower", "figures": partial}
+    return [msgspec.structs.replace(part, **changes), msgspec.structs.replace(whole, figures=accepted)]
 
 
 def cell(stage: str, scenario: str, framework: str, **rest: object) -> Cell:

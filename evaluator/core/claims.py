@@ -149,7 +149,8 @@ class FindingTest(_Test, frozen=True, kw_only=True, tag="finding"):
     scenario: Pattern = "*"
     path: Pattern | None = None
     device: Pattern = "*"
-    tie: Literal["contradicts", "supports"] = "contradicts"
+    # What it says of the claim that both are equivalent: "tells nothing" where what was tried is too easy for both.
+    tie: Literal["contradicts", "supports", "tells nothing"] = "contradicts"
 
 
 class MaintainedTest(_Test, frozen=True, kw_only=True, tag="maintained"):
@@ -160,9 +161,13 @@ class MaintainedTest(_Test, frozen=True, kw_only=True, tag="maintained"):
 
 
 class FactTest(_Test, frozen=True, kw_only=True, tag="fact"):
-    """What no run can measure: the claim stands with what others said, and is tested by nothing."""
+    """What no run can measure: the claim stands with what others said, and is tested by nothing.
+
+    With `part`, it is a part of a claim whose other parts are tested: without it, the claim is never supported.
+    """
 
     why: Text
+    part: bool = False
 
 
 AnyTest = (

@@ -35,6 +35,7 @@ LABELS = {
     "kernel": "what was computed to see how much a machine can do",
     "precision": "the numbers that it was computed in",
     "measure": "what says how good answers are: a name, or a function of one's own",
+    "program": "what was compiled: `training` (forward, loss and gradients) or `inference`",
 }
 _WIRES = {
     "rest": "REST",
@@ -409,6 +410,21 @@ _UPKEEP = (
     ),
     Metric("entries_disagree", "count", "lower", "Entries that the installed packages contradict.", COUNTED),
 )
+_PROGRAM = ("program",)
+_TPU = (
+    Metric("programs_accepted", "count", "higher", "Programs that the TPU compiler accepts.", COUNTED),
+    Metric("programs_refused", "count", "lower", "Those that do not lower to StableHLO, or are refused.", COUNTED),
+    Metric("compiled_for", "text", "neither", "The TPU that it was compiled for, as libtpu names it.", TOLD),
+    Metric("compiled_by", "list", "neither", "What lowered and compiled, with versions.", TOLD),
+    Metric("tpu_state", "text", "neither", "`accepted`, `refused`, `unlowered` or `failed`.", TOLD, _PROGRAM),
+    Metric("examples_at_once", "count", "neither", "The batch, whose size is fixed on a TPU.", DECLARED, _PROGRAM),
+    Metric("unlowered_operators", "list", "neither", "Operators without a way to StableHLO.", TOLD, _PROGRAM),
+    Metric("stablehlo_operators", "count", "neither", "Operators of the program in StableHLO.", COUNTED, _PROGRAM),
+    Metric("tpu_arguments_bytes", "bytes", "neither", "Memory of what it takes, weights too.", TOLD, _PROGRAM),
+    Metric("tpu_outputs_bytes", "bytes", "neither", "Memory of what it gives, gradients too.", TOLD, _PROGRAM),
+    Metric("tpu_temporary_bytes", "bytes", "neither", "Memory that it needs meanwhile.", TOLD, _PROGRAM),
+    Metric("tpu_code_bytes", "bytes", "neither", "Its code: of a compiler, and compared with nothing.", TOLD, _PROGRAM),
+)
 CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "In several stages": _COMMON,
     "How close two computations are": _FIDELITY,
@@ -430,6 +446,7 @@ CHAPTERS: dict[str, tuple[Metric, ...]] = {
     "Probing a server": _REPLIES,
     "Who maintains what it rests on": _UPKEEP,
     "Ease of use": _EASE,
+    "Compiling for a TPU": _TPU,
 }
 METRICS = {metric.name: metric for chapter in CHAPTERS.values() for metric in chapter}
 _KINDS: dict[Unit, type | tuple[type, ...]] = {"yes or no": bool, "text": str, "list": (tuple, list), "count": int}

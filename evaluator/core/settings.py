@@ -33,6 +33,17 @@ VARIABLES: Mapping[str, str] = {
     "LANG": "servers speak the same language everywhere",
     "TMPDIR": "a temporary folder that is removed with the step",
     "TEMP": "the same, for Java",
+    # Where a model is compiled for a TPU, which measures nothing.
+    "JAX_PLATFORMS": "JAX looks for no TPU: it compiles for one that is described",
+    "TPU_SKIP_MDS_QUERY": "libtpu asks no cloud what machine it is on",
+    "TPU_ACCELERATOR_TYPE": "nor looks for what the cloud would tell: the kind of TPU",
+    "TPU_WORKER_HOSTNAMES": "its machines",
+    "TPU_WORKER_ID": "and which of them this one is",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "several processes may compile at once: no lock is taken",
+    "TPU_LOG_DIR": "libtpu writes no logs outside of the step's folder",
+    "TPU_MIN_LOG_LEVEL": "its notices are left out",
+    "TPU_STDERR_LOG_LEVEL": "the same",
+    "ENABLE_RUNTIME_UPTIME_TELEMETRY": "nothing is reported",
 }
 
 # What is set in code, on command lines and in configuration files, and is not the default.

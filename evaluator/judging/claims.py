@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from evaluator.core import answers, catalogue, criteria, metrics
+from evaluator.core import answers, catalogue, criteria, metrics, registry
 from evaluator.core.claims import (
     CONTRADICTED,
     MIXED,
@@ -50,6 +50,8 @@ from evaluator.judging.evidence import Entry
 POINTS = 10.0  # of a score
 RATIO = " / ".join(answers.NAMES[name] for name in FRAMEWORKS)
 _OTHER = dict(zip(FRAMEWORKS, reversed(FRAMEWORKS), strict=True))
+_TIES: Mapping[str, Verdict] = {"supports": SUPPORTED, "contradicts": CONTRADICTED, "tells nothing": UNDECIDED}
+_NOT_APART = "what was tried does not tell them apart"
 
 
 def audit(card: Scorecard, files: Iterable[Claims], entries: Iterable[Entry] = ()) -> tuple[Audited, ...]:
@@ -67,7 +69,7 @@ def counted(claims: Iterable[Audited]) -> dict[Verdict, int]:
 def _audited(card: Scorecard, measured: claimed.Measured, title: str, claim: Claim) -> Audited:
     tests = [(test, _instances(card, measured, test)) for test in claim.tests]
     found = [(_over_places([each.verdict for each in instances], test.need), instances) for test, instances in tests]
-    facts = [isinstance(test, FactTest) for test, _ in tests]
+    facts = [isinstance(test, FactTest) and not test.part for test, _ in tests]
     counting = [each for each, fact in zip(found, facts, strict=True) if not fact or all(facts)]
     verdict = together([verdict for verdict, _ in counting])
     instances = tuple(instance for _, each in found for instance in each)
@@ -141,7 +143,8 @@ def _instances(card: Scorecard, measured: claimed.Measured, test: AnyTest) -> tu
     if isinstance(test, AmountTest):
         return claimed.amounts(measured, test)
     if isinstance(test, FactTest):
-        return (Instance(asked="cited only", verdict=NOT_TESTABLE, reason=test.why),)
+        asked_of = "what no run tests" if test.part else "cited only"
+        return (Instance(asked=asked_of, verdict=NOT_TESTABLE, reason=test.why),)
     asked: Any = _ASKED[type(test)]  # a function of the card and this very kind of test
     found: tuple[Instance, ...] = asked(card, test)
     return found
@@ -414,9 +417,16 @@ def _found(card: Scorecard, test: FindingTest) -> tuple[Instance, ...]:
     if places:
         return tuple(_findings(card, test, place, both) for place, both in places.items())
     reason, missing = _not_asked(card, test.scenario)
-    if test.check in scoring.OF_A_STAGE and not any(each.check == test.check for each in card.findings):
-        reason, missing = f"this run did not look at {test.check}", f"fweval {test.check}"
+    stage = _stage_of(test.check)
+    if stage and not any(each.check == test.check for each in card.findings):
+        reason, missing = f"this run did not look at {stage}", f"fweval {stage}"
     return (Instance(asked=test.check, verdict=NOT_TESTABLE, reason=reason, missing=missing),)
+
+
+def _stage_of(check: str) -> str:
+    """Return the stage that a check's question came with; empty where it has none, or none of that name is here."""
+    found: str = registry.load("check", check).stage if check in registry.names("check") else ""
+    return found
 
 
 def _findings(
@@ -443,20 +453,21 @@ def _findings(
         zero: Verdict = NOT_TESTABLE
         if exact:  # no ratio has a zero in it, and counts need none
             ahead = ours < theirs if about.better == "lower" else ours > theirs
-            tie: Verdict = SUPPORTED if test.tie == "supports" else CONTRADICTED
-            zero = tie if ours == theirs else SUPPORTED if ahead else CONTRADICTED
+            zero = _TIES[test.tie] if ours == theirs else SUPPORTED if ahead else CONTRADICTED
         reason = told if exact else f"{told}: one of the figures is zero"
+        reason = f"{told}: {_NOT_APART}" if zero == UNDECIDED else reason
         return Instance(asked=asked, verdict=zero, reason=reason, evidence=evidence)
     verdict = claimed.against(
         ratio, lower=(test.ahead == FRAMEWORKS[0]) is (about.better == "lower"), margin=card.policy.margin
     )
+    apart = "the intervals do not tell them apart"
     if verdict is None:
-        verdict = SUPPORTED if test.tie == "supports" else CONTRADICTED
+        verdict, apart = _TIES[test.tie], _NOT_APART
         told = f"{told}: equivalent within ±{100 * card.policy.margin:.3g} %"
     return Instance(
         asked=asked,
         verdict=verdict,
-        reason=told if verdict != UNDECIDED else f"{told}: the intervals do not tell them apart",
+        reason=told if verdict != UNDECIDED else f"{told}: {apart}",
         value=ratio.value,
         low=None if exact else ratio.low,
         high=None if exact else ratio.high,
@@ -475,7 +486,7 @@ def _points(card: Scorecard, test: FindingTest, both: Mapping[str, Finding], ask
     ours, theirs = both[test.ahead].score or 0.0, both[_OTHER[test.ahead]].score or 0.0
     told = "; ".join(f"{answers.NAMES[n]} {both[n].score:.1f} points ({both[n].reason})" for n in FRAMEWORKS)
     if abs(ours - theirs) <= POINTS * card.policy.margin:
-        verdict: Verdict = SUPPORTED if test.tie == "supports" else CONTRADICTED
+        verdict = _TIES[test.tie]
     else:
         verdict = SUPPORTED if ours > theirs else CONTRADICTED
     return Instance(asked=asked, verdict=verdict, reason=told, evidence=tuple(each.id for each in both.values()))

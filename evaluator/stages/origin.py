@@ -46,7 +46,11 @@ class OriginStage(Stage):
     memory_bytes = 12 * GIB
     timeout_s = 300.0
     expected_s = 15.0
-    gives: ClassVar = {"trained": "the model as it was brought", "first": "the model in the first framework"}
+    gives: ClassVar = {
+        "trained": "the model as it was brought",
+        "first": "the model in the first framework",
+        "aligned": "the model as it was brought",
+    }
     figures = (Shown(key("self_noise"), "differs from itself by {}"),)
 
     def plan(self, plan: "ScenarioPlan") -> None:

@@ -408,7 +408,7 @@ def test_two_different_models_stop_the_run_before_training(home: Path) -> None:
 
 
 def test_one_stage_of_one_framework_can_be_run_alone_and_the_rest_later(home: Path) -> None:
-    left_out = ("serve", "ease", "learn")  # the profile has no target to learn for, and says so in a row
+    left_out = ("serve", "ease", "tpu", "learn")  # the profile has no target to learn for, and says so in a row
     only = ["--framework", "pytorch", "--only", "torchscript", "--device", "cpu"]
     only += [word for stage in left_out for word in ("--skip", stage)]
     done = fweval("export", "tiny", "--profile", "e2e.toml", *only, "--out", "alone", cwd=home, timeout_s=200)
@@ -429,7 +429,18 @@ def test_one_stage_of_one_framework_can_be_run_alone_and_the_rest_later(home: Pa
 def test_a_run_beside_a_busy_process_contradicts_none_of_what_this_one_says(home: Path, run: Path) -> None:
     """It may leave more undecided, or be too disturbed to rank: it must not name another winner."""
     with children.started([sys.executable, "-c", "while True: pass"]) as neighbour:
-        left_out = ("edge", "serve", "load", "probe", "ease", "tflite", "torchmobile", "half_threads", "passive_wait")
+        left_out = (
+            "edge",
+            "serve",
+            "load",
+            "probe",
+            "ease",
+            "tpu",
+            "tflite",
+            "torchmobile",
+            "half_threads",
+            "passive_wait",
+        )
         asked = ("--profile", "e2e.toml", *(part for name in left_out for part in ("--skip", name)), "--out", "beside")
         done = fweval("full", "tiny", *asked, cwd=home, timeout_s=550)
         neighbour.kill()

@@ -30,7 +30,7 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
-WHOLE = ("--framework", "pytorch", "--skip", "probe", "--skip", "ease")
+WHOLE = ("--framework", "pytorch", "--skip", "probe", "--skip", "ease", "--skip", "tpu")
 NO_SERVER = (*WHOLE, "--skip", "load", "--skip", "serve", "--skip", "torchmobile")
 ENDS = {signal.SIGINT: 130, signal.SIGTERM: 130, signal.SIGHUP: 129}  # signal -> exit code of whoever hears it
 # Who is killed, and with what; in which order and when is for the seed to say.

@@ -212,9 +212,10 @@ def test_data_that_cannot_be_fetched_makes_rows_unavailable_not_an_end(
 @pytest.mark.parametrize(
     ("asked", "made"),
     [
-        ({}, ["tflite_runtime"]),
-        ({"skip": ("tflite_runtime",)}, []),
-        ({"only": ("onnx_runtime",)}, []),
+        ({}, ["tflite_runtime", "tpu"]),
+        ({"skip": ("tflite_runtime",)}, ["tpu"]),
+        ({"skip": ("tflite_runtime", "tpu")}, []),
+        ({"only": ("onnx_runtime",), "skip": ("tpu",)}, []),
         ({"stage": "train"}, []),
         (
             {"profile": msgspec.structs.replace(PROFILE, exports="all")},

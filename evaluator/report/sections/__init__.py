@@ -14,6 +14,7 @@ ORDER = (
     "planned",
     "training",
     "energy",
+    "tpu",
     "cost",
     "edge",
     "serving",
