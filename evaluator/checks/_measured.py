@@ -38,6 +38,7 @@ class Measurement:
     deviation: float = pairs.START_DEVIATION  # the same of what blocks are worth
     rivals: tuple["Measurement", ...] = ()  # the framework's other candidates for the same place
     quiet: tuple[tuple[float, ...], ...] = ()  # values by round, without those that others disturbed; none: `rounds`
+    counts: Callable[[int], bool] = lambda _: True  # whether the blocks of a turn are compared
 
     @property
     def interval(self) -> Interval:
@@ -57,7 +58,7 @@ class Measurement:
         told: dict[int, dict[int, float]] = {}
         for entry in self.entries if self.track else ():
             for turn, seconds in entry.medians(str(self.track)).items():
-                if seconds > 0:  # a clock that stood still tells no ratio
+                if seconds > 0 and self.counts(turn):  # a clock that stood still tells no ratio
                     told.setdefault(entry.step.round, {})[turn] = self.worth(entry, seconds)
         return told
 

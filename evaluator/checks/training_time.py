@@ -7,14 +7,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from evaluator.checks._comparable import ComparableCheck, Phrase, Place
+from evaluator.checks._comparable import ComparableCheck, Phrase, Place, comparison
 from evaluator.checks._measured import Found, Gap
 from evaluator.checks._training import trained
+from evaluator.core.answers import REMEDY
 from evaluator.core.outcome import Outcome
+from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Finding, Risk
+from evaluator.judging import variants
 from evaluator.judging.evidence import Entry, Evidence
-from evaluator.judging.training import cost, planned
+from evaluator.judging.training import cost, planned, steady
 from evaluator.measure.training import Cost
+
+BEST = "best training time"
+_SENTENCE = "{who} trains {amount} faster"
 
 
 class TrainingTime(ComparableCheck):
@@ -25,8 +31,8 @@ class TrainingTime(ComparableCheck):
     risk = Risk.HIGH
     title = "Training time"
     question = "How long does the training take that is planned, of the same model and to the same quality?"
-    questions = ("training time",)
-    phrase = Phrase(question="training time", metric="planned_training_s", sentence="{who} trains {amount} faster")
+    questions = ("training time", BEST)
+    phrase = Phrase(question="training time", metric="planned_training_s", sentence=_SENTENCE)
     target = "training"
 
     def places(self, evidence: Evidence) -> Iterable[Place]:
@@ -43,12 +49,55 @@ class TrainingTime(ComparableCheck):
         return _Total().judge(evidence) if evidence.old_rules else super().judge(evidence)
 
     def compare(self, evidence: Evidence) -> tuple[Comparison, ...]:
-        """Set the frameworks side by side in every place."""
-        return _Total().compare(evidence) if evidence.old_rules else super().compare(evidence)
+        """Set the frameworks side by side in every place: their defaults, and the best way of either.
+
+        Where a framework has but one way that has figures, best against best would be the same question again.
+        """
+        if evidence.old_rules:
+            return _Total().compare(evidence)
+        places = tuple(self.places(evidence))
+        return (
+            *super().compare(evidence),
+            *(
+                comparison(
+                    evidence,
+                    _best_phrase(precision),
+                    place,
+                    {n: self._best(evidence, place, n, precision) for n in FRAMEWORKS},
+                )
+                for place in places
+                for precision in variants.precisions(evidence, place.scenario, place.device)
+            ),
+        )
 
     def measure(self, evidence: Evidence, place: Place, framework: str) -> Found:
         """Return the planned training's seconds by every step that was measured, round by round."""
-        found, plan = trained(evidence, place, framework), planned(evidence, place.scenario)
+        return self._planned(evidence, place, trained(evidence, place, framework))
+
+    def _best(self, evidence: Evidence, place: Place, framework: str, precision: str) -> Found:
+        """Return the same of a framework's best way, which one half of the blocks chose: the other half counts."""
+        default = trained(evidence, place, framework)
+        chosen = variants.best(evidence, place.scenario, place.device, framework, precision)
+        if isinstance(default, Gap):
+            return default
+        if chosen is None:
+            why = f"no way to train in {evidence.title(framework)} has enough undisturbed blocks to be chosen by"
+            return Gap(
+                subject=default.subject, state=Outcome.UNAVAILABLE, reason=why, remedy=REMEDY, entries=default.entries
+            )
+        how = f" with {evidence.title(chosen.variant)}" if chosen.variant else ""
+        found = replace(
+            default,
+            subject=f"{default.subject}{how}",
+            entries=chosen.entries,
+            rounds=tuple(steady(entry) for entry in chosen.entries),
+            counts=lambda turn: not variants.chooses(turn),
+        )
+        return self._planned(evidence, place, found)
+
+    def _planned(self, evidence: Evidence, place: Place, found: Found) -> Found:
+        """Return what the planned training takes, by what a step of it took."""
+        plan = planned(evidence, place.scenario)
         if isinstance(found, Gap):
             return found
         if plan is None:
@@ -62,6 +111,12 @@ class TrainingTime(ComparableCheck):
             worth=worth,
             deviation=max(cost(entry).deviation(plan[0].steps(plan[1])) for entry in found.entries),
         )
+
+
+def _best_phrase(precision: str) -> Phrase:
+    """Return how the best ways of a precision are compared."""
+    question = BEST if precision == variants.FULL else f"{BEST} in {precision}"
+    return Phrase(question=question, metric="planned_training_s", sentence=f"at best, {_SENTENCE}")
 
 
 class _Total(TrainingTime):

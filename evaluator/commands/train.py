@@ -1,4 +1,4 @@
-"""`fweval train`: the stage of that name, with what it rests on, and what the planned training would cost."""
+"""`fweval train`: the stage of that name, with what it rests on, and what the planned training costs in which way."""
 
 from typing import Any
 
@@ -15,13 +15,17 @@ TOPIC = PARTS
 def command(**given: Any) -> int:
     """Train the same weights in both frameworks, and say what the training that is planned would take.
 
+    First both are shown to take the same step. Then the defaults and other ways to train (a fused optimizer, channels
+    last, torch.compile, bfloat16, XLA, model.fit) take turns: --only NAME takes one of them, `fweval list` names them.
+
     Goes through the stages that this one needs, and stops after it. `fweval full --resume RUN` does the rest.
     """
     from evaluator.core.text import cleaned
     from evaluator.judging import replay
     from evaluator.report import _terminal
-    from evaluator.report.sections import planned
+    from evaluator.report.sections import equivalence, planned, variants
 
     code, folder = stage_command("train", given)
-    _terminal.show_blocks(*planned.shown([cleaned(each) for each in replay.trainings(folder)]))
+    card = cleaned(replay.of_training(folder))
+    _terminal.show_blocks(*planned.shown(card.trainings), *variants.shown(card), *equivalence.plugin.blocks(card))
     return code

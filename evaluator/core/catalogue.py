@@ -45,6 +45,7 @@ class Catalogue(Record, frozen=True, kw_only=True):
     baselines: tuple[str, ...] = ()  # runtimes that compute with the origin itself, as it is
     browsers: tuple[str, ...] = ()  # runtimes that are made for browsers
     stands_for: dict[str, str] = msgspec.field(default_factory=dict)  # runtime of fweval's own -> what it stands for
+    precisions: dict[str, str] = msgspec.field(default_factory=dict)  # training variant -> what it computes in
     preparing: tuple[str, ...] = ()  # stages that only prepare: their steps are no cells, and are not shown
 
     @property
@@ -99,6 +100,7 @@ def collect() -> Catalogue:
         browsers=tuple(plugin.name for plugin in registry.load_all("runtime") if plugin.browser),
         plugins=from_outside(),
         stands_for={plugin.name: plugin.stands_for for plugin in registry.load_all("runtime") if plugin.stands_for},
+        precisions={plugin.name: plugin.precision for plugin in registry.load_all("training_variant")},
         preparing=tuple(plugin.name for plugin in registry.load_all("stage") if not plugin.shown),
     )
 

@@ -247,6 +247,26 @@ class TrainingCost(Record, frozen=True, kw_only=True):
     arithmetic: str  # the same as a sentence, with its numbers
 
 
+class VariantCost(Record, frozen=True, kw_only=True):
+    """What training costs in one way to take a step, on one device: the default of a framework, or a variant of it."""
+
+    framework: str
+    variant: str | None = None  # None: the framework's default
+    precision: str = "fp32"  # that it computes in: like is compared with like
+    outcome: Outcome
+    reason: str = ""  # why there are no figures
+    remedy: str = ""
+    step_s: Interval | None = None  # in steady state
+    fixed_s: float | None = None
+    planned_s: float | None = None
+    ratio: Interval | None = None  # of a step to one of the framework's default, in the same turns
+    answer: Reply | None = None
+    pays_from_steps: int | None = None  # from so many steps on it takes less than the default, what it costs included
+    pays: str = ""  # the same as a sentence
+    parity: float | None = None  # its largest difference from the default's first steps, as a share of what is allowed
+    best: bool = False  # the one that took least, of its framework and precision, in the half of blocks that chose
+
+
 class Training(Record, frozen=True, kw_only=True):
     """The training that a scenario plans, and what it would cost in each framework, on one device of this machine."""
 
@@ -262,6 +282,7 @@ class Training(Record, frozen=True, kw_only=True):
     step_ratio: Interval | None = None  # of the steps, pytorch / tensorflow
     turning_point_steps: int | None = None  # from so many steps on the other framework is ahead; None where none is
     turning_point: str = ""  # one sentence: "PyTorch is ahead below 1,900 steps, TensorFlow above …"
+    variants: tuple[VariantCost, ...] = ()  # every way to take a step, the defaults too; none in older runs
 
 
 def comparison_id(question: str, scenario: str, path: str | None, device: str) -> str:

@@ -37,6 +37,7 @@ from evaluator.judging import (
     scoring,
     training,
     upkeep,
+    variants,
 )
 from evaluator.judging import cost as costing
 from evaluator.judging.contract import Check
@@ -166,7 +167,15 @@ def cells(folder: RunFolder) -> tuple[Cell, ...]:
 
 def trainings(folder: RunFolder) -> tuple[Training, ...]:
     """Return what the trainings that are planned would cost."""
-    return training.trainings(gather(folder, "train"))
+    return variants.trainings(gather(folder, training.EQUIVALENCE, "train"))
+
+
+def of_training(folder: RunFolder) -> Scorecard:
+    """Return what the steps of training alone make of a scorecard: costs, ways to train, and who is ahead."""
+    evidence = gather(folder, training.EQUIVALENCE, "train")
+    compared = _compared([registry.load("check", "training_time")], evidence)
+    cells = tuple(cell_of(entry.step, entry.result) for entry in evidence.entries if entry.digests)
+    return scoring.assemble(evidence, (), compared, cells)
 
 
 def times_to_quality(folder: RunFolder) -> tuple[TimeToQuality, ...]:
@@ -224,17 +233,19 @@ def judge_by(folder: RunFolder, given: GivenFile | None) -> None:
     _keep(folder, criteria.AFTER, given.content)
 
 
-def gather(folder: RunFolder, stage: str | None = None) -> Evidence:
-    """Collect what the steps left behind, all or those of a stage, with digests, for the checks to look at."""
+def gather(folder: RunFolder, *stages: str) -> Evidence:
+    """Collect what the steps left behind, all or those of some stages, with digests, for the checks to look at."""
     record = folder.record
     judged_by = criteria.in_force(folder.path, record)
     return Evidence(
         run=record,
         policy=STANDARD if judged_by is None else judged_by.record.policy,
         criteria=judged_by,
-        entries=tuple(_entry(folder, step) for step in folder.planned_cells() if stage in (None, step.stage)),
+        entries=tuple(
+            _entry(folder, step) for step in folder.planned_cells() if step.stage in (stages or (step.stage,))
+        ),
         catalogue=folder.catalogue,
-        inventories={} if stage is not None else _inventories(folder),
+        inventories={} if stages else _inventories(folder),
         advisories=advisories.of_run(folder.path),
     )
 

@@ -38,7 +38,7 @@ from evaluator.core.scorecard import (
     Scorecard,
 )
 from evaluator.core.targets import FIGURES, Target
-from evaluator.judging import fitting, gates, targets, training
+from evaluator.judging import fitting, gates, targets, training, variants
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure import statistics
 
@@ -76,7 +76,7 @@ def assemble(
     policy, judged_by = _policy(evidence)
     weighed = tuple(msgspec.structs.replace(f, risk=policy.risk(f.risk, f.device)) for f in findings)
     scores = score_candidates(weighed, evidence.frameworks, evidence.scenarios, policy)
-    trainings = training.trainings(evidence)
+    trainings = variants.trainings(evidence)
     return Scorecard(
         fweval=evidence.run.fweval,
         run=evidence.run.id,

@@ -22,6 +22,7 @@ from evaluator.measure.training import Cost, turning_point
 
 FIRST_STEPS = 3  # later on, rounding grows from step to step and the curves part for no reason
 STEP = "step"  # the samples of a training's steps
+EQUIVALENCE = "equivalence"  # the stage that shows that both take the same step
 _LEAST_S = 1e-9  # of a step: less cannot have been measured
 _PARTS = ("import_s", "build_s", "time_to_first_step_s")
 
@@ -63,11 +64,21 @@ def look(evidence: Evidence, scenario: str, device: str, framework: str) -> Coun
     entries = evidence.select("train", scenario=scenario, framework=framework, device=device)
     if not entries:
         return Gap(subject=subject, state=Outcome.UNAVAILABLE, reason="not part of this run")
+    unlike = different_steps(evidence, scenario, device)
+    if unlike is not None:
+        reason, remedy = unlike.result.reason or "", unlike.result.remedy
+        return Gap(subject=subject, state=Outcome.FAILED, reason=reason, remedy=remedy, entries=(*entries, unlike))
     for entry in entries:
         found = _refused(evidence, entry, subject)
         if found is not None:
             return found
     return Counting(subject=subject, entries=entries)
+
+
+def different_steps(evidence: Evidence, scenario: str, device: str) -> Entry | None:
+    """Return the step that showed the frameworks to train differently; it says nothing of which of them is right."""
+    compared = evidence.select(EQUIVALENCE, scenario=scenario, device=device)
+    return next((entry for entry in compared if entry.result.outcome is Outcome.FAILED), None)
 
 
 def cost(entry: Entry) -> Cost:

@@ -30,6 +30,7 @@ ROUNDING = {"fp32": 2.0**-23, "tf32": 2.0**-10, "float16": 2.0**-10, "bfloat16":
 KNOWN = 100.0  # a gradient this many times above its noise is known to a hundredth
 UNDECIDABLE = 0.3  # two losses of a first step that may differ by so much tell nothing
 _VARIANCE = "running_var"  # biased in Keras, unbiased in PyTorch: by 1 / (n - 1) of n values, of which a batch has more
+_CORRECTION = 1 - 0.999  # Adam divides by it in the first step: in 32 bits a thousandth is left of a number's digits
 _FEW = 4096  # numbers of a tensor that are kept of it
 _STEP = "step {}"
 
@@ -225,13 +226,18 @@ def _differences(reference: Reference, found: Trace, part: Part) -> Iterator[tup
 
 
 def _stored(trace: Trace, part: Part, name: str) -> float:
-    """Return what storing weights in 32 bits does to a change of them: a small change of a large number is coarse."""
-    if part not in ("update", "statistics") or name not in trace.weights:
+    """Return what 32 bits do to a change of weights: of a large number a small change is coarse.
+
+    Adam's first step is divided by 1 - 0.999, of which 32 bits leave three digits fewer than of another number.
+    """
+    if part not in ("update", "statistics"):
         return 0.0
     changed, weights = (
-        float(np.linalg.norm(each.astype(np.float64))) for each in (trace.part(part)[name], trace.weights[name])
+        float(np.linalg.norm(each[name].astype(np.float64))) if name in each else 0.0
+        for each in (trace.part(part), trace.weights)
     )
-    return ROUNDING["fp32"] * weights / changed if changed else 0.0
+    coarse = ROUNDING["fp32"] * weights / changed if changed else 0.0
+    return coarse + (ROUNDING["fp32"] / _CORRECTION if part == "update" else 0.0)
 
 
 def _relative(a: Array, b: Array) -> float:

@@ -27,7 +27,7 @@ from evaluator.stages._lessons import lesson
 from scenarios.contract import TrainingVariant
 from scenarios.weights import read_weights
 
-LEAST_STEPS = 42  # blocks of three, as many as an interval wants,
+LEAST_STEPS = 48  # sixteen blocks of three: half of them choose the best, the others judge it,
 PATIENCE_S = 15.0  # or what a short training makes of so long
 
 

@@ -34,7 +34,7 @@ from scenarios.weights import read_weights
 if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
 
-NUDGES = 3  # times the weights are nudged
+NUDGES = 2  # times the weights are nudged
 COUNTED = ("parameters", "optimizer_numbers")  # that must be equal in both
 _FIRST = "fp32"
 

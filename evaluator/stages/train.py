@@ -150,7 +150,7 @@ def _plan_variants(plan: "ScenarioPlan", device: str, number: int) -> None:
         if variant.applies(model.signature(settings, framework), cuda=chosen.cuda):
             first = aligned[framework] if plan.brought else next(iter(aligned.values()))
             needs = {"weights": first, "aligned": aligned[framework], "parity": traced[framework, device]}
-            where = {"device": device, "round": number, "variant": variant.name, "standard": False}
+            where = {"device": device, "round": number, "variant": variant.name}
             plan.add(Train.name, framework, needs=needs, refusal=plan.no_device(device), **where)
 
 
