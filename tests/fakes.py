@@ -213,6 +213,33 @@ def one_after_the_other(evidence: Evidence) -> Evidence:
     return _edit(evidence, lambda _: True, lambda e: dataclasses.replace(e, blocks=Blocks()))
 
 
+def step(stage: str, scenario: str, framework: str, **fields: Any) -> Step:
+    """Return a planned step."""
+    return _step(stage, scenario, framework, **fields)
+
+
+def ended(step: Step, metrics: Metrics, samples: dict[str, tuple[float, ...]] | None = None, blocks: int = 15) -> Entry:
+    """Return a step that has passed, with what it measured in so many blocks of each track."""
+    made = _ended(step, metrics, samples)
+    return dataclasses.replace(made, blocks=_in_turns(samples or {}, blocks))
+
+
+def ending(entry: Entry, outcome: Outcome, reason: str) -> Entry:
+    """Return an entry that ended that way, with nothing timed."""
+    told = _result(entry, outcome=outcome, reason=reason, remedy="look into it")
+    return dataclasses.replace(told, samples={}, blocks=Blocks())
+
+
+def figured(entry: Entry, *figures: Figure) -> Entry:
+    """Return an entry with more figures."""
+    return _result(entry, figures=(*entry.result.figures, *figures))
+
+
+def with_precisions(catalogue: Catalogue, precisions: Mapping[str, str]) -> Catalogue:
+    """Return a catalogue whose training variants compute in these."""
+    return msgspec.structs.replace(catalogue, precisions=dict(precisions))
+
+
 def end(evidence: Evidence, wanted: Wanted, outcome: Outcome, reason: str = "told to") -> Evidence:
     """Let the entries whose step is wanted end that way, with nothing measured."""
     return _edit(
@@ -485,11 +512,11 @@ def _entry(step: Step, result: Result, samples: dict[str, tuple[float, ...]]) ->
     )
 
 
-def _in_turns(samples: Mapping[str, tuple[float, ...]]) -> Blocks:
+def _in_turns(samples: Mapping[str, tuple[float, ...]], most: int = 15) -> Blocks:
     """Return what was timed as blocks: fifteen of each track, or one for each call where there are fewer."""
     blocks: list[Block] = []
     for track in sorted(TRACKS & samples.keys()):
-        for turn, part in enumerate(np.array_split(samples[track], min(15, len(samples[track]) or 1))):
+        for turn, part in enumerate(np.array_split(samples[track], min(most, len(samples[track]) or 1))):
             block = Block(
                 track=track,
                 turn=turn,

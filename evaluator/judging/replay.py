@@ -167,12 +167,12 @@ def cells(folder: RunFolder) -> tuple[Cell, ...]:
 
 def trainings(folder: RunFolder) -> tuple[Training, ...]:
     """Return what the trainings that are planned would cost."""
-    return variants.trainings(gather(folder, training.EQUIVALENCE, "train"))
+    return variants.trainings(gather(folder, training.EQUIVALENCE, "train", learning.STAGE))
 
 
 def of_training(folder: RunFolder) -> Scorecard:
     """Return what the steps of training alone make of a scorecard: costs, ways to train, and who is ahead."""
-    evidence = gather(folder, training.EQUIVALENCE, "train")
+    evidence = gather(folder, training.EQUIVALENCE, "train", learning.STAGE)
     compared = _compared([registry.load("check", "training_time")], evidence)
     cells = tuple(cell_of(entry.step, entry.result) for entry in evidence.entries if entry.digests)
     return scoring.assemble(evidence, (), compared, cells)

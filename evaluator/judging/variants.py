@@ -15,7 +15,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import seconds as in_seconds
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Interval, Reply, Training, VariantCost
-from evaluator.judging import training
+from evaluator.judging import learning, training
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.judging.training import STEP, cost, planned, steady
 from evaluator.measure import pairs
@@ -87,7 +87,7 @@ def ways(evidence: Evidence, scenario: str, device: str) -> tuple[Way, ...]:
 def best(evidence: Evidence, scenario: str, device: str, framework: str, precision: str = FULL) -> Way | None:
     """Return a framework's way that takes least for what is planned, by the blocks that choose; None without figures.
 
-    The default is one of them. Where nothing but it has figures there is nothing to choose from.
+    The default is one of them. One that trained to the target and did not get there is none.
     """
     plan = planned(evidence, scenario)
     if plan is None:
@@ -96,7 +96,7 @@ def best(evidence: Evidence, scenario: str, device: str, framework: str, precisi
     known = {
         way.variant: (total, way)
         for way in ways(evidence, scenario, device)
-        if way.framework == framework and way.precision == precision and way.passed
+        if way.framework == framework and way.precision == precision and way.passed and not _missed(evidence, way)
         if (total := way.choosing_s(steps)) is not None
     }
     if precision == FULL and None not in known:  # the others may be known by a quiet minute that it did not have
@@ -121,6 +121,16 @@ def trainings(evidence: Evidence) -> tuple[Training, ...]:
     return tuple(
         replace(each, variants=costs(evidence, each.scenario, each.device, each.steps))
         for each in training.trainings(evidence)
+    )
+
+
+def _missed(evidence: Evidence, way: Way) -> bool:
+    """Tell whether it was shown not to get to the target, or to a good enough model: a fast way to a bad one."""
+    place = way.entries[0].step
+    return way.variant is not None and any(
+        learning.reached(entry) is False
+        for entry in evidence.everything(learning.STAGE, place.scenario)
+        if (entry.step.framework, entry.step.device, entry.step.variant) == (way.framework, place.device, way.variant)
     )
 
 
