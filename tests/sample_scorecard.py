@@ -53,6 +53,7 @@ from evaluator.core.upkeep import (
 from evaluator.core.waivers import Waiver
 from evaluator.judging.cost import cost
 from evaluator.judging.decision import decided
+from evaluator.judging.utilisation import utilisations
 from tests import figures
 
 NO_GPU = ("no GPU was found", "run on a machine with an NVIDIA GPU and its driver")
@@ -160,6 +161,7 @@ def _undecided() -> Scorecard:
         edge=edge(),
         matrix=matrix(),
         trainings=trainings(),
+        utilisation=utilisations(cells()),
         ease=ease(),
         titles=TITLES,
         archived={"torchserve": "https://github.com/pytorch/serve"},
@@ -491,8 +493,13 @@ def _train(scenario: str, framework: str) -> list[Cell]:
         "energy_per_step_j": speed * 2.9,
         "mean_power_w": 63.8,
         "energy_provenance": "measured: RAPL package",
+        "flops_per_step": 16_000_000_000,
+        "peak_flops_per_s kernel=gemm precision=fp32": 112e9,
+        "peak_flops_per_s kernel=convolution precision=fp32": 98e9,
+        "memory_bytes_per_s": 17.4e9,
+        "bfloat16": "emulated",
     }
-    row = cell("train", scenario, framework, metrics=metrics)
+    row = cell("train", scenario, framework, **figures.fields(metrics))
     return [row, _missing(row, NO_GPU, device="gpu")]
 
 

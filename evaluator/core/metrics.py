@@ -251,6 +251,10 @@ _PEAK = (
         ("kernel", "precision"),
     ),
     Metric("memory_bytes_per_s", "1/s", "higher", "Bytes that adding one large array to another moves.", CLOCK),
+    Metric(
+        "mfu", "share", "higher", "What is computed, of what the machine can compute at most.", COMPUTED, ("batch",)
+    ),
+    Metric("computed_in", "text", "neither", "The precision that a training variant computes in.", DECLARED),
     Metric("bfloat16", "text", "neither", "Whether there are instructions for bfloat16, or it is emulated.", TOLD),
     Metric("peak_unknown", "text", "neither", "Why a kernel that shows the machine's limit did not run.", TOLD),
 )

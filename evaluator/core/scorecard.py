@@ -19,6 +19,7 @@ from evaluator.core.policy import Risk as Risk  # noqa: PLC0414  # a finding's; 
 from evaluator.core.records import FRAMEWORKS, Cell, DeviceClass, LabelValue, Machine, Plugin, Record
 from evaluator.core.targets import Target
 from evaluator.core.upkeep import Upkeep
+from evaluator.core.utilisation import Utilisation
 from evaluator.core.versions import VERSION
 from evaluator.core.waivers import Waiver
 
@@ -382,6 +383,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     paths: tuple[PathChoice, ...] = ()  # which path to take, question by question
     trainings: tuple[Training, ...] = ()  # what each planned training would cost
     times_to_quality: tuple[TimeToQuality, ...] = ()  # how long each framework takes to the target
+    utilisation: tuple[Utilisation, ...] = ()  # of the machine's limit; none in runs that did not look
     ease: Ease | None = None  # what can be measured of ease of use; None where the run did not ask
     edge: tuple[EdgeFit, ...] = ()  # artifact by artifact, class by class
     matrix: tuple[MatrixCell, ...] = ()  # every exporter at every precision

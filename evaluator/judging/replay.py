@@ -37,6 +37,7 @@ from evaluator.judging import (
     scoring,
     training,
     upkeep,
+    utilisation,
     variants,
 )
 from evaluator.judging import cost as costing
@@ -161,7 +162,8 @@ def _keep(folder: RunFolder, name: str, content: str | bytes) -> None:
 def cells(folder: RunFolder) -> tuple[Cell, ...]:
     """Return one row per ended step; of trainings with what needs both frameworks. Damaged evidence tells nothing."""
     with contextlib.suppress(IncompleteEvidence):
-        return training.with_turning_points(folder.cells(), trainings(folder))
+        found = training.with_turning_points(folder.cells(), trainings(folder))
+        return utilisation.with_utilisation(found)
     return folder.cells()
 
 

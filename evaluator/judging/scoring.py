@@ -38,7 +38,7 @@ from evaluator.core.scorecard import (
     Scorecard,
 )
 from evaluator.core.targets import FIGURES, Target
-from evaluator.judging import fitting, gates, targets, training, variants
+from evaluator.judging import fitting, gates, targets, training, utilisation, variants
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure import statistics
 
@@ -91,9 +91,10 @@ def assemble(
         findings=weighed,
         warnings=warnings(evidence),
         curves=curves(evidence),
-        cells=training.with_turning_points(cells, trainings),
+        cells=utilisation.with_utilisation(training.with_turning_points(cells, trainings)),
         device_classes=evidence.run.device_classes,
         trainings=trainings,
+        utilisation=utilisation.utilisations(cells),
         edge=fitting.table(evidence),
         titles=evidence.catalogue.titles,
         archived=evidence.catalogue.archived,

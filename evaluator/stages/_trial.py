@@ -51,6 +51,7 @@ def measured(work: Work) -> Measured:
         "build_s": build_s,
         "time_to_first_step_s": course.seconds[0],
         "optimizer_numbers": numbers,
+        "computed_in": variant.precision,
     }
     shown = labelled(first_steps.figures(found), between="default")
     if wrong:

@@ -15,6 +15,7 @@ ORDER = (
     "variants",
     "training",
     "equivalence",
+    "utilisation",
     "energy",
     "tpu",
     "cost",
