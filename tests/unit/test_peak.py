@@ -48,7 +48,7 @@ class Paper:
 
 
 def assignment(framework: Paper, *, cuda: bool = False) -> Assignment:
-    device = SimpleNamespace(name="somewhere", cuda=cuda)
+    device = SimpleNamespace(name="somewhere", cuda=cuda, state=lambda: None)
     return cast("Assignment", SimpleNamespace(framework=framework, device=device, threads=2))
 
 
