@@ -148,6 +148,7 @@ class TrainSettings(Record, frozen=True, kw_only=True):
     most_steps: Rows | None = None  # that the course has, however many examples there are; None: all of its epochs
     momentum: Fraction = 0.0  # of "sgd"
     weight_decay: Fraction = 0.0  # of "adamw", decoupled from the gradient
+    steps_at_a_time: Rows = 3  # of a block, in turns: one where a step takes seconds
     plan: TrainPlan = NO_PLAN  # the training at full size that times are compared for
 
     def __post_init__(self) -> None:

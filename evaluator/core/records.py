@@ -207,6 +207,9 @@ class TrainPlan(Record, frozen=True, kw_only=True):
     examples: Count  # that the training set has
     epochs: Epochs  # how often each is seen
     source: Title = "as the scenario declares"  # where these two come from
+    # Framework -> seconds that somebody claims for all of it, without saying of how many steps; and who does.
+    claimed: dict[Literal["pytorch", "tensorflow"], Seconds] = msgspec.field(default_factory=dict)
+    claimed_by: Title = "somebody"
 
     def steps(self, batch_size: int) -> int:
         """Return how many steps that is: the last batch of an epoch may be smaller than the others."""

@@ -282,6 +282,7 @@ class Training(Record, frozen=True, kw_only=True):
     costs: dict[str, TrainingCost]  # framework -> what it costs; without those whose training does not count
     step_ratio: Interval | None = None  # of the steps, pytorch / tensorflow
     turning_point_steps: int | None = None  # from so many steps on the other framework is ahead; None where none is
+    extrapolated: str = ""  # to totals that somebody claims, as a sentence with its arithmetic; empty where nobody does
     turning_point: str = ""  # one sentence: "PyTorch is ahead below 1,900 steps, TensorFlow above …"
     variants: tuple[VariantCost, ...] = ()  # every way to take a step, the defaults too; none in older runs
 

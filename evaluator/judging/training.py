@@ -16,6 +16,7 @@ from evaluator.core.quantities import percent, quantity, seconds, significant
 from evaluator.core.records import FRAMEWORKS, NO_PLAN, Cell, TrainPlan
 from evaluator.core.scorecard import Interval, Reply, Training, TrainingCost
 from evaluator.core.turns import undisturbed
+from evaluator.judging import extrapolating
 from evaluator.judging.evidence import Entry, Evidence, Gap
 from evaluator.measure import pairs
 from evaluator.measure.training import Cost, turning_point
@@ -166,9 +167,12 @@ def _training(
     about, batch_size = plan
     steps = about.steps(batch_size)
     ratio, reply = step_ratio(evidence, counting)
-    point, told = (None, "")
+    point, told, extrapolated = (None, "", "")
     if ratio is not None:
-        point, told = turning({evidence.title(name): counting[name].cost for name in FRAMEWORKS}, ratio, reply, steps)
+        costs = {evidence.title(name): counting[name].cost for name in FRAMEWORKS}
+        claimed = {evidence.title(name): total for name, total in about.claimed.items()}
+        point, told = turning(costs, ratio, reply, steps)
+        extrapolated = extrapolating.sentence(costs, claimed, about.claimed_by, reply)
     return Training(
         scenario=place[0],
         device=place[1],
@@ -183,6 +187,7 @@ def _training(
         step_ratio=ratio,
         turning_point_steps=point,
         turning_point=told,
+        extrapolated=extrapolated,
     )
 
 

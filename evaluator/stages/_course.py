@@ -24,9 +24,12 @@ class Course:
         trainer: Trainer,
         batches: Sequence[tuple[Arrays, Any]],
         meter: Meter | Unmetered | None = None,
+        *,
+        at_a_time: int = 3,
     ) -> None:
         self._trainer = trainer
         self._meter = meter  # of its device's energy
+        self._at_a_time = at_a_time  # steps of a block, at the least
         self._batches = batches
         self.losses: list[float] = []
         self.seconds: list[float] = []
@@ -62,7 +65,7 @@ class Course:
         if not self.taken:
             self.step(0)
         begun = self.taken
-        track = Track(name=STEP, min_calls=max(0, len(self._batches) - begun), untimed=0)
+        track = Track(name=STEP, min_calls=max(0, len(self._batches) - begun), block_calls=self._at_a_time, untimed=0)
         calls = {track: lambda index: self._asked(begun + index, enough), **(beside or {})}
         taken = turns.take(calls, meter=self._meter)
         while self.taken < len(self._batches) and not enough():

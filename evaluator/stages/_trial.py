@@ -39,7 +39,8 @@ def measured(work: Work) -> Measured:
     _, import_s = timed(about.prepare)
     batches = lesson(about, work).batches
     start, build_s = started(about, variant, work)
-    course = Course(start.trainer, batches, about.device.meter())
+    at_a_time = about.scenario.training.steps_at_a_time
+    course = Course(start.trainer, batches, about.device.meter(), at_a_time=at_a_time)
     default = read_result(work.need("parity"))
     trace, _ = start.traced(start.weights, batches, first_steps.read_places(work.need("parity")), course.step)
     found = _compared(about, variant, trace, work)

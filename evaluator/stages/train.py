@@ -89,7 +89,9 @@ class Train(Stage):
         framework, scenario = about.framework, about.scenario
         taught = lesson(about, work)
         network, trainer, build_s = build(about, work.need("weights") / WEIGHTS)
-        course, peak = Course(trainer, taught.batches, about.device.meter()), Peak(about)
+        at_a_time = scenario.training.steps_at_a_time
+        course = Course(trainer, taught.batches, about.device.meter(), at_a_time=at_a_time)
+        peak = Peak(about)
         with blame(f"training in {framework.title}"):
             taken = course.run(work.turns, beside=peak.calls)
             memory, shown = peak.memory, peak.metrics(taken)

@@ -108,7 +108,8 @@ def _sentences(training: Training) -> Items:
     """Return the arithmetic of both totals, and from how many steps on the order turns."""
     told = [item((FrameworkName(name), f": {training.costs[name].arithmetic}.")) for name in _in_order(training)]
     point = [item((Text("Where the order turns: ", "strong"), f"{training.turning_point}."))]
-    return Items(items=(*told, *(point if training.turning_point else ())))
+    more = [item((Text("Extrapolated: ", "strong"), f"{training.extrapolated}."))]
+    return Items(items=(*told, *(point if training.turning_point else ()), *(more if training.extrapolated else ())))
 
 
 def _picture(training: Training) -> Iterable[Block]:
