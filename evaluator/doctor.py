@@ -45,7 +45,7 @@ class Diagnosis:
 
 def examine(here: Capabilities) -> list[Diagnosis]:
     """Look at machine, frameworks, exporters, runtimes, programs, servers and data, in this order; takes a second."""
-    of_this_machine = (_machine(here), _environment(), _load(), _wall())
+    of_this_machine = (_machine(here), _energy(here), _environment(), _load(), _wall())
     looked_at = (*of_this_machine, _software(here), _matrix(here), _web(), _servers(here), _data(here))
     return [finding for part in looked_at for finding in part]
 
@@ -105,14 +105,23 @@ def _machine(here: Capabilities) -> Iterator[Diagnosis]:
 
 
 def _now(here: Capabilities, device: Device) -> str:
-    """Say how much of a device's own memory is free, who else computes on it, and whether its energy is counted."""
-    state, meter = here.device_state(device.name), device.meter()
-    told = [f"energy {meter.provenance}" if not isinstance(meter, Unmetered) else meter.reason]
-    if state is not None:
-        free = () if state.free_bytes is None else (f"{state.free_bytes / 2**30:.1f} GiB free",)
-        others = (f"others compute on it: {', '.join(state.others)}",) if state.others else ()
-        told = [*free, *others, *state.unknown, *told]
-    return "".join(f"; {each}" for each in told)
+    """Say how much of a device's own memory is free, and who else computes on it."""
+    state = here.device_state(device.name)
+    if state is None:
+        return ""
+    free = () if state.free_bytes is None else (f"{state.free_bytes / 2**30:.1f} GiB free",)
+    others = (f"others compute on it: {', '.join(state.others)}",) if state.others else ()
+    return "".join(f"; {each}" for each in (*free, *others, *state.unknown))
+
+
+def _energy(here: Capabilities) -> Iterator[Diagnosis]:
+    """Say whose energy is counted: where it is not, joules are missing, and nothing else."""
+    devices: tuple[Device, ...] = registry.load_all("device")
+    told = []
+    for device in (each for each in devices if each.beside is None and here.no_device(each.name) is None):
+        meter = device.meter()
+        told.append(f"{device.title}: {meter.reason if isinstance(meter, Unmetered) else meter.provenance}")
+    yield Diagnosis(topic="machine", name="energy", fine=True, detail="; ".join(told))
 
 
 def _environment() -> Iterator[Diagnosis]:

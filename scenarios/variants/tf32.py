@@ -11,11 +11,11 @@ from scenarios.variants._processor import without_tensor_cores
 
 
 class Tf32(TrainingVariant):
-    """`torch.backends…fp32_precision = "tf32"`, for matrix products and convolutions."""
+    """`torch.set_float32_matmul_precision("high")`, and the same for convolutions."""
 
     name = "tf32"
     title = "TensorFloat-32"
-    summary = 'fp32_precision is "tf32" in torch.backends.cuda.matmul and torch.backends.cudnn'
+    summary = 'torch.set_float32_matmul_precision("high"), and torch.backends.cudnn.allow_tf32 is on'
     framework = "pytorch"
     options: ClassVar = {"tf32": True}
     precision = "tf32"

@@ -1,9 +1,8 @@
 """What the driver says of a GPU, in every way that it may answer: which GPU is meant, who uses it, and its refusals."""
 
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pynvml
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from evaluator.core import machine, nvml
 from evaluator.core.nvml import Gpu, Unknown
 from exports.devices import _nvidia, gpu
+from tests import children
 from tests.fake_nvml import GIB, Error, FakeGpu, FakeNvml
 
 FIRST = FakeGpu(uuid="GPU-aaaa-1")
@@ -139,31 +139,24 @@ def test_on_this_machine_the_real_binding_gives_an_answer() -> None:
 
 
 @pytest.fixture
-def started() -> Iterator[Callable[..., int]]:
-    """Start processes that sleep; they end with the test."""
-    all_of_them: list[subprocess.Popen[bytes]] = []
-
-    def start(*command: str) -> int:
-        all_of_them.append(subprocess.Popen([*command, "sleep", "60"]))
-        return all_of_them[-1].pid
-
-    yield start
-    for each in all_of_them:
-        each.kill()
-        each.wait()
+def ours() -> Iterator[int]:
+    """Start a process that sleeps; return its number."""
+    process = children.start([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield process.pid
+    children.end(process)
 
 
-def test_what_we_started_is_ours_and_our_parent_is_not(started: Callable[..., int]) -> None:
+def test_what_we_started_is_ours_and_our_parent_is_not(ours: int) -> None:
     assert _nvidia.whose(os.getpid()) == "ours"
-    assert _nvidia.whose(started()) == "ours"
+    assert _nvidia.whose(ours) == "ours"
     assert _nvidia.whose(os.getppid()) == "another's"
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
+    with children.started([sys.executable, "-c", ""]) as ended:
+        pass
     assert _nvidia.whose(ended.pid) == "nobody's"
 
 
-def test_others_are_named_with_what_they_hold(started: Callable[..., int]) -> None:
-    ours, other = started(), os.getppid()
+def test_others_are_named_with_what_they_hold(ours: int) -> None:
+    other = os.getppid()
     one = known(FakeGpu(users=((ours, 3 * 10**9), (other, 2 * 10**9))))
     told = _nvidia.state(one, sees_all=lambda: True)
     assert told.own_bytes == 3 * 10**9

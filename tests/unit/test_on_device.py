@@ -31,12 +31,8 @@ class Script(ModuleType):
         self.cuda = SimpleNamespace(
             Event=self._event, synchronize=lambda: self.done.append("synchronize"), max_memory_allocated=lambda: 123
         )
-        self.backends = SimpleNamespace(
-            cuda=SimpleNamespace(matmul=SimpleNamespace(fp32_precision="none")),
-            cudnn=SimpleNamespace(
-                conv=SimpleNamespace(fp32_precision="tf32"), rnn=SimpleNamespace(fp32_precision="tf32")
-            ),
-        )
+        self.backends = SimpleNamespace(cudnn=SimpleNamespace(allow_tf32=True))
+        self.set_float32_matmul_precision = self.done.append
 
     def _event(self, *, enable_timing: bool) -> Any:
         assert enable_timing
@@ -108,11 +104,10 @@ def test_a_call_that_our_clock_times_has_no_events(torch: Script) -> None:
 
 
 def test_full_precision_is_said_of_every_kind_of_product(torch: Script) -> None:
-    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
     compute_products(tf32=False)
-    assert [each.fp32_precision for each in kinds] == ["ieee"] * 3
+    assert (torch.done, torch.backends.cudnn.allow_tf32) == (["highest"], False)
     compute_products(tf32=True)
-    assert [each.fp32_precision for each in kinds] == ["tf32"] * 3
+    assert (torch.done, torch.backends.cudnn.allow_tf32) == (["highest", "high"], True)
 
 
 @pytest.fixture
