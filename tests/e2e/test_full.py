@@ -19,11 +19,13 @@ from evaluator import pipeline
 from evaluator.commands import _exits
 from evaluator.core import files, registry, scratch
 from evaluator.core.files import read_blocks
+from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
 from evaluator.core.scorecard import Scorecard
 from evaluator.core.store import RunFolder
 from evaluator.measure.statistics import tail
 from evaluator.running.turns import group_of
+from evaluator.stages._first_steps import COUNT
 from scenarios import loading
 from scenarios.loading import load_scenario
 from tests import children
@@ -123,7 +125,7 @@ def test_every_format_passed_in_each_of_its_runtimes(stage: str, rows: list[dict
 
 
 def test_training_figures(rows: list[dict[str, Any]]) -> None:
-    for row in select(rows, stage="train", device="cpu"):
+    for row in select(rows, stage="train", device="cpu", variant=None):
         metrics = row["metrics"]
         assert metrics["steps"] == 10 * load_scenario("tiny").training.epochs  # ten batches of 16 each
         assert 0 < metrics["step_s"] <= metrics["train_s"]
@@ -135,17 +137,19 @@ def test_training_figures(rows: list[dict[str, Any]]) -> None:
         assert metrics["planned_training_s"] == pytest.approx(planned)
         assert metrics["peak_rss_bytes"] > 50_000_000
         assert 0 < metrics["heldout_accuracy"] <= 1
-    torch, tensorflow = (select(rows, stage="train", device="cpu", framework=f)[0] for f in ("pytorch", "tensorflow"))
+    defaults = select(rows, stage="train", device="cpu", variant=None)
+    torch, tensorflow = (select(defaults, framework=name)[0] for name in ("pytorch", "tensorflow"))
     assert columns(tensorflow)["max_rel_diff between=frameworks"] < 1e-4
     assert torch["metrics"]["parameters"] == tensorflow["metrics"]["parameters"]
 
 
 def test_both_trainings_were_alive_together_and_what_is_planned_is_said(rows: list[dict[str, Any]], run: Path) -> None:
-    trained = select(rows, stage="train", device="cpu")
+    trained = select(rows, stage="train", device="cpu", outcome="passed")
     for row in trained:
         found = read_blocks(run / row["evidence"])
         assert {f"steps/{name}" for name in found.together} == {each["evidence"] for each in trained}
-        assert len(files.read_samples(run / row["evidence"])["step"]) == row["metrics"]["steps"] - 1
+        alone = 1 if row["variant"] is None else COUNT
+        assert len(files.read_samples(run / row["evidence"])["step"]) == row["metrics"]["steps"] - alone
         assert len(files.read_samples(run / row["evidence"])["loss"]) == row["metrics"]["steps"]
     (training,) = files.read_record(run / "scorecard.json", Scorecard).trainings
     assert training.arithmetic == "60,000 examples in batches of 16 are 3,750 steps, 10 times: 37,500 steps"
@@ -153,6 +157,27 @@ def test_both_trainings_were_alive_together_and_what_is_planned_is_said(rows: li
     assert training.turning_point
     for name in ("scorecard.html", "scorecard.md"):
         assert training.arithmetic in (run / name).read_text().replace("\\", "")
+
+
+def test_both_take_the_same_step_and_so_do_the_ways_to_train_beside_the_defaults(
+    rows: list[dict[str, Any]], run: Path
+) -> None:
+    (compared,) = select(rows, stage="equivalence", device="cpu", framework="tensorflow")
+    parities = {name: value for name, value in columns(compared).items() if name.endswith("_parity between=frameworks")}
+    assert len(parities) == 5
+    assert all(0 <= value <= 1 for value in parities.values())
+    ways = [row for row in select(rows, stage="train", device="cpu") if row["variant"]]
+    patient = {each.name for each in registry.load_all("training_variant") if each.effort == 0}
+    assert {row["variant"] for row in ways} == {name for name in patient if name != "tf32"}
+    for row in select(ways, outcome="passed"):
+        told = {name: value for name, value in columns(row).items() if name.endswith("_parity between=default")}
+        assert all(0 <= value <= 1 for value in told.values())
+        assert len(told) == 5
+    (training,) = files.read_record(run / "scorecard.json", Scorecard).trainings
+    assert {each.variant for each in training.variants} == {None, *(row["variant"] for row in ways)}
+    assert all(each.reason for each in training.variants if each.outcome is Outcome.UNAVAILABLE)
+    for name in ("scorecard.html", "scorecard.md"):
+        assert "Ways to train" in (run / name).read_text()
 
 
 def test_export_figures(rows: list[dict[str, Any]], run: Path) -> None:
