@@ -13,7 +13,7 @@ import numpy as np
 
 from evaluator.children.work import Work, blame
 from evaluator.core import registry
-from evaluator.core.metrics import key
+from evaluator.core.metrics import key, number
 from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import percent
 from evaluator.core.records import Measured, Metrics
@@ -26,6 +26,7 @@ from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import WEIGHTS, Assignment, read_result
 from evaluator.stages._figures import labelled
 from evaluator.stages._first_steps import PARITY, PLACES, Batches, Places, Start
+from evaluator.stages._flops import flops
 from evaluator.stages._lessons import lesson
 from scenarios.contract import TrainingVariant
 from scenarios.own.training import OWN_STEP
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
 
 NUDGES = 2  # times the weights are nudged
-COUNTED = ("parameters", "optimizer_numbers")  # that must be equal in both
+COUNTED = {"parameters": 0.0, "optimizer_numbers": 0.0, "flops_per_step": 0.01}  # that must be equal in both, within
 _FIRST = "fp32"
 
 
@@ -97,6 +98,7 @@ class Equivalence(Stage):
             "first_steps": len(batches),
             **_noise(own),
             **peak_memory(),
+            **flops(about, network, batches[0][0]),
         }
         lost = parity.undecidable(own)
         if lost is not None:
@@ -170,10 +172,11 @@ def _noise(own: Reference) -> Metrics:
 
 
 def _unequal(own: Metrics, other: Metrics, title: str) -> str:
-    """Say which count is not the same in both frameworks; empty where all are."""
-    for name in COUNTED:
-        if own[name] != other.get(name):
-            return f"{name.replace('_', ' ')}: {own[name]:,} in {title}, {other.get(name):,} in the other"
+    """Say which count is not the same in both frameworks; empty where all are, or one could not count."""
+    for name, tolerance in COUNTED.items():
+        mine, others = number(own.get(name)), number(other.get(name))
+        if mine is not None and others is not None and abs(mine - others) > tolerance * max(mine, others):
+            return f"{name.replace('_', ' ')}: {mine:,.0f} in {title}, {others:,.0f} in the other"
     return ""
 
 

@@ -120,7 +120,7 @@ class Train(Stage):
             **taken.metrics(),
             **shown,
             **course.on(about.device, framework, taken),
-            **flops(about, network, taught.batches[0][0]),
+            **_uncounted(about, network, taught),
             "parameters": framework.parameters(network),
             "weights_bytes": sum(array.nbytes for array in trained.values()),
             "device_name": framework.device_name(about.device.name),
@@ -220,6 +220,11 @@ def _beside(about: Assignment, folder: Path, heldout: Arrays, network: Any) -> M
     _write_extremes(folder / EXTREMES, about, heldout, network)
     _write_resized(folder / RESIZED, about, heldout, network)
     return Measured()
+
+
+def _uncounted(about: Assignment, network: Any, taught: Lesson) -> Metrics:
+    """Count the operations of what has no step of equivalence, which counts them else."""
+    return flops(about, network, taught.batches[0][0]) if about.scenario.training.optimizer == training.OWN_STEP else {}
 
 
 def _planned(train: TrainSettings, cost: Cost) -> Metrics:

@@ -112,6 +112,11 @@ def test_failed_steps_repeats_and_runs_that_did_not_look_have_none() -> None:
     assert (utilisations((old,)), with_utilisation((old,))) == ((), (old,))
 
 
+def test_more_than_the_limit_is_no_utilisation_and_all_of_it_is_one() -> None:
+    assert utilised(2, 1.0, 2.0) == (1.0, "")
+    assert utilised(3, 1.0, 2.0) == (None, "it computes faster than every kernel that was to show the limit")
+
+
 @given(flops=NUMBERS, seconds=st.floats(0, 1e9), limit=PEAKS)
 def test_it_is_above_zero_and_at_most_one_or_has_a_reason(flops: int | str, seconds: float, limit: float | str) -> None:
     share, reason = utilised(flops, seconds, limit)

@@ -15,6 +15,7 @@ from evaluator.report._blocks import (
     Bar,
     Bars,
     Block,
+    Column,
     Figures,
     FrameworkName,
     Heading,
@@ -118,7 +119,9 @@ def _table(card: Scorecard, scenario: str, known: Sequence[Utilisation]) -> Tabl
     titles = ("What", "Computes", "Reached", "Limit", "Utilisation")
     return Table(
         caption=f"{scenario}: what is computed, of what the machine can compute",
-        columns=tuple(column(title, right=number > 0) for number, title in enumerate(titles)),
+        columns=tuple(
+            Column(title=lines(title), right=number > 0, half=number > 0) for number, title in enumerate(titles)
+        ),
         rows=tuple(_row(card, each) for each in known),
         layout="stacked",
     )
@@ -128,7 +131,7 @@ def _row(card: Scorecard, each: Utilisation) -> tuple[Lines, ...]:
     flops, peak, share = each.flops or 0, each.peak_flops_per_s or 0.0, each.mfu or 0.0
     kernel = f"{_KERNELS.get(each.peak_kernel, each.peak_kernel)} of {_format.framework(each.peak_framework)}"
     return (
-        lines((FrameworkName(each.framework), f" {_cells.joined((_subject(card, each), _per(each)))}")),
+        lines((FrameworkName(each.framework), " · ", _cells.joined((_subject(card, each), _per(each))))),
         lines(Text(_operations(flops), "figure")),
         lines(Text(f"{_operations(flops / each.seconds)}/s", "figure")),
         lines(Text(f"{_operations(peak)}/s", "figure"), Text(kernel, "soft")),
@@ -141,7 +144,7 @@ def _subject(card: Scorecard, each: Utilisation) -> str:
 
 
 def _per(each: Utilisation) -> str:
-    return {"step": "a step", "answer": "an answer"}.get(each.per, f"a batch of {each.examples:,}")
+    return {"step": "a training step", "answer": "an answer"}.get(each.per, f"a batch of {each.examples:,}")
 
 
 def _has(known: Iterable[Utilisation], per: Sequence[str]) -> bool:
