@@ -47,10 +47,10 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def results(run: Path, stage: str) -> dict[tuple[str, str | None], dict[str, Any]]:
     """Return what became of the steps of a stage, by framework and variant."""
     found = {}
-    for folder in (run / "steps").iterdir():
-        job = json.loads((folder / "job.json").read_text())
+    for told in (run / "steps").glob("*/job.json"):  # what was not started has none
+        job = json.loads(told.read_text())
         if job["stage"] == stage:
-            found[job["framework"], job.get("variant")] = json.loads((folder / "result.json").read_text())
+            found[job["framework"], job.get("variant")] = json.loads(told.with_name("result.json").read_text())
     return found
 
 
