@@ -16,6 +16,7 @@ from evaluator.core import plugins
 from evaluator.core.errors import UsageError
 from evaluator.core.kinds import KINDS as KINDS  # noqa: PLC0414  # taken from here
 from evaluator.core.kinds import VARIANTS
+from evaluator.core.text import line
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -85,4 +86,4 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> UsageError:
     choices = tuple(known)
     near = difflib.get_close_matches(given.lower(), choices, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(choices)}"
-    return UsageError(f"there is no {kind} '{given}'", remedy=hint)
+    return UsageError(f"there is no {kind} '{line(given)}'", remedy=hint)
