@@ -30,7 +30,9 @@ from evaluator.report._format import Tone
 READING = (
     "Each model was compiled ahead of time for a TPU, on a machine without one. “Accepted” means: it lowers to "
     "StableHLO and the TPU compiler accepts it. Nothing was computed, so this is no speed, and no proof of right "
-    "answers. A training step is forward, loss and gradients; the optimizer's update is no part of it."
+    "answers. A training step is forward, loss and gradients; the optimizer's update is no part of it. PyTorch's "
+    "module is traced by torchax; TensorFlow's graph comes through jax2tf, lowered by the kernels that XLA has for the "
+    "CPU, because TensorFlow's wheel has none for TPUs."
 )
 MEMORY = (
     "Memory is what the compiler says of its own program. The frameworks' are not compared: they bring their weights "
