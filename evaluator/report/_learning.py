@@ -55,7 +55,7 @@ def _row(name: str, learning: Learning) -> tuple[Lines, ...]:
     counts = ", ".join("not reached" if each.steps is None else f"{each.steps:,}" for each in learning.seeds)
     best = _range((each.best_accuracy for each in learning.seeds), "share")
     data = _range((each.loading_share for each in learning.seeds), "share")
-    between = "" if len(learning.seeds) == 1 else _range((learning.least_s, learning.most_s), "s")
+    between = "one seed" if len(learning.seeds) == 1 else _range((learning.least_s, learning.most_s), "s")
     return (
         lines(FrameworkName(name)),
         lines(Text(counts, "figure")),

@@ -17,10 +17,11 @@ _MANY = 300  # steps, from which on a page with all their figures could not be s
 def _shown(usual: str) -> tuple[Key, ...]:
     """Return what a step shows where there is room for little; all metrics are in the CSV and JSON forms."""
     trained = tuple(key(name) for name in ("step_s", "planned_training_s", "turning_point_steps", "heldout_accuracy"))
+    learnt = (key("steps_to_target"), key("best_accuracy"))
     made = tuple(key(name) for name in ("export_s", "size_bytes", "max_rel_diff"))
     calls = tuple(key("latency_s", statistic=statistic) for statistic in (usual, "p90"))
     served = tuple(key("latency_s", wire=wire, statistic=usual) for wire in ("rest", "grpc"))
-    return (*trained, *made, *calls, key("cold_start_s"), key("ram_floor_bytes"), key("ready_s"), *served)
+    return (*trained, *learnt, *made, *calls, key("cold_start_s"), key("ram_floor_bytes"), key("ready_s"), *served)
 
 
 class Cells(Section):
