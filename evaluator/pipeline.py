@@ -30,7 +30,7 @@ from evaluator.judging import replay
 from evaluator.measure.pairs import ROUNDS
 from evaluator.planning import plan
 from evaluator.planning.capabilities import Capabilities
-from evaluator.planning.selection import Options, check_names, rests_on
+from evaluator.planning.selection import Options, check_names, needed_by
 from evaluator.running.execution import execute, tidy
 from evaluator.running.progress import Reporter
 from evaluator.running.quiet import Quiet
@@ -69,7 +69,8 @@ def steps_of(stage: str) -> Stage:
 
     def run_steps(run: Run) -> None:
         together = (stage, *_behind(stage, run.stages))
-        steps = [step for name in together for step in run.folder.plan.possible if step.stage == name]
+        known = _wanted_at_all(run, run.folder.plan.possible)
+        steps = [step for name in together for step in known if step.stage == name]
         usual = [step for step in steps if not step.spare and step.id not in run.tried]
         execute(usual, run.folder, run.reporter, run.executor, run.quiet)
         run.tried.update(step.id for step in usual)
@@ -144,7 +145,14 @@ def _planned(run: Run) -> Plan:
 def _of_this_run(run: Run, steps: Iterable[Step]) -> list[Step]:
     """Return those whose stage this run goes through, without spare ones."""
     names = {stage.__name__ for stage in run.stages}
-    return [step for step in steps if step.stage in names and not step.spare]
+    return [step for step in _wanted_at_all(run, steps) if step.stage in names and not step.spare]
+
+
+def _wanted_at_all(run: Run, steps: Iterable[Step]) -> list[Step]:
+    """Return the steps without variants that nobody waits for: those of a stage that is only on the way to another."""
+    last = run.stages[-1].__name__
+    whole = last not in PLANNED
+    return [step for step in steps if whole or step.variant is None or step.stage == last]
 
 
 def fetch(run: Run) -> None:
@@ -239,7 +247,7 @@ PLANNED = tuple(stage.__name__ for stage in STAGES if stage.__name__ in registry
 def through(stage: str) -> tuple[Stage, ...]:
     """Return the stages up to and including the one of that name, without those that it does not rest on."""
     names = [each.__name__ for each in STAGES]
-    needed = {stage, *rests_on(stage)} if stage in PLANNED else PLANNED
+    needed = needed_by(stage) if stage in PLANNED else PLANNED
     return tuple(
         each for each in STAGES[: names.index(stage) + 1] if each.__name__ in needed or each.__name__ not in PLANNED
     )

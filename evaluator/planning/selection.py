@@ -48,6 +48,12 @@ def selectable() -> tuple[str, ...]:
     return tuple(itertools.chain.from_iterable(_pool(kind) for kind in _kinds()))
 
 
+def needed_by(stage: str) -> frozenset[str]:
+    """Return every stage that is done where this one is asked for by name, itself too."""
+    beside: tuple[str, ...] = registry.load("stage", stage).comes_with
+    return frozenset((stage, *beside)) | rests_on(stage)
+
+
 @cache
 def rests_on(stage: str) -> frozenset[str]:
     """Return every stage that must have run before this one: those that it names, and what they rest on."""
@@ -81,4 +87,4 @@ def _pool(kind: str) -> tuple[str, ...]:
 
 def _is_needed(stage: str, wanted: Iterable[str]) -> bool:
     """Tell whether a stage must stay although --only names others: later ones rest on it."""
-    return any(stage in rests_on(name) for name in wanted)
+    return any(stage in needed_by(name) for name in wanted)

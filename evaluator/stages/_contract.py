@@ -37,6 +37,7 @@ class Stage(ABC):
     command: ClassVar[str | None] = None  # `fweval COMMAND`; None: it has none, or a file in evaluator/commands
     example: ClassVar[str] = ""  # of its command
     rests_on: ClassVar[tuple[str, ...]] = ()  # stages whose steps its own need
+    comes_with: ClassVar[tuple[str, ...]] = ()  # stages that its variants need: done where it is what was asked for
     measures: ClassVar[bool] = False  # measuring steps run strictly one at a time
     in_turns: ClassVar[bool] = False  # `work` asks `work.turns` for its calls: those of one scenario take turns
     memory_bytes: ClassVar[int]  # what a step may use at most, with all that it starts

@@ -51,7 +51,8 @@ class Train(Stage):
     name = "train"
     title = "Training"
     summary = "Train the same weights in both frameworks and time every step."
-    rests_on = ("align", "origin", "equivalence")
+    rests_on = ("align", "origin")
+    comes_with = ("equivalence",)
     measures = True
     in_turns = True
     memory_bytes = 12 * GIB

@@ -14,7 +14,7 @@ from evaluator.contracts import Question, cases
 from evaluator.core import registry
 from evaluator.core.records import Profile, Step
 from evaluator.planning import plan
-from evaluator.planning.selection import Options, rests_on
+from evaluator.planning.selection import Options, needed_by, rests_on
 from evaluator.running.progress import expected_seconds
 from evaluator.stages._contract import GIB, Stage
 from scenarios.loading import load_profile, load_scenario, profile_names
@@ -98,7 +98,7 @@ def test_its_steps_need_only_what_the_stages_that_it_rests_on_give(stage: Stage)
     found = steps(stage)
     assert found, "it plans nothing, although nothing is missing"
     by_id = {step.id: step for step in MADE.steps}
-    allowed = {stage.name, *rests_on(stage.name)}
+    allowed = needed_by(stage.name)
     for step in found:
         for role, needed in step.needs.items():
             giver = registry.load("stage", by_id[needed].stage)
@@ -142,7 +142,7 @@ def test_what_was_left_out_is_not_planned(stage: Stage) -> None:
     assert {step.stage for step in made.steps if step.scenario in bearing}.isdisjoint(gone)
     alone = Options(only=(stage.name,))
     made = plan.make_plan(SCENARIOS, PROFILE, alone, PaperMachine(), pipeline.PLANNED)
-    assert {step.stage for step in made.steps} == {stage.name, *rests_on(stage.name)}
+    assert {step.stage for step in made.steps} == needed_by(stage.name)
 
 
 @each_stage

@@ -19,7 +19,7 @@ from evaluator.core.records import Result, Signature, Step
 from evaluator.core.store import RunFolder
 from evaluator.executors._this_machine import ThisMachine
 from evaluator.judging import replay
-from evaluator.planning.selection import rests_on
+from evaluator.planning.selection import needed_by
 from evaluator.running.progress import Reporter
 from evaluator.stages import _evidence
 from exports.sizes import digest
@@ -77,7 +77,7 @@ def test_every_stage_is_in_the_list_once_after_what_it_rests_on() -> None:
 def test_a_stage_is_reached_by_way_of_what_it_rests_on_and_nothing_else(stage: str) -> None:
     reached = [each.__name__ for each in pipeline.through(stage)]
     assert reached[:3] == ["fetch", "make_plan", "await_quiet"]
-    assert set(reached[3:]) == {stage, *rests_on(stage)}
+    assert set(reached[3:]) == needed_by(stage)
     assert reached[-1] == stage
 
 
