@@ -19,7 +19,7 @@ SECONDS = 12  # at most, of turns; a quiet machine needs four
 
 
 def test_the_best_product_is_that_of_plain_numpy_or_onednn() -> None:
-    """OpenBLAS and oneDNN differ by more than a tenth on some processors: the faster one is the reference."""
+    """OpenBLAS, oneDNN and MKL differ by more than a tenth on some processors: the fastest is the reference."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     shown, reference = {}, {}
     for framework in FRAMEWORKS:
@@ -33,5 +33,5 @@ def test_the_best_product_is_that_of_plain_numpy_or_onednn() -> None:
             pytest.skip(f"others kept {told['others_cores']:.1f} cores busy: nobody shows what the machine can do")
         # Processes one after the other meet another machine: NumPy, which is in each of them, is their common measure.
         shown[framework] = best["gemm"] / best["numpy"]
-        reference[framework] = max(1.0, best.get("torch.mm", 0.0) / best["numpy"])
+        reference[framework] = max(1.0, best["plain"] / best["numpy"])
     assert max(shown.values()) == pytest.approx(max(reference.values()), rel=0.1), (shown, reference)
