@@ -15,8 +15,9 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.quantities import seconds as in_seconds
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Interval, Reply, Training, VariantCost
-from evaluator.judging import learning, training
+from evaluator.judging import training
 from evaluator.judging.evidence import Entry, Evidence
+from evaluator.judging.quality_reached import reached
 from evaluator.judging.training import STEP, cost, planned, steady
 from evaluator.measure import pairs
 from evaluator.measure.parity import PARTS
@@ -127,11 +128,8 @@ def trainings(evidence: Evidence) -> tuple[Training, ...]:
 def _missed(evidence: Evidence, way: Way) -> bool:
     """Tell whether it was shown not to get to the target, or to a good enough model: a fast way to a bad one."""
     place = way.entries[0].step
-    return way.variant is not None and any(
-        learning.reached(entry) is False
-        for entry in evidence.everything(learning.STAGE, place.scenario)
-        if (entry.step.framework, entry.step.device, entry.step.variant) == (way.framework, place.device, way.variant)
-    )
+    got_there = reached(evidence, place.scenario, way.framework, place.device, way.variant)
+    return way.variant is not None and got_there is False
 
 
 def costs(evidence: Evidence, scenario: str, device: str, steps: int) -> tuple[VariantCost, ...]:
