@@ -3,6 +3,7 @@
 It is made for its time, and leaves no trained weights: what is exported comes from the default.
 """
 
+import math
 from collections.abc import Sequence
 from statistics import median
 
@@ -12,7 +13,7 @@ from evaluator.core import files, registry
 from evaluator.core.clock import timed
 from evaluator.core.errors import Unavailable
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Measured, Metrics
+from evaluator.core.records import Figure, Measured, Metrics
 from evaluator.core.turns import NAME
 from evaluator.measure import parity
 from evaluator.measure.parity import Parity, Trace
@@ -56,24 +57,32 @@ def measured(work: Work) -> Measured:
     }
     shown = labelled(first_steps.figures(found), between="default")
     if wrong:
-        return Measured(
-            outcome=Outcome.FAILED,
-            reason=f"it does not take the default's step: {wrong}",
-            remedy="do not train with it before you know why; its time is not measured",
-            metrics=metrics,
-            figures=shown,
-            files={"parity": PARITY},
-        )
+        return _failed(f"it does not take the default's step: {wrong}", metrics, shown)
     with blame(f"training in {about.framework.title} with {variant.title}"):
         taken = course.run(work.turns, enough=lambda: _is_enough(course))
     memory = {**peak_memory(), **_on_device.memory(about.device, about.framework)}
     own = course.on(about.device, about.framework, taken)
     taken.write(work.folder)
     files.write_samples(work.folder, {"loss": course.losses})
+    lost = next((number for number, loss in enumerate(course.losses, start=1) if not math.isfinite(loss)), None)
+    if lost is not None:
+        return _failed(f"it diverges: its loss in step {lost} is {course.losses[lost - 1]}", metrics, shown)
     return Measured(
         metrics={**metrics, **_seconds(about, course, taken), **memory, **own, **taken.metrics()},
         figures=shown,
         files={"parity": PARITY, "blocks": NAME},
+    )
+
+
+def _failed(reason: str, metrics: Metrics, figures: tuple[Figure, ...]) -> Measured:
+    """Return that the variant does not hold; no time of it is told."""
+    return Measured(
+        outcome=Outcome.FAILED,
+        reason=reason,
+        remedy="do not train with it before you know why; its time is not measured",
+        metrics=metrics,
+        figures=figures,
+        files={"parity": PARITY},
     )
 
 
