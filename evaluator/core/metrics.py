@@ -143,6 +143,14 @@ _PARTS = {
 _PARITY = (
     Metric("first_steps", "count", "neither", "The steps in which two trainings are compared.", COUNTED),
     Metric("optimizer_numbers", "count", "neither", "The numbers that the optimizer keeps of the weights.", COUNTED),
+    Metric(
+        "parity_left_out",
+        "share",
+        "neither",
+        "The share of comparisons that are none: rounding explains any difference.",
+        COMPUTED,
+        ("between",),
+    ),
     *(
         Metric(
             f"{part}_parity",

@@ -7,6 +7,9 @@ precision in question). Two frameworks add up in different orders; that is the s
 up to 7 times as much of it in the first steps of ResNet-50, BERT and a small network. `FACTOR` times is allowed.
 D. S. Parker, "Monte Carlo arithmetic", 1997; the idea of a tolerance from a second run is TorchBench's.
 
+In fewer bits a nudge is as coarse as the numbers, and products are added up in 32 bits all the same: `COARSE` times is
+allowed there. Where that is as large as `BLIND`, a comparison could hardly fail: it is left out, and counted.
+
 Differences are those of whole tensors, as vectors: |a - b| / |a|. What Adam makes of a gradient has nearly the same
 size whatever the gradient's, so that one which is nothing but rounding decides a sign: an update is compared where the
 gradient is known to a hundredth.
@@ -24,10 +27,15 @@ from evaluator.core.tensors import Array, Arrays
 
 Part = Literal["forward", "gradient", "update", "statistics", "curve"]
 PARTS: tuple[Part, ...] = ("forward", "gradient", "update", "statistics", "curve")
-FACTOR = 30.0  # times what a nudge does
-LEAST = 16.0  # times the precision's rounding are allowed, however quiet the repeats are
+FACTOR = 30.0  # times what a nudge does, in 32 bits
+COARSE = 6.0  # times it in fewer
+LEAST = 16.0  # times the rounding of 32 bits are allowed, however quiet the repeats are
+LEAST_COARSE = 4.0  # times that of fewer
+FAR = 1e9  # a difference without end, as a number that JSON has
+BLIND = 0.9  # a whole tensor that may differ by so much of itself tells nothing: one of zeros differs by 1
 ROUNDING = {"fp32": 2.0**-23, "tf32": 2.0**-10, "float16": 2.0**-10, "bfloat16": 2.0**-7}  # one unit in the last place
-KNOWN = 100.0  # a gradient this many times above its noise is known to a hundredth
+KNOWN = 100.0  # a gradient this many times above its noise is known to a hundredth,
+KNOWN_COARSE = 10.0  # and in fewer bits to a tenth, with its sign: there is hardly one that is known better
 UNDECIDABLE = 0.3  # two losses of a first step that may differ by so much tell nothing
 _VARIANCE = "running_var"  # biased in Keras, unbiased in PyTorch: by 1 / (n - 1) of n values, of which a batch has more
 _CORRECTION = 1 - 0.999  # Adam divides by it in the first step: in 32 bits a thousandth is left of a number's digits
@@ -67,6 +75,7 @@ class Parity(Record, frozen=True, kw_only=True):
 
     precision: str = "fp32"
     rows: tuple[Row, ...] = ()
+    blind: tuple[str, ...] = ()  # what was not compared, as "part:name": rounding explains any difference of it
     breach: str = ""  # the first thing that is not the same, in words; empty: none
 
     def worst(self, part: Part) -> float | None:
@@ -122,13 +131,14 @@ def kept(arrays: Mapping[str, Array], chosen: Mapping[str, NDArray[np.int64]]) -
     return found
 
 
-def referred(trace: Trace, repeats: Sequence[Trace]) -> Reference:
+def referred(trace: Trace, repeats: Sequence[Trace], precision: str = "fp32") -> Reference:
     """Return a trace with the noise that its repeats show: those that are the same, and those that are nudged."""
+    times = KNOWN if precision == "fp32" else KNOWN_COARSE
     doubt = {
         name: max((_largest(again.gradient[name], array) for again in repeats if name in again.gradient), default=0.0)
         for name, array in trace.gradient.items()
     }
-    known = {name: np.abs(array) > KNOWN * doubt[name] for name, array in trace.gradient.items()}
+    known = {name: np.abs(array) > times * doubt[name] for name, array in trace.gradient.items()}
     bare = Reference(trace=trace, noise={}, known=known)
     noise: dict[Part, dict[str, float]] = {part: {} for part in PARTS}
     for again in repeats:
@@ -147,13 +157,19 @@ def joined(one: Reference, other: Mapping[Part, Mapping[str, float]]) -> Referen
     return Reference(trace=one.trace, noise=noise, known=one.known)
 
 
-def undecidable(reference: Reference) -> float | None:
-    """Return by how much the first loss differs from itself where that is too much to compare anything; else None.
+def undecidable(reference: Reference) -> str | None:
+    """Say what of the same training differs from time to time by too much to compare anything; None: nothing.
 
     So does a training that draws numbers, as for dropout.
     """
     first = reference.noise.get("curve", {}).get(_STEP.format(1), 0.0)
-    return first if first * FACTOR > UNDECIDABLE else None
+    if not first * FACTOR <= UNDECIDABLE:
+        return f"the first loss of the same training differs by {_share(first)} from time to time"
+    gradients = sorted(reference.noise.get("gradient", {}).values())
+    usual = gradients[len(gradients) // 2] if gradients else 0.0
+    if not usual * FACTOR <= BLIND:
+        return f"most first gradients of the same training differ by {_share(usual)} from time to time, or by more"
+    return None
 
 
 def steps(losses: Iterable[float]) -> Arrays:
@@ -163,20 +179,34 @@ def steps(losses: Iterable[float]) -> Arrays:
 
 def compare(reference: Reference, found: Trace, *, precision: str = "fp32", batch: int) -> Parity:
     """Compare a trace with a reference of the same precision; the first breach ends the words, not the rows."""
-    rows, breach = [], ""
+    rows, blind, breach = [], _unknown(reference), ""
     for part in PARTS:
         lacking = _lacking(reference.trace.part(part), found.part(part), part)
         breach = breach or lacking
         for name, difference in _differences(reference, found, part):
             noise = reference.noise.get(part, {}).get(name, 0.0)
-            allowed = max(FACTOR * noise, LEAST * ROUNDING[precision]) + _stored(reference.trace, part, name)
+            allowed = _allowed(noise, precision) + _stored(reference.trace, part, name)
             if name.endswith(_VARIANCE):
                 allowed = max(allowed, 1 / max(1, batch - 1))
+            wrong = _wrong(reference.trace.part(part)[name], found.part(part)[name])
+            if allowed >= BLIND and not wrong:
+                blind.append(f"{part}:{name}")
+                continue
             row = Row(part=part, name=name, difference=difference, noise=noise, allowed=allowed)
             rows.append(row)
-            if not difference <= allowed:
-                breach = breach or _told(row)
-    return Parity(precision=precision, rows=tuple(rows), breach=breach)
+            if wrong or difference > allowed:
+                breach = breach or _told(row, wrong)
+    return Parity(precision=precision, rows=tuple(rows), blind=tuple(blind), breach=breach)
+
+
+def _unknown(reference: Reference) -> list[str]:
+    """Name the updates of which no gradient is known."""
+    return [f"update:{name}" for name in reference.trace.update if not reference.known.get(name, np.array(True)).any()]
+
+
+def _allowed(noise: float, precision: str) -> float:
+    factor, least = (FACTOR, LEAST) if precision == "fp32" else (COARSE, LEAST_COARSE)
+    return max(factor * noise, least * ROUNDING[precision])
 
 
 _WORDS: Mapping[Part, str] = {
@@ -188,9 +218,18 @@ _WORDS: Mapping[Part, str] = {
 }
 
 
-def _told(row: Row) -> str:
+def _told(row: Row, wrong: str) -> str:
     words = _WORDS[row.part].format(row.name)
+    if wrong:
+        return f"{words} {wrong}"
     return f"{words} differs by {_share(row.difference)}, rounding explains {_share(row.allowed)}"
+
+
+def _wrong(expected: Array, found: Array) -> str:
+    """Say what is wrong with numbers that cannot be compared; empty: nothing."""
+    if found.size != expected.size:
+        return f"is {found.size:,} numbers in place of {expected.size:,}"
+    return "is not a finite number" if np.isfinite(expected).all() and not np.isfinite(found).all() else ""
 
 
 def _share(number: float) -> str:
@@ -214,7 +253,7 @@ def _differences(reference: Reference, found: Trace, part: Part) -> Iterator[tup
     for name in (name for name in expected if name in candidate):
         a, b = expected[name].reshape(-1), candidate[name].reshape(-1)
         if a.shape != b.shape:
-            yield name, float("inf")
+            yield name, FAR
             continue
         if part == "update":
             certain = reference.known.get(name)
@@ -241,12 +280,12 @@ def _stored(trace: Trace, part: Part, name: str) -> float:
 
 
 def _relative(a: Array, b: Array) -> float:
-    """Return |a - b| / |a| of two vectors; 0 for two of zeros, infinite where only one is, or one is not finite."""
+    """Return |a - b| / |a| of two vectors; 0 for two of zeros, `FAR` where only one is, or one is not finite."""
     wide, other = a.astype(np.float64), b.astype(np.float64)
     apart, scale = float(np.linalg.norm(wide - other)), float(np.linalg.norm(wide))
-    if not np.isfinite(apart):
-        return float("inf")
-    return apart / scale if scale else (0.0 if apart == 0 else float("inf"))
+    if apart == 0:
+        return 0.0
+    return min(FAR, apart / scale) if np.isfinite(apart) and scale else FAR
 
 
 def _largest(a: Array, b: Array) -> float:

@@ -37,6 +37,7 @@ NOISE_METRICS: Mapping[parity.Part, str] = {
     "statistics": "statistics_noise",
     "curve": "curve_noise",
 }
+LEFT_OUT = "parity_left_out"
 _KNOWN, _WEIGHTS = "known", "weights"
 _SEED = 15  # of the numbers that are kept
 
@@ -135,9 +136,10 @@ def write_parity(folder: Path, found: Parity) -> None:
 
 
 def figures(found: Parity) -> Metrics:
-    """Return the largest difference of each part, as a share of what is allowed."""
+    """Return the largest difference of each part, as a share of what is allowed, and how much was not compared."""
     worst = {name: found.worst(part) for part, name in PARITY_METRICS.items()}
-    return {name: float(value) for name, value in worst.items() if value is not None and np.isfinite(value)}
+    told: Metrics = {name: float(value) for name, value in worst.items() if value is not None}
+    return {**told, LEFT_OUT: len(found.blind) / max(1, len(found.blind) + len(found.rows))}
 
 
 def _trace(precision: str) -> str:

@@ -15,7 +15,6 @@ from evaluator.children.work import Work, blame
 from evaluator.core import registry
 from evaluator.core.metrics import key, number
 from evaluator.core.outcome import Outcome
-from evaluator.core.quantities import percent
 from evaluator.core.records import Measured, Metrics
 from evaluator.core.tensors import Arrays, write_arrays
 from evaluator.measure import parity
@@ -104,8 +103,7 @@ class Equivalence(Stage):
         if lost is not None:
             return Measured(
                 outcome=Outcome.UNAVAILABLE,
-                reason=f"the first loss of the same training differs by {percent(lost)} from time to time: it draws "
-                "numbers, and nothing can be compared with it",
+                reason=f"{lost}: it draws numbers, and nothing can be compared with it",
                 remedy="set dropout and augmentation to nothing for the evaluation",
                 metrics=metrics,
             )
@@ -142,7 +140,7 @@ def _reference(start: Start, batches: Batches, places: Places | None, work: Work
     for precision in _precisions(start.about):
         seeds = (start.about.seed + number for number in range(NUDGES))
         nudged = [start.traced(parity.nudged(start.weights, precision, seed), batches, places)[0] for seed in seeds]
-        found[precision] = parity.referred(trace, [again, *nudged])
+        found[precision] = parity.referred(trace, [again, *nudged], precision)
         first_steps.write_reference(work.folder, precision, found[precision])
     return found[_FIRST], places
 
