@@ -194,7 +194,8 @@ def _against(evidence: Evidence, made: VariantCost, way: Way, default: Way) -> V
         )
         value = way.cost.step_s / default.cost.step_s
         reply: Reply = "disturbed" if spoiled else "undecided"
-        return replace(made, ratio=Interval(value=value, low=None, high=None), answer=reply)
+        bare = Interval(value=value, low=None, high=None)
+        return replace(made, ratio=bare, answer=reply, pays=pays(way.cost, default.cost, bare, reply)[1])
     repeats = [again for one in (way, default) if (again := pairs.repeat(one.blocks)) is not None]
     interval = found.interval(pairs.CONFIDENCE)
     answer = pairs.answer(interval, evidence.margin(way.entries[0].step.scenario), repeats)

@@ -86,7 +86,7 @@ def _answers(card: Scorecard, training: Training) -> Iterable[Item]:
         about = "Best against best" if best else "Default against default"
         kind = each.question.partition(" in ")[2]
         title = f"{about}{f', {kind}' if kind else ''}: "
-        who = f" ({' and '.join(each.subjects.values())})" if best else ""
+        who = f" ({' and '.join(each.subjects.values())})" if best and each.ratio is not None else ""
         yield item((Text(title, "strong"), f"{each.statement}{who}."))
 
 
