@@ -264,6 +264,7 @@ class VariantCost(Record, frozen=True, kw_only=True):
     answer: Reply | None = None
     pays_from_steps: int | None = None  # from so many steps on it takes less than the default, what it costs included
     pays: str = ""  # the same as a sentence
+    blind: float = 0.0  # the share of its numbers' comparisons that could not have failed, and were left out
     parity: float | None = None  # its largest difference from the default's first steps, as a share of what is allowed
     best: bool = False  # the one that took least, of its framework and precision, in the half of blocks that chose
 

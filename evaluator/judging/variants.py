@@ -157,6 +157,7 @@ def _cost(evidence: Evidence, way: Way, default: Way | None, steps: int) -> Vari
         precision=way.precision,
         outcome=Outcome.PASSED,
         parity=max(_parities(way), default=None),
+        blind=max(entry.number("parity_left_out", between="default") or 0.0 for entry in way.entries),
     )
     broken = next((entry.result for entry in way.entries if not entry.passed), None)
     if broken is not None or not way.passed:

@@ -37,6 +37,7 @@ READING = (
     "that choosing does not flatter. Full precision is compared with full precision."
 )
 _DEFAULT = "default"
+_MUCH = 0.05  # of the comparisons
 _WORDS = {"different": "", "equivalent": "as fast", "undecided": "undecided", "disturbed": "too disturbed"}
 
 
@@ -110,7 +111,7 @@ def _row(card: Scorecard, way: VariantCost) -> tuple[Lines, ...]:
         lines(_figure(way.fixed_s)),
         lines(_figure(way.planned_s)),
         lines(Text(way.pays or ("" if way.variant is None else _format.NOT_MEASURED), "soft")),
-        lines(_parity(way)),
+        lines(_parity(way), *_blind(way)),
     )
 
 
@@ -150,6 +151,12 @@ def _parity(way: VariantCost) -> Text:
     if way.parity is None:
         return Text("not shown", "missing")
     return Text("bit by bit" if way.parity == 0 else f"{percent(way.parity)} of rounding", "soft")
+
+
+def _blind(way: VariantCost) -> Iterable[Text]:
+    """Say how much could not be compared, where that is more than a little: what few bits leave is no proof."""
+    if way.blind >= _MUCH:
+        yield Text(f"{percent(way.blind)} cannot be told", "flag")
 
 
 def _lacking(card: Scorecard, way: VariantCost) -> Item:
