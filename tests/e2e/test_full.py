@@ -283,7 +283,7 @@ def test_what_could_not_be_had_says_why_and_how_to_get_it(rows: list[dict[str, A
     gone = select(rows, outcome="unavailable")
     assert all(row["reason"] and row["remedy"] and not row["metrics"] for row in gone)
     on_gpu = [row for row in rows if row["device"] == "gpu"]
-    assert {row["stage"] for row in on_gpu} == {"train", "verify", "run"}
+    assert {row["stage"] for row in on_gpu} == {"equivalence", "train", "learn", "verify", "run"}
     assert {(row["server"], row["launcher"]) for row in select(rows, stage="serve")} == {
         ("torchserve", "container"),
         ("torchserve", "process"),
@@ -433,7 +433,8 @@ def test_two_different_models_stop_the_run_before_training(home: Path) -> None:
 
 
 def test_one_stage_of_one_framework_can_be_run_alone_and_the_rest_later(home: Path) -> None:
-    left_out = ("serve", "ease", "tpu", "learn")  # the profile has no target to learn for, and says so in a row
+    # Equivalence leaves out what rests on it: ways to train. The profile has no target to learn for, and says so.
+    left_out = ("serve", "ease", "tpu", "learn", "equivalence")
     only = ["--framework", "pytorch", "--only", "torchscript", "--device", "cpu"]
     only += [word for stage in left_out for word in ("--skip", stage)]
     done = fweval("export", "tiny", "--profile", "e2e.toml", *only, "--out", "alone", cwd=home, timeout_s=200)
