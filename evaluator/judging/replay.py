@@ -169,12 +169,12 @@ def cells(folder: RunFolder) -> tuple[Cell, ...]:
 
 def trainings(folder: RunFolder) -> tuple[Training, ...]:
     """Return what the trainings that are planned would cost."""
-    return variants.trainings(gather(folder, training.EQUIVALENCE, "train", learning.STAGE))
+    return variants.trainings(_about_training(folder))
 
 
 def of_training(folder: RunFolder) -> Scorecard:
     """Return what the steps of training alone make of a scorecard: costs, ways to train, and who is ahead."""
-    evidence = gather(folder, training.EQUIVALENCE, "train", learning.STAGE)
+    evidence = _about_training(folder)
     compared = _compared([registry.load("check", "training_time")], evidence)
     cells = tuple(cell_of(entry.step, entry.result) for entry in evidence.entries if entry.digests)
     return scoring.assemble(evidence, (), compared, cells)
@@ -182,7 +182,12 @@ def of_training(folder: RunFolder) -> Scorecard:
 
 def times_to_quality(folder: RunFolder) -> tuple[TimeToQuality, ...]:
     """Return how long each framework trains until the target on held-out data is reached."""
-    return learning.times_to_quality(gather(folder))
+    return learning.times_to_quality(_about_training(folder))
+
+
+def _about_training(folder: RunFolder) -> Evidence:
+    """Collect what tells of training."""
+    return gather(folder, training.EQUIVALENCE, "train", learning.STAGE)
 
 
 def edge(folder: RunFolder) -> tuple[EdgeFit, ...]:

@@ -29,10 +29,9 @@ _PARTS = ("import_s", "build_s", "time_to_first_step_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counting:
-    """A framework's training that counts, with its rounds."""
+class Rounds:
+    """The rounds of one way to train."""
 
-    subject: str
     entries: tuple[Entry, ...]
 
     @property
@@ -46,6 +45,13 @@ class Counting:
         """What a step took in each quiet block, by round and turn."""
         told = {entry.step.round: {t: s for t, s in entry.medians(STEP).items() if s > 0} for entry in self.entries}
         return {number: blocks for number, blocks in told.items() if blocks}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counting(Rounds):
+    """A framework's training that counts, with its rounds."""
+
+    subject: str
 
     @property
     def spoiled(self) -> bool:

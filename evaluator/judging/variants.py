@@ -18,7 +18,7 @@ from evaluator.core.scorecard import Interval, Reply, Training, VariantCost
 from evaluator.judging import training
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.judging.quality_reached import reached
-from evaluator.judging.training import STEP, cost, planned, steady
+from evaluator.judging.training import planned, steady
 from evaluator.measure import pairs
 from evaluator.measure.parity import PARTS
 from evaluator.measure.statistics import median_interval
@@ -34,30 +34,17 @@ def chooses(turn: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(training.Rounds):
     """A way to take a training step, with its rounds."""
 
     framework: str
     variant: str | None
     precision: str
-    entries: tuple[Entry, ...]
 
     @property
     def passed(self) -> bool:
         """Whether all rounds have figures."""
         return all(entry.passed and steady(entry) for entry in self.entries)
-
-    @property
-    def cost(self) -> Cost:
-        """What it costs: the medians of the rounds."""
-        costs = [cost(entry) for entry in self.entries]
-        return Cost(start_s=median(each.start_s for each in costs), step_s=median(each.step_s for each in costs))
-
-    @property
-    def blocks(self) -> pairs.Rounds:
-        """What a step took in each quiet block, by round and turn."""
-        told = {entry.step.round: {t: s for t, s in entry.medians(STEP).items() if s > 0} for entry in self.entries}
-        return {number: blocks for number, blocks in told.items() if blocks}
 
     def choosing_s(self, steps: int) -> float | None:
         """Return what that many steps take by the blocks that choose; None where too few were quiet."""
@@ -91,16 +78,21 @@ def best(evidence: Evidence, scenario: str, device: str, framework: str, precisi
     The default is one of them. One that trained to the target and did not get there is none.
     """
     plan = planned(evidence, scenario)
-    if plan is None:
-        return None
-    steps = plan[0].steps(plan[1])
+    known = [
+        way for way in ways(evidence, scenario, device) if (way.framework, way.precision) == (framework, precision)
+    ]
+    return None if plan is None else _quickest(evidence, known, plan[0].steps(plan[1]))
+
+
+def _quickest(evidence: Evidence, alike: Sequence[Way], steps: int) -> Way | None:
+    """Return the best of a framework's ways in one precision."""
     known = {
         way.variant: (total, way)
-        for way in ways(evidence, scenario, device)
-        if way.framework == framework and way.precision == precision and way.passed and not _missed(evidence, way)
+        for way in alike
+        if way.passed and not _missed(evidence, way)
         if (total := way.choosing_s(steps)) is not None
     }
-    if precision == FULL and None not in known:  # the others may be known by a quiet minute that it did not have
+    if alike and alike[0].precision == FULL and None not in known:  # others may have had a quiet minute that it had not
         return None
     return min(known.values(), key=lambda one: one[0])[1] if known else None
 
@@ -127,9 +119,10 @@ def trainings(evidence: Evidence) -> tuple[Training, ...]:
 
 def _missed(evidence: Evidence, way: Way) -> bool:
     """Tell whether it was shown not to get to the target, or to a good enough model: a fast way to a bad one."""
+    if way.variant is None:
+        return False
     place = way.entries[0].step
-    got_there = reached(evidence, place.scenario, way.framework, place.device, way.variant)
-    return way.variant is not None and got_there is False
+    return reached(evidence, place.scenario, way.framework, place.device, way.variant) is False
 
 
 def costs(evidence: Evidence, scenario: str, device: str, steps: int) -> tuple[VariantCost, ...]:
@@ -138,15 +131,17 @@ def costs(evidence: Evidence, scenario: str, device: str, steps: int) -> tuple[V
     if all(way.variant is None for way in known):
         return ()
     defaults = {way.framework: way for way in known if way.variant is None}
-    chosen = _chosen(evidence, scenario, device, known)
+    chosen = _chosen(evidence, known, steps)
     made = (_cost(evidence, way, defaults.get(way.framework), steps) for way in known)
     return tuple(replace(one, best=(one.framework, one.precision, one.variant) in chosen) for one in made)
 
 
-def _chosen(evidence: Evidence, scenario: str, device: str, known: Sequence[Way]) -> set[tuple[str, str, str | None]]:
+def _chosen(evidence: Evidence, known: Sequence[Way], steps: int) -> set[tuple[str, str, str | None]]:
     """Return framework, precision and variant of each best way."""
-    kinds = {(way.framework, way.precision) for way in known}
-    found = ((kind, best(evidence, scenario, device, *kind)) for kind in kinds)
+    kinds: dict[tuple[str, str], list[Way]] = {}
+    for way in known:
+        kinds.setdefault((way.framework, way.precision), []).append(way)
+    found = ((kind, _quickest(evidence, alike, steps)) for kind, alike in kinds.items())
     return {(*kind, one.variant) for kind, one in found if one is not None}
 
 

@@ -261,6 +261,17 @@ class ScenarioPlan:
         asked = [registry.load("device", name) for name in wanted]
         return [*asked, *(each for each in known if beside and each.beside in wanted)]
 
+    def beginning(self, framework: str) -> dict[str, str | None]:
+        """Return what a training needs: the weights that it begins with, and the framework's own step of aligning.
+
+        Common weights are those of the framework that came first; a model of somebody's own has those it came with.
+        """
+        aligned = self.ids["origin" if self.brought else "align"]
+        return {
+            "weights": aligned[framework] if self.brought else next(iter(aligned.values())),
+            "aligned": aligned[framework],
+        }
+
     def served_by(self, server: Server) -> Pairing:
         """Return what a server of that format embeds: the standard artifact, in the first runtime that reads it."""
         runtimes: tuple[Runtime, ...] = registry.load_all("runtime")

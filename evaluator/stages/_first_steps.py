@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.children.work import blame
+from evaluator.children.work import Work, blame
 from evaluator.core import files
+from evaluator.core.clock import timed
 from evaluator.core.errors import FwevalError
 from evaluator.core.records import Metrics, Record
 from evaluator.core.tensors import Array, Arrays, read_arrays, write_arrays
 from evaluator.measure import parity
 from evaluator.measure.parity import PARTS, Parity, Reference, Trace
-from evaluator.stages._evidence import Assignment
-from scenarios.contract import OurTrainer
+from evaluator.stages._evidence import WEIGHTS, Assignment
+from scenarios.contract import OurTrainer, TrainingVariant
+from scenarios.weights import read_weights
 
 COUNT = 4  # steps: later on, rounding has grown from step to step, and curves part for no reason
 PLACES = "places.npz"  # which numbers of large tensors are kept
@@ -101,6 +103,27 @@ class Start:
     @property
     def _outputs(self) -> list[str]:
         return [spec.name for spec in self.about.signature.outputs]
+
+
+def started(about: Assignment, work: Work, variant: TrainingVariant | None = None) -> tuple[Start, float]:
+    """Make network and trainer ready, as the framework does by default or as a variant does; return the seconds too.
+
+    Both begin with the same weights, but for a model of somebody's own that has those it is built with.
+    """
+    framework, train, device = about.framework, about.scenario.training, about.device.name
+    way = framework if variant is None else variant
+    title = framework.title if variant is None else f"{framework.title} with {variant.title}"
+    with blame(f"building the model in {title}"):
+        network, building = timed(lambda: way.build(about.model, about.settings))
+    path = work.need("weights") / WEIGHTS
+    if path.is_file() or not about.model.brought:
+        weights = read_weights(path)
+        framework.load_weights(network, weights)
+    else:
+        weights = framework.read_weights(network)
+    with blame(f"training in {title}"):
+        trainer, preparing = timed(lambda: way.trainer(network, train, device))
+    return Start(about=about, network=network, trainer=trainer, weights=weights), building + preparing
 
 
 def write_reference(folder: Path, precision: str, reference: Reference) -> None:

@@ -21,12 +21,11 @@ from evaluator.measure.resources import peak_memory
 from evaluator.stages import _first_steps as first_steps
 from evaluator.stages import _on_device
 from evaluator.stages._course import STEP, Course
-from evaluator.stages._evidence import WEIGHTS, Assignment, read_result
+from evaluator.stages._evidence import Assignment, read_result
 from evaluator.stages._figures import labelled
-from evaluator.stages._first_steps import PARITY, Start
+from evaluator.stages._first_steps import PARITY
 from evaluator.stages._lessons import lesson
 from scenarios.contract import TrainingVariant
-from scenarios.weights import read_weights
 
 LEAST_STEPS = 48  # sixteen blocks of three: half of them choose the best, the others judge it,
 PATIENCE_S = 15.0  # or what a short training makes of so long
@@ -39,7 +38,7 @@ def measured(work: Work) -> Measured:
     demand(about, variant)
     _, import_s = timed(about.prepare)
     batches = lesson(about, work).batches
-    start, build_s = started(about, variant, work)
+    start, build_s = first_steps.started(about, work, variant)
     at_a_time = about.scenario.training.steps_at_a_time
     course = Course(start.trainer, batches, about.device.meter(), at_a_time=at_a_time)
     default = read_result(work.need("parity"))
@@ -92,23 +91,6 @@ def demand(about: Assignment, variant: TrainingVariant) -> None:
     if lacking is not None:
         reason, remedy = lacking
         raise Unavailable(reason, remedy=remedy)
-
-
-def started(about: Assignment, variant: TrainingVariant, work: Work) -> tuple[Start, float]:
-    """Build network and trainer as the variant does; return the seconds that this took."""
-    framework = about.framework
-    with blame(f"building the model in {framework.title} with {variant.title}"):
-        network, building = timed(lambda: variant.build(about.model, about.settings))
-    path = work.need("weights") / WEIGHTS
-    if path.is_file() or not about.model.brought:
-        weights = read_weights(path)
-        framework.load_weights(network, weights)
-    else:
-        weights = framework.read_weights(network)
-    train, device = about.scenario.training, about.device.name
-    with blame(f"training in {framework.title} with {variant.title}"):
-        trainer, preparing = timed(lambda: variant.trainer(network, train, device))
-    return Start(about=about, network=network, trainer=trainer, weights=weights), building + preparing
 
 
 def _compared(about: Assignment, variant: TrainingVariant, trace: Trace, work: Work) -> Parity:

@@ -11,25 +11,24 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from evaluator.children.work import Work, blame
+from evaluator.children.work import Work
 from evaluator.core import registry
 from evaluator.core.metrics import key, number
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Measured, Metrics
-from evaluator.core.tensors import Arrays, write_arrays
+from evaluator.core.tensors import write_arrays
 from evaluator.measure import parity
 from evaluator.measure.parity import Reference
 from evaluator.measure.resources import peak_memory
 from evaluator.stages import _first_steps as first_steps
 from evaluator.stages._contract import GIB, Shown, Stage
-from evaluator.stages._evidence import WEIGHTS, Assignment, read_result
+from evaluator.stages._evidence import Assignment, read_result
 from evaluator.stages._figures import labelled
 from evaluator.stages._first_steps import PARITY, PLACES, Batches, Places, Start
 from evaluator.stages._flops import flops
 from evaluator.stages._lessons import lesson
 from scenarios.contract import TrainingVariant
 from scenarios.own.training import OWN_STEP
-from scenarios.weights import read_weights
 
 if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
@@ -65,13 +64,10 @@ class Equivalence(Stage):
         train = plan.scenario.train
         if train is None or train.optimizer == OWN_STEP:
             return
-        aligned = plan.ids["origin" if plan.brought else "align"]
         for device in plan.draft.options.devices:
             default: str | None = None
             for framework in plan.frameworks:
-                first = aligned[framework] if plan.brought else next(iter(aligned.values()))
-                needs = {"weights": first, "aligned": aligned[framework]}
-                needs |= {"default": default} if default is not None else {}
+                needs = plan.beginning(framework) | ({} if default is None else {"default": default})
                 step = plan.add(self.name, framework, device=device, needs=needs, refusal=plan.no_device(device))
                 plan.ids[self.name][framework, device] = step
                 default = default or step
@@ -82,22 +78,17 @@ class Equivalence(Stage):
         about.prepare()
         framework = about.framework
         batches = lesson(about, work).batches[: first_steps.COUNT]
-        weights = _weights(about, work)
-        with blame(f"building the model in {framework.title}"):
-            network = about.network(work.need("weights"))
-        with blame(f"training in {framework.title}"):
-            trainer = framework.trainer(network, about.scenario.training, about.device.name)
-        start = Start(about=about, network=network, trainer=trainer, weights=weights or framework.read_weights(network))
+        start, _ = first_steps.started(about, work)
         other = work.need("default") if "default" in work.step.needs else None
         own, places = _reference(start, batches, None if other is None else first_steps.read_places(other), work)
         write_arrays(work.folder / PLACES, dict(places))
         metrics: Metrics = {
-            "parameters": framework.parameters(network),
-            "optimizer_numbers": trainer.state_numbers(),
+            "parameters": framework.parameters(start.network),
+            "optimizer_numbers": start.trainer.state_numbers(),
             "first_steps": len(batches),
             **_noise(own),
             **peak_memory(),
-            **flops(about, network, batches[0][0]),
+            **flops(about, start.network, batches[0][0]),
         }
         lost = parity.undecidable(own)
         if lost is not None:
@@ -124,12 +115,6 @@ class Equivalence(Stage):
             figures=labelled(first_steps.figures(found), between="frameworks"),
             files={"places": PLACES, "parity": PARITY},
         )
-
-
-def _weights(about: Assignment, work: Work) -> Arrays | None:
-    """Return the weights that both begin with; None for a model of somebody's own that has those it is built with."""
-    path = work.need("weights") / WEIGHTS
-    return read_weights(path) if path.is_file() or not about.model.brought else None
 
 
 def _reference(start: Start, batches: Batches, places: Places | None, work: Work) -> tuple[Reference, Places]:

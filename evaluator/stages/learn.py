@@ -29,6 +29,7 @@ from evaluator.core.records import Measured, Metrics, Step
 from evaluator.stages import _mllog, _trial
 from evaluator.stages._contract import GIB, Shown, Stage
 from evaluator.stages._evidence import WEIGHTS, Assignment
+from evaluator.stages._first_steps import started
 from evaluator.stages._lessons import Batch, course_steps, material, order
 from evaluator.stages._outputs import accuracy
 from evaluator.stages.train import build, evaluated
@@ -64,11 +65,9 @@ class Learn(Stage):
         target = plan.scenario.targets.heldout_accuracy.get(profile.name, 0.0)
         if plan.scenario.train is None or (plan.brought and not target):
             return
-        aligned = plan.ids["origin" if plan.brought else "align"]
         for device, number in itertools.product(plan.draft.options.devices, range(1, profile.seeds + 1)):
             for framework in plan.balanced(plan.frameworks, number):
-                first = aligned[framework] if plan.brought else next(iter(aligned.values()))
-                needs = {"weights": first, "aligned": aligned[framework], "trained": plan.ids["train"].get(framework)}
+                needs = {**plan.beginning(framework), "trained": plan.ids["train"].get(framework)}
                 refusal = plan.no_device(device)
                 step = plan.add(self.name, framework, device=device, round=number, needs=needs, refusal=refusal)
                 if step is not None and not target:
@@ -131,7 +130,7 @@ def _made(about: Assignment, work: Work) -> tuple[Any, Trainer]:
         return network, trainer
     variant: TrainingVariant = registry.load("training_variant", work.step.variant)
     _trial.demand(about, variant)
-    start, _ = _trial.started(about, variant, work)
+    start, _ = started(about, work, variant)
     return start.network, start.trainer
 
 

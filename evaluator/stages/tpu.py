@@ -57,13 +57,12 @@ class Tpu(Stage):
 
     def plan(self, plan: "ScenarioPlan") -> None:
         """Plan one step for each framework, behind what proves that both have the same model."""
-        known = plan.ids["origin" if plan.brought else "align"]
         for framework in plan.frameworks:
             plan.ids[self.name][framework] = plan.add(
                 self.name,
                 framework,
                 environment=_tpu.ENVIRONMENT,
-                needs={"aligned": known[framework]},
+                needs={"aligned": plan.beginning(framework)["aligned"]},
                 refusal=plan.no_environment(_tpu.ENVIRONMENT),
             )
 

@@ -69,13 +69,10 @@ class Train(Stage):
         """Plan every round on every device, the frameworks in counter-balanced order; what is exported is the first."""
         if plan.scenario.train is None:
             return
-        aligned = plan.ids["origin" if plan.brought else "align"]
         rounds = range(1, plan.draft.profile.train_rounds + 1)
         for device, number in itertools.product(plan.draft.options.devices, rounds):
             for framework in plan.balanced(plan.frameworks, number):
-                first = aligned[framework] if plan.brought else next(iter(aligned.values()))
-                needs = {"weights": first, "aligned": aligned[framework]}
-                refusal = plan.no_device(device)
+                needs, refusal = plan.beginning(framework), plan.no_device(device)
                 step = plan.add(self.name, framework, device=device, round=number, needs=needs, refusal=refusal)
                 if number == 1:
                     plan.ids[self.name].setdefault(framework, step)
@@ -142,7 +139,7 @@ def _plan_variants(plan: "ScenarioPlan", device: str, number: int) -> None:
     They rest on what rounding does to the training; a step of somebody's own is as it is. Further rounds are for those
     that do not search for minutes.
     """
-    traced, aligned = plan.ids["equivalence"], plan.ids["origin" if plan.brought else "align"]
+    traced = plan.ids["equivalence"]
     chosen: Device = registry.load("device", device)
     model, settings = plan.model, plan.settings
     for variant in registry.load_all("training_variant"):
@@ -151,8 +148,7 @@ def _plan_variants(plan: "ScenarioPlan", device: str, number: int) -> None:
         if (framework, device) not in traced or not patient:
             continue
         if variant.applies(model.signature(settings, framework), cuda=chosen.cuda):
-            first = aligned[framework] if plan.brought else next(iter(aligned.values()))
-            needs = {"weights": first, "aligned": aligned[framework], "parity": traced[framework, device]}
+            needs = {**plan.beginning(framework), "parity": traced[framework, device]}
             where = {"device": device, "round": number, "variant": variant.name}
             plan.add(Train.name, framework, needs=needs, refusal=plan.no_device(device), **where)
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from scenarios.contract import Kernel, Sizes
 
+TYPES = {"fp32": "float32", "bfloat16": "bfloat16"}  # precision -> the type's name in both frameworks
 GEMM, CONVOLUTION, MEMORY = "gemm", "convolution", "memory"
 _SIDE, _CHANNELS = 28, 128  # of what a convolution makes: zeros of a border would be work that nobody does
 _FLOAT_BYTES = 4

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from scenarios.contract import Kernel, Sizes
-from scenarios.frameworks._kernels import kernels_of
-
-_TYPES = {"fp32": "float32", "bfloat16": "bfloat16"}
+from scenarios.frameworks._kernels import TYPES, kernels_of
 
 
 def kernels(sizes: Sizes, precision: str) -> tuple[Kernel, ...]:
     """Return the kernels; nothing is allocated before they are made. The device was chosen in `prepare`."""
-    return kernels_of(_Calls(_TYPES[precision]), sizes, precision)
+    return kernels_of(_Calls(TYPES[precision]), sizes, precision)
 
 
 class _Calls:

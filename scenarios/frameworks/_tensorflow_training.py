@@ -127,7 +127,7 @@ class FitTrainer(KerasTrainer):
             )
         (output,) = network.output
         network.compile(self._optimizer, loss={output: keras.losses.SparseCategoricalCrossentropy(from_logits=True)})
-        self._watch = _Watch.made()
+        self._watch = _watch()
 
     def step(self, inputs: Mapping[str, Array], labels: Array) -> float:
         """Take one step, which is an epoch of one batch."""
@@ -138,29 +138,21 @@ class FitTrainer(KerasTrainer):
         return float(self._watch.loss)
 
 
-class _Watch:
-    """A callback that times a batch, and reads its loss, which waits for it."""
+def _watch() -> Any:
+    """Return a callback that times a batch, and reads its loss, which waits for it; Keras is imported by now."""
+    import keras
+    import tensorflow as tf
 
-    seconds: float
-    loss: float
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped here
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self._begin = time.perf_counter()
 
-    @staticmethod
-    def made() -> Any:
-        """Make one: Keras is imported by now."""
-        import keras
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.loss = float(logs["loss"])
+            tf.test.experimental.sync_devices()
+            self.seconds = time.perf_counter() - self._begin
 
-        class Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped here
-            def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-                self._begin = time.perf_counter()
-
-            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-                import tensorflow as tf
-
-                self.loss = float(logs["loss"])
-                tf.test.experimental.sync_devices()
-                self.seconds = time.perf_counter() - self._begin
-
-        return Watch()
+    return Watch()
 
 
 def tensors(arrays: Mapping[str, Array]) -> dict[str, Any]:

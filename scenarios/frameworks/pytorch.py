@@ -12,7 +12,7 @@ from evaluator.core import registry
 from evaluator.core.errors import Unavailable
 from evaluator.core.tensors import Array, Arrays
 from scenarios.contract import OUTPUT, Framework, Kernel, Model, Sizes, Step, TrainSettings, alone, defined
-from scenarios.frameworks import _torch_flops, _torch_peak
+from scenarios.frameworks import _pytorch_flops, _pytorch_peak
 from scenarios.frameworks._pytorch_training import Clock, Manner, Place, TorchTrainer, compute_products
 from scenarios.weights import require_same
 
@@ -99,11 +99,11 @@ class PyTorch(Framework):
 
     def flops(self, network: Any, inputs: Mapping[str, Array], device: str, *, train: bool) -> int:
         """Ask `FlopCounterMode`."""
-        return _torch_flops.count(network, _place(device).tensors(inputs), train=train)
+        return _pytorch_flops.count(network, _place(device).tensors(inputs), train=train)
 
     def kernels(self, sizes: Sizes, precision: str, device: str) -> tuple[Kernel, ...]:
         """Compute in `torch.mm` and `torch.conv2d`."""
-        return _torch_peak.kernels(sizes, precision, _place(device))
+        return _pytorch_peak.kernels(sizes, precision, _place(device))
 
     def trainer(self, network: Any, train: TrainSettings, device: str, **options: Any) -> TorchTrainer:
         """Move the network to the device and make its optimizer; `options` are those of `Manner`."""

@@ -2,24 +2,16 @@
 
 from typing import ClassVar
 
-from evaluator.core.records import Signature
-from scenarios.contract import TrainingVariant
-from scenarios.variants._inputs import has_images
+from scenarios.variants.channels_last import ChannelsLast
 
 
-class FusedChannelsLast(TrainingVariant):
+class FusedChannelsLast(ChannelsLast):
     """Both keywords."""
 
     name = "fused_channels_last"
     title = "fused optimizer, channels last"
     summary = "the optimizer is made with fused=True, network and images have the memory format channels_last"
-    framework = "pytorch"
     options: ClassVar = {"fused": True, "channels_last": True}
-    effort = 0
-
-    def applies(self, signature: Signature, *, cuda: bool) -> bool:
-        """Look for images."""
-        return has_images(signature)
 
 
 plugin = FusedChannelsLast()

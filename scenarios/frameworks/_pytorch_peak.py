@@ -4,15 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from scenarios.contract import Kernel, Sizes
-from scenarios.frameworks._kernels import kernels_of
+from scenarios.frameworks._kernels import TYPES, kernels_of
 from scenarios.frameworks._pytorch_training import Place
-
-_TYPES = {"fp32": "float32", "bfloat16": "bfloat16"}
 
 
 def kernels(sizes: Sizes, precision: str, place: Place) -> tuple[Kernel, ...]:
     """Return the kernels; nothing is allocated before they are made."""
-    return kernels_of(_Calls(_TYPES[precision], place), sizes, precision)
+    return kernels_of(_Calls(TYPES[precision], place), sizes, precision)
 
 
 class _Calls:
