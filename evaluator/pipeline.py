@@ -149,10 +149,12 @@ def _of_this_run(run: Run, steps: Iterable[Step]) -> list[Step]:
 
 
 def _wanted_at_all(run: Run, steps: Iterable[Step]) -> list[Step]:
-    """Return the steps without variants that nobody waits for: those of a stage that is only on the way to another."""
-    last = run.stages[-1].__name__
-    whole = last not in PLANNED
-    return [step for step in steps if whole or step.variant is None or step.stage == last]
+    """Return the steps without variants that nobody waits for: of a stage on the way those that the last one needs."""
+    last, known = run.stages[-1].__name__, list(steps)
+    if last not in PLANNED:
+        return known
+    waited_for = {needed for step in known if step.stage == last for needed in step.needs.values()}
+    return [step for step in known if step.variant is None or step.stage == last or step.id in waited_for]
 
 
 def fetch(run: Run) -> None:

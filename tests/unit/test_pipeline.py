@@ -24,7 +24,7 @@ from evaluator.running.progress import Reporter
 from evaluator.stages import _evidence
 from exports.sizes import digest
 from scenarios import datasets
-from scenarios.loading import load_scenario
+from scenarios.loading import load_profile, load_scenario
 from tests import fakes
 from tests.engine import PROFILE, run_record
 
@@ -117,6 +117,20 @@ def test_only_the_steps_of_the_stages_that_will_run_are_counted(begin: Callable[
         pipeline.make_plan(run)
         left[stage] = run.reporter.seconds_left()
     assert left["align"] < left["report"] or left["report"] == 0  # 0: neither framework is installed here
+
+
+@pytest.mark.parametrize(
+    ("stage", "tried_in"), [("learn", {"train", "learn"}), ("train", {"train"}), ("export", set())]
+)
+def test_a_variant_is_tried_where_it_was_asked_for_or_something_waits_for_it(
+    begin: Callable[..., pipeline.Run], stage: str, tried_in: set[str]
+) -> None:
+    run = begin(stage, profile=load_profile("smoke"))
+    pipeline.make_plan(run)
+    wanted = pipeline._of_this_run(run, run.folder.plan.steps)
+    assert {step.stage for step in wanted if step.variant} == tried_in
+    known = {step.id for step in wanted}
+    assert all(set(step.needs.values()) <= known for step in wanted)
 
 
 def test_cores_are_filled_by_the_next_stage_where_neither_measures(begin: Callable[..., pipeline.Run]) -> None:
