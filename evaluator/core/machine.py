@@ -12,11 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from evaluator.core import cgroups, settings
+from evaluator.core import cgroups, nvml, settings
 from evaluator.core.records import Machine
 
-VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
-_GPU = re.compile(r"\d+|(GPU|MIG)-\S+")  # its number, or the beginning of its UUID; a slice of one
 _ASK_S = 10  # seconds that a tool may take to answer a question about itself
 
 
@@ -71,23 +69,13 @@ def _least(size: int, limit: int | None) -> int:
     return size if limit is None else min(size, limit)
 
 
-def visible_gpu() -> str | None:
-    """Return the GPU that this process may use, in the words of `VISIBLE_GPUS`; None when it may use none.
-
-    The list ends before its first entry that names none. Documentation:
-    https://docs.nvidia.com/cuda/cuda-programming-guide/ (CUDA_VISIBLE_DEVICES)
-    """
-    first = os.environ.get(VISIBLE_GPUS, "0").partition(",")[0].strip()
-    return first if _GPU.fullmatch(first) else None
-
-
 @cache
 def gpu() -> str | None:
     """Name the first CUDA GPU that this process may use, by asking the driver's own tool; None when there is none."""
-    allotted = visible_gpu()
+    allotted = nvml.visible_gpu()
     if allotted is None or shutil.which("nvidia-smi") is None:
         return None
-    chosen = [f"--id={allotted}"] if VISIBLE_GPUS in os.environ and allotted.isdecimal() else []
+    chosen = [f"--id={allotted}"] if nvml.VISIBLE_GPUS in os.environ and allotted.isdecimal() else []
     command = ["nvidia-smi", "--query-gpu=name,uuid", "--format=csv,noheader", *chosen]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True)

@@ -8,15 +8,16 @@ Documentation: https://docs.nvidia.com/deploy/nvml-api/, https://docs.nvidia.com
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from evaluator.core import machine
-
 T = TypeVar("T")
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 ORDER, BY_BUS = "CUDA_DEVICE_ORDER", "PCI_BUS_ID"  # decides which GPU a number means
+_NAME = re.compile(r"\d+|(GPU|MIG)-\S+")  # its number, or the beginning of its UUID; a slice of one
 _SLICE = "MIG-"  # how the UUID of a slice begins
 _MOST_SLICES = 16  # that one GPU is asked for; it has seven at most
 
@@ -121,6 +122,16 @@ class Gpu:
             return _refused(what, error, self._nvml)
 
 
+def visible_gpu() -> str | None:
+    """Return the GPU that this process may use, in the words of `VISIBLE_GPUS`; None when it may use none.
+
+    The list ends before its first entry that names none. Documentation:
+    https://docs.nvidia.com/cuda/cuda-programming-guide/ (CUDA_VISIBLE_DEVICES)
+    """
+    first = os.environ.get(VISIBLE_GPUS, "0").partition(",")[0].strip()
+    return first if _NAME.fullmatch(first) else None
+
+
 @cache
 def gpu() -> Gpu | Unknown:
     """Return the first GPU that this process may use, as CUDA would find it; asked once in a process."""
@@ -133,9 +144,9 @@ def gpu() -> Gpu | Unknown:
 
 def found(nvml: Any) -> Gpu | Unknown:
     """Return the same from a module that is NVML's."""
-    allotted = machine.visible_gpu()
+    allotted = visible_gpu()
     if allotted is None:
-        return Unknown(f"{machine.VISIBLE_GPUS} hides every GPU")
+        return Unknown(f"{VISIBLE_GPUS} hides every GPU")
     try:
         nvml.nvmlInit()
         handles = [nvml.nvmlDeviceGetHandleByIndex(number) for number in range(nvml.nvmlDeviceGetCount())]

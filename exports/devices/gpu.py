@@ -17,7 +17,7 @@ from evaluator.core.records import Machine
 from exports.contract import Device, DeviceState
 from exports.devices import _nvidia
 
-_VISIBLE = machine.VISIBLE_GPUS
+_VISIBLE = nvml.VISIBLE_GPUS
 _ORDER = nvml.ORDER
 
 
@@ -32,12 +32,12 @@ class Gpu(Device):
     def variables(self) -> Mapping[str, str]:
         """Show the child the one GPU."""
         order = {_ORDER: os.environ[_ORDER]} if _ORDER in os.environ else {}
-        return {_VISIBLE: machine.visible_gpu() or "-1", **order}
+        return {_VISIBLE: nvml.visible_gpu() or "-1", **order}
 
     def lacking(self) -> tuple[str, str] | None:
         """Ask nvidia-smi, unless GPUs are hidden from us."""
         told = f"{_VISIBLE}={os.environ.get(_VISIBLE)}"
-        if machine.visible_gpu() is None:
+        if nvml.visible_gpu() is None:
             return f"{told} hides every GPU from fweval", f"unset {_VISIBLE}, or let it begin with a GPU's number"
         if machine.gpu() is not None:
             return None

@@ -164,7 +164,7 @@ def test_the_run_is_completed_without_doing_anything_twice(home: Path) -> None:
     endings = {row["outcome"] for row in cells(home / "run")}
     assert endings <= {"passed", "unavailable", "not_applicable"}
     assert {row["stage"] for row in cells(home / "run") if row["outcome"] == "passed"} == {
-        *("train", "export", "verify", "run", "edge", "serve", "load", "upkeep")
+        *("equivalence", "train", "export", "verify", "run", "edge", "serve", "load", "upkeep")
     }
     assert len(cells(home / "run")) == len([s for s in RunFolder.open(home / "run").plan.steps if s.stage != "align"])
     assert leftovers(home) == []

@@ -1,13 +1,14 @@
 """Environments of their own: named by their lists, found only when whole, and what a child is told of them."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from evaluator.children import environments, owner
-from evaluator.core import cache
+from evaluator.core import cache, registry
 from evaluator.core.errors import Unavailable, UsageError
 
 FOREIGN = (3, 99)  # a version of Python
@@ -102,3 +103,26 @@ def test_what_a_killed_maker_had_begun_is_swept_away_and_nothing_else(cached: Pa
     assert [path.name for path in environments.sweep()] == [f".part-{gone}-a1"]
     assert {path.name for path in cached.iterdir()} == {f".part-{ours}-b-2", ".part-x", "executorch-0123abcd"}
     assert environments.sweep() == ()
+
+
+_NOTHING_ELSE = """
+import importlib, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if path is None and name not in sys.stdlib_module_names | {"evaluator", "exports", "msgspec", "numpy"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+importlib.import_module("exports.devices._far_end")
+from evaluator.core import registry
+for name in sys.argv[1:]:
+    registry.load("runtime", name)
+"""
+
+
+def test_what_runs_in_the_container_for_arm64_needs_nothing_that_its_list_lacks() -> None:
+    runtimes = [name for name in registry.names("runtime") if "arm64" in registry.load("runtime", name).devices]
+    assert len(runtimes) > 2
+    done = subprocess.run([sys.executable, "-c", _NOTHING_ELSE, *runtimes], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pynvml
 import pytest
 
-from evaluator.core import machine, nvml
+from evaluator.core import nvml
 from evaluator.core.nvml import Gpu, Unknown
 from exports.devices import _nvidia, gpu
 from tests import children
@@ -22,7 +22,7 @@ CUT = FakeGpu(uuid="GPU-eeee-5", slices=(0, SLICE))
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (machine.VISIBLE_GPUS, nvml.ORDER):
+    for name in (nvml.VISIBLE_GPUS, nvml.ORDER):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -97,7 +97,8 @@ def _limits(card: Scorecard, scenario: str) -> Iterable[Block]:
     if rows:
         titles = ("Kernels of", "Matrix product", "Convolution", "Memory")
         columns = tuple(column(title, right=number > 0) for number, title in enumerate(titles))
-        yield Table(caption=f"{scenario}: what this machine can do at most", columns=columns, rows=tuple(rows))
+        caption = f"{scenario}: what this machine can do at most"
+        yield Table(caption=caption, columns=columns, rows=tuple(rows), layout="stacked")
     if any(cell.metrics.get("bfloat16") == "emulated" for cell in cells):
         yield soft(_EMULATED)
 
