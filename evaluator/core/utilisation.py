@@ -22,4 +22,5 @@ class Utilisation(Coordinates, frozen=True, kw_only=True):
     peak_kernel: str = ""
     peak_framework: str = ""  # whose kernel it was
     mfu: Share | None = None  # flops / (seconds * peak_flops_per_s): above 0, at most 1
-    reason: str = ""  # why that is not known
+    disturbed_share: float | None = None  # of the blocks that it was measured in; None: it took no turns
+    reason: str = ""  # why mfu is not known

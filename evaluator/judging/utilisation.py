@@ -143,6 +143,7 @@ def _of(cell: Cell, known: _Known) -> Iterator[Utilisation]:
             peak_kernel="" if isinstance(peak, str) else peak.kernel,
             peak_framework="" if isinstance(peak, str) else peak.framework,
             mfu=share,
+            disturbed_share=number(cell.metrics.get("disturbed_share")),
             reason=reason,
         )
 

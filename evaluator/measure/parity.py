@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluator.core.quantities import percent
 from evaluator.core.records import Record
 from evaluator.core.tensors import Array, Arrays
 
@@ -233,7 +234,7 @@ def _wrong(expected: Array, found: Array) -> str:
 
 
 def _share(number: float) -> str:
-    return f"{number:.2%}" if 1e-4 <= number < 10 else f"{number:.1e}"
+    return percent(number) if 1e-6 <= number < 10 else f"{number:.1e}"
 
 
 def _lacking(expected: Mapping[str, Array], found: Mapping[str, Array], part: Part) -> str:

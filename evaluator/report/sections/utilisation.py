@@ -136,8 +136,13 @@ def _row(card: Scorecard, each: Utilisation) -> tuple[Lines, ...]:
         lines(Text(_operations(flops), "figure")),
         lines(Text(f"{_operations(flops / each.seconds)}/s", "figure")),
         lines(Text(f"{_operations(peak)}/s", "figure"), Text(kernel, "soft")),
-        lines(Text(_format.quantity(share, "share"), "figure")),
+        lines(Text(_format.quantity(share, "share"), "figure"), *_disturbed(each)),
     )
+
+
+def _disturbed(each: Utilisation) -> tuple[Text, ...]:
+    share = each.disturbed_share
+    return (Text(f"{_format.quantity(share, 'share')} of its blocks disturbed", "soft"),) if share else ()
 
 
 def _subject(card: Scorecard, each: Utilisation) -> str:
