@@ -71,8 +71,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(home: Path) -> subprocess.CompletedProcess[str]:
-    # Probes are asked of both scenarios' servers in test_serving.py.
-    asked = ("tiny", "--profile", "e2e.toml", "--skip", "probe", "--out", "run")
+    # Probes are asked of both scenarios' servers in test_serving.py; one way to set runtimes up stands for both.
+    asked = ("tiny", "--profile", "e2e.toml", "--skip", "probe", "--skip", "passive_wait", "--out", "run")
     return fweval("full", *asked, cwd=home, timeout_s=500)
 
 
