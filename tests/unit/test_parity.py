@@ -126,6 +126,34 @@ def test_what_is_not_the_same_is_named(part: Part) -> None:
     assert {each.part for each in found.rows if each.difference > each.allowed} == {part}
 
 
+@pytest.mark.parametrize(
+    ("theirs", "left", "breach"),
+    [
+        (-1e-4, 1, ""),  # another sign: Adam takes the opposite step
+        (1e-3, 1, ""),
+        (0.98e-3, 2, "what the first step makes of 'bn.weight'"),
+    ],
+)
+def test_an_update_is_compared_where_both_have_the_same_gradient(theirs: float, left: int, breach: str) -> None:
+    """One number of a tensor is next to nothing: no repeat shows it, and another framework gives it another sign."""
+    mine = replace(trace(), gradient={"bn.weight": numbers(1000, 0.98e-3)}, update={"bn.weight": numbers(1, 1)})
+    other = replace(mine, gradient={"bn.weight": numbers(1000, theirs)}, update={"bn.weight": numbers(1, -1)})
+    found = parity.compare(parity.referred(mine, [mine]), other, batch=BATCH)
+    assert row(found, "gradient", "bn.weight").difference < QUIET
+    assert row(found, "update", "bn.weight").difference == pytest.approx(0 if left == 1 else np.sqrt(2), rel=1e-6)
+    assert breach in found.breach
+    assert bool(found.breach) == bool(breach)
+
+
+def test_an_update_without_a_number_that_both_know_alike_is_counted_as_left_out() -> None:
+    mine = replace(trace(), gradient={"bn.weight": numbers(1e-3)}, update={"bn.weight": numbers(1)})
+    repeat = replace(mine, gradient={"bn.weight": numbers(1.001e-3)})
+    other = replace(mine, gradient={"bn.weight": numbers(1.03e-3)}, update={"bn.weight": numbers(-1)})
+    found = parity.compare(parity.referred(mine, [repeat]), other, batch=BATCH)
+    assert "update:bn.weight" in found.blind
+    assert found.worst("update") is None
+
+
 def test_the_first_breach_is_told() -> None:
     planted = {name: value for part in ("curve", "gradient", "update") for name, value in BREACHES[part][0].items()}
     assert "gradient" in judged(trace(**planted)).breach
