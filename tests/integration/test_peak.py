@@ -11,7 +11,7 @@ import pytest
 from evaluator.core.records import FRAMEWORKS
 from evaluator.measure.disturbance import OTHERS_FROM
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("peak_child.py")
