@@ -2,22 +2,29 @@
 
 A training is traced over its first steps: what the network computes before any, the losses, the gradients of the first
 step, and what that step changed. Two traces may differ by what rounding does to them. How much that is, is measured: by
-the same training once more, and from weights of which every number is nudged up or down by its last digit (in the
-precision in question). Two frameworks add up in different orders; that is the same kind of change, and was seen to make
-up to 7 times as much of it in the first steps of ResNet-50, BERT and a small network. `FACTOR` times is allowed.
+the same training once more, and from weights of which every number is nudged up or down, in 32 bits by eight of its
+last digits. Two frameworks add up in different orders; that is the same kind of change, and was seen to be worth up to
+seven of these digits in the first steps of ResNet-50, BERT and a small network. `FACTOR` times is allowed.
 D. S. Parker, "Monte Carlo arithmetic", 1997; the idea of a tolerance from a second run is TorchBench's.
 
-In fewer bits a nudge is as coarse as the numbers, and products are added up in 32 bits all the same: `COARSE` times is
-allowed there. Where that is as large as `BLIND`, a comparison could hardly fail: it is left out, and counted.
+In fewer bits a nudge by one digit is as coarse as the numbers, and products are added up in 32 bits all the same:
+`COARSE` times is allowed there. Where that is as large as `BLIND`, a comparison could hardly fail: it is left out, and
+counted.
+
+Rounding can also turn a unit on or off whose input is next to nothing (ReLU), and that changes gradients of all layers
+before it at once, by thousands of times as much: an event that happens or does not. A few nudges may have missed it, so
+before two are called different, more are looked at (`noise` of them is joined to the reference's).
 
 Differences are those of whole tensors, as vectors: |a - b| / |a|. What Adam makes of a gradient has nearly the same
-size whatever the gradient's, so that one which is nothing but rounding decides a sign: an update is compared where the
-gradient is known to a hundredth, and where both gradients are the same to a hundredth. (Whether they are is a part of
-its own; in batch normalizations of ResNet-50 one number of a thousand has another sign in the other framework.)
+size whatever the gradient's, so that one which is nothing but rounding decides a sign: an update is compared where both
+have the same gradient to a hundredth, and may differ by as much more as the gradients differ there. (Whether they are
+the same is a part of its own; in batch normalizations of ResNet-50 one number of a thousand has another sign in the
+other framework.)
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -29,15 +36,16 @@ from evaluator.core.tensors import Array, Arrays
 
 Part = Literal["forward", "gradient", "update", "statistics", "curve"]
 PARTS: tuple[Part, ...] = ("forward", "gradient", "update", "statistics", "curve")
-FACTOR = 30.0  # times what a nudge does, in 32 bits
+FACTOR = 4.0  # times what a nudge does, in 32 bits
 COARSE = 6.0  # times it in fewer
 LEAST = 16.0  # times the rounding of 32 bits are allowed, however quiet the repeats are
 LEAST_COARSE = 4.0  # times that of fewer
 FAR = 1e9  # a difference without end, as a number that JSON has
 BLIND = 0.9  # a whole tensor that may differ by so much of itself tells nothing: one of zeros differs by 1
 ROUNDING = {"fp32": 2.0**-23, "tf32": 2.0**-10, "float16": 2.0**-10, "bfloat16": 2.0**-7}  # one unit in the last place
-KNOWN = 100.0  # a gradient this many times above its noise is known to a hundredth,
-KNOWN_COARSE = 10.0  # and in fewer bits to a tenth, with its sign: there is hardly one that is known better
+NUDGE = {"fp32": 8.0}  # units in the last place; one where there are few
+SAME = 0.01  # two gradients that differ by so much of themselves have the same update,
+SAME_COARSE = 0.1  # and in fewer bits: there are hardly any that are known better
 UNDECIDABLE = 0.3  # two losses of a first step that may differ by so much tell nothing
 _VARIANCE = "running_var"  # biased in Keras, unbiased in PyTorch: by 1 / (n - 1) of n values, of which a batch has more
 _CORRECTION = 1 - 0.999  # Adam divides by it in the first step: in 32 bits a thousandth is left of a number's digits
@@ -86,19 +94,21 @@ class Parity(Record, frozen=True, kw_only=True):
         return max(found, default=None)
 
 
+Noise = Mapping[Part, Mapping[str, float]]  # by part and name, what rounding does to it, relative
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """A trace with what rounding does to it, at one precision."""
 
     trace: Trace
-    noise: Mapping[Part, Mapping[str, float]]
-    known: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)  # by tensor: where the gradient is no noise
+    noise: Noise
 
 
 def nudged(weights: Mapping[str, Any], precision: str, seed: int) -> Arrays:
-    """Return weights of which each number is nudged up or down by one unit in its last place, as the seed says."""
+    """Return weights of which each number is nudged up or down by `NUDGE` units in its last place, as the seed says."""
     generator = np.random.default_rng(seed)
-    by = ROUNDING[precision]
+    by = ROUNDING[precision] * NUDGE.get(precision, 1.0)
     return {
         name: (np.asarray(array) * (1 + by * generator.choice((-1.0, 1.0), array.shape))).astype(array.dtype)
         if array.dtype.kind == "f"
@@ -135,28 +145,27 @@ def kept(arrays: Mapping[str, Array], chosen: Mapping[str, NDArray[np.int64]]) -
 
 def referred(trace: Trace, repeats: Sequence[Trace], precision: str = "fp32") -> Reference:
     """Return a trace with the noise that its repeats show: those that are the same, and those that are nudged."""
-    times = _known_times(precision)
-    doubt = {
-        name: max((_largest(again.gradient[name], array) for again in repeats if name in again.gradient), default=0.0)
-        for name, array in trace.gradient.items()
-    }
-    known = {name: np.abs(array) > times * doubt[name] for name, array in trace.gradient.items()}
-    bare = Reference(trace=trace, noise={}, known=known)
-    noise: dict[Part, dict[str, float]] = {part: {} for part in PARTS}
-    for again in repeats:
-        for part in PARTS:
-            for name, difference in _differences(bare, again, part, precision):
-                noise[part][name] = max(noise[part].get(name, 0.0), difference)
-    return Reference(trace=trace, noise=noise, known=known)
+    return Reference(trace=trace, noise=noise(trace, repeats, precision))
 
 
-def joined(one: Reference, other: Mapping[Part, Mapping[str, float]]) -> Reference:
-    """Return a reference whose noise is the larger one of two: those of either framework."""
-    noise = {
-        part: {name: max(value, other.get(part, {}).get(name, 0.0)) for name, value in one.noise.get(part, {}).items()}
-        for part in PARTS
-    }
-    return Reference(trace=one.trace, noise=noise, known=one.known)
+def noise(trace: Trace, repeats: Iterable[Trace], precision: str = "fp32") -> Noise:
+    """Return by how much repeats differ from a trace, the largest of each tensor and loss."""
+    found: dict[Part, dict[str, float]] = {part: {} for part in PARTS}
+    for again, part in itertools.product(repeats, PARTS):
+        for name, difference, _ in _differences(trace, again, part, precision):
+            found[part][name] = max(found[part].get(name, 0.0), difference)
+    return found
+
+
+def joined(one: Reference, other: Noise) -> Reference:
+    """Return a reference whose noise is the larger one of two: of either framework, or of more repeats."""
+    return Reference(
+        trace=one.trace, noise={part: _larger(one.noise.get(part, {}), other.get(part, {})) for part in PARTS}
+    )
+
+
+def _larger(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {name: max(one.get(name, 0.0), other.get(name, 0.0)) for name in {**one, **other}}
 
 
 def undecidable(reference: Reference) -> str | None:
@@ -181,13 +190,13 @@ def steps(losses: Iterable[float]) -> Arrays:
 
 def compare(reference: Reference, found: Trace, *, precision: str = "fp32", batch: int) -> Parity:
     """Compare a trace with a reference of the same precision; the first breach ends the words, not the rows."""
-    rows, blind, breach = [], _unknown(reference, found, precision), ""
+    rows, blind, breach = [], _unlike(reference.trace, found, precision), ""
     for part in PARTS:
         lacking = _lacking(reference.trace.part(part), found.part(part), part)
         breach = breach or lacking
-        for name, difference in _differences(reference, found, part, precision):
+        for name, difference, explained in _differences(reference.trace, found, part, precision):
             noise = reference.noise.get(part, {}).get(name, 0.0)
-            allowed = _allowed(noise, precision) + _stored(reference.trace, part, name)
+            allowed = _allowed(noise, precision) + _stored(reference.trace, part, name) + explained
             if name.endswith(_VARIANCE):
                 allowed = max(allowed, 1 / max(1, batch - 1))
             wrong = _wrong(reference.trace.part(part)[name], found.part(part)[name])
@@ -201,22 +210,21 @@ def compare(reference: Reference, found: Trace, *, precision: str = "fp32", batc
     return Parity(precision=precision, rows=tuple(rows), blind=tuple(blind), breach=breach)
 
 
-def _unknown(reference: Reference, found: Trace, precision: str) -> list[str]:
-    """Name the updates of which no gradient is known."""
-    certain = ((name, _certain(reference, found, name, precision)) for name in reference.trace.update)
-    return [f"update:{name}" for name, where in certain if where is not None and not where.any()]
+def _unlike(one: Trace, other: Trace, precision: str) -> list[str]:
+    """Name the updates of which no gradient is the same in both."""
+    alike = ((name, _alike(one, other, name, precision)) for name in one.update)
+    return [f"update:{name}" for name, where in alike if where is not None and not where.any()]
 
 
-def _certain(reference: Reference, found: Trace, name: str, precision: str) -> NDArray[np.bool_] | None:
-    """Return where an update can be compared: where its gradient is known, and the same; None: nobody tells of it."""
-    known, a, b = reference.known.get(name), reference.trace.gradient.get(name), found.gradient.get(name)
-    if known is None or a is None or b is None or a.size != b.size:
-        return known
-    return known & (np.abs(np.subtract(a, b, dtype=np.float64)) <= np.abs(a) / _known_times(precision))
-
-
-def _known_times(precision: str) -> float:
-    return KNOWN if precision == "fp32" else KNOWN_COARSE
+def _alike(one: Trace, other: Trace, name: str, precision: str) -> NDArray[np.bool_] | None:
+    """Return where two have the same gradient, which is not nothing; None where one does not tell."""
+    a, b = one.gradient.get(name), other.gradient.get(name)
+    if a is None or b is None or a.size != b.size:
+        return None
+    near = SAME if precision == "fp32" else SAME_COARSE
+    mine, others = _wide(a), _wide(b)
+    alike: NDArray[np.bool_] = (np.abs(mine - others) <= near * np.abs(mine)) & (mine != 0)
+    return alike
 
 
 def _allowed(noise: float, precision: str) -> float:
@@ -262,21 +270,20 @@ def _lacking(expected: Mapping[str, Array], found: Mapping[str, Array], part: Pa
     return ""
 
 
-def _differences(reference: Reference, found: Trace, part: Part, precision: str) -> Iterator[tuple[str, float]]:
-    """Yield name and relative difference of all that both have of a part."""
-    expected, candidate = reference.trace.part(part), found.part(part)
-    for name in (name for name in expected if name in candidate):
-        a, b = expected[name].reshape(-1), candidate[name].reshape(-1)
+def _differences(one: Trace, other: Trace, part: Part, precision: str) -> Iterator[tuple[str, float, float]]:
+    """Yield of all that both have of a part: name, relative difference, and how much of it gradients explain."""
+    expected, found = one.part(part), other.part(part)
+    for name in (name for name in expected if name in found):
+        a, b = _wide(expected[name]), _wide(found[name])
         if a.shape != b.shape:
-            yield name, FAR
+            yield name, FAR, 0.0
             continue
-        if part == "update":
-            certain = _certain(reference, found, name, precision)
-            if certain is not None:
-                a, b = a[certain.reshape(-1)], b[certain.reshape(-1)]
-            if not a.size:
-                continue
-        yield name, _relative(a, b)
+        where = _alike(one, other, name, precision) if part == "update" else None
+        if where is None:
+            yield name, _relative(a, b), 0.0
+        elif where.any():
+            explained = _relative(_wide(one.gradient[name])[where], _wide(other.gradient[name])[where])
+            yield name, _relative(a[where], b[where]), explained
 
 
 def _stored(trace: Trace, part: Part, name: str) -> float:
@@ -294,14 +301,13 @@ def _stored(trace: Trace, part: Part, name: str) -> float:
     return coarse + (ROUNDING["fp32"] / _CORRECTION if part == "update" else 0.0)
 
 
-def _relative(a: Array, b: Array) -> float:
+def _relative(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Return |a - b| / |a| of two vectors; 0 for two of zeros, `FAR` where only one is, or one is not finite."""
-    wide, other = a.astype(np.float64), b.astype(np.float64)
-    apart, scale = float(np.linalg.norm(wide - other)), float(np.linalg.norm(wide))
+    apart, scale = float(np.linalg.norm(a - b)), float(np.linalg.norm(a))
     if apart == 0:
         return 0.0
     return min(FAR, apart / scale) if np.isfinite(apart) and scale else FAR
 
 
-def _largest(a: Array, b: Array) -> float:
-    return float(np.max(np.abs(a.astype(np.float64) - b.astype(np.float64)), initial=0.0))
+def _wide(array: Array) -> NDArray[np.float64]:
+    return array.reshape(-1).astype(np.float64)

@@ -20,6 +20,8 @@ from evaluator.stages._evidence import WEIGHTS, Assignment
 from scenarios.contract import OurTrainer, TrainingVariant
 from scenarios.weights import read_weights
 
+NUDGES = 2  # times the weights are nudged to see what rounding does,
+MORE_NUDGES = 8  # and so many times more, for one step, before a difference is called one
 COUNT = 4  # steps: later on, rounding has grown from step to step, and curves part for no reason
 PLACES = "places.npz"  # which numbers of large tensors are kept
 PARITY = "parity.json"
@@ -40,7 +42,7 @@ NOISE_METRICS: Mapping[parity.Part, str] = {
     "curve": "curve_noise",
 }
 LEFT_OUT = "parity_left_out"
-_KNOWN, _WEIGHTS = "known", "weights"
+_WEIGHTS = "weights"
 _SEED = 15  # of the numbers that are kept
 
 Batches = Sequence[tuple[Arrays, Any]]
@@ -100,6 +102,22 @@ class Start:
             weights=parity.kept({name: weights[name] for name in changed}, chosen),
         ), chosen
 
+    def compared(self, reference: Reference, trace: Trace, batches: Batches, places: Places, precision: str) -> Parity:
+        """Compare a trace of this start with a reference; before a breach is told, look for more of what rounding does.
+
+        Afterwards the network stands where its first steps led.
+        """
+        rows = self.about.scenario.training.batch_size
+        found = parity.compare(reference, trace, precision=precision, batch=rows)
+        if not found.breach:
+            return found
+        seeds = (self.about.seed + number for number in range(NUDGES, NUDGES + MORE_NUDGES))
+        nudged = (parity.nudged(self.weights, precision, seed) for seed in seeds)
+        again = [self.traced(each, batches[:1], places)[0] for each in nudged]
+        wider = parity.joined(reference, parity.noise(trace, again, precision))
+        self.traced(self.weights, batches, places)
+        return parity.compare(wider, trace, precision=precision, batch=rows)
+
     @property
     def _outputs(self) -> list[str]:
         return [spec.name for spec in self.about.signature.outputs]
@@ -129,9 +147,8 @@ def started(about: Assignment, work: Work, variant: TrainingVariant | None = Non
 def write_reference(folder: Path, precision: str, reference: Reference) -> None:
     """Keep a trace with what rounding does to it."""
     arrays = {_PART.format(part, name): each for part in PARTS for name, each in reference.trace.part(part).items()}
-    known = {_PART.format(_KNOWN, name): each for name, each in reference.known.items()}
     stored = {_PART.format(_WEIGHTS, name): each for name, each in reference.trace.weights.items()}
-    write_arrays(folder / _trace(precision), {**arrays, **known, **stored})
+    write_arrays(folder / _trace(precision), {**arrays, **stored})
     files.write_record(folder / _noise(precision), Noise(parts={k: dict(v) for k, v in reference.noise.items()}))
 
 
@@ -139,13 +156,12 @@ def read_reference(folder: Path, precision: str) -> Reference | None:
     """Return what `write_reference` kept; None where there was no such precision."""
     if not (folder / _trace(precision)).is_file():
         return None
-    parts: dict[str, dict[str, Array]] = {part: {} for part in (*PARTS, _WEIGHTS, _KNOWN)}
+    parts: dict[str, dict[str, Array]] = {part: {} for part in (*PARTS, _WEIGHTS)}
     for key, array in read_arrays(folder / _trace(precision)).items():
         part, _, name = key.partition(":")
         parts[part][name] = array
-    known = {name: array.astype(bool) for name, array in parts.pop(_KNOWN).items()}
     noise = files.read_record(folder / _noise(precision), Noise).parts
-    return Reference(trace=Trace(**parts), noise={part: noise.get(part, {}) for part in PARTS}, known=known)
+    return Reference(trace=Trace(**parts), noise={part: noise.get(part, {}) for part in PARTS})
 
 
 def read_places(folder: Path) -> Places:

@@ -15,8 +15,7 @@ from evaluator.core.errors import Unavailable
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Figure, Measured, Metrics
 from evaluator.core.turns import NAME
-from evaluator.measure import parity
-from evaluator.measure.parity import Parity, Trace
+from evaluator.measure.parity import Reference
 from evaluator.measure.resources import peak_memory
 from evaluator.stages import _first_steps as first_steps
 from evaluator.stages import _on_device
@@ -42,8 +41,9 @@ def measured(work: Work) -> Measured:
     at_a_time = about.scenario.training.steps_at_a_time
     course = Course(start.trainer, batches, about.device.meter(), at_a_time=at_a_time)
     default = read_result(work.need("parity"))
-    trace, _ = start.traced(start.weights, batches, first_steps.read_places(work.need("parity")), course.step)
-    found = _compared(about, variant, trace, work)
+    places = first_steps.read_places(work.need("parity"))
+    trace, _ = start.traced(start.weights, batches, places, course.step)
+    found = start.compared(_reference(variant, work), trace, batches, places, variant.precision)
     first_steps.write_parity(work.folder, found)
     numbers = start.trainer.state_numbers()
     wrong = found.breach or _counted(numbers, default.metrics)
@@ -93,15 +93,14 @@ def demand(about: Assignment, variant: TrainingVariant) -> None:
         raise Unavailable(reason, remedy=remedy)
 
 
-def _compared(about: Assignment, variant: TrainingVariant, trace: Trace, work: Work) -> Parity:
+def _reference(variant: TrainingVariant, work: Work) -> Reference:
     reference = first_steps.read_reference(work.need("parity"), variant.precision)
     if reference is None:
         raise Unavailable(
             f"what rounding does in {variant.precision} was not measured",
             remedy="resume the run on a machine that has it for the step of equivalence, too",
         )
-    rows = about.scenario.training.batch_size
-    return parity.compare(reference, trace, precision=variant.precision, batch=rows)
+    return reference
 
 
 def _counted(numbers: int, default: Metrics) -> str:

@@ -33,7 +33,6 @@ from scenarios.own.training import OWN_STEP
 if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
 
-NUDGES = 2  # times the weights are nudged
 COUNTED = {"parameters": 0.0, "optimizer_numbers": 0.0, "flops_per_step": 0.01}  # that must be equal in both, within
 _FIRST = "fp32"
 
@@ -104,7 +103,7 @@ class Equivalence(Stage):
         default = first_steps.read_reference(other, _FIRST)
         if default is None:
             raise RuntimeError("the first framework left no trace")
-        found = parity.compare(parity.joined(default, own.noise), own.trace, batch=about.scenario.training.batch_size)
+        found = start.compared(parity.joined(default, own.noise), own.trace, batches, places, _FIRST)
         first_steps.write_parity(work.folder, found)
         wrong = unequal or found.breach
         return Measured(
@@ -123,7 +122,7 @@ def _reference(start: Start, batches: Batches, places: Places | None, work: Work
     again, _ = start.traced(start.weights, batches, places)
     found: dict[str, Reference] = {}
     for precision in _precisions(start.about):
-        seeds = (start.about.seed + number for number in range(NUDGES))
+        seeds = (start.about.seed + number for number in range(first_steps.NUDGES))
         nudged = [start.traced(parity.nudged(start.weights, precision, seed), batches, places)[0] for seed in seeds]
         found[precision] = parity.referred(trace, [again, *nudged], precision)
         first_steps.write_reference(work.folder, precision, found[precision])

@@ -20,11 +20,10 @@ import numpy as np
 from evaluator.core import registry
 from evaluator.core.tensors import Array, Arrays, read_arrays, write_arrays
 from evaluator.measure import parity
-from evaluator.measure.parity import Reference, Trace
+from evaluator.measure.parity import Reference
 from evaluator.stages import _first_steps as first_steps
 from evaluator.stages._evidence import Assignment
 from evaluator.stages._first_steps import PLACES, Start
-from evaluator.stages.equivalence import NUDGES
 from scenarios.contract import OUTPUT, OurTrainer, TrainSettings
 from scenarios.weights import read_weights, write_weights
 
@@ -149,7 +148,11 @@ def start(framework: Any, planted: Planted, weights: Arrays | None) -> Start:
     trainer: OurTrainer = framework.trainer(network, planted.train, "cpu", **planted.options)
     outputs = [SimpleNamespace(name=OUTPUT)]
     about = SimpleNamespace(
-        framework=framework, device=registry.load("device", "cpu"), signature=SimpleNamespace(outputs=outputs)
+        framework=framework,
+        device=registry.load("device", "cpu"),
+        signature=SimpleNamespace(outputs=outputs),
+        scenario=SimpleNamespace(training=planted.train),
+        seed=0,
     )
     own = weights or framework.read_weights(network)
     return Start(about=cast("Assignment", about), network=network, trainer=trainer, weights=own)
@@ -170,8 +173,18 @@ def _policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(usual)
 
 
-def trace(framework: Any, planted: Planted, folder: Path, *, repeats: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the trace of a case, under "trace", and for each precision asked for what rounding does to it."""
+def trace(
+    framework: Any,
+    planted: Planted,
+    folder: Path,
+    *,
+    repeats: tuple[str, ...] = (),
+    against: Reference | None = None,
+) -> dict[str, Any]:
+    """Return the trace of a case, under "trace", and for each precision asked for what rounding does to it.
+
+    Where it is compared with a reference, "said" is what comes of it: its own noise counts, where it was looked at.
+    """
     weights, places = _begun(folder, planted.network)
     if planted.changed:
         weights = {**weights, planted.changed: weights[planted.changed].copy()}
@@ -183,9 +196,13 @@ def trace(framework: Any, planted: Planted, folder: Path, *, repeats: tuple[str,
         found: dict[str, Any] = {"trace": at.traced(weights, given, places)[0]}
         for precision in repeats:
             again = [at.traced(weights, given, places)[0]]
-            nudged = (parity.nudged(weights, precision, seed) for seed in range(NUDGES))
+            nudged = (parity.nudged(weights, precision, seed) for seed in range(first_steps.NUDGES))
             again += [at.traced(each, given, places)[0] for each in nudged]
             found[precision] = parity.referred(found["trace"], again, precision)
+        if against is not None:
+            own = found[planted.precision].noise if planted.precision in found else {}
+            with_own = parity.joined(against, own)
+            found["said"] = told(at.compared(with_own, found["trace"], given, places, planted.precision))
     return found
 
 
@@ -193,8 +210,7 @@ def _begun(folder: Path, network: str) -> tuple[Arrays, dict[str, Any]]:
     return read_weights(folder / f"{network}.safetensors"), read_arrays(folder / network / PLACES)
 
 
-def told(reference: Reference, found: Trace, precision: str = "fp32") -> dict[str, Any]:
-    said = parity.compare(reference, found, precision=precision, batch=TRAIN.batch_size)
+def told(said: parity.Parity) -> dict[str, Any]:
     return {
         "breach": said.breach,
         "worst": {part: said.worst(part) for part in parity.PARTS},
@@ -239,7 +255,7 @@ def in_pytorch(framework: Any, folder: Path, names: list[str]) -> Iterator[tuple
         planted = IN_PYTORCH[name]
         reference = first_steps.read_reference(folder / planted.network, planted.precision)
         assert reference is not None
-        yield name, told(reference, trace(framework, planted, folder)["trace"], planted.precision)
+        yield name, trace(framework, planted, folder, against=reference)["said"]
 
 
 # TensorFlow ---------------------------------------------------------------------------------------------------------
@@ -330,15 +346,13 @@ def in_tensorflow(framework: Any, folder: Path, names: list[str]) -> Iterator[tu
     own: dict[str, dict[str, Any]] = {}
     for name, planted in IN_TENSORFLOW.items():
         precisions = ("fp32", "bfloat16") if name.startswith("honest") else ("fp32",)
-        found = trace(framework, planted, folder, repeats=precisions)
-        own.setdefault(planted.network, found)
         reference = first_steps.read_reference(folder / planted.network, "fp32")
-        assert reference is not None
-        said = told(parity.joined(reference, found["fp32"].noise), found["trace"])
-        yield name, {**said, "undecidable": parity.undecidable(found["fp32"])}
+        found = trace(framework, planted, folder, repeats=precisions, against=reference)
+        own.setdefault(planted.network, found)
+        yield name, {**found["said"], "undecidable": parity.undecidable(found["fp32"])}
     for name, planted in TENSORFLOW_VARIANTS.items():
         reference = own[planted.network][planted.precision]
-        yield name, told(reference, trace(framework, planted, folder)["trace"], planted.precision)
+        yield name, trace(framework, planted, folder, against=reference)["said"]
 
 
 def main(name: str, folder: str, *names: str) -> None:
