@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from evaluator.planning.draft import ScenarioPlan
 
 COUNTED = {"parameters": 0.0, "optimizer_numbers": 0.0, "flops_per_step": 0.01}  # that must be equal in both, within
-_FIRST = "fp32"
 
 
 class Equivalence(Stage):
@@ -100,10 +99,10 @@ class Equivalence(Stage):
         if other is None:
             return Measured(metrics=metrics, files={"places": PLACES})
         unequal = _unequal(metrics, read_result(other).metrics, framework.title)
-        default = first_steps.read_reference(other, _FIRST)
+        default = first_steps.read_reference(other, first_steps.FULL)
         if default is None:
             raise RuntimeError("the first framework left no trace")
-        found = start.compared(parity.joined(default, own.noise), own.trace, batches, places, _FIRST)
+        found = start.compared(parity.joined(default, own.noise), own.trace, batches, places, first_steps.FULL)
         first_steps.write_parity(work.folder, found)
         wrong = unequal or found.breach
         return Measured(
@@ -126,7 +125,7 @@ def _reference(start: Start, batches: Batches, places: Places | None, work: Work
         nudged = [start.traced(parity.nudged(start.weights, precision, seed), batches, places)[0] for seed in seeds]
         found[precision] = parity.referred(trace, [again, *nudged], precision)
         first_steps.write_reference(work.folder, precision, found[precision])
-    return found[_FIRST], places
+    return found[first_steps.FULL], places
 
 
 def _precisions(about: Assignment) -> Sequence[str]:
@@ -140,7 +139,7 @@ def _precisions(about: Assignment) -> Sequence[str]:
         and each.applies(about.signature, cuda=cuda)
         and each.lacking(cuda=cuda) is None
     )
-    return tuple(dict.fromkeys((_FIRST, *(each.precision for each in able))))
+    return tuple(dict.fromkeys((first_steps.FULL, *(each.precision for each in able))))
 
 
 def _noise(own: Reference) -> Metrics:
