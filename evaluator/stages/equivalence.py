@@ -1,7 +1,7 @@
 """Equivalence: both frameworks take the same training step, before anybody asks which is faster.
 
 Each framework takes the first steps of the training several times: as they are, once more, and from weights that are
-nudged in their last digit. That tells what rounding alone does in it, hence what may lie between the two frameworks,
+nudged in their last digits. That tells what rounding alone does in it, hence what may lie between the two frameworks,
 and between a default and its variants. The second framework's steps are compared with the first one's: forward pass,
 gradients, what the optimizer makes of them, running statistics, and the curve of the loss (`measure.parity`).
 """

@@ -14,7 +14,7 @@ from evaluator.report._blocks import Block, Column, FrameworkName, Lines, Table,
 
 READING = (
     "Both frameworks take the first steps from the same weights on the same batches. What rounding alone does to them "
-    "is measured in each: once more, and from weights that are nudged in their last digit. A difference is shown as a "
+    "is measured in each: once more, and from weights that are nudged in their last digits. A difference is shown as a "
     "share of what that explains; above 100 % it is another training, and its time is compared with nothing."
 )
 _PARTS = (
