@@ -3,8 +3,9 @@
 A training is traced over its first steps: what the network computes before any, the losses, the gradients of the first
 step, and what that step changed. Two traces may differ by what rounding does to them. How much that is, is measured: by
 the same training once more, and from weights of which every number is nudged up or down, in 32 bits by eight of its
-last digits. Two frameworks add up in different orders; that is the same kind of change, and was seen to be worth up to
-seven of these digits in the first steps of ResNet-50, BERT and a small network. `FACTOR` times is allowed.
+last digits. Two frameworks add up in different orders, and so do layouts of memory; that is the same kind of change,
+and was seen to be up to four times such a nudge in the first steps of ResNet-50, BERT and a small network. `FACTOR`
+times is allowed.
 D. S. Parker, "Monte Carlo arithmetic", 1997; the idea of a tolerance from a second run is TorchBench's.
 
 In fewer bits a nudge by one digit is as coarse as the numbers, and products are added up in 32 bits all the same:
@@ -36,7 +37,7 @@ from evaluator.core.tensors import Array, Arrays
 
 Part = Literal["forward", "gradient", "update", "statistics", "curve"]
 PARTS: tuple[Part, ...] = ("forward", "gradient", "update", "statistics", "curve")
-FACTOR = 4.0  # times what a nudge does, in 32 bits
+FACTOR = 10.0  # times what a nudge does, in 32 bits
 COARSE = 6.0  # times it in fewer
 LEAST = 16.0  # times the rounding of 32 bits are allowed, however quiet the repeats are
 LEAST_COARSE = 4.0  # times that of fewer
