@@ -461,6 +461,7 @@ def test_a_run_beside_a_busy_process_contradicts_none_of_what_this_one_says(home
     """It may leave more undecided, or be too disturbed to rank: it must not name another winner."""
     with children.started([sys.executable, "-c", "while True: pass"]) as neighbour:
         left_out = (
+            "equivalence",
             "edge",
             "serve",
             "load",

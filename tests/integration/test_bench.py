@@ -7,7 +7,8 @@ from bench._loops import BARE
 from bench._question import How
 from evaluator.core.turns import Block
 
-pytestmark = pytest.mark.integration
+# Alone: beside others each turn of PyTorch's threads, which spin, takes 30 times as long.
+pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
