@@ -26,8 +26,9 @@ from evaluator.stages._first_steps import PARITY
 from evaluator.stages._lessons import lesson
 from scenarios.contract import TrainingVariant
 
-LEAST_STEPS = 48  # sixteen blocks of three: half of them choose the best, the others judge it,
-PATIENCE_S = 15.0  # or what a short training makes of so long
+STEPS = 96  # thirty-two blocks of three: half of them choose the best, the others judge it by eight pairs of turns,
+PATIENCE_S = 15.0  # or what a short training makes of so long;
+FEW_STEPS, LONG_S = 48, 45.0  # so few where they take so long
 
 
 def measured(work: Work) -> Measured:
@@ -110,7 +111,12 @@ def _counted(numbers: int, default: Metrics) -> str:
 
 def _is_enough(course: Course) -> bool:
     taken: Sequence[float] = course.seconds[first_steps.COUNT :]
-    return len(taken) >= LEAST_STEPS and sum(taken) >= PATIENCE_S
+    return is_enough(len(taken), sum(taken))
+
+
+def is_enough(steps: int, seconds: float) -> bool:
+    """Tell whether so many steps, which took so long, are enough to compare them with others."""
+    return (steps >= STEPS and seconds >= PATIENCE_S) or (steps >= FEW_STEPS and seconds >= LONG_S)
 
 
 def _seconds(about: Assignment, course: Course, taken: Taken) -> Metrics:

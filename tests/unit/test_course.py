@@ -8,6 +8,7 @@ import pytest
 
 from evaluator.children.turns import Call, Taken, Turns
 from evaluator.core.turns import Blocks, Track
+from evaluator.stages import _trial
 from evaluator.stages._course import STEP, Course
 
 
@@ -63,3 +64,11 @@ def test_a_single_batch_is_a_training_too() -> None:
     made, trainer = course(1)
     taken = made.run(Turns())
     assert (trainer.seen, taken.series[STEP]) == ([0], ())
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds", "enough"),
+    [(96, 15.0, True), (95, 15.0, False), (96, 14.9, False), (48, 45.0, True), (47, 45.0, False), (48, 44.9, False)],
+)
+def test_a_variant_is_tried_until_its_steps_can_be_compared(steps: int, seconds: float, enough: bool) -> None:  # noqa: FBT001
+    assert _trial.is_enough(steps, seconds) is enough
