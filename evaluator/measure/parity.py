@@ -41,6 +41,7 @@ FACTOR = 10.0  # times what a nudge does, in 32 bits
 COARSE = 6.0  # times it in fewer
 LEAST = 16.0  # times the rounding of 32 bits are allowed, however quiet the repeats are
 LEAST_COARSE = 4.0  # times that of fewer
+LEAST_LOSS = 1024.0  # times the rounding of 32 bits of a loss: it is one number, which nudges may happen not to move
 FAR = 1e9  # a difference without end, as a number that JSON has
 BLIND = 0.9  # a whole tensor that may differ by so much of itself tells nothing: one of zeros differs by 1
 ROUNDING = {"fp32": 2.0**-23, "tf32": 2.0**-10, "float16": 2.0**-10, "bfloat16": 2.0**-7}  # one unit in the last place
@@ -197,7 +198,7 @@ def compare(reference: Reference, found: Trace, *, precision: str = "fp32", batc
         breach = breach or lacking
         for name, difference, explained in _differences(reference.trace, found, part, precision):
             noise = reference.noise.get(part, {}).get(name, 0.0)
-            allowed = _allowed(noise, precision) + _stored(reference.trace, part, name) + explained
+            allowed = _allowed(part, noise, precision) + _stored(reference.trace, part, name) + explained
             if name.endswith(_VARIANCE):
                 allowed = max(allowed, 1 / max(1, batch - 1))
             wrong = _wrong(reference.trace.part(part)[name], found.part(part)[name])
@@ -228,9 +229,10 @@ def _alike(one: Trace, other: Trace, name: str, precision: str) -> NDArray[np.bo
     return alike
 
 
-def _allowed(noise: float, precision: str) -> float:
+def _allowed(part: Part, noise: float, precision: str) -> float:
     factor, least = (FACTOR, LEAST) if precision == "fp32" else (COARSE, LEAST_COARSE)
-    return max(factor * noise, least * ROUNDING[precision])
+    usual = max(factor * noise, least * ROUNDING[precision])
+    return max(usual, LEAST_LOSS * ROUNDING["fp32"]) if part == "curve" else usual
 
 
 _WORDS: Mapping[Part, str] = {

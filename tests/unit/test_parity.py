@@ -21,6 +21,7 @@ from evaluator.measure.parity import (
     FAR,
     LEAST,
     LEAST_COARSE,
+    LEAST_LOSS,
     NUDGE,
     PARTS,
     ROUNDING,
@@ -100,6 +101,13 @@ def test_the_least_that_is_allowed_follows_from_the_precision(precision: str) ->
     assert found.precision == precision
     assert row(found, "gradient", "fc.bias").allowed == least * ROUNDING[precision]
     assert least * ROUNDING[precision] < BLIND / 10
+
+
+@pytest.mark.parametrize(("by", "same"), [(1e-4, True), (1.4e-4, False)])
+def test_a_loss_is_one_number_that_a_nudge_may_happen_not_to_move(by: float, same: bool) -> None:  # noqa: FBT001
+    found = judged(trace(curve=parity.steps([2.0, 1 + by])), trace())
+    assert row(found, "curve", "step 2").allowed == LEAST_LOSS * ROUNDING["fp32"]
+    assert (found.breach == "") is same
 
 
 def test_in_fewer_bits_a_smaller_multiple_of_the_noise_is_allowed() -> None:
