@@ -50,7 +50,7 @@ BREACHES: dict[str, str] = {
     "mixed, slices": UPDATE.format("embedding.weight"),
 }
 BREACHES_IN_PYTORCH: dict[str, str] = {
-    "autocast, taken for fp32": GRADIENT.format("conv1.weight"),
+    "autocast, taken for fp32": GRADIENT.format("bn1.weight"),
     "autocast text, taken for fp32": GRADIENT.format("embedding.weight"),
     "learning rate": UPDATE.format("bn1.bias"),
     "autocast, learning rate": UPDATE.format("bn1.bias"),
