@@ -32,7 +32,7 @@ from tests import children
 from tests.commands import PROFILE, cells, fweval
 from tests.figures import assert_enough, columns
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 COLUMNS = [
     *("stage", "scenario", "framework", "format", "exporter", "precision", "runtime", "server", "launcher", "device"),
@@ -73,7 +73,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def done(home: Path) -> subprocess.CompletedProcess[str]:
     # Probes are asked of both scenarios' servers in test_serving.py; one way to set runtimes up stands for both.
     asked = ("tiny", "--profile", "e2e.toml", "--skip", "probe", "--skip", "passive_wait", "--out", "run")
-    return fweval("full", *asked, cwd=home, timeout_s=500)
+    return fweval("full", *asked, cwd=home, timeout_s=700)
 
 
 @pytest.fixture(scope="module")
