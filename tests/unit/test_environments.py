@@ -124,5 +124,6 @@ for name in sys.argv[1:]:
 def test_what_runs_in_the_container_for_arm64_needs_nothing_that_its_list_lacks() -> None:
     runtimes = [name for name in registry.names("runtime") if "arm64" in registry.load("runtime", name).devices]
     assert len(runtimes) > 2
-    done = subprocess.run([sys.executable, "-c", _NOTHING_ELSE, *runtimes], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", _NOTHING_ELSE, *runtimes]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
