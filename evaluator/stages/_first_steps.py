@@ -1,6 +1,6 @@
 """The first steps of a training, traced: what two frameworks, or a default and a variant of it, are compared by."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,11 @@ class Start:
             weights=parity.kept({name: weights[name] for name in changed}, chosen),
         ), chosen
 
+    def nudged(self, numbers: Iterable[int], precision: str, batches: Batches, places: Places) -> list[Trace]:
+        """Take the first steps from nudged weights, once for each number: another one nudges otherwise."""
+        nudged = (parity.nudged(self.weights, precision, self.about.seed + number) for number in numbers)
+        return [self.traced(each, batches, places)[0] for each in nudged]
+
     def compared(self, reference: Reference, trace: Trace, batches: Batches, places: Places, precision: str) -> Parity:
         """Compare a trace of this start with a reference; before a breach is told, look for more of what rounding does.
 
@@ -113,9 +118,7 @@ class Start:
         found = parity.compare(reference, trace, precision=precision, batch=rows)
         if not found.breach or precision != FULL:
             return found
-        seeds = (self.about.seed + number for number in range(NUDGES, NUDGES + MORE_NUDGES))
-        nudged = (parity.nudged(self.weights, precision, seed) for seed in seeds)
-        again = [self.traced(each, batches[:1], places)[0] for each in nudged]
+        again = self.nudged(range(NUDGES, NUDGES + MORE_NUDGES), precision, batches[:1], places)
         wider = parity.joined(reference, parity.noise(trace, again, precision))
         self.traced(self.weights, batches, places)
         return parity.compare(wider, trace, precision=precision, batch=rows)

@@ -121,8 +121,7 @@ def _reference(start: Start, batches: Batches, places: Places | None, work: Work
     again, _ = start.traced(start.weights, batches, places)
     found: dict[str, Reference] = {}
     for precision in _precisions(start.about):
-        seeds = (start.about.seed + number for number in range(first_steps.NUDGES))
-        nudged = [start.traced(parity.nudged(start.weights, precision, seed), batches, places)[0] for seed in seeds]
+        nudged = start.nudged(range(first_steps.NUDGES), precision, batches, places)
         found[precision] = parity.referred(trace, [again, *nudged], precision)
         first_steps.write_reference(work.folder, precision, found[precision])
     return found[first_steps.FULL], places

@@ -196,8 +196,7 @@ def trace(
         found: dict[str, Any] = {"trace": at.traced(weights, given, places)[0]}
         for precision in repeats:
             again = [at.traced(weights, given, places)[0]]
-            nudged = (parity.nudged(weights, precision, seed) for seed in range(first_steps.NUDGES))
-            again += [at.traced(each, given, places)[0] for each in nudged]
+            again += at.nudged(range(first_steps.NUDGES), precision, given, places)
             found[precision] = parity.referred(found["trace"], again, precision)
         if against is not None:
             own = found[planted.precision].noise if planted.precision in found else {}
