@@ -27,7 +27,7 @@ probe_seconds = 0.5
 [sampling]
 min_queries = 64
 min_seconds = 0.2
-cap_seconds = 20.0
+cap_seconds = 8.0
 warmup_queries = 2
 warmup_seconds = 0.05
 

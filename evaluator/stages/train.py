@@ -57,7 +57,7 @@ class Train(Stage):
     in_turns = True
     memory_bytes = 12 * GIB
     timeout_s = 300.0
-    expected_s = 30.0
+    expected_s = 60.0
     gives: ClassVar = {"trained": "training"}
     figures = (
         Shown(key("step_s"), "{} per step"),

@@ -439,7 +439,7 @@ def test_two_different_models_stop_the_run_before_training(home: Path) -> None:
 
 def test_one_stage_of_one_framework_can_be_run_alone_and_the_rest_later(home: Path) -> None:
     # Equivalence leaves out what rests on it: ways to train. The profile has no target to learn for, and says so.
-    left_out = ("serve", "ease", "tpu", "learn", "equivalence")
+    left_out = ("serve", "ease", "tpu", "learn", "equivalence", "half_threads", "passive_wait")
     only = ["--framework", "pytorch", "--only", "torchscript", "--device", "cpu"]
     only += [word for stage in left_out for word in ("--skip", stage)]
     done = fweval("export", "tiny", "--profile", "e2e.toml", *only, "--out", "alone", cwd=home, timeout_s=200)
@@ -472,6 +472,7 @@ def test_a_run_beside_a_busy_process_contradicts_none_of_what_this_one_says(home
             "torchmobile",
             "half_threads",
             "passive_wait",
+            "upkeep",
         )
         asked = ("--profile", "e2e.toml", *(part for name in left_out for part in ("--skip", name)), "--out", "beside")
         done = fweval("full", "tiny", *asked, cwd=home, timeout_s=550)

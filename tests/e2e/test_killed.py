@@ -30,8 +30,8 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
-# Equivalence takes along what rests on it: ways to train.
-_LEFT_OUT = ("probe", "ease", "tpu", "equivalence")
+# Equivalence takes along what rests on it: ways to train. More ways to run would be more of the same.
+_LEFT_OUT = ("probe", "ease", "tpu", "equivalence", "half_threads", "passive_wait")
 WHOLE = ("--framework", "pytorch", *(part for stage in _LEFT_OUT for part in ("--skip", stage)))
 NO_SERVER = (*WHOLE, "--skip", "load", "--skip", "serve", "--skip", "torchmobile")
 ENDS = {signal.SIGINT: 130, signal.SIGTERM: 130, signal.SIGHUP: 129}  # signal -> exit code of whoever hears it

@@ -27,7 +27,7 @@ from tests.integration import served_models
 
 SHORT = msgspec.structs.replace(
     PROFILE,
-    sampling=Sampling(min_queries=64, min_seconds=0.5, cap_seconds=20, warmup_queries=2, warmup_seconds=0.1),
+    sampling=Sampling(min_queries=64, min_seconds=0.5, cap_seconds=8, warmup_queries=2, warmup_seconds=0.1),
     load=LoadPlan(saturation_s=0.6, most_clients=4, shares=(0.5,)),
 )
 SERVERS = {
