@@ -139,12 +139,16 @@ class Legend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One row of a plot: from zero to `value`, or from `value` to `end` when there is an end."""
+    """One row of a plot: from zero to `value`, or from `value` to `end` when there is an end.
+
+    `between` is where the value lies with the usual confidence, and drawn over its end.
+    """
 
     label: str
     framework: str
     value: float
     end: float | None = None
+    between: tuple[float, float] | None = None
     note: str = ""
 
 

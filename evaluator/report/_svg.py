@@ -13,7 +13,7 @@ from markupsafe import Markup
 from evaluator.core.records import FRAMEWORKS
 from evaluator.core.scorecard import Comparison, Curve, Interval
 from evaluator.report import _format
-from evaluator.report._blocks import Bars, Curves
+from evaluator.report._blocks import Bar, Bars, Curves
 
 # Where ticks of ratios may lie, closer together where it is not far from the first to the last.
 _LADDERS = (
@@ -47,7 +47,8 @@ class Axis:
 
 def axis(plot: Bars) -> Axis | None:
     """Return an axis that holds all bars of a plot, linear ones from zero; None when there is nothing to draw."""
-    values = [v for bar in plot.bars for v in (bar.value, bar.end) if v is not None and v > 0]
+    ends = [v for bar in plot.bars for v in (bar.value, bar.end, *(bar.between or ())) if v is not None]
+    values = [v for v in ends if v > 0]
     if not values:
         return None
     return Axis(_format.log_ticks(min(values), max(values)), log=True) if plot.log else _from_zero(values)
@@ -69,23 +70,35 @@ def ticks(scale: Axis, unit: str) -> Markup:
     return Markup('<svg class="axis" height="14" aria-hidden="true">{}</svg>').format(Markup("").join(labels))
 
 
-def bar(scale: Axis, value: float, framework: str) -> Markup:
-    """Draw a bar from the start of the axis to the value."""
+def bar(scale: Axis, found: Bar) -> Markup:
+    """Draw a bar from the start of the axis to the value, and over its end the interval that the value lies in."""
     shape = Markup('<rect x="0" y="3" width="{}" height="12" rx="2" class="fill {}"/>').format(
-        _percent(scale.share(value)), series(framework)
+        _percent(scale.share(found.value)), series(found.framework)
     )
-    return _picture(_grid(scale), shape)
+    return _picture(_grid(scale), shape, _between(scale, found))
 
 
-def span(scale: Axis, low: float, high: float, framework: str) -> Markup:
+def _between(scale: Axis, found: Bar) -> Markup:
+    if found.between is None:
+        return Markup("")
+    low, high = (_percent(scale.share(end)) for end in found.between)
+    return Markup(
+        '<line x1="{0}" x2="{1}" y1="9" y2="9" class="between"/>'
+        '<line x1="{0}" x2="{0}" y1="5" y2="13" class="between"/>'
+        '<line x1="{1}" x2="{1}" y1="5" y2="13" class="between"/>'
+    ).format(low, high)
+
+
+def span(scale: Axis, found: Bar) -> Markup:
     """Draw a range: a filled mark at its low end (the median), a line, and a stop at its high end (the tail)."""
-    start, end = _percent(scale.share(low)), _percent(scale.share(high))
+    value, framework = found.value, found.framework
+    start, end = (_percent(scale.share(each)) for each in (value, value if found.end is None else found.end))
     shape = Markup(
         '<line x1="{0}" x2="{1}" y1="9" y2="9" class="range {2}"/>'
         '<line x1="{1}" x2="{1}" y1="3" y2="15" class="stop {2}"/>'
         '<circle cx="{0}" cy="9" r="5" class="fill {2}"/>'
     ).format(start, end, series(framework))
-    return _picture(_grid(scale), shape)
+    return _picture(_grid(scale), shape, _between(scale, found))
 
 
 def around_one(ratios: Iterable[Interval]) -> Axis | None:

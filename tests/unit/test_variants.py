@@ -14,7 +14,10 @@ from evaluator.core.scorecard import Comparison, Interval, Reply, VariantCost
 from evaluator.judging import variants
 from evaluator.judging.evidence import Entry, Evidence
 from evaluator.measure.training import Cost
-from evaluator.report import markdown
+from evaluator.report import _svg, markdown
+from evaluator.report._blocks import Bar, Bars, Figures
+from evaluator.report._svg import Axis
+from evaluator.report.sections.variants import Variants
 from tests import fakes
 
 BLOCKS = 32
@@ -220,3 +223,26 @@ def test_a_run_without_variants_has_no_second_question_and_no_section() -> None:
     assert [each.question for each in training_time.compare(evidence) if each.device == "cpu"] == ["training time"]
     assert all(not each.variants for each in variants.trainings(evidence))
     assert "Ways to train" not in markdown.plugin.render(fakes.scorecard(evidence))
+
+
+def test_the_picture_shows_in_what_interval_a_step_lies() -> None:
+    evidence = run(
+        trained("pytorch", None, steady(0.4)),
+        trained("pytorch", "fused", steady(0.3)),
+        trained("tensorflow", None, steady(0.3)),
+    )
+    steps = (each.step_s for each in ways(evidence).values())
+    known = [each for each in steps if each is not None and each.low is not None]
+    (picture,) = (
+        figure
+        for block in Variants().blocks(fakes.scorecard(evidence))
+        if isinstance(block, Figures)
+        for figure in block.figures
+        if isinstance(figure, Bars)
+    )
+    assert len(known) == len(picture.bars) == 3
+    assert [bar.between for bar in picture.bars] == [(each.low, each.high) for each in known]
+    scale = Axis(ticks=(0.0, 1.0), log=False)
+    drawn = str(_svg.bar(scale, Bar(label="", framework="pytorch", value=0.4, between=(0.3, 0.5))))
+    assert 'x1="30.00%" x2="50.00%"' in drawn
+    assert 'class="between"' not in str(_svg.bar(scale, Bar(label="", framework="pytorch", value=0.4)))

@@ -69,13 +69,15 @@ def _training(card: Scorecard, training: Training) -> Iterable[Block]:
         yield Prose(line=(Text("Not measured:", "strong"),))
         yield Items(items=lacking)
     bars = tuple(
-        Bar(label=_name(card, each), framework=each.framework, value=each.step_s.value)
+        Bar(label=_name(card, each), framework=each.framework, value=each.step_s.value, between=_between(each.step_s))
         for each in training.variants
         if each.step_s is not None
     )
     if bars:
         spread = max(bar.value for bar in bars) > 10 * min(bar.value for bar in bars)
-        yield Figures(figures=(Bars(title="Time of a training step", unit="s", bars=bars, log=spread),))
+        yield Figures(
+            figures=(Bars(title="Time of a training step, with its interval", unit="s", bars=bars, log=spread),)
+        )
 
 
 def _answers(card: Scorecard, training: Training) -> Iterable[Item]:
@@ -128,10 +130,14 @@ def _with_ends(found: Interval | None) -> Lines:
     if found is None:
         return lines(Text(_format.NOT_MEASURED, "missing"))
     value = Text(_format.quantity(found.value, "s"), "figure")
-    if found.low is None or found.high is None:
+    ends_of = _between(found)
+    if ends_of is None:
         return lines(value)
-    between = f"{_format.quantity(found.low, 's')} to {_format.quantity(found.high, 's')}"
-    return lines(value, Text(between, "soft"))
+    return lines(value, Text(" to ".join(_format.quantity(end, "s") for end in ends_of), "soft"))
+
+
+def _between(found: Interval) -> tuple[float, float] | None:
+    return None if found.low is None or found.high is None else (found.low, found.high)
 
 
 def _ratio(way: VariantCost) -> Lines:
