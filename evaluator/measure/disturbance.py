@@ -21,6 +21,7 @@ from evaluator.measure.neighbours import QUIET_CORES, STALLED_FROM, Counters, co
 
 OTHERS_FROM = QUIET_CORES
 SLOW_FROM = 1.25  # times the fastest beat: states of 1.6 times were seen, and 1.1 by chance
+SHARED_CORE = 1.7  # times as long fixed work took beside a guest on the other half of a core: 1.58 to 1.65 were seen
 _ITERATIONS = 6_000  # of the fixed work, which takes two to four milliseconds
 Beat = tuple[float, ...]  # seconds of the fixed work, core by core
 _MOST_CORES = 8  # that are listened to
@@ -96,10 +97,11 @@ def others_limit(found: Sequence[float]) -> float:
 def slow_limit(found: Sequence[float]) -> float:
     """Return how many times as long as at best fixed work may take beside a block that counts.
 
-    What even the fastest quarter of the blocks shows goes without saying on this machine, up to as much again: a guest
-    on the other half of a core may never leave, and all that takes turns has it as a neighbour alike.
+    What even the fastest quarter of the blocks shows goes without saying on this machine, as far as a guest on the
+    other half of a core explains it: it may never leave, and all that takes turns has it as a neighbour alike. The
+    fastest beats are then those of the moments in which it slept.
     """
-    return SLOW_FROM * min(_usual(found, 1.0), SLOW_FROM)
+    return SLOW_FROM * min(_usual(found, 1.0), SHARED_CORE)
 
 
 def _usual(found: Sequence[float], least: float) -> float:

@@ -20,7 +20,16 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
 from evaluator.core.store import RunFolder
 from evaluator.core.turns import Ask, Block, Blocks, Mark, Over, Track, medians
-from evaluator.measure.disturbance import OTHERS_FROM, SLOW_FROM, Sight, marks, others_limit, sight, slow_limit
+from evaluator.measure.disturbance import (
+    OTHERS_FROM,
+    SHARED_CORE,
+    SLOW_FROM,
+    Sight,
+    marks,
+    others_limit,
+    sight,
+    slow_limit,
+)
 from evaluator.measure.neighbours import Counters
 from evaluator.running.candidates import Asked, Candidate, Progress
 from evaluator.running.execution import execute
@@ -305,16 +314,17 @@ def test_the_limit_for_others_follows_the_quietest_blocks_up_to_as_much_again() 
 
 def test_a_state_that_never_ends_is_the_machines_and_one_that_comes_and_goes_is_not() -> None:
     assert slow_limit([]) == slow_limit([0.9] * 20) == SLOW_FROM
-    assert slow_limit([1.4] * 20) == pytest.approx(SLOW_FROM**2), "a neighbour that never leaves, up to as much again"
+    assert slow_limit([1.6] * 20) == pytest.approx(1.6 * SLOW_FROM), "a guest on the other half that never leaves"
+    assert slow_limit([3.0] * 20) == pytest.approx(SHARED_CORE * SLOW_FROM), "what no such guest explains"
     assert slow_limit([1.1] * 20) == pytest.approx(1.1 * SLOW_FROM)
     assert slow_limit([1.0] * 10 + [1.6] * 10) == SLOW_FROM
-    rare, usual = 0.004, 0.0056  # one block in eight has the core alone
+    rare, usual = 0.004, 0.0064  # one block in eight has the core alone
     always = [
         Sight(others_cores=0.0, steal_cores=0.0, stalled=0.0, throttled=0, beats=((beat,), (beat,)))
         for beat in ([rare] + [usual] * 7) * 5 + [2 * usual]
     ]
     assert [mark.quiet for mark in marks(always)] == [True] * 40 + [False]
-    assert marks(always)[1].slowdown == pytest.approx(1.4)
+    assert marks(always)[1].slowdown == pytest.approx(1.6)
 
 
 def test_others_have_what_the_machine_was_busy_less_what_the_asked_one_had() -> None:
