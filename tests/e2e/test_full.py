@@ -59,6 +59,10 @@ BY_FORMAT = {
     ("tensorflow", "tflite", "ai_edge_litert"),
     ("tensorflow", "onnx", "onnx_runtime"),
 }
+# Asked in tests of their own: probes of both scenarios' servers in test_serving.py, the TPU in test_tpu.py, what each
+# way to train computes in test_equivalence.py. One way to set runtimes up, or to train, stands for those like it.
+WAYS_LEFT_OUT = ("channels_last", "fused_channels_last", "run_eagerly")
+LEFT_OUT = ("probe", "tpu", "passive_wait", *WAYS_LEFT_OUT)
 PARITY = {"max_abs_diff", "max_rel_diff", "cosine", "top1_agreement", "smallest_tolerance", "tolerance", "accuracy"}
 
 
@@ -71,9 +75,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(home: Path) -> subprocess.CompletedProcess[str]:
-    # Probes are asked of both scenarios' servers in test_serving.py; one way to set runtimes up stands for both.
-    asked = ("tiny", "--profile", "e2e.toml", "--skip", "probe", "--skip", "passive_wait", "--out", "run")
-    return fweval("full", *asked, cwd=home, timeout_s=700)
+    skipped = (part for name in LEFT_OUT for part in ("--skip", name))
+    return fweval("full", "tiny", "--profile", "e2e.toml", *skipped, "--out", "run", cwd=home, timeout_s=700)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +116,7 @@ def test_every_stage_ran_in_both_frameworks(rows: list[dict[str, Any]]) -> None:
         (stage, framework)
         for stage in pipeline.PLANNED
         # Origins are of brought models; without a target, nothing learns.
-        if registry.load("stage", stage).shown and stage not in ("probe", "origin", "learn")
+        if registry.load("stage", stage).shown and stage not in ("probe", "tpu", "origin", "learn")
         for framework in ("pytorch", "tensorflow")
     }
 
@@ -172,6 +175,7 @@ def test_both_take_the_same_step_and_so_do_the_ways_to_train_beside_the_defaults
     assert {row["variant"] for row in ways} == {
         each.name
         for each in registry.load_all("training_variant")
+        if each.name not in WAYS_LEFT_OUT
         if each.effort == 0 and each.applies(model.signature(settings, each.framework), cuda=False)
     }
     for row in select(ways, outcome="passed"):
@@ -470,6 +474,7 @@ def test_a_run_beside_a_busy_process_contradicts_none_of_what_this_one_says(home
             "tpu",
             "tflite",
             "torchmobile",
+            "onnx",
             "half_threads",
             "passive_wait",
             "upkeep",
