@@ -81,7 +81,7 @@ class TrainingTime(ComparableCheck):
         if isinstance(default, Gap):
             return default
         if chosen is None:
-            why = f"no way to train in {evidence.title(framework)} has enough undisturbed blocks to be chosen by"
+            why = f"the best way to train in {evidence.title(framework)} is not known: too few blocks were undisturbed"
             return Gap(
                 subject=default.subject, state=Outcome.UNAVAILABLE, reason=why, remedy=REMEDY, entries=default.entries
             )

@@ -85,16 +85,17 @@ def best(evidence: Evidence, scenario: str, device: str, framework: str, precisi
 
 
 def _quickest(evidence: Evidence, alike: Sequence[Way], steps: int) -> Way | None:
-    """Return the best of a framework's ways in one precision."""
-    known = {
-        way.variant: (total, way)
-        for way in alike
-        if way.passed and not _missed(evidence, way)
-        if (total := way.choosing_s(steps)) is not None
-    }
+    """Return the best of a framework's ways in one precision; None where what may be it has too few quiet blocks."""
+    able = [way for way in alike if way.passed and not _missed(evidence, way)]
+    known = {way.variant: (total, way) for way in able if (total := way.choosing_s(steps)) is not None}
     if alike and alike[0].precision == FULL and None not in known:  # others may have had a quiet minute that it had not
         return None
-    return min(known.values(), key=lambda one: one[0])[1] if known else None
+    if not known:
+        return None
+    quickest = min(known.values(), key=lambda one: one[0])[1]
+    unknown = (way for way in able if way.variant not in known)
+    may_be_quicker = any(way.cost.total_s(steps) < quickest.cost.total_s(steps) for way in unknown)
+    return None if may_be_quicker else quickest
 
 
 def precisions(evidence: Evidence, scenario: str, device: str) -> tuple[str, ...]:

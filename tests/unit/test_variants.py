@@ -171,7 +171,26 @@ def test_without_the_defaults_quiet_blocks_nothing_is_the_best() -> None:
     assert variants.best(spoiled, "resnet50", "cpu", "pytorch") is None
     found = question(spoiled, "best training time")
     assert (found.winner, found.answer) == (None, None)
-    assert "enough undisturbed blocks" in found.statement
+    assert "too few blocks were undisturbed" in found.statement
+
+
+@pytest.mark.parametrize(("step_s", "chosen"), [(0.2, None), (0.6, "compiled")])
+def test_a_way_that_looks_faster_and_has_too_few_quiet_blocks_leaves_the_best_open(
+    step_s: float, chosen: str | None
+) -> None:
+    """The best of those that happened to be undisturbed is none."""
+    evidence = run(
+        trained("pytorch", None, steady(0.4)),
+        trained("pytorch", "compiled", steady(0.39)),
+        trained("pytorch", "fused", steady(step_s)),
+        trained("tensorflow", None, steady(0.3)),
+    )
+    spoiled = fakes.disturb(evidence, fakes.is_step(stage="train", variant="fused"), range(BLOCKS))
+    best = variants.best(spoiled, "resnet50", "cpu", "pytorch")
+    assert (best.variant if best else None) == chosen
+    flags = {key for key, each in ways(spoiled).items() if each.best and key[0] == "pytorch"}
+    assert flags == ({("pytorch", chosen)} if chosen else set())
+    assert (question(spoiled, "best training time").answer is None) is (chosen is None)
 
 
 @pytest.mark.parametrize(
