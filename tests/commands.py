@@ -49,6 +49,11 @@ probe = 400
 """
 
 
+def skipping(*names: str) -> tuple[str, ...]:
+    """Return the options that leave stages, formats, ways to run or to train out."""
+    return tuple(word for name in names for word in ("--skip", name))
+
+
 def fweval(
     *arguments: str | Path, cwd: Path, timeout_s: float = 60.0, env: Mapping[str, str] = NO_ENGINE
 ) -> subprocess.CompletedProcess[str]:

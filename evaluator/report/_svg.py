@@ -47,8 +47,7 @@ class Axis:
 
 def axis(plot: Bars) -> Axis | None:
     """Return an axis that holds all bars of a plot, linear ones from zero; None when there is nothing to draw."""
-    ends = [v for bar in plot.bars for v in (bar.value, bar.end, *(bar.between or ())) if v is not None]
-    values = [v for v in ends if v > 0]
+    values = [v for bar in plot.bars for v in (bar.value, bar.end, *(bar.between or ())) if v is not None and v > 0]
     if not values:
         return None
     return Axis(_format.log_ticks(min(values), max(values)), log=True) if plot.log else _from_zero(values)

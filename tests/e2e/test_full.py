@@ -29,7 +29,7 @@ from evaluator.stages._first_steps import COUNT
 from scenarios import loading
 from scenarios.loading import load_scenario, model_of
 from tests import children
-from tests.commands import PROFILE, cells, fweval
+from tests.commands import PROFILE, cells, fweval, skipping
 from tests.figures import assert_enough, columns
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -75,8 +75,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(home: Path) -> subprocess.CompletedProcess[str]:
-    skipped = (part for name in LEFT_OUT for part in ("--skip", name))
-    return fweval("full", "tiny", "--profile", "e2e.toml", *skipped, "--out", "run", cwd=home, timeout_s=700)
+    asked = ("tiny", "--profile", "e2e.toml", *skipping(*LEFT_OUT), "--out", "run")
+    return fweval("full", *asked, cwd=home, timeout_s=700)
 
 
 @pytest.fixture(scope="module")
@@ -445,8 +445,8 @@ def test_one_stage_of_one_framework_can_be_run_alone_and_the_rest_later(home: Pa
     # Equivalence leaves out what rests on it: ways to train. The profile has no target to learn for, and says so.
     left_out = ("serve", "ease", "tpu", "learn", "equivalence", "half_threads", "passive_wait")
     only = ["--framework", "pytorch", "--only", "torchscript", "--device", "cpu"]
-    only += [word for stage in left_out for word in ("--skip", stage)]
-    done = fweval("export", "tiny", "--profile", "e2e.toml", *only, "--out", "alone", cwd=home, timeout_s=200)
+    asked = ("tiny", "--profile", "e2e.toml", *only, *skipping(*left_out), "--out", "alone")
+    done = fweval("export", *asked, cwd=home, timeout_s=200)
     assert done.returncode == 0, done.stderr
     exported = {(row["stage"], row["framework"], row["outcome"]): row["evidence"] for row in cells(home / "alone")}
     assert set(exported) == {(stage, "pytorch", "passed") for stage in ("train", "export")}
@@ -479,7 +479,7 @@ def test_a_run_beside_a_busy_process_contradicts_none_of_what_this_one_says(home
             "passive_wait",
             "upkeep",
         )
-        asked = ("--profile", "e2e.toml", *(part for name in left_out for part in ("--skip", name)), "--out", "beside")
+        asked = ("--profile", "e2e.toml", *skipping(*left_out), "--out", "beside")
         done = fweval("full", "tiny", *asked, cwd=home, timeout_s=550)
         neighbour.kill()
     beside = home / "beside"

@@ -23,7 +23,7 @@ from evaluator.core import scratch
 from evaluator.core.store import RunFolder
 from evaluator.stages import _floor
 from serving.ports import in_use
-from tests.commands import PROFILE, cells, fweval, started
+from tests.commands import PROFILE, cells, fweval, skipping, started
 from tests.containers import engine_or_skip
 from tests.engine import assert_gone
 from tests.waiting import until
@@ -32,8 +32,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 # Equivalence takes along what rests on it: ways to train. More ways to run would be more of the same.
 _LEFT_OUT = ("probe", "ease", "tpu", "equivalence", "half_threads", "passive_wait")
-WHOLE = ("--framework", "pytorch", *(part for stage in _LEFT_OUT for part in ("--skip", stage)))
-NO_SERVER = (*WHOLE, "--skip", "load", "--skip", "serve", "--skip", "torchmobile")
+WHOLE = ("--framework", "pytorch", *skipping(*_LEFT_OUT))
+NO_SERVER = (*WHOLE, *skipping("load", "serve", "torchmobile"))
 ENDS = {signal.SIGINT: 130, signal.SIGTERM: 130, signal.SIGHUP: 129}  # signal -> exit code of whoever hears it
 # Who is killed, and with what; in which order and when is for the seed to say.
 KILLS = (

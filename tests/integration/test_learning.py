@@ -30,8 +30,8 @@ targets = { heldout_accuracy = { smoke = 0.99 } }
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("learning")
-    others = [word for name in registry.names("training_variant") if name != VARIANT for word in ("--skip", name)]
-    told = ("--device", "cpu", "--out", "run", *others)
+    others = (name for name in registry.names("training_variant") if name != VARIANT)
+    told = ("--device", "cpu", "--out", "run", *commands.skipping(*others))
     ended = commands.fweval("learn", "tiny", *told, cwd=folder, timeout_s=240)
     assert ended.returncode == 0, ended.stderr
     assert "Time to quality: tiny" in ended.stdout
@@ -111,7 +111,7 @@ def test_a_variant_that_rounds_otherwise_trains_to_the_target_too(run: Path) -> 
 
 def test_a_target_that_no_seed_reaches_is_one_line_and_the_run_is_kept(tmp_path: Path) -> None:
     (tmp_path / "vain.toml").write_text(SCENARIO)
-    skipped = [word for name in registry.names("training_variant") for word in ("--skip", name)]
+    skipped = commands.skipping(*registry.names("training_variant"))
     told = ("--framework", "pytorch", "--device", "cpu", "--out", "run", *skipped)
     ended = commands.fweval("learn", "vain.toml", *told, cwd=tmp_path, timeout_s=200)
     assert ended.returncode == 1, ended.stderr
