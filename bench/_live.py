@@ -129,10 +129,10 @@ class Session:
             if not link.exists():
                 link.symlink_to(self._run.folder(needed).resolve())
         self._reporter.started(step)
-        return self._executor.start(step, self._place / step.id, [])
+        return self._executor.start([step], step.machine, self._place, [])
 
     def _end(self, job: Child) -> None:
-        self.ended[job.step.id] = self._executor.fetch(job)
+        (self.ended[job.step.id],) = self._executor.fetch(job)
 
     def _launch(self, step: Step, folder: Path) -> Child:
         defaults = (_worker.DEFAULTS,) if step.id in self._defaults else ()

@@ -105,7 +105,7 @@ class PaperMachine:
         self._no_devices = no_devices
 
     def missing(self, distributions: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name for name in distributions if name in self._lacking)
+        return tuple(name for name in distributions if name in (*self._lacking, "no-such-distribution"))
 
     def cannot_launch(self, server: Server, launcher: Launcher, images: Sequence[str]) -> tuple[str, str] | None:
         return None if launcher.name in self._launchers else (f"no {launcher.name} here", f"get {launcher.name}")
@@ -126,7 +126,7 @@ class PaperMachine:
         return self._no_data
 
     def describe(self) -> Machine:
-        return MACHINE
+        return msgspec.structs.replace(MACHINE, versions=dict(self.versions))
 
 
 def make_step(name: str, do: str = "pass", *, memory_bytes: int = 512 * MIB, **fields: Any) -> Step:

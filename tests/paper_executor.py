@@ -11,7 +11,7 @@ from evaluator.children.cleaning import Leftover
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Result, Step
 from evaluator.core.turns import Answered, Ask, Over, Ready, Said, Track, Wanted
-from evaluator.executors._contract import Executor
+from evaluator.executors._contract import Hear, Near, Node, deaf
 from evaluator.planning.capabilities import Capabilities
 from tests.engine import PaperMachine
 
@@ -26,12 +26,17 @@ class PaperJob:
     folder: Path  # of the run, where it is to be fetched to
     place: Path
     until: float
+    node: str = ""
     wanted: list[Wanted] = field(default_factory=list)  # in turns: all that it was asked, in order
     told: list[Said] = field(default_factory=list)  # and what it has said
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return (self.step,)
+
 
 @dataclass(kw_only=True)
-class PaperExecutor(Executor[PaperJob]):
+class PaperExecutor(Near[PaperJob]):
     """Each step takes the `seconds` of its settings and ends as its `ending`; its answer is made of those it needs."""
 
     name = "paper"
@@ -53,14 +58,19 @@ class PaperExecutor(Executor[PaperJob]):
     def machines(self) -> Mapping[str, Capabilities]:
         return {name: PaperMachine() for name in self.names}
 
-    def start(self, step: Step, folder: Path, needed: Sequence[Path]) -> PaperJob:
+    def nodes(self) -> Sequence[Node]:
+        return [Node(name=name, machine=name, able=able) for name, able in self.machines().items()]
+
+    def start(self, steps: Sequence[Step], node: str, place: Path, needed: Sequence[Path]) -> PaperJob:
+        (step,) = steps
+        folder = place / step.id
         place = self._place(step.machine, step.id)
         for other in needed:
             shutil.copytree(other, self._place(step.machine, other.name), dirs_exist_ok=True)
         place.mkdir(parents=True)
         self.together.append((self.together or [frozenset()])[-1] | {step.id})
         seconds = min(step.settings.get("seconds", 1.0), step.timeout_s)
-        return PaperJob(step=step, folder=folder, place=place, until=self.now + seconds)
+        return PaperJob(step=step, folder=folder, place=place, until=self.now + seconds, node=node)
 
     def ask(self, job: PaperJob, wanted: Wanted) -> None:
         job.wanted.append(wanted)
@@ -98,19 +108,19 @@ class PaperExecutor(Executor[PaperJob]):
         job.told.append(answered)
         return answered
 
-    def wait(self, jobs: Sequence[PaperJob], at_most_s: float) -> list[PaperJob]:
+    def wait(self, jobs: Sequence[PaperJob], at_most_s: float, hear: Hear = deaf) -> list[PaperJob]:
         self.now = max(self.now, min(self.now + at_most_s, *(job.until for job in jobs)))
         self._lose_patience("wait")
         return [job for job in jobs if job.until <= self.now]
 
-    def fetch(self, job: PaperJob) -> Result:
+    def fetch(self, job: PaperJob) -> Sequence[Result]:
         self._lose_patience("fetch")
         self.endings.append((job.step.id, "ended"))
         needed = [self._place(job.step.machine, other) / ANSWER for other in job.step.needs.values()]
         (job.place / ANSWER).write_text(f"{job.step.id}({' '.join(path.read_text() for path in needed)})")
         shutil.copytree(job.place, job.folder)
         self.together.append(self.together[-1] - {job.step.id})
-        return Result(step=job.step.id, outcome=Outcome(job.step.settings.get("ending", "passed")))
+        return (Result(step=job.step.id, outcome=Outcome(job.step.settings.get("ending", "passed"))),)
 
     def cancel(self, job: PaperJob) -> None:
         if job.step.id in self.stubborn:
@@ -118,9 +128,9 @@ class PaperExecutor(Executor[PaperJob]):
         shutil.rmtree(job.place)
         self.cancelled.append(job.step.id)
 
-    def tidy(self, machine: str) -> Sequence[Leftover]:
-        self.tidied.append(machine)
-        return (Leftover(kind="container", name=f"left-on-{machine}"),)
+    def tidy(self, node: str) -> Sequence[Leftover]:
+        self.tidied.append(node)
+        return (Leftover(kind="container", name=f"left-on-{node}"),)
 
     def _place(self, machine: str, step_id: str) -> Path:
         return self.root / machine / step_id

@@ -9,8 +9,10 @@ from typing import Any
 
 from evaluator.children import engine, environments, quota
 from evaluator.core import scratch
+from evaluator.core.cache import cache_folder
 from evaluator.core.errors import Unavailable
 
+NODES = "nodes"  # where, in the cache folder, a machine of a cluster has what is brought to it for a run
 _AT_WORK = "its evaluation is running, or ran on another host"
 
 
@@ -53,7 +55,8 @@ class Cleaned:
 
 def clean() -> Cleaned:
     """Remove what belongs to evaluations that have ended, and say what it was."""
-    swept = (*scratch.sweep(), *environments.sweep())
+    of_nodes = scratch.sweep_in(cache_folder() / NODES, "*")
+    swept = (*scratch.sweep(), *of_nodes, *environments.sweep())
     folders = (
         *(Leftover(kind="folder", name=str(path)) for path in swept),
         *(Leftover(kind="quota", name=str(path)) for path in quota.sweep()),

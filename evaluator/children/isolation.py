@@ -100,6 +100,11 @@ class Child:
         self._open = [self.descriptor, lock]
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is at work, as executors ask: one step."""
+        return (self.step,)
+
+    @property
     def deadline(self) -> float:
         """When its time is up, by the monotonic clock, unless others have its cores (`is_over`)."""
         return math.inf if self._patience is None else self._patience.deadline

@@ -78,6 +78,7 @@ class Step(Coordinates, frozen=True, kw_only=True):
     measures: bool = False  # a measuring step has its machine to itself
     in_turns: bool = False  # or shares it in turns with those that it is compared with
     spare: bool = False  # done only where a question is undecided without it
+    column: bool = False  # measured again on another kind of machine: shown beside, in no finding
     needs: dict[str, str] = msgspec.field(default_factory=dict)  # role -> id of the step that must have passed
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
     timeout_s: float = 600.0
@@ -117,6 +118,7 @@ class Result(Record, frozen=True, kw_only=True):
     files: dict[str, str] = msgspec.field(default_factory=dict)
     started_at: str = ""  # ISO 8601, UTC
     seconds: float = 0.0
+    node: str = ""  # the machine of a cluster that it ran on; empty for the one that fweval ran on
 
 
 class Cell(Coordinates, frozen=True, kw_only=True):
@@ -128,6 +130,7 @@ class Cell(Coordinates, frozen=True, kw_only=True):
     evidence: str  # the step's folder, relative to the run's
     metrics: Metrics
     figures: tuple[Figure, ...] = ()
+    node: str = ""  # the machine of a cluster that it ran on; empty for the one that fweval ran on
 
 
 class Machine(Record, frozen=True, kw_only=True):
@@ -154,6 +157,19 @@ class Machine(Record, frozen=True, kw_only=True):
         if threads is not None and threads < self.cores:
             limits = (*limits, f"{threads} thread{'' if threads == 1 else 's'}, by OMP_NUM_THREADS")
         return f"{cores} ({'; '.join(limits)})" if limits else cores
+
+
+class Node(Record, frozen=True, kw_only=True):
+    """One machine of a cluster, as a run found it."""
+
+    name: str
+    kind: str  # of machine: those that are alike in all that decides figures; steps bear it, as `machine`
+    address: str = ""
+    host: str = ""  # what nodes have in common that are one machine in truth
+    isa: str = ""  # as `platform.machine()` has it
+    machine: Machine | None = None  # None: it could not be asked
+    refused: str | None = None  # why nothing is run there
+    remedy: str | None = None
 
 
 class Sampling(Record, frozen=True, kw_only=True):
@@ -273,6 +289,8 @@ class RunRecord(Record, frozen=True, kw_only=True):
     # folder -> SHA-256. None in older runs. Read them by `core.given_files`.
     inputs: dict[str, str] = msgspec.field(default_factory=dict)
     time_factor: float = 1.0  # the limits that fweval itself sets were multiplied by, when the run began
+    cluster: str = ""  # where its steps ran, as `--on` had it; empty: on this machine
+    kind: str = ""  # of machine, in a cluster, that it is judged by, which steps bear as "local"
 
     def __post_init__(self) -> None:
         """Refuse two classes of devices of one name: verdicts are told apart by it."""

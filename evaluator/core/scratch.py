@@ -25,8 +25,13 @@ def clear(folder: Path) -> None:
 
 def sweep() -> tuple[Path, ...]:
     """Remove the temporary folders of steps whose evaluator was killed; return those that are gone now."""
+    return sweep_in(Path(tempfile.gettempdir()), f"fweval-{os.getuid()}-*")
+
+
+def sweep_in(folder: Path, names: str) -> tuple[Path, ...]:
+    """Remove those folders in a folder whose lock nobody holds, by a pattern of their names; return them."""
     removed = []
-    for temp in sorted(Path(tempfile.gettempdir()).glob(f"fweval-{os.getuid()}-*")):
+    for temp in sorted(folder.glob(names)):
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:  # OSError: locked, or just removed
             descriptor = os.open(temp, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             stack.callback(os.close, descriptor)

@@ -1,7 +1,7 @@
 """The run folder: everything that a run leaves behind, and nothing outside it.
 
 ```
-run.json  plan.json  catalogue.json  events.jsonl  digests.json  lock
+run.json  plan.json  catalogue.json  events.jsonl  digests.json  lock      nodes.json: of a cluster
 steps/<step-id>/   job.json  result.json  resources.json  reproduce.sh  stdout  stderr  samples/*.jsonl  …
 findings.json  scorecard.{json,html,md,csv,xml}      criteria.toml …: files that people gave to the run
 ```
@@ -27,8 +27,9 @@ from evaluator.core.errors import IncompleteEvidence, UsageError
 from evaluator.core.given_files import GivenFile
 from evaluator.core.outcome import Outcome
 from evaluator.core.reading import read_bytes
-from evaluator.core.records import Cell, Record, Result, RunRecord, Step
+from evaluator.core.records import Cell, Node, Record, Result, RunRecord, Step
 
+NODES = "nodes.json"
 # Endings that a resumed run keeps; after the others another try may well end differently. (What is not applicable is
 # for the plan to say anew: another launcher may be the one that works now.)
 _KEPT = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.UNSUPPORTED})
@@ -45,6 +46,12 @@ class Plan(Record, frozen=True, kw_only=True):
         """The steps that can be tried on this machine."""
         ended = {result.step for result in self.impossible}
         return [step for step in self.steps if step.id not in ended]
+
+
+class Nodes(Record, frozen=True, kw_only=True):
+    """`nodes.json`: the machines of a cluster that a run has had, also those that it could not use."""
+
+    nodes: tuple[Node, ...]
 
 
 class _Told(msgspec.Struct):
@@ -107,6 +114,12 @@ class RunFolder:
     def plan(self) -> Plan:
         """The steps of this run."""
         return files.read_record(self.path / "plan.json", Plan)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The machines of a cluster that this run has had; none of one that was made on one machine."""
+        path = self.path / NODES
+        return files.read_record(path, Nodes).nodes if path.exists() else ()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -195,6 +208,10 @@ class RunFolder:
         """Return every planned step that has ended, in the order of the plan."""
         return self._ended(self.plan.steps)
 
+    def judged(self) -> list[tuple[Step, Result]]:
+        """Return those of them that answer for the run: not what further kinds of machines measured again."""
+        return [(step, result) for step, result in self.results() if not step.column]
+
     def cells(self) -> tuple[Cell, ...]:
         """Return the flat table: one row per ended step of a stage that is shown, in the order of the plan."""
         return tuple(cell_of(step, result) for step, result in self._ended(self.planned_cells()))
@@ -234,4 +251,5 @@ def cell_of(step: Step, result: Result) -> Cell:
         evidence=f"steps/{step.id}",
         metrics=result.metrics,
         figures=result.figures,
+        node=result.node,
     )

@@ -60,6 +60,7 @@ class Block(Record, frozen=True, kw_only=True):
     throttled: Natural = 0  # how often cores were slowed down because of their heat
     slowdown: Cores | None = None  # how many times as long as at best fixed work took before or after it
     guests: Natural | None = None  # others' processes that computed on its device; None: the machine itself, or unknown
+    engine_cores: Cores | None = None  # of `others_cores`, what the engine of a cluster kept busy; None: there is none
     quiet: bool = True  # whether it counts in comparisons
     untimed: Natural = 0  # calls before those that are counted
     energy_j: Joules | None = None  # that its device took for all of its calls; None: no counter tells
@@ -131,6 +132,7 @@ class Mark(Record, frozen=True, kw_only=True):
     throttled: Natural = 0
     slowdown: Cores | None = None
     guests: Natural | None = None
+    engine_cores: Cores | None = None
     quiet: bool = True
 
 

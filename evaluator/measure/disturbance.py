@@ -38,6 +38,7 @@ class Sight:
     throttled: int  # how often cores were slowed down because of their heat
     beats: tuple[Beat, Beat]  # seconds of the fixed work, core by core, before and after
     guests: int | None = None  # others' processes that computed on the device; None: the machine itself, or not known
+    engine_cores: float | None = None  # of the others', what the engine of a cluster kept busy; None: there is none
 
 
 def nobody() -> None:
@@ -48,20 +49,33 @@ class Glance:
     """A look at what the machine has done since it was started; `since` says what happened between two.
 
     `guests` tells how many processes of others compute on the device that is asked: it is called when the glance is
-    made, and again by `since`, so that its own time is in neither count.
+    made, and again by `since`, so that its own time is in neither count. `engine` tells the processor time that the
+    engine of a cluster has had here.
     """
 
-    def __init__(self, guests: Callable[[], int | None] = nobody) -> None:
+    def __init__(
+        self, guests: Callable[[], int | None] = nobody, engine: Callable[[], float | None] = lambda: None
+    ) -> None:
         self.ask_guests = guests
         self.guests = guests()
+        self.engine_s = engine()
         self.at = time.perf_counter()
         self.counted = counters()
 
     def since(self, begin: "Glance", own_s: float | None, beats: tuple[Beat, Beat]) -> Sight:
         """Say what others had since another glance, given what the one that was asked had."""
-        seen = sight(begin.counted, self.counted, self.at - begin.at, own_s, beats)
+        elapsed_s = self.at - begin.at
+        seen = sight(begin.counted, self.counted, elapsed_s, own_s, beats)
         known = [each for each in (begin.guests, begin.ask_guests()) if each is not None]
-        return replace(seen, guests=max(known, default=None))
+        return replace(
+            seen, guests=max(known, default=None), engine_cores=_cores(begin.engine_s, self.engine_s, elapsed_s)
+        )
+
+
+def _cores(before_s: float | None, after_s: float | None, elapsed_s: float) -> float | None:
+    if before_s is None or after_s is None:
+        return None
+    return max(0.0, after_s - before_s) / max(elapsed_s, 1e-9)
 
 
 def sight(begin: Counters, end: Counters, elapsed_s: float, own_s: float | None, beats: tuple[Beat, Beat]) -> Sight:
@@ -130,6 +144,7 @@ def _mark(each: Sight, limit: float, slowdown: float | None, slow: float) -> Mar
         throttled=each.throttled,
         slowdown=slowdown,
         guests=each.guests,
+        engine_cores=each.engine_cores,
         quiet=not disturbed,
     )
 

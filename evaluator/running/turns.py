@@ -15,7 +15,7 @@ from typing import Any
 from evaluator.children import neighbours
 from evaluator.core.records import Step
 from evaluator.core.turns import Answered, Ask, Over, Ready, Said
-from evaluator.executors._contract import Executor
+from evaluator.executors._contract import Near
 from evaluator.measure.disturbance import OTHERS_FROM, Beat, Glance, Metronome
 from evaluator.planning.capabilities import Capabilities
 from evaluator.running._device import Watched
@@ -44,7 +44,7 @@ class Conductor:
 
     def __init__(
         self,
-        executor: Executor[Any],
+        executor: Near[Any],
         machine: Capabilities,
         reporter: Reporter,
         *,
@@ -172,10 +172,10 @@ class Conductor:
     def _block(self, candidate: Candidate, name: str, metronome: Metronome, before: Beat) -> Beat:
         """Ask for one block; return the beat after it. A candidate that does not answer has ended: its row only."""
         progress = candidate.tracks[name]
-        begin = Glance(self._device.guests)
+        begin = Glance(self._device.guests, self._executor.engine_cpu_s)
         self._executor.ask(candidate.job, Ask(track=name, turn=self._turn))
         said = self._hear(candidate.job, candidate.step)
-        end = Glance()
+        end = Glance(engine=self._executor.engine_cpu_s)
         if not isinstance(said, Answered):
             self._alive.remove(candidate)
             self._end(candidate.job)

@@ -13,9 +13,10 @@ from rich.console import Console
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
 from evaluator.core.store import RunFolder
+from evaluator.executors._contract import Node
 from evaluator.running.execution import execute, tidy
 from evaluator.running.progress import Reporter
-from evaluator.running.slots import may_start
+from evaluator.running.slots import Slots, by_node
 from tests.engine import MIB, PaperMachine, make_step, run_folder
 from tests.paper_executor import ANSWER, PaperExecutor
 
@@ -30,6 +31,11 @@ def run(steps: list[Step], path: Path, **executor: Any) -> tuple[RunFolder, Pape
     folder, paper = run_folder(path / "run"), PaperExecutor(root=path / "machines", **executor)
     execute(steps, folder, Reporter(Console(file=io.StringIO())), paper)
     return folder, paper
+
+
+def slots(beside: list[Step]) -> Slots:
+    nodes = {name: Node(name=name, machine=name, able=HERE) for name in ("one", "two")}
+    return Slots(list(nodes.values()), by_node(([each], nodes[each.machine]) for each in beside))
 
 
 def outcome(folder: RunFolder, name: str) -> Outcome:
@@ -60,12 +66,14 @@ def outcome(folder: RunFolder, name: str) -> Outcome:
     ],
 )
 def test_a_step_that_measures_has_its_machine_to_itself(starting: Step, beside: list[Step], *, may: bool) -> None:
-    assert may_start(starting, beside, [starting], HERE) is may
+    assert (slots(beside).next([starting]) is not None) is may
 
 
 def test_a_step_waits_for_what_it_needs_wherever_that_is_made() -> None:
     starting, needed = step("a", needs={"artifact": "b"}), step("b", "two")
-    assert not may_start(starting, [], [starting, needed], HERE)
+    placed = slots([]).next([starting, needed])
+    assert placed is not None
+    assert placed[0] is needed
 
 
 def test_one_machine_measures_while_another_does(tmp_path: Path) -> None:
@@ -149,8 +157,11 @@ def test_a_step_for_a_machine_that_is_not_reached_says_so(tmp_path: Path) -> Non
     folder, paper = run([step("a", "three"), step("b", "two", needs={"artifact": "a"})], tmp_path)
     ending = folder.result("a")
     assert ending is not None
-    assert (ending.outcome, ending.reason) == (Outcome.UNAVAILABLE, "machine 'three' is not reached")
-    assert ending.remedy == "resume the run when it is; reached now: one, two"
+    assert (ending.outcome, ending.reason) == (
+        Outcome.UNAVAILABLE,
+        "node lost: no machine of the kind 'three' is reached",
+    )
+    assert ending.remedy == "resume the run when one is; reached now: one, two"
     assert outcome(folder, "b") is Outcome.UNAVAILABLE
     assert not paper.together
 
