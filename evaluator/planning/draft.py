@@ -17,7 +17,7 @@ import msgspec
 import evaluator
 from evaluator.children import environments
 from evaluator.core import plugins, registry
-from evaluator.core.coordinates import DEVICE, axes
+from evaluator.core.coordinates import DEVICE, MACHINE, axes
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import PRECISIONS, Profile, Result, Step
 from evaluator.planning.capabilities import Capabilities
@@ -35,14 +35,31 @@ Item = TypeVar("Item")
 class Draft:
     """The steps so far, in order, and why some of them are impossible."""
 
-    def __init__(self, options: Options, profile: Profile, capabilities: Capabilities) -> None:
+    def __init__(
+        self,
+        options: Options,
+        profile: Profile,
+        capabilities: Capabilities,
+        *,
+        machine: str = MACHINE,
+        column: bool = False,
+    ) -> None:
         self.options = options
         self.profile = profile
         self.capabilities = capabilities
+        self.machine = machine  # the kind that the steps are for
+        self.column = column  # what is measured on the first kind is measured again on this one
         self.steps: dict[str, Step] = {}
         self.impossible: dict[str, Result] = {}
         self._no_device: dict[str, Refusal | None] = {}
         self._foreign = plugins.digests()
+
+    def elsewhere(self, machine: str, capabilities: Capabilities, devices: tuple[str, ...], *, column: bool) -> "Draft":
+        """Return a draft for another kind of machine and some of the devices, whose steps are this one's, too."""
+        options = msgspec.structs.replace(self.options, devices=devices)
+        other = Draft(options, self.profile, capabilities, machine=machine, column=column)
+        other.steps, other.impossible = self.steps, self.impossible
+        return other
 
     def no_device(self, name: str) -> Refusal | None:
         """Say why a device cannot be had; it is asked once: an answer may come from the Docker engine."""
@@ -58,7 +75,7 @@ class Draft:
         `needs` maps roles to step ids; `refusal` is given when the step cannot run here; `beside_s` is what it may take
         for other things than those that its stage's limit is for.
         """
-        if None in fields["needs"].values():
+        if None in fields["needs"].values() or (self.column and _is_of_the_first(fields)):
             return None
         stage = registry.load("stage", fields["stage"])
         device: Device = registry.load("device", fields.get("device", DEVICE))
@@ -66,6 +83,8 @@ class Draft:
         draft = Step(
             id="",
             scenario=scenario.name,
+            machine=self.machine,
+            column=self.column,
             measures=stage.measures,
             in_turns=stage.in_turns,
             timeout_s=limit_s * device.time_factor + beside_s,
@@ -179,7 +198,8 @@ class Pairing:
 class ScenarioPlan:
     """The steps of one scenario. A stage adds its own, and finds in `ids` those of the stages that it rests on."""
 
-    def __init__(self, scenario: Scenario, draft: Draft) -> None:
+    def __init__(self, scenario: Scenario, draft: Draft, first: "ScenarioPlan | None" = None) -> None:
+        """Plan for the draft's kind of machine; `first` is the plan of the first kind, where this is another."""
         self.scenario = scenario
         self.draft = draft
         self.model, self.settings = model_of(scenario)
@@ -188,7 +208,7 @@ class ScenarioPlan:
             name for name in draft.options.frameworks if name in self.model.frameworks(self.settings)
         )
         # stage -> what a step of it is about -> its id, None when the person left it out
-        self.ids: dict[str, dict[Any, str | None]] = defaultdict(dict)
+        self.ids: dict[str, dict[Any, str | None]] = defaultdict(dict) if first is None else _Ids(first.ids)
 
     def add(
         self, stage: str, framework: str, *, refusal: Refusal | None = None, beside_s: float = 0.0, **fields: Any
@@ -235,7 +255,7 @@ class ScenarioPlan:
 
     def pairings(self) -> Iterator[Pairing]:
         """Yield every artifact that may come to be, in each runtime, on each device that the runtime can use."""
-        everything = self.draft.profile.exports == "all"
+        everything = self.draft.profile.exports == "all" and not self.draft.column
         for made in self.artifacts():
             if self.brought and made.exporter.rebuilds:
                 continue
@@ -311,6 +331,29 @@ class ScenarioPlan:
         if absent:
             return f"not installed: {', '.join(absent)}", f"pip install -c constraints.txt {' '.join(absent)}"
         return None
+
+
+class _Ids(dict[str, dict[Any, str | None]]):
+    """The ids of a plan for another kind of machine: its own of what was proven and served there, else the first's.
+
+    What is exported is what was trained on the first one, wherever else is trained to see how long that takes.
+    """
+
+    def __init__(self, first: dict[str, dict[Any, str | None]]) -> None:
+        super().__init__()
+        self._first = first
+
+    def __missing__(self, stage: str) -> dict[Any, str | None]:
+        found = registry.load("stage", stage)
+        if found.spread != "machine" or "trained" in found.gives:
+            return self._first[stage]
+        self[stage] = {}
+        return self[stage]
+
+
+def _is_of_the_first(fields: Mapping[str, Any]) -> bool:
+    """Tell whether a step is no figure for people's columns: a variant, or a round that a question asks for."""
+    return fields.get("variant") is not None or bool(fields.get("spare"))
 
 
 def _threads(variant: str | None, threads: int) -> int:

@@ -8,7 +8,7 @@ how its steps are run and shown, and how its command reads. The command line rea
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from evaluator.children.work import Work
 from evaluator.core.metrics import Key, Metric
@@ -40,6 +40,9 @@ class Stage(ABC):
     comes_with: ClassVar[tuple[str, ...]] = ()  # stages that its variants need: done where it is what was asked for
     measures: ClassVar[bool] = False  # measuring steps run strictly one at a time
     in_turns: ClassVar[bool] = False  # `work` asks `work.turns` for its calls: those of one scenario take turns
+    # Where its steps are done, where a run has several kinds of machines: on the first one, which is what a run is
+    # judged by; for each device on the first that has it; or on each kind, to be set side by side in columns.
+    spread: ClassVar[Literal["once", "device", "machine"]] = "once"
     memory_bytes: ClassVar[int]  # what a step may use at most, with all that it starts
     timeout_s: ClassVar[float]  # what a step may take at most, where the profile does not say
     expected_s: ClassVar[float]  # what a step is expected to take before any has ended, but for `measuring_s`

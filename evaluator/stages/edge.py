@@ -64,6 +64,7 @@ class Edge(Stage):
     title = "Edge"
     summary = "Measure what each proven artifact takes on a small computer: cold start, latency, memory, disk."
     rests_on = ("verify",)
+    spread = "machine"
     measures = True
     in_turns = True
     memory_bytes = 6 * GIB

@@ -45,6 +45,7 @@ class Equivalence(Stage):
     command = "equivalence"
     example = "fweval equivalence resnet50"
     rests_on = ("align", "origin")
+    spread = "device"
     memory_bytes = 10 * GIB
     timeout_s = 1200.0  # BERT-base took five minutes beside ResNet-50, on two cores
     expected_s = 60.0

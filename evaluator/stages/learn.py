@@ -50,6 +50,7 @@ class Learn(Stage):
     title = "Time to quality"
     summary = "Train until a target on held-out data is reached, in several orders of the data, and count the steps."
     rests_on = ("align", "origin", "train")
+    spread = "device"
     comes_with = ("equivalence",)
     memory_bytes = 8 * GIB
     timeout_s = 900.0

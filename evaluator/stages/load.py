@@ -48,6 +48,7 @@ class UnderLoad(Stage):
     command = "load"
     example = "fweval load resnet50 --device cpu"
     rests_on = ("serve",)
+    spread = "machine"
     measures = True
     in_turns = True
     memory_bytes = 8 * GIB

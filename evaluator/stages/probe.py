@@ -35,6 +35,7 @@ class ProbeServers(Stage):
     command = "probe"
     example = "fweval probe resnet50 --device cpu"
     rests_on = ("serve",)
+    spread = "machine"
     measures = True
     memory_bytes = 8 * GIB
     timeout_s = 240.0

@@ -59,6 +59,7 @@ class Run(Stage):
     command = "run"
     example = "fweval run resnet50 --device cpu"
     rests_on = ("verify",)
+    spread = "machine"
     measures = True
     in_turns = True
     memory_bytes = 6 * GIB

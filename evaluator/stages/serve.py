@@ -48,6 +48,7 @@ class Serve(Stage):
     command = "serve"
     example = "fweval serve resnet50 --device cpu"
     rests_on = ("verify",)
+    spread = "machine"
     measures = True
     in_turns = True
     memory_bytes = 8 * GIB

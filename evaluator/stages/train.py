@@ -52,6 +52,7 @@ class Train(Stage):
     title = "Training"
     summary = "Train the same weights in both frameworks and time every step."
     rests_on = ("align", "origin")
+    spread = "machine"
     comes_with = ("equivalence",)
     measures = True
     in_turns = True

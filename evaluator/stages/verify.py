@@ -108,6 +108,7 @@ class Verify(Stage):
     command = "prove"
     example = "fweval prove resnet50 --device cpu"
     rests_on = ("export",)
+    spread = "machine"
     memory_bytes = 6 * GIB
     timeout_s = 120.0
     expected_s = 8.0
