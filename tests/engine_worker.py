@@ -81,6 +81,17 @@ def do_fill_the_disk(work: Work) -> Measured:
 
 def do_tell_environment(work: Work) -> Measured:
     (work.folder / "environment.json").write_text(json.dumps(dict(os.environ)))
+    blocked = [each.name for each in signal.pthread_sigmask(signal.SIG_BLOCK, ())]  # type: ignore[union-attr]
+    (work.folder / "priority.json").write_text(json.dumps({"nice": os.nice(0), "blocked": blocked}))
+    return Measured()
+
+
+def do_read_given(work: Work) -> Measured:
+    """Read the file of a model of one's own, and what lies beside it."""
+    path = Path(work.step.settings["scenario"]["settings"]["origin"].rpartition(":")[0])
+    beside = path.parent / "parts" / "b.txt"
+    told = {"path": str(path), "code": path.read_text(), "beside": beside.read_text()}
+    (work.folder / "read.json").write_text(json.dumps(told))
     return Measured()
 
 

@@ -82,7 +82,7 @@ def criteria_option(default: str | None = None) -> Callable[[Command], Command]:
 DEFAULT_SCENARIOS = ("resnet50", "bert")
 TOLD = ("inputs", "labels", "quality", "allowed_loss")  # of a model of one's own
 # Options that do not change what is measured: a run is continued with others.
-_OF_A_SESSION = ("resume", "wait_s", "prices", "advisories")
+_OF_A_SESSION = ("resume", "on", "wait_s", "prices", "advisories")
 _RUN_OPTIONS = (
     click.argument("scenarios", nargs=-1, metavar="[SCENARIO]..."),
     click.option("--profile", default="smoke", show_default=True, help="smoke, quick, full, audit, or a .toml file."),
@@ -129,6 +129,12 @@ _RUN_OPTIONS = (
         type=click.IntRange(1, 86_400),
         metavar="SECONDS",
         help="Wait until others leave the machine alone, this long at most over the whole run, then measure.",
+    ),
+    click.option(
+        "--on",
+        metavar="CLUSTER",
+        help="Run the steps on the machines of a Ray cluster: ray://HOST:PORT; or local[:NODES], which simulates one "
+        "here. See docs/cluster.md.",
     ),
     plugins_option(exposed=True),
     click.option("--resume", type=str, metavar="RUN", help="Continue a run; finished steps are kept."),
@@ -193,7 +199,7 @@ def find_run(name: str) -> Path:
     raise UsageError(f"there is no run '{name}'", remedy="give its folder, its id below ./runs, or 'latest'")
 
 
-def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
+def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]", executor: Any, on: str) -> "Run":
     """Make a new run from the options of a command, or open the one to resume."""
     from evaluator import pipeline
     from evaluator.core import advisories, criteria
@@ -233,6 +239,8 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
             inputs=(criteria.given(given["criteria"]),),
             told={key: given[key] for key in TOLD if given.get(key) is not None},
             say=reporter.note,
+            executor=executor,
+            on=on,
         )
     if sheet is not None:
         replay.keep_prices(folder, sheet)
@@ -246,6 +254,7 @@ def start(reporter: Any, given: dict[str, Any], stages: "tuple[Stage, ...]") -> 
         stages=stages,
         reporter=reporter,
         quiet=Quiet(given["wait_s"] or 0.0),
+        executor=executor,
     )
 
 
@@ -271,10 +280,20 @@ def pursue(given: dict[str, Any], stages: "tuple[Stage, ...]") -> "Run":
     from evaluator import pipeline
     from evaluator.running import progress
 
-    with progress.on_stderr() as reporter:
-        run = start(reporter, given, stages)
+    on = _cluster(given)
+    with progress.on_stderr() as reporter, pipeline.executor_at(on) as executor:
+        run = start(reporter, given, stages, executor, on)
         pipeline.pursue(run)
     return run
+
+
+def _cluster(given: dict[str, Any]) -> str:
+    """Return on which cluster steps run: the one that is named, or the one of the run that is continued."""
+    from evaluator.core.store import RunFolder
+
+    if given["on"] or not given["resume"]:
+        return given["on"] or ""
+    return RunFolder.open(find_run(given["resume"])).record.cluster
 
 
 def stage_command(stage: str, given: dict[str, Any]) -> "tuple[int, RunFolder]":
@@ -284,7 +303,7 @@ def stage_command(stage: str, given: dict[str, Any]) -> "tuple[int, RunFolder]":
 
     run = pursue(given, pipeline.through(stage))
     print_cells(run.folder.path, stage)
-    results = run.folder.results()  # a variant is on trial: that it does not hold is an answer
+    results = run.folder.judged()  # a variant is on trial: that it does not hold is an answer
     outcomes = [result.outcome for step, result in results if step.stage == stage and step.variant is None]
     return _exits.of_steps(outcomes), run.folder
 

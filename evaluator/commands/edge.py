@@ -29,4 +29,4 @@ def command(**given: Any) -> int:
     verdicts = [cleaned(each) for each in replay.edge(run.folder)]
     judged = edge.judged(cells, verdicts, cleaned(run.folder.catalogue).all_titles)
     _terminal.show_blocks(*edge.short(judged, [cleaned(each) for each in run.record.device_classes]))
-    return _exits.of_steps([result.outcome for step, result in run.folder.results() if step.stage == "edge"])
+    return _exits.of_steps([result.outcome for step, result in run.folder.judged() if step.stage == "edge"])

@@ -41,5 +41,5 @@ def _matrix(given: dict[str, Any], *, as_json: bool) -> int:
         output.write_data(json.encode(cells))
     else:
         _terminal.show_blocks(*matrix.short(cells))
-    asked = [result.outcome for step, result in run.folder.results() if step.stage in ("export", "verify")]
+    asked = [result.outcome for step, result in run.folder.judged() if step.stage in ("export", "verify")]
     return _exits.of_steps(asked)

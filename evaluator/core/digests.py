@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -101,8 +102,12 @@ def whole_of(known: Mapping[str, str], makers: Mapping[str, str]) -> str:
     return hashlib.sha256((lines(known) + lines(makers)).encode()).hexdigest()
 
 
+@cache
 def me() -> str:
-    """Name this fweval as a maker of files: its version, and its revision where it runs from a checkout."""
+    """Name this fweval as a maker of files: its version, and its revision where it runs from a checkout.
+
+    What this process runs was read when it was started: what becomes of the checkout meanwhile is another fweval.
+    """
     revision = machine.git_revision()
     return f"fweval {evaluator.__version__}" + (f" ({revision})" if revision else "")
 

@@ -1,9 +1,10 @@
 """The questions that every executor must answer the same way; the one on paper shows that the contract suffices."""
 
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from evaluator.core.outcome import Outcome
 from evaluator.core.records import Machine, Step
 from evaluator.executors._contract import Executor
 from evaluator.executors.local import Local
+from evaluator.executors.ray import Ray
 from exports.contract import DeviceState
 from tests import engine
 from tests.paper_executor import PaperExecutor
@@ -27,10 +29,19 @@ EXECUTORS: tuple[Executor[Any], ...] = registry.load_all("executor")
 MADE: dict[str, Callable[[Path], Executor[Any]]] = {
     "local": lambda _: Local(engine.child),
     "paper": lambda path: PaperExecutor(root=path / "machines"),
+    "ray": lambda _: Ray("local:2", worker=engine.WORKER),
 }
 
 each = pytest.mark.parametrize("executor", EXECUTORS, ids=lambda executor: executor.name)
-each_made = pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+
+
+@pytest.fixture(scope="module", params=MADE)
+def executor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor[Any]]:
+    """Make each of them once: a cluster takes seconds."""
+    made = MADE[request.param](tmp_path_factory.mktemp(request.param))
+    made.machines()
+    yield made
+    made.close()
 
 
 @each
@@ -41,7 +52,6 @@ def test_an_executor_is_named_like_its_file_and_explains_itself(executor: Execut
     assert executor.name in MADE, "tests/contract/test_executors_contract.py: add a line to MADE"
 
 
-@each
 def test_the_machines_of_an_executor_can_be_asked_what_a_plan_asks(executor: Executor[Any]) -> None:
     machines = executor.machines()
     assert machines
@@ -57,6 +67,12 @@ def test_the_machines_of_an_executor_can_be_asked_what_a_plan_asks(executor: Exe
         assert (described.cores, described.versions) == (machine.cores, machine.versions)
 
 
+def test_every_node_is_of_a_kind_that_is_known(executor: Executor[Any]) -> None:
+    nodes = executor.nodes()
+    assert {node.machine for node in nodes} == set(executor.machines())
+    assert len({node.name for node in nodes}) == len(nodes)
+
+
 def test_importing_executors_imports_nothing_heavy() -> None:
     program = (
         "import sys; from evaluator.core import registry; registry.load_all('executor');"
@@ -69,57 +85,58 @@ def test_importing_executors_imports_nothing_heavy() -> None:
 
 
 def step(executor: Executor[Any], name: str, do: str = "pass", **fields: Any) -> Step:
-    return engine.make_step(name, do, machine=next(iter(executor.machines())), **fields)
+    return engine.make_step(name, do, machine=executor.nodes()[0].machine, **fields)
 
 
-@each_made
-def test_what_has_ended_is_returned_and_its_files_are_fetched(
-    make: Callable[[Path], Executor[Any]], tmp_path: Path
-) -> None:
-    executor = make(tmp_path)
-    quick = executor.start(step(executor, "quick"), tmp_path / "steps" / "quick", [])
-    slow = executor.start(step(executor, "slow", settings={"seconds": 30.0}), tmp_path / "steps" / "slow", [])
+def start(executor: Executor[Any], step: Step, place: Path, needed: Sequence[Path] = ()) -> Any:
+    place.mkdir(exist_ok=True)
+    return executor.start([step], executor.nodes()[0].name, place, needed)
+
+
+def test_what_has_ended_is_returned_and_its_files_are_fetched(executor: Executor[Any], tmp_path: Path) -> None:
+    steps = tmp_path / "steps"
+    quick = start(executor, step(executor, "quick"), steps)
+    slow = start(executor, step(executor, "slow", "hang", settings={"seconds": 30.0}), steps)
     try:
         (ended,) = executor.wait([slow, quick], 60.0)
         assert ended is quick
-        result = executor.fetch(quick)
+        (result,) = executor.fetch(quick)
         assert (result.step, result.outcome) == ("quick", Outcome.PASSED)
-        assert any((tmp_path / "steps" / "quick").iterdir())
+        assert any((steps / "quick").iterdir())
     finally:
         executor.cancel(slow)
-    assert not (tmp_path / "steps" / "slow").exists()
+    assert not (steps / "slow").exists()
 
 
-@each_made
-def test_waiting_comes_back_empty_when_nothing_ends(make: Callable[[Path], Executor[Any]], tmp_path: Path) -> None:
-    executor = make(tmp_path)
-    slow = executor.start(step(executor, "slow", settings={"seconds": 30.0}), tmp_path / "steps" / "slow", [])
+def test_waiting_comes_back_empty_when_nothing_ends(executor: Executor[Any], tmp_path: Path) -> None:
+    slow = start(executor, step(executor, "slow", "hang", settings={"seconds": 30.0}), tmp_path / "steps")
     try:
         assert list(executor.wait([slow], 0.05)) == []
     finally:
         executor.cancel(slow)
 
 
-@each_made
-def test_what_takes_too_long_is_returned_too(make: Callable[[Path], Executor[Any]], tmp_path: Path) -> None:
-    executor = make(tmp_path)
+def test_what_takes_too_long_is_returned_too(executor: Executor[Any], tmp_path: Path) -> None:
     begin = time.monotonic()
     fields: dict[str, Any] = {"timeout_s": 0.5, "settings": {"seconds": 60.0, "ending": "timed_out"}}
-    job = executor.start(step(executor, "slow", **fields), tmp_path / "steps" / "slow", [])
+    job = start(executor, step(executor, "slow", "hang", **fields), tmp_path / "steps")
     assert list(executor.wait([job], 60.0)) == [job]
-    assert executor.fetch(job).outcome is Outcome.TIMED_OUT
+    (result,) = executor.fetch(job)
+    assert result.outcome is Outcome.TIMED_OUT
     assert time.monotonic() - begin < 60.0
 
 
-@each_made
-def test_what_a_step_needs_lies_beside_it_wherever_it_runs(
-    make: Callable[[Path], Executor[Any]], tmp_path: Path
-) -> None:
-    executor, steps = make(tmp_path), tmp_path / "steps"
-    first = executor.start(step(executor, "first"), steps / "first", [])
+def test_what_a_step_needs_lies_beside_it_wherever_it_runs(executor: Executor[Any], tmp_path: Path) -> None:
+    steps = tmp_path / "steps"
+    first = start(executor, step(executor, "first"), steps)
     executor.wait([first], 60.0)
     executor.fetch(first)
     needy = step(executor, "second", "look_beside", needs={"artifact": "first"})
-    second = executor.start(needy, steps / "second", [steps / "first"])
-    executor.wait([second], 60.0)
-    assert executor.fetch(second).outcome is Outcome.PASSED
+    for node in executor.nodes():  # also one that has never seen it
+        if node.machine != needy.machine:
+            continue
+        job = executor.start([needy], node.name, steps, [steps / "first"])
+        assert list(executor.wait([job], 60.0)) == [job]
+        (result,) = executor.fetch(job)
+        assert result.outcome is Outcome.PASSED, result.reason
+        shutil.rmtree(steps / needy.id)

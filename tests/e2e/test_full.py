@@ -48,6 +48,7 @@ COLUMNS = [
         "evidence",
         "metrics",
         "figures",
+        "node",
     ),
 ]
 BY_FORMAT = {
