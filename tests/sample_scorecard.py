@@ -14,6 +14,15 @@ from evaluator.core.claims import Audited
 from evaluator.core.cost import Prices
 from evaluator.core.ease import Code, Ease, FrameworkEase, Made, Packages, ScenarioEase, Times
 from evaluator.core.learning import Learning, Seed, TimeToQuality
+from evaluator.core.machines import (
+    ClusterMachine,
+    Disturbed,
+    Fastest,
+    MachinePath,
+    MachineRow,
+    Machines,
+    OnKind,
+)
 from evaluator.core.matrix import Diagnosis, MatrixCell, Proof, State
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Cell, DeviceClass, Figure, LabelValue, Machine, Metrics
@@ -170,6 +179,53 @@ def _undecided() -> Scorecard:
         waivers=WAIVERS,
         claims=claims(),
         upkeep=upkeep(),
+        machines=machines(),
+    )
+
+
+def machines() -> Machines:
+    """Return a cluster of two kinds of machines, and one that was refused."""
+    here = ClusterMachine(
+        name="head",
+        kind="local",
+        isa="x86_64",
+        processor=machine().processor,
+        memory_bytes=machine().memory_bytes,
+        system=machine().system,
+        python=machine().python,
+        versions=machine().versions,
+        steps=90,
+        disturbed=Disturbed(blocks=420, spoiled=0.031, others_cores=0.08, engine_cores=0.02),
+    )
+    arm = ClusterMachine(
+        name="arm",
+        kind="aarch64-4c-8g-0123ab",
+        isa="aarch64",
+        processor="Cortex-A76, 4 cores",
+        memory_bytes=8 << 30,
+        steps=30,
+        disturbed=Disturbed(blocks=140, spoiled=0.5),
+    )
+    lost = ClusterMachine(name="old", kind="", refused="other software than here: torch 1.13.0", remedy="install ours")
+    rows, paths = [], []
+    for scenario in CAPTIONS:
+        about: dict[str, Any] = {"scenario": scenario, "device": "cpu", "metric": "latency_s", "unit": "s"}
+        about["path"] = "portable"
+        subject = "PyTorch → torch.onnx → ONNX Runtime, fp32"
+        found = OnKind(kind="local", value=0.0071, low=0.0070, high=0.0073, rounds=3, nodes=("head",))
+        none = OnKind(kind=arm.kind, outcome=Outcome.UNAVAILABLE, reason="this step has not ended")
+        served = msgspec.structs.replace(found, kind=arm.kind, value=0.02, rounds=1, reference=True)
+        row = {**about, "framework": "pytorch", "subject": subject}
+        rows.append(MachineRow(**row, stage="run", labels={"statistic": "median"}, kinds=(found, none)))
+        rows.append(MachineRow(**row, stage="serve", labels={"wire": "rest"}, kinds=(found, served)))
+        fastest = Fastest(kind="local", framework="pytorch", subject=subject, value=0.0071)
+        paths.append(MachinePath(**about, about="one answer", kinds=(fastest, Fastest(kind=arm.kind))))
+    return Machines(
+        judged_by="x86_64-2c-24g-4567cd",
+        kinds=("local", arm.kind),
+        machines=(here, arm, lost),
+        rows=tuple(rows),
+        paths=tuple(paths),
     )
 
 
@@ -290,6 +346,7 @@ def empty() -> Scorecard:
         cells=(),
         matrix=(),
         claims=(),
+        machines=None,
         machine=msgspec.structs.replace(machine(), java=None, versions={}),
     )
     return decided(card)

@@ -105,6 +105,6 @@ def _judged(folder: RunFolder) -> tuple[Finding, ...]:
 
 def _cells(folder: RunFolder) -> tuple[Cell, ...]:
     try:
-        return replay.read_scorecard(folder).cells
+        return replay.read_scorecard(folder).every_cell
     except IncompleteEvidence:
         return ()

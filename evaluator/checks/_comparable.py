@@ -92,7 +92,7 @@ class ComparableCheck(Check):
                     device=place.device,
                 )
                 about = (self.target_in(place), place.scenario, name)
-                answer = _answer(found, targets.find(evidence, *about), self.phrase, evidence.run.machine.cores)
+                answer = _answer(found, targets.find(evidence, *about), self.phrase, evidence.cores(found.entries))
                 resting = (each for each in targets.resting(evidence, *about) if each not in found.entries)
                 findings.append(self.finding(subject, answer, (*found.entries, *resting)))
         return tuple(findings)

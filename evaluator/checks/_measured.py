@@ -126,7 +126,7 @@ def weigh(evidence: Evidence, metric: str, scenario: str, found: Mapping[str, Fo
         repeats=repeats,
         pairs=estimate.pairs if in_turns else 0,
         disturbed=max((each for one in (first, second) if (each := _disturbed(one)) is not None), default=None),
-        others=others_share((*first.blocks, *second.blocks), evidence.run.machine.cores),
+        others=others_share((*first.blocks, *second.blocks), evidence.cores(first.entries)),
         guests=guests((*first.blocks, *second.blocks)),
         more=longer,
         rounds=min(len(first.rounds), len(second.rounds)),

@@ -74,7 +74,7 @@ class Catalogue(Record, frozen=True, kw_only=True):
 
 def flat(titles: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Return the titles of all kinds in one: any name that a coordinate may have -> as people write it."""
-    plugins = {name: title for kind in _TITLED for name, title in titles.get(kind, {}).items()}
+    plugins = {name: title for kind in (*_TITLED, "machine") for name, title in titles.get(kind, {}).items()}
     return {name: name.replace("_", " ") for name in PRECISIONS} | plugins
 
 

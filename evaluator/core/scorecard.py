@@ -12,6 +12,7 @@ from evaluator.core.decision import Decision
 from evaluator.core.ease import Ease
 from evaluator.core.interval import Interval as Interval  # noqa: PLC0414  # taken from here, with what is made of it
 from evaluator.core.learning import TimeToQuality
+from evaluator.core.machines import Machines
 from evaluator.core.matrix import MatrixCell
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD, Policy
@@ -398,6 +399,7 @@ class Scorecard(Record, frozen=True, kw_only=True):
     upkeep: Upkeep | None = None  # who maintains what; None in runs that did not look
     claims: tuple[Audited, ...] = ()  # that others made, and what this run says of them
     criteria: CriteriaUsed | None = None  # that it was made by; None in runs that had no criteria record
+    machines: Machines | None = None  # of a cluster, side by side; None for a run on one machine
 
     def __post_init__(self) -> None:
         """Refuse verdicts on devices of which it says nothing, and two of one artifact on the same."""
@@ -406,6 +408,11 @@ class Scorecard(Record, frozen=True, kw_only=True):
             raise ValueError(f"a verdict is about '{min(strange)}', which is none of its classes of devices")
         if len({(fit.evidence, fit.device) for fit in self.edge}) < len(self.edge):
             raise ValueError("one artifact has two verdicts on a class of devices")
+
+    @property
+    def every_cell(self) -> tuple[Cell, ...]:
+        """All steps: also what was measured again on further kinds of machines, in no finding and in no score."""
+        return self.cells if self.machines is None else (*self.cells, *self.machines.cells)
 
     @property
     def names(self) -> dict[str, str]:

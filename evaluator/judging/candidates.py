@@ -121,7 +121,7 @@ def _path(evidence: Evidence, question: Question, entries: list[Entry], proofs: 
         baseline=_baseline(evidence, first.step),
         absent=_absent(evidence, question, entries, proofs),
     )
-    return path if path.absent else _measured(question, entries, path, evidence.run.machine.cores)
+    return path if path.absent else _measured(question, entries, path, evidence.cores(entries))
 
 
 def _absent(evidence: Evidence, question: Question, entries: list[Entry], proofs: Proofs) -> str | None:

@@ -3,7 +3,7 @@
 The store builds it from a run folder; scoring a run again reads the same files and gets the same answers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from evaluator.core.coordinates import Part
 from evaluator.core.criteria import CriteriaUsed
 from evaluator.core.outcome import Outcome
 from evaluator.core.policy import STANDARD, Policy
-from evaluator.core.records import FRAMEWORKS, LabelValue, Result, RunRecord, Step
+from evaluator.core.records import FRAMEWORKS, LabelValue, Machine, Node, Result, RunRecord, Step
 from evaluator.core.scorecard import EvidenceRef
 from evaluator.core.turns import Blocks, medians
 from evaluator.core.upkeep import Inventory
@@ -104,6 +104,9 @@ class Gap:
 class Evidence:
     """A whole run. `entries` holds every step of the plan, in its order, also those that could not be had.
 
+    What was measured again on further kinds of machines is none of them: it stands in `columns`, and nothing rests on
+    it.
+
     The catalogue says of plug-ins what checks need to know: those of the run, not those of today.
     """
 
@@ -115,6 +118,8 @@ class Evidence:
     inventories: Mapping[tuple[str, str], Inventory] = field(default_factory=dict)
     advisories: Advisories | None = None  # that were given to the run
     criteria: CriteriaUsed | None = None  # that the policy is of; None: the run has no criteria record
+    columns: tuple[Entry, ...] = ()  # to be set side by side with the entries, and compared with none
+    nodes: tuple[Node, ...] = ()  # the machines of a cluster; none of a run that was made on one machine
     # Stage and scenario -> entries, and stage and None -> those of all scenarios: checks ask once for every place, and
     # a run of many scenarios would be gone through as often.
     _known: Mapping[tuple[str, str | None], tuple[Entry, ...]] = field(init=False, repr=False, compare=False)
@@ -148,6 +153,13 @@ class Evidence:
     def paths(self) -> Mapping[str, str]:
         """Format -> "server", "mobile", "portable" or "web"."""
         return self.catalogue.paths
+
+    def cores(self, entries: Iterable[Entry]) -> int:
+        """Return the cores of the machine that entries are of: the run's own, unless they ran on another."""
+        there = {node.name: node.machine for node in self.nodes}
+        found = (there.get(entry.result.node) for entry in entries)
+        machine: Machine = next((each for each in found if each is not None), self.run.machine)
+        return machine.cores
 
     def title(self, name: str | None) -> str:
         """Return a name as people write it."""

@@ -142,7 +142,7 @@ def _latency(figures: Figures, device: DeviceClass) -> Budget:
         return Budget(name="latency", verdict="undecided", reason=f"RAM and latency: {figures.unstated}")
     if measured is None:
         return Budget(name="latency", verdict="undecided", reason="its latency could not be measured")
-    same = _isa(figures.isa) == _isa(device.isa)
+    same = same_isa(figures.isa, device.isa)
     slower = device.slower or ((1.0, 1.0) if same else None)
     if slower is None:
         reason = f"latency: {seconds(measured)} on one core of {figures.isa}, how fast {device.isa} is was not said"
@@ -161,6 +161,11 @@ def _latency(figures: Figures, device: DeviceClass) -> Budget:
     else:
         verdict, reason = "undecided", f"{about}: {spread}; {allowed} are allowed"
     return Budget(name="latency", verdict=verdict, reason=reason, estimated=estimated)
+
+
+def same_isa(one: str, other: str) -> bool:
+    """Tell whether two names are of one instruction set: "aarch64" is "arm64"."""
+    return _isa(one) == _isa(other)
 
 
 def _isa(name: str) -> str:

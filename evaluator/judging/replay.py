@@ -32,6 +32,7 @@ from evaluator.judging import (
     ease,
     fitting,
     learning,
+    machines,
     matrix,
     ranking,
     scoring,
@@ -132,6 +133,8 @@ def scored(folder: RunFolder, evidence: Evidence, judgement: Judgement) -> Score
         plugins=(*used, *judgement.checks),
         waivers=waivers.of_run(folder.path),
         upkeep=upkeep.table(evidence),
+        titles=machines.titles(evidence),
+        machines=machines.told(evidence),
     )
     scorecard = decision.decided(scorecard)
     audited = claims.audit(scorecard, reading.builtin(), evidence.entries)
@@ -161,10 +164,14 @@ def _keep(folder: RunFolder, name: str, content: str | bytes) -> None:
 
 def cells(folder: RunFolder) -> tuple[Cell, ...]:
     """Return one row per ended step; of trainings with what needs both frameworks. Damaged evidence tells nothing."""
+    found = folder.cells()
     with contextlib.suppress(IncompleteEvidence):
-        found = training.with_turning_points(folder.cells(), trainings(folder))
-        return utilisation.with_utilisation(found)
-    return folder.cells()
+        aside = {f"steps/{step.id}" for step in folder.planned_cells() if step.column}
+        counting = [cell for cell in found if cell.evidence not in aside]
+        told = utilisation.with_utilisation(training.with_turning_points(counting, trainings(folder)))
+        by_evidence = {cell.evidence: cell for cell in told}
+        return tuple(by_evidence.get(cell.evidence, cell) for cell in found)
+    return found
 
 
 def trainings(folder: RunFolder) -> tuple[Training, ...]:
@@ -219,7 +226,7 @@ def read_scorecard(folder: RunFolder) -> Scorecard:
     if not path.exists():
         raise IncompleteEvidence(f"{folder.path} has no scorecard yet", remedy=f"fweval score {folder.path}")
     card = files.read_record(path, Scorecard)
-    why = next(filter(None, map(metrics.damaged, card.cells)), None)
+    why = next(filter(None, map(metrics.damaged, card.every_cell)), None)
     if why is not None:
         raise IncompleteEvidence(f"{path} is damaged: {why}", remedy=f"fweval score {folder.path}")
     return card
@@ -244,13 +251,14 @@ def gather(folder: RunFolder, *stages: str) -> Evidence:
     """Collect what the steps left behind, all or those of some stages, with digests, for the checks to look at."""
     record = folder.record
     judged_by = criteria.in_force(folder.path, record)
+    planned = [step for step in folder.planned_cells() if step.stage in (stages or (step.stage,))]
     return Evidence(
         run=record,
         policy=STANDARD if judged_by is None else judged_by.record.policy,
         criteria=judged_by,
-        entries=tuple(
-            _entry(folder, step) for step in folder.planned_cells() if step.stage in (stages or (step.stage,))
-        ),
+        entries=tuple(_entry(folder, step) for step in planned if not step.column),
+        columns=tuple(_entry(folder, step) for step in planned if step.column),
+        nodes=folder.nodes,
         catalogue=folder.catalogue,
         inventories={} if stages else _inventories(folder),
         advisories=advisories.of_run(folder.path),
@@ -271,7 +279,7 @@ def keep_advisories(folder: RunFolder, database: Path) -> None:
 
 def _inventories(folder: RunFolder) -> dict[tuple[str, str], Inventory]:
     """Return what the steps that looked at packages found."""
-    looked = [step for step in folder.planned_cells() if step.stage == upkeep.STAGE]
+    looked = [step for step in folder.planned_cells() if step.stage == upkeep.STAGE and not step.column]
     where = {(step.scenario, step.framework): folder.folder(step.id) / EVIDENCE for step in looked}
     return {about: files.read_record(path, Inventory) for about, path in where.items() if path.exists()}
 

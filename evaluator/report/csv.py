@@ -27,7 +27,7 @@ class Csv(Report):
 
     def render(self, scorecard: Scorecard) -> str:
         """Return the table (RFC 4180, but with plain line feeds)."""
-        return cells_csv(scorecard.cells)
+        return cells_csv(scorecard.every_cell)
 
 
 def cells_csv(cells: Sequence[Cell]) -> str:

@@ -35,7 +35,7 @@ REPORTS = (csv_report.plugin, html_report.plugin, json_report.plugin, junit_repo
 # Written out: a list that the code makes would agree with itself, whatever it lacks.
 COLUMNS = [
     *("stage", "scenario", "framework", "format", "exporter", "precision", "runtime", "server", "launcher", "device"),
-    *("machine", "variant", "round", "control", "standard", "outcome", "reason", "remedy", "evidence"),
+    *("machine", "variant", "round", "control", "standard", "outcome", "reason", "remedy", "evidence", "node"),
 ]
 Make = Callable[[], Scorecard]
 VOID = {"meta", "br", "input", "line", "rect", "circle", "polyline"}

@@ -5,6 +5,7 @@ ORDER = (
     "paths",
     "decision",
     "comparison",
+    "machines",
     "claims",
     "rankings",
     "neighbours",

@@ -34,21 +34,25 @@ class Cells(Section):
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return the table, folded: it is long."""
-        many = len(card.cells) > _MANY
+        cells = card.every_cell
+        many = len(cells) > _MANY
         which = "the most important of their figures" if many else "all their figures"
         also = "has all of them" if many else "has them, too"
-        reading = soft(f"{len(card.cells)} steps with {which}; `fweval cells {card.run} --csv` {also}.")
-        shown = _shown(_cells.typical(card.cells))
+        reading = soft(f"{len(cells)} steps with {which}; `fweval cells {card.run} --csv` {also}.")
+        shown = _shown(_cells.typical(cells))
         names = card.names
-        titles = ("Stage", "Scenario", "Framework", "Subject", "Outcome", "Figures or reason", "Evidence")
+        nodes = any(cell.node for cell in cells)
+        where = ("Node",) if nodes else ()
+        titles = ("Stage", "Scenario", "Framework", "Subject", *where, "Outcome", "Figures or reason", "Evidence")
         rows = tuple(
             (
                 *(lines(card.title("stage", cell.stage)), lines(cell.scenario)),
                 *(lines(_format.framework(cell.framework)), lines(_cells.subject(cell, names))),
+                *((lines(cell.node),) if nodes else ()),
                 *(lines(_format.words(cell.outcome)), lines(_figures(cell, shown) if many else _everything(cell))),
                 lines(Text(cell.evidence.rpartition("/")[2], "code", link=f"{cell.evidence}/")),
             )
-            for cell in card.cells
+            for cell in cells
         )
         table = Table(
             caption="One row per step",
@@ -65,7 +69,9 @@ def short(cells: Sequence[Cell], names: Mapping[str, str]) -> Table:
 
     Stages and frameworks have the names by which commands select them.
     """
-    titles = (column(name) for name in ("stage", "scenario", "framework", "subject"))
+    nodes = any(cell.node for cell in cells)
+    where = ("node",) if nodes else ()
+    titles = (column(name) for name in ("stage", "scenario", "framework", "subject", *where))
     shown = (*_shown(_cells.typical(cells)), key("neighbour_slowdown"))
     return Table(
         caption="Steps",
@@ -73,6 +79,7 @@ def short(cells: Sequence[Cell], names: Mapping[str, str]) -> Table:
         rows=tuple(
             (
                 *(lines(part) for part in (cell.stage, cell.scenario, cell.framework, _cells.subject(cell, names))),
+                *((lines(cell.node),) if nodes else ()),
                 *(lines(_cells.chip(cell)), lines(_figures(cell, shown))),
             )
             for cell in cells

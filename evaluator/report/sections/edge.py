@@ -4,7 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
+
 from evaluator.core import metrics
+from evaluator.core.coordinates import MACHINE
 from evaluator.core.metrics import key
 from evaluator.core.records import Cell, DeviceClass
 from evaluator.core.scorecard import EdgeFit, Scorecard, Verdict
@@ -33,12 +36,18 @@ READING = (
     "include Python, which a phone does not need; the model's own memory is what it adds to its runtime. "
     f"Latency is of one core of this machine; for a device it is estimated. {_format.PERCENTILES}"
 )
+ELSEWHERE = (
+    "Where this machine has not the instruction set of a device, and another one of the cluster has, an artifact was "
+    "judged by what was measured there, on one core, in place of an estimate: as if the device were as fast as that "
+    "machine. Findings and scores rest on this machine's figures alone."
+)
 FIGURES = (
     ("Artifact, its runtime", (key("size_bytes"), key("runtime_native_bytes"), key("runtime_bytes"))),
     ("Least memory, the model's own at most", (key("ram_floor_bytes"), key("model_ram_bytes"))),
     ("One core: latency p50, cold start", (key("latency_s", statistic="p50"), key("cold_start_s"))),
 )
 _NOT_JUDGED = Text("not judged", "missing")
+_ELSEWHERE = Text("by its figures on another machine", "soft")
 _BEST_FIRST: tuple[Verdict, ...] = ("fits", "undecided", "does not fit")
 
 
@@ -49,6 +58,7 @@ class Artifact:
     cell: Cell
     made: str  # by what, and its runtime: "torch.onnx (torch.export) · ONNX Runtime"
     fits: tuple[EdgeFit, ...]
+    elsewhere: frozenset[str] = frozenset()  # classes by which another machine's figures of it were judged
 
     @property
     def told(self) -> str:
@@ -64,7 +74,7 @@ class Edge(Section):
 
     def blocks(self, card: Scorecard) -> tuple[Block, ...]:
         """Return nothing when no artifact was judged by a class of devices."""
-        artifacts = judged(card.cells, card.edge, card.names)
+        artifacts = judged(card.every_cell, card.edge, card.names)
         if not artifacts:
             return ()
         titles = {device.name: device.title for device in card.device_classes}
@@ -81,7 +91,9 @@ class Edge(Section):
         why = tuple(_reason(artifact, fit, titles[fit.device]) for artifact in artifacts for fit in artifact.fits)
         devices = tuple(item(_budgets(device)) for device in card.device_classes)
         return (
-            *(soft(READING), _summary(artifacts, titles)),
+            soft(READING),
+            *((soft(ELSEWHERE),) if any(artifact.elsewhere for artifact in artifacts) else ()),
+            _summary(artifacts, titles),
             Folded(title=f"Figures of all {len(artifacts)} artifacts, and each verdict", blocks=(table,)),
             Folded(title=f"Why: the reasons of all {len(why)} verdicts", blocks=(Items(items=why),)),
             Folded(title="Budgets of these devices", blocks=(Items(items=devices),)),
@@ -124,11 +136,29 @@ def _best(artifacts: Sequence[Artifact], device: str) -> Lines:
 
 def judged(cells: Iterable[Cell], fits: Collection[EdgeFit], names: Mapping[str, str]) -> tuple[Artifact, ...]:
     """Return the artifacts that were judged by classes of devices, framework by framework."""
-    of_cell = {cell.evidence: tuple(fit for fit in fits if fit.evidence == cell.evidence) for cell in cells}
-    rows = [Artifact(cell=cell, made=_cells.made(cell, names), fits=of_cell[cell.evidence]) for cell in cells]
-    found = [row for row in rows if row.fits]
+    by_cell: dict[str, list[EdgeFit]] = {}
+    for fit in fits:
+        by_cell.setdefault(fit.evidence, []).append(fit)
+    rows = [(cell, tuple(by_cell[cell.evidence])) for cell in cells if cell.evidence in by_cell]
+    judged_by: dict[tuple[object, ...], set[str]] = {}
+    for cell, own in rows:
+        judged_by.setdefault(_anywhere(cell), set()).update(fit.device for fit in own)
+    found = [
+        Artifact(
+            cell=cell,
+            made=_cells.made(cell, names),
+            fits=own,
+            elsewhere=frozenset(judged_by[_anywhere(cell)] - {fit.device for fit in own}),
+        )
+        for cell, own in rows
+    ]
     order = list(dict.fromkeys(row.cell.scenario for row in found))
     return tuple(sorted(found, key=lambda row: (order.index(row.cell.scenario), _cells.place(row.cell.framework))))
+
+
+def _anywhere(cell: Cell) -> tuple[object, ...]:
+    """Return what equals another cell's where both are of one artifact, whatever machine measured it."""
+    return msgspec.structs.replace(cell, machine=MACHINE).key()
 
 
 def short(artifacts: Iterable[Artifact], devices: Sequence[DeviceClass]) -> tuple[Block, ...]:
@@ -157,7 +187,7 @@ def _row(artifact: Artifact, classes: Iterable[str]) -> tuple[Lines, ...]:
         lines(cell.scenario, FrameworkName(cell.framework)),
         lines(artifact.made, *ending),
         *(lines(*(_cells.shown(cell, name) for name in _known(cell, names))) for _, names in FIGURES),
-        *(_verdict_on(fits.get(name)) for name in classes),
+        *(lines(_ELSEWHERE) if name in artifact.elsewhere else _verdict_on(fits.get(name)) for name in classes),
     )
 
 
