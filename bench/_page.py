@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 KEPT = DOCS / "bench.json"
 PAGE = "bench.md"
 _WIDTH, _ROW, _LEFT, _RIGHT = 900, 26, 430, 130  # of a picture, in pixels; the words stand left, the figures right
-_SUFFIX = {"share": "shares", "times": "ratios", "s": "seconds", "count": "counts"}
+_SUFFIX = {"share": "shares", "times": "ratios", "s": "seconds", "ms": "milliseconds", "count": "counts"}
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#222}.end{text-anchor:end}.soft{fill:#666}.centre{text-anchor:middle}"
     ".goal{fill:#2a7d4f;opacity:.15}.bound{stroke:#2a7d4f;stroke-width:2}.range{stroke:#3b6fb5;stroke-width:3}"

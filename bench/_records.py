@@ -6,10 +6,19 @@ import msgspec
 
 from evaluator.core.records import Record
 
-Unit = Literal["share", "times", "s", "count"]
+Unit = Literal["share", "times", "s", "ms", "count"]
 
 # In the order in which they are asked and shown; each is a file of its name.
-QUESTIONS = ("bare_loop", "false_alarms", "planted", "contradictions", "work_share", "score_time")
+QUESTIONS = (
+    "bare_loop",
+    "false_alarms",
+    "planted",
+    "contradictions",
+    "work_share",
+    "score_time",
+    "cluster_speed",
+    "idle_engine",
+)
 
 
 class Line(Record, frozen=True, kw_only=True):

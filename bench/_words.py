@@ -34,6 +34,8 @@ def figure(value: float, unit: str) -> str:
         return f"{100 * value:.1f} %"
     if unit == "count":
         return f"{value:.0f}"
+    if unit == "ms":
+        return f"{value:.1f} ms"
     return f"{value:.3f}" if unit == "times" else f"{value:.2f} s"
 
 
