@@ -42,6 +42,7 @@ DOCUMENTS = (
     "docs/following.md",
     "docs/evidence.md",
     "docs/gpu.md",
+    "docs/cluster.md",
 )
 CONTEXT = click.Context(cli.app)
 COMMANDS = tuple(cli.app.list_commands(CONTEXT))
@@ -68,6 +69,11 @@ def read(name: str) -> str:
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def fenced(text: str) -> list[tuple[str, str]]:
+    """Return all blocks, each behind its language."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def load_example(path: Path) -> object:
@@ -172,6 +178,14 @@ def test_commands_about_own_models_parse(document: str) -> None:
         parse(line)
 
 
+def test_commands_about_several_machines_parse() -> None:
+    lines = [line for _, block in fenced(read("docs/cluster.md")) for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("fweval ")]
+    assert len(commands) >= 6
+    for line in commands:
+        parse(line)
+
+
 def test_exit_codes_are_documented() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.FwevalError)]
     codes = {kind.exit_code for kind in kinds}
@@ -243,6 +257,18 @@ def test_a_broad_except_stands_where_the_map_says() -> None:
         "evaluator/cli.py",
         "exports/devices/_far_end.py",
     ]
+
+
+def test_ray_is_imported_where_the_map_says() -> None:
+    """What imports it is a process of its own: Ray ends the one that it is in when a cluster's head is gone."""
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in ("evaluator", "exports", "scenarios", "serving")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if re.search(r"^ *(?:import|from) ray\b", path.read_text(), re.MULTILINE)
+    ]
+    assert found == [f"evaluator/nodes/{name}.py" for name in ("ray_driver", "ray_simulated", "ray_tasks")]
+    assert "Only `ray_driver`, `ray_tasks` and `ray_simulated` import Ray" in read("ARCHITECTURE.md")
 
 
 def test_every_page_of_contributing_has_at_most_twenty_lines() -> None:
