@@ -68,6 +68,7 @@ _HOLDER = "fweval"
 _NAMESPACE = "fweval"
 _TCP_S = 5.0
 _STOP_S = 30.0
+_TRIES = 3
 _INIT_S = 12.0  # that a cluster may take to take us
 _KEEPER_S = 90.0  # that a machine may take to start our process: it imports on a disk that may be cold
 _LOOK_EVERY_S = 2.0
@@ -423,10 +424,23 @@ class Simulated:
     """A cluster of simulated nodes on this machine (`ray_simulated.py`)."""
 
     def __init__(self, count: int) -> None:
+        """Start it; Ray gives up on a node that takes long to start, as on a busy machine it may: then once more."""
+        os.environ.update({**ray_settings.of_drivers(), **ONE_MACHINE})
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        for _ in range(_TRIES):
+            self.address, said = self._start(count)
+            if self.address:
+                return
+            self.stop()
+        raise IncompleteEvidence(
+            f"no cluster of simulated nodes could be started: {line(said or 'it said nothing')}",
+            remedy="see whether Ray starts here at all: ray start --head",
+        )
+
+    def _start(self, count: int) -> tuple[str, str]:
+        """Return its address, and without one what it said last."""
         self.folder = Path(tempfile.mkdtemp(prefix="fweval-ray-"))
-        token = secrets.token_hex(32)
-        os.environ.update({**ray_settings.of_drivers(), **ONE_MACHINE, "RAY_TMPDIR": str(self.folder)})
-        os.environ["RAY_AUTH_TOKEN"] = token
+        os.environ["RAY_TMPDIR"] = str(self.folder)
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "evaluator.nodes.ray_simulated", str(self.folder), str(count)],
@@ -436,14 +450,9 @@ class Simulated:
                 start_new_session=True,  # it ends with its standard input, whatever becomes of this process
             )
         assert self._process.stdout is not None  # noqa: S101  # it is a pipe
-        self.address = self._process.stdout.readline().decode().strip()
-        if not self.address:
-            said = (self.folder / "log").read_text(errors="replace").strip().splitlines()
-            self.stop()
-            raise IncompleteEvidence(
-                f"no cluster of simulated nodes could be started: {line(said[-1] if said else 'it said nothing')}",
-                remedy="see whether Ray starts here at all: ray start --head",
-            )
+        address = self._process.stdout.readline().decode().strip()
+        said = (self.folder / "log").read_text(errors="replace").strip().splitlines()
+        return address, said[-1] if said else ""
 
     def stop(self) -> None:
         """End all of its processes, and remove what they wrote."""
