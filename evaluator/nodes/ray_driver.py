@@ -139,6 +139,9 @@ class Driver:
         if self._nodes and not self._gone:  # Ray would wait for a head that is gone
             import ray
 
+            there = [node.keeper.stop.remote() for node in self._nodes.values() if not node.gone]
+            if there:
+                ray.wait(there, num_returns=len(there), timeout=_STOP_S)
             for node in self._nodes.values():
                 with contextlib.suppress(ValueError, ray.exceptions.RayError):
                     ray.kill(node.keeper)

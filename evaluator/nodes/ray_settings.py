@@ -28,6 +28,7 @@ def of_nodes() -> dict[str, str]:
     return {
         "RAY_worker_niceness": "0",
         "RAY_agent_register_timeout_ms": "120000",
+        "RAY_kill_child_processes_on_worker_exit": "false",  # ours ends by itself, and leaves nothing
         "RAY_idle_worker_killing_time_threshold_ms": "3600000",
         "RAY_num_workers_soft_limit": str(os.cpu_count() or 1),
         "RAY_memory_monitor_refresh_ms": "0",

@@ -7,6 +7,7 @@ loopback, and replace that by another one unless they are told that there is no 
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -38,11 +39,13 @@ def main(argv: list[str]) -> int:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()
+    was_there = False
     try:
         cluster.add_node(**_SETTINGS, no_monitor=True, labels={LABEL: HEAD})  # whoever measures may be lost, not this
         for number in range(count):
             cluster.add_node(**_SETTINGS, resources={RESOURCE: 1}, labels={LABEL: f"node-{number + 1}"})
         print(cluster.address, file=out, flush=True)
+        was_there = True
         sys.stdin.read()
     except KeyboardInterrupt:
         pass
@@ -51,6 +54,8 @@ def main(argv: list[str]) -> int:
         for left in processes.group(os.getpid()):  # of a head that was killed, others wait for long
             with contextlib.suppress(psutil.NoSuchProcess):
                 left.kill()
+        if was_there:  # else its log is read by whoever started it
+            shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 

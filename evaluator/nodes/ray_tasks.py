@@ -16,6 +16,7 @@ from pathlib import Path
 import ray
 
 _PIECE_BYTES = 4 << 20
+_STOP_S = 40.0
 _NOT_PASSED_ON = "RAY_"  # begins what Ray and its tokens are configured by
 
 
@@ -44,6 +45,13 @@ class Keeper:
     def is_there(self) -> bytes:
         """Say whether that process is there."""
         return b"" if self._process.poll() is not None else b"yes"
+
+    def stop(self) -> None:
+        """Have that process end in order, which removes what was brought there."""
+        assert self._process.stdin is not None  # noqa: S101  # it is a pipe
+        self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_STOP_S)
 
     def begin(self, path: bytes, wire: bytes) -> None:
         """Open a line to it and send what is given."""
