@@ -1,12 +1,23 @@
 """Simulated nodes of a cluster, as tests look at them and end them: through the processes that are there."""
 
+import io
+import json
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
+from rich.console import Console
 
+from evaluator.core.outcome import Outcome
+from evaluator.core.records import Step
+from evaluator.core.store import RunFolder
+from evaluator.executors.ray import Ray
+from evaluator.running.execution import execute
+from evaluator.running.progress import Reporter
+from tests import engine
 from tests.waiting import until
 
 OURS = ("evaluator.nodes.", "/fweval-ray-", "ray::")
@@ -118,3 +129,49 @@ def _parents(process: psutil.Process) -> Iterator[psutil.Process]:
 
 def _said(process: psutil.Process) -> str:
     return f"{process.pid} {' '.join(_words(process))[:160]}"
+
+
+# Steps on simulated nodes ---------------------------------------------------------------------------------------------
+
+
+def cluster(nodes: int) -> Iterator[Ray]:
+    """Yield a cluster of so many nodes; none of its processes is left afterwards."""
+    before = now()
+    made = Ray(f"local:{nodes}", worker=engine.WORKER)
+    try:
+        made.machines()
+        yield made
+    finally:
+        made.close()
+    assert_none_is_left(before)
+
+
+def run(steps: list[Step], folder: RunFolder, executor: Ray) -> str:
+    """Run steps there; return what people would see."""
+    console = Console(file=io.StringIO(), width=300)
+    execute(steps, folder, Reporter(console), executor)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def events(folder: RunFolder) -> list[dict[str, Any]]:
+    """Return the events of a run, in order."""
+    return [json.loads(line) for line in (folder.path / "events.jsonl").read_text().splitlines()]
+
+
+def outcome(folder: RunFolder, name: str) -> Outcome:
+    """Return how a step ended."""
+    result = folder.result(name)
+    assert result is not None
+    return result.outcome
+
+
+def assert_nothing_was_disturbed(folder: RunFolder, measuring: set[str]) -> None:
+    """See in the events that nothing was at work beside a step that measures: simulated nodes share one host."""
+    running: set[str] = set()
+    for event in events(folder):
+        if event["event"] == "started":
+            running.add(event["step"])
+        elif event["event"] in ("ended", "lost"):
+            running.discard(event["step"])
+        assert len(running) <= 1 or running.isdisjoint(measuring), f"{running} at {event['at']}"

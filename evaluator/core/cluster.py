@@ -52,12 +52,6 @@ class Keep(Record, frozen=True, kw_only=True, tag="keep"):
     """To keep files that follow, each behind its record, below its place; each is digested when all of it is there."""
 
 
-class Forget(Record, frozen=True, kw_only=True, tag="forget"):
-    """To remove folders below its place."""
-
-    names: tuple[str, ...]
-
-
 class Tidy(Record, frozen=True, kw_only=True, tag="tidy"):
     """To remove what steps that have ended, or were killed, left behind."""
 
@@ -82,7 +76,7 @@ class Cancel(Record, frozen=True, kw_only=True, tag="cancel"):
     job: int
 
 
-Question = AskSurvey | AskDoctor | Bring | Keep | Forget | Tidy | Do | Cancel
+Question = AskSurvey | AskDoctor | Bring | Keep | Tidy | Do | Cancel
 
 
 # What it answers ------------------------------------------------------------------------------------------------------

@@ -102,16 +102,16 @@ class Executor(ABC, Generic[J]):
         """Return what `fweval doctor` says on each of its machines but this one, by their names."""
         return {}
 
-    def prepare(self, scenarios: Sequence[Mapping[str, Any]], first: str = "") -> None:  # nothing here
+    def prepare(self, scenarios: Sequence[Mapping[str, Any]], first: str = "") -> None:
         """Learn which scenarios a run is about, in builtins, before its machines are asked what they can do.
 
         `first` is the kind by which it has been judged so far.
         """
 
-    def wait_for_quiet(self, most_s: float) -> None:  # here, whoever runs steps waits
+    def wait_for_quiet(self, most_s: float) -> None:
         """Let every machine wait until others leave it alone, for so long at most over the whole run."""
 
-    def bring(self, environments: Sequence[str], say: Callable[[str], None]) -> None:  # here is here
+    def bring(self, environments: Sequence[str], say: Callable[[str], None]) -> None:
         """Have data packages and environments of tools on every machine but this one; say what cannot be had."""
 
     @abstractmethod
@@ -158,7 +158,7 @@ class Executor(ABC, Generic[J]):
         """
         return None
 
-    def close(self) -> None:  # most hold nothing
+    def close(self) -> None:
         """Let go of all machines; what was brought there for the run is removed."""
 
 

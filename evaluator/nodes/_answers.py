@@ -28,7 +28,6 @@ from evaluator.core.cluster import (
     Bring,
     Do,
     Done,
-    Forget,
     Heard,
     Keep,
     Tidy,
@@ -41,7 +40,7 @@ from evaluator.core.store import RunFolder
 from evaluator.executors._contract import Node
 from evaluator.executors._this_machine import ThisMachine
 from evaluator.executors.local import Local
-from evaluator.nodes._sending import Receiver, frames, remove
+from evaluator.nodes._sending import Receiver, frames
 from evaluator.planning import survey
 from evaluator.running.execution import execute
 from evaluator.running.progress import Reporter
@@ -135,13 +134,6 @@ def _keep(_: Keep, asked: Asked) -> Iterator[bytes]:
     for frame in asked.more:
         receiver.frame(frame)
     receiver.end()
-    yield encoded(Answer())
-
-
-@to.register
-def _forget(question: Forget, asked: Asked) -> Iterator[bytes]:
-    for name in question.names:
-        remove(asked.place / name)
     yield encoded(Answer())
 
 

@@ -16,7 +16,13 @@ from evaluator.core.text import line
 
 
 def contents(folder: Path, below: str) -> Iterator[tuple[Sent, Path]]:
-    """Yield what a folder holds, folders before what is in them; no link is followed, and none is sent."""
+    """Yield what a folder holds, folders before what is in them; no link in it is followed, and none is sent.
+
+    A file is all that there is of itself.
+    """
+    if not folder.is_dir():
+        yield announced(folder, below), folder
+        return
     yield Sent(name=below), folder
     for root, folders, _ in os.walk(folder):
         for name in sorted(folders):
@@ -33,7 +39,7 @@ def announced(path: Path, name: str) -> Sent:
 
 
 def frames(folder: Path, below: str) -> Iterator[bytes]:
-    """Yield a folder as frames."""
+    """Yield a folder, or a file, as frames."""
     for sent, path in contents(folder, below):
         yield encoded(sent)
         if sent.sha256:

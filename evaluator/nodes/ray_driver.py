@@ -58,7 +58,7 @@ from evaluator.core.errors import FwevalError, IncompleteEvidence, UsageError
 from evaluator.core.surroundings import refusal
 from evaluator.core.text import line
 from evaluator.nodes import ray_settings
-from evaluator.nodes._sending import Receiver, announced, frames, read, remove
+from evaluator.nodes._sending import Receiver, frames, remove
 from evaluator.nodes.ray_simulated import HEAD, ONE_MACHINE
 
 SIMULATED = "local"
@@ -339,7 +339,7 @@ class Driver:
         lacking = {name: path for name, path in wanted.items() if name not in node.has and path.exists()}
         if not lacking:
             return
-        content = itertools.chain.from_iterable(_content(path, name) for name, path in lacking.items())
+        content = itertools.chain.from_iterable(frames(path, name) for name, path in lacking.items())
         answer = self._answered(node, Keep(), content)[-1]
         if isinstance(answer, Refused):
             raise answer.error(node.name)
@@ -563,15 +563,6 @@ def _path(asked: Any) -> bytes | Refused:
     if not said:
         return Refused(message="fweval ended at once there", remedy="see the logs of Ray's workers there")
     return said
-
-
-def _content(path: Path, name: str) -> Iterator[bytes]:
-    """Yield the frames of a folder, or of a file."""
-    if path.is_dir():
-        yield from frames(path, name)
-        return
-    yield encoded(announced(path, name))
-    yield from (b"+" + piece for piece in read(path))
 
 
 def _batches(wires: Iterator[bytes]) -> Iterator[bytes]:

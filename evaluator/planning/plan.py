@@ -21,7 +21,7 @@ from scenarios.loading import Scenario
 LEAST_MEMORY_BYTES = 3 * GIB  # below this much free memory, no framework can train
 
 
-def make_plan(  # all that a plan follows from
+def make_plan(
     scenarios: Sequence[Scenario],
     profile: Profile,
     options: Options,

@@ -94,8 +94,8 @@ class _Course:
         if step.in_turns and node is not None:
             slots = self._slots()
             alike = [each for each in self._waiting if group_of(each) == group_of(step)]
-            ready = [each for each in alike if not _is_pending(each, self._waiting, self._running)]
-            group = [each for each in ready if slots.fits(each, node)]
+            pending = slots.pending(self._waiting)
+            group = [each for each in alike if pending.isdisjoint(each.needs.values()) and slots.fits(each, node)]
         self._waiting = [each for each in self._waiting if each not in group]
         if node is None:
             _ended_at_once(step, self._folder, self._reporter, self._executor.nodes())
@@ -198,12 +198,6 @@ def _homes(folder: RunFolder) -> dict[tuple[str, str, str], str]:
         return {}
     ended = (each for each in folder.results() if each[0].measures and each[1].outcome is Outcome.PASSED)
     return {question(step): result.node for step, result in ended if result.node}
-
-
-def _is_pending(step: Step, waiting: Iterable[Step], running: Iterable[_AtWork]) -> bool:
-    """Tell whether something that a step needs has not ended."""
-    ahead = {each.id for each in waiting} | {each.id for one in running for each in one.steps}
-    return not ahead.isdisjoint(step.needs.values())
 
 
 def _lost(step: Step, node: Node, why: str, losses: int) -> Result:

@@ -34,8 +34,7 @@ class Slots:
 
     def next(self, waiting: Sequence[Step]) -> Placed | None:
         """Return the first step that may start, and where; None when none may."""
-        pending = {step.id for step in waiting}
-        pending.update(step.id for steps in self.running.values() for step in steps)
+        pending = self.pending(waiting)
         refused: set[tuple[object, ...]] = set()  # alike in all that decides: what one is refused, the next one is, too
         for step in waiting:
             shape = (*_shape(step), *self.lost_on.get(step.id, ()))
@@ -49,6 +48,10 @@ class Slots:
                 return step, chosen
             refused.add(shape)
         return None
+
+    def pending(self, waiting: Sequence[Step]) -> set[str]:
+        """Return the ids of the steps that have not ended: what needs one of them waits."""
+        return {step.id for steps in (waiting, *self.running.values()) for step in steps}
 
     def fits(self, step: Step, node: Node) -> bool:
         """Tell whether a step disturbs nothing that is measured on a node's host, and has room there."""

@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -16,13 +15,13 @@ from rich.console import Console
 
 from evaluator.core.outcome import Outcome
 from evaluator.core.records import Step
-from evaluator.core.store import RunFolder
 from evaluator.executors.ray import Ray
 from evaluator.running.execution import execute
 from evaluator.running.progress import Reporter
 from scenarios.own import given
 from scenarios.own.form import Own
-from tests import clusters, engine
+from tests import clusters
+from tests.clusters import assert_nothing_was_disturbed, cluster, events, outcome, run
 from tests.engine import make_step, run_folder
 from tests.waiting import until
 
@@ -34,40 +33,7 @@ QUIET = 0.3  # seconds that a step takes: enough to see two overlap
 @pytest.fixture(scope="module")
 def three() -> Iterator[Ray]:
     """Three nodes, which no test ends."""
-    before = clusters.now()
-    made = Ray("local:3", worker=engine.WORKER)
-    made.machines()
-    yield made
-    made.close()
-    clusters.assert_none_is_left(before)
-
-
-def run(steps: list[Step], folder: RunFolder, executor: Ray) -> str:
-    console = Console(file=io.StringIO(), width=300)
-    execute(steps, folder, Reporter(console), executor)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-def events(folder: RunFolder) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder.path / "events.jsonl").read_text().splitlines()]
-
-
-def outcome(folder: RunFolder, name: str) -> Outcome:
-    result = folder.result(name)
-    assert result is not None
-    return result.outcome
-
-
-def assert_nothing_was_disturbed(folder: RunFolder, measuring: set[str]) -> None:
-    """See in the events that nothing was at work beside a step that measures: simulated nodes share one host."""
-    running: set[str] = set()
-    for event in events(folder):
-        if event["event"] == "started":
-            running.add(event["step"])
-        elif event["event"] in ("ended", "lost"):
-            running.discard(event["step"])
-        assert len(running) <= 1 or running.isdisjoint(measuring), f"{running} at {event['at']}"
+    yield from cluster(3)
 
 
 def test_steps_run_on_all_nodes_and_nothing_is_measured_beside_another(three: Ray, tmp_path: Path) -> None:

@@ -1,42 +1,22 @@
 """What is lost of a cluster, and what of a run: nodes that are killed, a head, a driver, all of it at once."""
 
-import io
-import json
 import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rich.console import Console
 
 from evaluator.core.outcome import Outcome
-from evaluator.core.records import Step
-from evaluator.core.store import RunFolder
 from evaluator.executors._contract import ExecutorLost
 from evaluator.executors.ray import Ray
-from evaluator.running.execution import execute
-from evaluator.running.progress import Reporter
-from tests import clusters, engine
+from tests import clusters
+from tests.clusters import assert_nothing_was_disturbed, cluster, events, outcome, run
 from tests.engine import make_step, run_folder
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
-
-QUIET = 0.3  # seconds that a step takes: enough to see two overlap
-
-
-def cluster(nodes: int) -> Iterator[Ray]:
-    before = clusters.now()
-    made = Ray(f"local:{nodes}", worker=engine.WORKER)
-    try:
-        made.machines()
-        yield made
-    finally:
-        made.close()
-    clusters.assert_none_is_left(before)
 
 
 @pytest.fixture(scope="module")
@@ -49,34 +29,6 @@ def four() -> Iterator[Ray]:
 def one() -> Iterator[Ray]:
     """One node, with which its cluster ends."""
     yield from cluster(1)
-
-
-def run(steps: list[Step], folder: RunFolder, executor: Ray) -> str:
-    console = Console(file=io.StringIO(), width=300)
-    execute(steps, folder, Reporter(console), executor)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-def events(folder: RunFolder) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder.path / "events.jsonl").read_text().splitlines()]
-
-
-def outcome(folder: RunFolder, name: str) -> Outcome:
-    result = folder.result(name)
-    assert result is not None
-    return result.outcome
-
-
-def assert_nothing_was_disturbed(folder: RunFolder, measuring: set[str]) -> None:
-    """See in the events that nothing was at work beside a step that measures: simulated nodes share one host."""
-    running: set[str] = set()
-    for event in events(folder):
-        if event["event"] == "started":
-            running.add(event["step"])
-        elif event["event"] in ("ended", "lost"):
-            running.discard(event["step"])
-        assert len(running) <= 1 or running.isdisjoint(measuring), f"{running} at {event['at']}"
 
 
 def test_the_loss_of_the_head_ends_the_run_in_one_line(one: Ray, tmp_path: Path) -> None:
